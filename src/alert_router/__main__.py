@@ -1,0 +1,5 @@
+"""`python -m alert_router` is `alert-router`."""
+
+from alert_router.cli import main
+
+main()

@@ -1,0 +1,137 @@
+"""Markdown as a small closed tree of blocks and spans; the one place that parses it.
+
+What a section or a step is belongs to `runbook`; how a tree looks somewhere to the renderers.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words. Never contains a line break."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpan:
+    """Inline code."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strong:
+    """Bold."""
+
+    children: "tuple[Inline, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Emphasis:
+    """Italic."""
+
+    children: "tuple[Inline, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Struck through."""
+
+    children: "tuple[Inline, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link, or an image shown as one; reference links are already resolved."""
+
+    url: str
+    children: "tuple[Inline, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A line break: soft where the source merely wraps."""
+
+    hard: bool
+
+
+Inline = Text | CodeSpan | Strong | Emphasis | Strike | Link | Break
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of level 1 to 6. `line` counts from 1."""
+
+    level: int
+    children: tuple[Inline, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph."""
+
+    children: tuple[Inline, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A fenced or indented code block. `text` ends without a newline.
+
+    `language` is the first word of the info string, lower case, `""` for none. `values` are
+    (name, value) pairs of placeholders that were not put into the text and are shown beside it.
+    """
+
+    text: str
+    language: str = ""
+    info: str = ""
+    values: tuple[tuple[str, str], ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A list item; `checked` is None unless it is a task."""
+
+    blocks: "tuple[Block, ...]"
+    checked: bool | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListBlock:
+    """A list; `start` is the first number of an ordered one."""
+
+    ordered: bool
+    items: tuple[Item, ...]
+    start: int = 1
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A block quote."""
+
+    blocks: "tuple[Block, ...]"
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: the header's cells, then rows of cells."""
+
+    header: tuple[tuple[Inline, ...], ...]
+    rows: tuple[tuple[tuple[Inline, ...], ...], ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A thematic break."""
+
+    line: int = 0
+
+
+Block = Heading | Paragraph | Code | ListBlock | Quote | Table | Rule

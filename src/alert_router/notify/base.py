@@ -1,0 +1,113 @@
+"""What every notifier is: a frozen model that renders a notification and sends the rendering.
+
+Judging HTTP answers is for `http`; deciding about retries is for `deliver`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field
+
+from alert_router.notification import Detail, Notification
+
+
+class Reason(StrEnum):
+    """Why a send failed; the same closed set is the metric's label."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    MISCONFIGURED = "misconfigured"  # 401, 403, 404, 410, or a secret that cannot be read
+    REJECTED = "rejected"  # this message is not wanted as it is: 400
+    TOO_LARGE = "too_large"  # 413
+    REDIRECTED = "redirected"
+    BAD_ANSWER = "bad_answer"  # 2xx, but the body says otherwise
+    INTERNAL = "internal"  # our own rendering or code failed
+    EXPIRED = "expired"
+    DISCARDED = "discarded"
+
+
+class Remedy(StrEnum):
+    """What a failure calls for."""
+
+    RETRY = "retry"  # later, with back-off
+    SMALLER = "smaller"  # once, with less detail; then it is dead
+    HOLD = "hold"  # the destination is misconfigured: retry slowly, raise the alarm
+    GIVE_UP = "give_up"  # dead at once
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The destination has it. `reference` names the message there, for a later update."""
+
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The destination does not have it, or (`in_doubt`) may have it.
+
+    `message` is for people and holds no secret. `retry_after` is seconds, already capped.
+    """
+
+    reason: Reason
+    message: str
+    remedy: Remedy = Remedy.RETRY
+    in_doubt: bool = False
+    retry_after: float | None = None
+
+
+Outcome = Delivered | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a notifier may use to send: the shared HTTP session, the id that a resend keeps,
+    and the reference that the last delivery of this lane left."""
+
+    session: aiohttp.ClientSession
+    id: str
+    reference: str | None = None
+
+
+class Notifier(BaseModel, ABC):
+    """One configured destination of a receiver.
+
+    Subclasses add `type: Literal[...]` and their fields. Paths in `*_file` fields are relative
+    to the directory in the validation context's `base`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    type: str
+    name: str = ""
+    send_resolved: bool = True
+    fold: bool = True
+    concurrency: int = Field(4, ge=1, le=256)
+    timeout: float = Field(10.0, gt=0, le=300, description="seconds for one attempt")
+    firing_sections: tuple[str, ...] = ("Detection", "Mitigation")
+    resolved_sections: tuple[str, ...] = ("Verification", "Post-Incident")
+
+    @abstractmethod
+    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> Any:
+        """The message within the destination's limits, telling at most `detail`.
+
+        Pure, and never fails for any label or runbook whatever.
+        """
+
+    @abstractmethod
+    async def notify(self, payload: Any, sending: Sending) -> Outcome:
+        """Send what `render` made. Never raises for anything the destination does."""
+
+    def secrets_missing(self) -> list[str]:
+        """Sentences about secrets that cannot be read now; empty if all is well."""
+        return []
+
+    @property
+    def identity(self) -> str:
+        """The notifier's name in its receiver: `name`, or the type."""
+        return self.name or self.type

@@ -1,0 +1,218 @@
+"""The contract of a store: what it accepts, hands out and settles.
+
+A store knows rows, lanes and leases. It does not know runbooks, routes or destinations, and
+decides nothing about retries: it does what a Settlement says.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class StoreUnavailable(Exception):
+    """Nothing could be made durable now (disk full, failed fsync, lock). Nothing was accepted."""
+
+
+class State(StrEnum):
+    """Of a delivery."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The identity of a notifier in the store."""
+
+    receiver: str
+    notifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A delivery to be: where to, with which of the group's alerts, and how urgent (0 first)."""
+
+    destination: Destination
+    fingerprints: tuple[str, ...]
+    priority: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewGroup:
+    """A group to accept. `identity` and `content` are digests: see `pipeline`."""
+
+    id: str
+    identity: bytes
+    content: bytes
+    body: bytes
+    targets: tuple[Target, ...]
+    accepted_at: float  # unix seconds
+    is_repeat: bool = False  # a repeat is never a duplicate
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to `accept`: the id of the group, or, for a duplicate, of the one it repeats."""
+
+    id: str
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingGroup:
+    """One delivery of a claim: the accepted group and which alerts of it were routed here."""
+
+    delivery: int
+    group: str
+    body: bytes
+    fingerprints: tuple[str, ...]
+    accepted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch of one lane's deliveries, oldest first, leased to one worker.
+
+    `id` is the webhook id; it stays while the batch is in doubt. `attempt` counts from 1 for
+    this batch's lane since its last success; `crashes` counts claims that nobody settled.
+    `resent` says that an earlier attempt of exactly this batch may have arrived.
+    """
+
+    id: str
+    lane: int
+    fence: int
+    destination: Destination
+    groups: tuple[WaitingGroup, ...]
+    attempt: int
+    crashes: int = 0
+    resent: bool = False
+    smaller: bool = False  # the last attempt was refused for its form: tell less
+    reference: str | None = None
+
+
+class Verdict(StrEnum):
+    """How a claim ended."""
+
+    DELIVERED = "delivered"
+    DROPPED = "dropped"  # nothing to tell (send_resolved: false): done without a send
+    RETRY = "retry"  # certainly not there: fold anew at `due_at`
+    DOUBT = "doubt"  # may be there: exactly this batch again at `due_at`
+    DEAD = "dead"
+    RELEASED = "released"  # not tried (shutdown): as if never claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a claim. Times are unix seconds; `reason` is a word, `message` a sentence."""
+
+    verdict: Verdict
+    now: float
+    due_at: float = 0.0
+    reason: str = ""
+    message: str = ""
+    reference: str | None = None
+    smaller: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A delivery as lists show it."""
+
+    id: int
+    group: str
+    destination: Destination
+    state: State
+    accepted_at: float
+    settled_at: float | None
+    attempts: int
+    due_at: float | None
+    reason: str
+    message: str
+    fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits and what is dead for one destination, for metrics and `ready`."""
+
+    destination: Destination
+    waiting: int
+    oldest_accepted_at: float | None
+    dead: int
+
+
+class Outbox(Protocol):
+    """A durable store. Every method raises StoreUnavailable when the disk or lock says no."""
+
+    async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
+        """Make the group and its deliveries durable in one transaction, or say which accepted
+        group it repeats: equal `content` as the last accepted one of its `identity`, not older
+        than `dedup_window` seconds, and not `is_repeat`. On return it is on disk."""
+        ...
+
+    async def claim(
+        self, destination: Destination, *, limit: int, now: float, lease: float, fold: bool
+    ) -> list[Claim]:
+        """Up to `limit` lanes of the destination that are due and not leased, critical first,
+        then oldest. Each claim takes all that waits in its lane (bounded in rows and bytes),
+        or the oldest alone where `fold` is false; a batch in doubt goes again as it was."""
+        ...
+
+    async def settle(self, claim: Claim, settlement: Settlement) -> bool:
+        """Write how a claim ended; False if the fence says that another has taken it since."""
+        ...
+
+    async def next_due(self, now: float) -> float | None:
+        """When the next lane that waits becomes due (unix seconds), None if nothing waits."""
+        ...
+
+    async def pause(self, destination: Destination, until: float, reason: str) -> None:
+        """No claims for the destination before `until`; kept over restarts; 0 resumes."""
+        ...
+
+    async def backlog(self) -> list[Backlog]:
+        """Per destination that has rows; cheap enough to ask every few seconds."""
+        ...
+
+    async def list(
+        self,
+        *,
+        state: State | None = None,
+        destination: Destination | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[DeliveryRow]:
+        """Deliveries, newest first."""
+        ...
+
+    async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
+        """A delivery and the body of its group."""
+        ...
+
+    async def replay(
+        self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
+    ) -> int:
+        """Send a dead or delivered one again, as a new delivery at its lane's end; its id.
+        Raises LookupError if there is none, and ValueError if it waits still, or if its lane
+        has since moved on and `force` is not given."""
+        ...
+
+    async def discard(self, delivery: int, *, now: float) -> None:
+        """Drop a dead or waiting delivery for good. LookupError or ValueError as `replay`."""
+        ...
+
+    async def expire_unknown(
+        self, known: frozenset[Destination], *, older_than: float, now: float
+    ) -> int:
+        """Make dead what waits for destinations not in `known` and was accepted before
+        `older_than`; how many."""
+        ...
+
+    async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
+        """Delete at most `limit` settled rows (and groups nobody needs); how many went."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the file."""
+        ...
