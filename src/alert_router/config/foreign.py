@@ -1,0 +1,56 @@
+"""Keys that people bring along from Alertmanager's configuration, and what to tell them."""
+
+from alert_router.config.tree import Entry, Fields, Items, Location, Node, Text
+
+_GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
+_ELSEWHERE = {
+    "mute_time_intervals": "muting",
+    "active_time_intervals": "muting",
+    "time_intervals": "muting",
+    "inhibit_rules": "inhibition",
+    "global": "the global section",
+    "templates": "templating by files",
+    "tracing": "tracing",
+}
+_MAIN = frozenset({"receivers", "http", "storage", "delivery", "log"})
+_ROUTING = frozenset({"route", "default_runbook"})
+
+
+def foreign(location: Location, entry: Entry) -> tuple[str, str] | None:
+    """A message and a hint for an unknown key that is known elsewhere; None for any other."""
+    key = entry.key
+    if key in _GROUPING:
+        return f"`{key}`: grouping belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key in _ELSEWHERE:
+        what = _ELSEWHERE[key]
+        return f"`{key}`: {what} belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key in ("match", "match_re"):
+        hint = f"write {_as_matchers(entry.value, '=' if key == 'match' else '=~')}"
+        return f"`{key}` is Alertmanager's old form", hint
+    if key in ("source_match", "target_match", "source_matchers", "target_matchers"):
+        return f"`{key}`: inhibition belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key.endswith("_configs") and "receivers" in location:
+        kind = key.removesuffix("_configs")
+        return f"`{key}` is Alertmanager's form", f"write notifiers: [{{type: {kind}, ...}}]"
+    if len(location) == 1 and key in _MAIN | _ROUTING:
+        home = "the main file" if key in _MAIN else "the file that `routing` names"
+        return f"`{key}` does not belong in this file", f"write it in {home}"
+    return None
+
+
+def _as_matchers(node: Node, operator: str) -> str:
+    """The matchers that say what a `match` or `match_re` mapping says, as one would write them."""
+    pairs: list[str] = []
+    if isinstance(node, Fields):
+        for entry in node.entries.values():
+            value = entry.value.value if isinstance(entry.value, Text) else None
+            pairs.append(_matcher(entry.key, operator, value or ""))
+    if not pairs or isinstance(node, Items):
+        pairs = [_matcher("severity", operator, "critical")]
+    return f"matchers: [{', '.join(pairs)}]"
+
+
+def _matcher(name: str, operator: str, value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    text = f'{name}{operator}"{escaped}"'
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,196 @@
+"""The main configuration file as models, with every default; seconds and bytes throughout.
+
+Reading it from a file, with places, and what ties it to other files is `load`.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from alert_router.config.values import (
+    Duration,
+    ExternalUrl,
+    Listen,
+    ListenAddress,
+    RelativePath,
+    SecretText,
+    Size,
+    StorageUrl,
+)
+from alert_router.notify import AnyNotifier
+from alert_router.secret import Secret, SecretUnavailable
+
+_MIB = 1024**2
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+
+
+def _name(text: str) -> str:
+    """A receiver's name: it stands in URLs, metrics and logs."""
+    if not text or text != text.strip() or not text.isprintable():
+        raise ValueError("expected a name of printable characters, without spaces at its ends")
+    return text
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Basic(_Model):
+    """HTTP basic authentication."""
+
+    username: str = Field(min_length=1)
+    password: SecretText | None = None
+    password_file: RelativePath | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("give one of `password` and `password_file`")
+        return self
+
+
+class Auth(_Model):
+    """What the intake and `/-/reload` ask of their clients: a bearer token, or basic."""
+
+    bearer_token: SecretText | None = None
+    bearer_token_file: RelativePath | None = None
+    basic: Basic | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [self.bearer_token, self.bearer_token_file, self.basic]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("give one of `bearer_token_file`, `bearer_token` and `basic`")
+        return self
+
+    @property
+    def bearer(self) -> Secret | None:
+        """The bearer token, wherever it comes from; None where basic is asked for."""
+        if self.bearer_token_file is not None:
+            return Secret(file=self.bearer_token_file)
+        return self.bearer_token
+
+    @property
+    def username(self) -> str:
+        """The user's name of basic authentication; empty where a bearer token is asked for."""
+        return self.basic.username if self.basic else ""
+
+    @property
+    def password(self) -> Secret | None:
+        """The password of basic authentication, wherever it comes from."""
+        if self.basic is None:
+            return None
+        return self.basic.password or Secret(file=self.basic.password_file)
+
+    def secrets_missing(self) -> list[str]:
+        """Sentences about secrets that cannot be read now; empty if all is well."""
+        secret = self.bearer or self.password
+        try:
+            if secret is not None:
+                secret.read()
+        except SecretUnavailable as error:
+            return [str(error)]
+        return []
+
+
+class Http(_Model):
+    """The HTTP server: intake, status, pages."""
+
+    listen: ListenAddress = Listen("0.0.0.0", 9095)  # noqa: S104 - a webhook is for others
+    external_url: ExternalUrl = ""
+    max_body: Size = Field(10 * _MIB, ge=1024)
+    auth: Auth | None = None
+    header_timeout: Duration = Field(10.0, gt=0)
+    body_timeout: Duration = Field(30.0, gt=0)
+    idle_timeout: Duration = Field(75.0, gt=0)
+
+
+class Runbooks(_Model):
+    """Where the runbooks are."""
+
+    path: RelativePath = Field(Path("../runbooks"), validate_default=True)
+
+
+class Delivery(_Model):
+    """How long to try, how often, and how long to keep what is done."""
+
+    max_age: Duration = Field(_DAY, gt=0)
+    dedup_window: Duration = 300.0
+    min_backoff: Duration = Field(1.0, gt=0)
+    max_backoff: Duration = Field(300.0, gt=0)
+    hold_backoff: Duration = Field(300.0, gt=0)
+    retry_after_cap: Duration = _HOUR
+    shutdown_timeout: Duration = 20.0
+    keep_delivered: Duration = 7 * _DAY
+    keep_dead: Duration = 30 * _DAY
+    reserve: Size = 64 * _MIB
+
+    @model_validator(mode="after")
+    def _backoffs_in_order(self) -> Self:
+        if self.min_backoff > self.max_backoff:
+            raise ValueError("`min_backoff` is longer than `max_backoff`")
+        return self
+
+
+class LogLevel(StrEnum):
+    """From what severity on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class Log(_Model):
+    """What the program says about itself."""
+
+    level: LogLevel = LogLevel.INFO
+    format: LogFormat = LogFormat.AUTO
+
+
+class Receiver(_Model):
+    """A named set of notifiers; one without any tells nobody, as Alertmanager's."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    notifiers: tuple[AnyNotifier, ...] = ()
+
+
+# A section that is left out, or has nothing under it, is validated as this, so that the paths
+# among its defaults are relative to the file too.
+DEFAULTS: dict[str, Any] = {
+    "http": {},
+    "storage": "sqlite:///alert-router.db",
+    "runbooks": {},
+    "delivery": {},
+    "log": {},
+}
+
+
+class Config(_Model):
+    """The main file. Validated with the context `{"base": directory of the file}`."""
+
+    http: Http
+    storage: StorageUrl
+    runbooks: Runbooks
+    routing: RelativePath = Field(Path("routing.yaml"), validate_default=True)
+    delivery: Delivery
+    receivers: tuple[Receiver, ...] = Field(min_length=1)
+    log: Log
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return DEFAULTS | {k: v for k, v in data.items() if v is not None or k not in DEFAULTS}

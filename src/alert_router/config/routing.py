@@ -1,0 +1,187 @@
+"""`routing.yaml` → the route tree and the runbook table, or problems with exact places.
+
+Whether the receivers and runbooks it names exist is for `load`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from alert_router.config import codes
+from alert_router.config.tree import Document, Fields, Items, Node, Text, children
+from alert_router.config.validate import validate
+from alert_router.matcher import Matcher, MatcherError, parse_matchers
+from alert_router.problem import Place, Problem
+from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
+
+# A single text stands for a list of one.
+MatcherTexts = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunbookEntryModel(_Model):
+    """One line of the runbook table. A null `runbook`: these alerts want none."""
+
+    matchers: MatcherTexts = Field(min_length=1)
+    runbook: Annotated[str, Field(min_length=1)] | None
+
+
+class RouteModel(_Model):
+    """A node of the route tree, in Alertmanager's terms."""
+
+    receiver: Annotated[str, Field(min_length=1)] | None = None
+    matchers: MatcherTexts = ()
+    continue_: bool = Field(False, alias="continue")
+    routes: tuple["RouteModel", ...] = ()
+
+
+class RoutingModel(_Model):
+    """The whole of `routing.yaml`."""
+
+    runbooks: tuple[RunbookEntryModel, ...] = ()
+    default_runbook: Annotated[str, Field(min_length=1)] | None = None
+    route: RouteModel
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name that a file uses, and where."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """`routing.yaml`, compiled."""
+
+    tree: RouteTree
+    table: RunbookTable
+    default_runbook: str | None
+
+
+def compile_routing(document: Document) -> tuple[Routing | None, list[Problem]]:
+    """The tree and the table of a document, or None and everything that is wrong with it."""
+    model, problems = validate(document, RoutingModel)
+    problems += _root_problems(document)
+    parsed: dict[Place, tuple[Matcher, ...]] = {}
+    for text in _matcher_texts(document.root):
+        try:
+            parsed[text.place] = parse_matchers(text.value or "")
+        except MatcherError as error:
+            place = _place_in(document, text, error.offset)
+            problems.append(document.problem(codes.ROUTING_MATCHER, error.message, place))
+    if model is None or problems:
+        return None, problems
+    root = _route(model.route, document.root.get("route"), parsed, "")
+    nodes = children(document.root.get("runbooks"))
+    entries = tuple(
+        RunbookEntry(_matchers(node, parsed), entry.runbook, node.place)
+        for entry, node in zip(model.runbooks, nodes, strict=True)
+    )
+    return Routing(RouteTree(root), RunbookTable(entries), model.default_runbook), []
+
+
+def _route(
+    model: RouteModel,
+    node: Node | None,
+    parsed: Mapping[Place, tuple[Matcher, ...]],
+    inherited: str,
+) -> Route:
+    assert isinstance(node, Fields)
+    receiver = model.receiver or inherited
+    below = zip(model.routes, children(node.get("routes")), strict=True)
+    return Route(
+        receiver=receiver,
+        matchers=_matchers(node, parsed),
+        continue_=model.continue_,
+        routes=tuple(_route(child, at, parsed, receiver) for child, at in below),
+        place=node.place,
+    )
+
+
+def _matchers(node: Node, parsed: Mapping[Place, tuple[Matcher, ...]]) -> tuple[Matcher, ...]:
+    return tuple(matcher for text in _texts_of(node) for matcher in parsed[text.place])
+
+
+def _texts_of(node: Node) -> Iterator[Text]:
+    """The matcher texts of one route or entry."""
+    value = node.get("matchers") if isinstance(node, Fields) else None
+    for text in [value] if isinstance(value, Text) else children(value):
+        if isinstance(text, Text) and text.value is not None:
+            yield text
+
+
+def _matcher_texts(root: Fields) -> Iterator[Text]:
+    """Every matcher text of the file."""
+    for node in children(root.get("runbooks")):
+        yield from _texts_of(node)
+    for route in _routes(root):
+        yield from _texts_of(route)
+
+
+def _routes(root: Fields) -> Iterator[Fields]:
+    """Every node of the route tree, parents before children."""
+    waiting: list[Node | None] = [root.get("route")]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Fields):
+            yield node
+            waiting += reversed(list(children(node.get("routes"))))
+
+
+def _place_in(document: Document, text: Text, offset: int) -> Place:
+    """The place of a character of a scalar; the scalar's start where escapes or line breaks
+    make that hard to tell."""
+    value, place = text.value or "", text.place
+    quote = text.style if text.style in ("'", '"') else ""
+    start = place.column - 1 + len(quote)
+    end = start + len(value)
+    line = document.lines[place.line - 1]
+    if text.style in ("|", ">") or line[start:end] != value or not line.startswith(quote, end):
+        return place
+    return Place(place.file, place.line, start + offset + 1)
+
+
+def receivers_used(document: Document) -> Iterator[Reference]:
+    """The receivers that the route tree names."""
+    for route in _routes(document.root):
+        receiver = route.get("receiver")
+        if isinstance(receiver, Text) and receiver.value:
+            yield Reference(receiver.value, receiver.place)
+
+
+def runbooks_used(document: Document) -> Iterator[Reference]:
+    """The runbooks that the table and `default_runbook` name."""
+    entries = children(document.root.get("runbooks"))
+    named = [node.get("runbook") for node in entries if isinstance(node, Fields)]
+    for node in (*named, document.root.get("default_runbook")):
+        if isinstance(node, Text) and node.value:
+            yield Reference(node.value, node.place)
+
+
+def _root_problems(document: Document) -> Iterator[Problem]:
+    """What Alertmanager asks of the root route."""
+    route = document.root.entries.get("route")
+    if route is None or not isinstance(route.value, Fields):
+        return
+    fields = route.value
+    receiver = fields.get("receiver")
+    if receiver is None or (isinstance(receiver, Text) and receiver.value is None):
+        message = "the root route has no receiver"
+        hint = "it is where alerts go that no other route matches: write receiver: NAME"
+        yield document.problem(codes.ROUTING_ROOT, message, route.place, hint=hint)
+    for key in ("matchers", "continue"):
+        entry = fields.entries.get(key)
+        if entry is None or (isinstance(entry.value, Items) and not entry.value.items):
+            continue
+        message = f"the root route takes no `{key}`: it matches every alert"
+        hint = "move it to a route under `routes`"
+        yield document.problem(codes.ROUTING_ROOT, message, entry.place, hint=hint)

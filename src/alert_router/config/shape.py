@@ -1,0 +1,54 @@
+"""What a pydantic model allows at a location: the keys of a mapping, the types of a union."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from alert_router.config.tree import Location
+
+
+def keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The keys that the mapping at a location may have, in the models' order."""
+    keys = [_key(name, info) for m in _at(model, location) for name, info in m.model_fields.items()]
+    return list(dict.fromkeys(keys))
+
+
+def tags_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The values of `type` that the mapping at a location may have."""
+    return [tag for member in _at(model, location) for tag in _tags(member)]
+
+
+def _at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    current = [model]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        below = [
+            inner
+            for candidate in current
+            for name, info in candidate.model_fields.items()
+            if _key(name, info) == part
+            for inner in _models(info.annotation)
+        ]
+        # A part that is no key is the tag that chose a member of a union.
+        current = below or [member for member in current if part in _tags(member)]
+    return current
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation mentions, however deep in lists and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _tags(model: type[BaseModel]) -> list[str]:
+    info = model.model_fields.get("type")
+    return [str(tag) for tag in get_args(info.annotation)] if info else []
+
+
+def _key(name: str, info: FieldInfo) -> str:
+    return info.alias or name

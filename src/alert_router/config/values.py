@@ -1,0 +1,157 @@
+"""Values as people write them: durations, sizes, addresses, paths, secrets and store URLs.
+
+Each is a type for a model's field, whose ValueErrors are sentences for the person who wrote it.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+
+from alert_router.secret import Secret
+
+# As Prometheus has them (prometheus/common, model/time.go): units in order, none twice.
+_DURATION = re.compile(
+    r"(?=\d)(?:(\d{1,9})y)?(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?"
+    r"(?:(\d{1,9})s)?(?:(\d{1,9})ms)?",
+    re.ASCII,
+)
+_MILLISECONDS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
+_LONGEST = 10 * _MILLISECONDS[0]
+_SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?", re.ASCII)
+_UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_LISTEN = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII
+)
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def parse_duration(text: str) -> float:
+    """The seconds of a duration in Prometheus' syntax: `5m`, `1h30m`, `1d`, `0`. ValueError."""
+    if text == "0":
+        return 0.0
+    if re.fullmatch(r"[0-9.]+", text):
+        raise ValueError(f"a duration needs its unit: write {text}s, {text}m or {text}h")
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError("expected a duration such as 30s, 5m, 1h30m or 7d")
+    total = sum(int(n) * size for n, size in zip(found.groups("0"), _MILLISECONDS, strict=True))
+    if total > _LONGEST:
+        raise ValueError("a duration cannot be longer than 10 years")
+    return total / 1000
+
+
+def parse_size(text: str) -> int:
+    """A number of bytes: `10MiB`, `512KiB`, `4096`. Raises ValueError."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError("expected a size such as 10MiB, 512KiB or a number of bytes")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the HTTP server listens. Port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(text: str) -> Listen:
+    """`host:port`, `[::]:port`, or `:port` for all addresses. Raises ValueError."""
+    found = _LISTEN.fullmatch(text)
+    if not found or int(found["port"]) > 65535:
+        raise ValueError("expected host:port, such as 0.0.0.0:9095, [::]:9095 or :9095")
+    return Listen(found["v6"] or found["host"] or "0.0.0.0", int(found["port"]))  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the store is. SQLite's file is the only kind there is so far."""
+
+    path: Path
+
+
+def parse_storage(text: str, base: Path) -> Storage:
+    """A store's URL as SQLAlchemy writes it, `sqlite:///relative.db` below `base` or
+    `sqlite:////absolute.db`. Raises ValueError."""
+    scheme, colon, rest = text.partition(":")
+    if scheme.split("+")[0] in ("postgresql", "postgres") and colon:
+        raise ValueError("PostgreSQL is not available in this version: use sqlite:///FILE")
+    if scheme != "sqlite" or not rest.startswith("///"):
+        raise ValueError(
+            "expected sqlite:///FILE (relative to this file) or sqlite:////FILE (absolute)"
+        )
+    path = rest[3:]
+    if path in ("", ":memory:") or path.startswith("file:"):
+        raise ValueError("the store must be a file: what is accepted has to outlive the process")
+    if "?" in path:
+        raise ValueError("the store's URL takes no parameters: remove what follows the `?`")
+    return Storage(base / path)
+
+
+def parse_external_url(text: str) -> str:
+    """An http or https URL without query, without its last slash; "" stays. ValueError."""
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    if not is_good or parts.query or parts.fragment or re.search(r"[\s\x00-\x20]", text):
+        raise ValueError("expected a URL such as https://alerts.example.org")
+    if "@" in parts.netloc:
+        raise ValueError("the URL is shown in every message: take the user and password out")
+    _ = parts.port  # raises ValueError beyond 65535
+    return text.rstrip("/")
+
+
+def parse_secret(text: str) -> Secret:
+    """A secret field's value: `${VARIABLE}` as the whole of it, or plain. Raises ValueError."""
+    if found := _ENV.fullmatch(text):
+        return Secret(env=found[1])
+    if not text.strip():
+        raise ValueError("the secret is empty")
+    return Secret(plain=text)
+
+
+def base_of(info: ValidationInfo) -> Path:
+    """The directory that relative paths are relative to: that of the file being read."""
+    return Path((info.context or {}).get("base", "."))
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    if not path.parts:
+        raise ValueError("expected a path")
+    return base_of(info) / path
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text")
+    return value
+
+
+# Seconds; what comes from a file is text and must carry its unit.
+Duration = Annotated[
+    float, BeforeValidator(lambda v: v if isinstance(v, int | float) else parse_duration(_text(v)))
+]
+Size = Annotated[int, BeforeValidator(lambda v: v if isinstance(v, int) else parse_size(_text(v)))]
+ListenAddress = Annotated[
+    Listen, BeforeValidator(lambda v: v if isinstance(v, Listen) else parse_listen(_text(v)))
+]
+StorageUrl = Annotated[
+    Storage,
+    BeforeValidator(
+        lambda v, info: v if isinstance(v, Storage) else parse_storage(_text(v), base_of(info))
+    ),
+]
+ExternalUrl = Annotated[str, AfterValidator(parse_external_url)]
+SecretText = Annotated[
+    Secret, BeforeValidator(lambda v: v if isinstance(v, Secret) else parse_secret(_text(v)))
+]
+RelativePath = Annotated[Path, AfterValidator(_resolve)]
