@@ -1,6 +1,6 @@
 """Keys that people bring along from Alertmanager's configuration, and what to tell them."""
 
-from alert_router.config.tree import Entry, Fields, Items, Location, Node, Text
+from alert_router.config.tree import Entry, Fields, Location, Node, Text
 
 _GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
 _ELSEWHERE = {
@@ -25,7 +25,7 @@ def foreign(location: Location, entry: Entry) -> tuple[str, str] | None:
         what = _ELSEWHERE[key]
         return f"`{key}`: {what} belongs to Alertmanager", "keep it in alertmanager.yml"
     if key in ("match", "match_re"):
-        hint = f"write {_as_matchers(entry.value, '=' if key == 'match' else '=~')}"
+        hint = f"write {as_matchers(entry.value, '=' if key == 'match' else '=~')}"
         return f"`{key}` is Alertmanager's old form", hint
     if key in ("source_match", "target_match", "source_matchers", "target_matchers"):
         return f"`{key}`: inhibition belongs to Alertmanager", "keep it in alertmanager.yml"
@@ -38,19 +38,16 @@ def foreign(location: Location, entry: Entry) -> tuple[str, str] | None:
     return None
 
 
-def _as_matchers(node: Node, operator: str) -> str:
+def as_matchers(node: Node, operator: str = "=") -> str:
     """The matchers that say what a `match` or `match_re` mapping says, as one would write them."""
-    pairs: list[str] = []
-    if isinstance(node, Fields):
-        for entry in node.entries.values():
-            value = entry.value.value if isinstance(entry.value, Text) else None
-            pairs.append(_matcher(entry.key, operator, value or ""))
-    if not pairs or isinstance(node, Items):
-        pairs = [_matcher("severity", operator, "critical")]
-    return f"matchers: [{', '.join(pairs)}]"
+    entries = node.entries.values() if isinstance(node, Fields) else ()
+    texts = [_matcher(entry, operator) for entry in entries] or [f'severity{operator}"critical"']
+    return "matchers: [" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
 
 
-def _matcher(name: str, operator: str, value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    text = f'{name}{operator}"{escaped}"'
-    return "'" + text.replace("'", "''") + "'"
+def _matcher(entry: Entry, operator: str) -> str:
+    value = entry.value.value if isinstance(entry.value, Text) else None
+    if value is None and "=" in entry.key:  # {a="b"} without quotes: YAML sees a key
+        return entry.key
+    escaped = (value or "").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{entry.key}{operator}"{escaped}"'

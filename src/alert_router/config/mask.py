@@ -39,7 +39,7 @@ def shown_line(lines: Sequence[str], number: int, hide_from: int = 0) -> str:
         return ""
     line = lines[number - 1]
     if _under_secret(lines, number - 1):
-        return " " * _indent(line) + MASK
+        return line[: _indent(line)] + MASK
     cut = _secret_from(line)
     if hide_from and (cut is None or hide_from - 1 < cut):
         cut = hide_from - 1

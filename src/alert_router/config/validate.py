@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from alert_router.config import codes
-from alert_router.config.foreign import foreign
+from alert_router.config.foreign import as_matchers, foreign
 from alert_router.config.mask import MASK, clip, is_secret
 from alert_router.config.shape import keys_at, tags_at
 from alert_router.config.tree import Document, Entry, Fields, Items, Location, Node, Text, plain
@@ -97,7 +97,9 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     name = next((part for part in reversed(location) if isinstance(part, str)), "")
     is_item = bool(location) and isinstance(location[-1], int)
     label = (f"an item of `{name}`: " if is_item else f"`{name}`: ") if entry or is_item else ""
-    is_type = message.startswith("expected") and kind in _EXPECTED
+    if name == "matchers" and isinstance(node, Fields):
+        hint = f"write {as_matchers(node)}, in quotes"
+    is_type = kind in _EXPECTED or not isinstance(node, Text)
     code = codes.WRONG_TYPE if is_type else codes.INVALID_VALUE
     place = node.place
     if entry and isinstance(node, Text) and node.value is None:
@@ -158,14 +160,13 @@ def _wrong_value(detail: ErrorDetails, node: Node, secret: bool) -> tuple[str, s
         return f"expected {context.get('expected', 'another value')}, found {found}", ""
     if kind in _LIMITS:
         word, name = _LIMITS[kind]
-        return f"must be {word} {context[name]}, found {found}", ""
+        return f"must be {word} {context[name]:g}, found {found}", ""
     if kind == "too_short":
         return f"must have at least {context.get('min_length', 1)} item", ""
     if kind == "string_too_short":
         return "must not be empty", ""
     sentence = _sentence(detail, node, secret)
-    asks = sentence.startswith("expected") and isinstance(node, Text)
-    return f"{sentence}, found {found}" if asks else sentence, ""
+    return f"{sentence}, found {found}" if sentence.startswith("expected") else sentence, ""
 
 
 def _sentence(detail: ErrorDetails, node: Node, secret: bool) -> str:

@@ -1,0 +1,62 @@
+"""The page about configuration: its examples load, and it names every key and code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from alert_router.config import codes, load, load_cases
+from alert_router.config.cases import CaseModel, CasesModel
+from alert_router.config.model import Auth, Basic, Config, Delivery, Http, Log, Receiver, Runbooks
+from alert_router.config.routing import RouteModel, RoutingModel, RunbookEntryModel
+from alert_router.notify.base import Notifier
+
+PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+MODELS = [
+    *(Config, Http, Auth, Basic, Runbooks, Delivery, Log, Receiver, Notifier),
+    *(RoutingModel, RouteModel, RunbookEntryModel, CasesModel, CaseModel),
+]
+NAMES = "receivers: [{name: oncall}, {name: pager}, {name: data}]\n"
+
+
+def test_there_is_an_example_of_each_file():
+    assert {kind for kind, _ in EXAMPLES} == {"", "routing", "cases"}
+
+
+@pytest.mark.parametrize(("kind", "text"), EXAMPLES)
+def test_every_example_loads(tmp_path, kind, text):
+    files = {"": NAMES, "routing": "route: {receiver: oncall}\n", "cases": "cases: []\n"}
+    for name, content in (files | {kind: text}).items():
+        (tmp_path / f"{name or 'main'}.yaml").write_text(content, encoding="utf-8")
+    assert load(tmp_path / "main.yaml").config.receivers
+    assert isinstance(load_cases(tmp_path / "cases.yaml"), list)
+
+
+def test_the_example_with_everything_has_the_defaults(tmp_path):
+    (tmp_path / "routing.yaml").write_text("route: {receiver: oncall}\n", encoding="utf-8")
+    texts = [text for kind, text in EXAMPLES if not kind][:2]
+    least, everything = (_config(tmp_path, text) for text in texts)
+    assert everything.delivery == least.delivery
+    assert everything.log == least.log
+    assert everything.routing == least.routing
+    changed = {"auth": None, "external_url": ""}
+    assert everything.http.model_copy(update=changed) == least.http
+    (named,), (plain,) = (c.receivers[0].notifiers for c in (everything, least))
+    assert named.model_copy(update={"name": ""}) == plain
+
+
+def _config(directory, text):
+    (directory / "main.yaml").write_text(text, encoding="utf-8")
+    return load(directory / "main.yaml").config
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_key_is_on_the_page(model):
+    keys = {info.alias or name for name, info in model.model_fields.items()}
+    assert {key for key in keys if f"`{key}`" not in PAGE and f"{key}:" not in PAGE} == set()
+
+
+def test_every_code_is_on_the_page():
+    known = {value for name, value in vars(codes).items() if name.isupper()}
+    assert known == set(re.findall(r"`((?:config|routing|secret)-[a-z0-9-]+)`", PAGE))

@@ -1,0 +1,446 @@
+"""The whole configuration: defaults, and the very text people see for each mistake."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from alert_router.config import config_path, cross_check, default_config_path, load
+from alert_router.config.values import Listen
+from alert_router.problem import ProblemsError, Severity
+from alert_router.runbook import Catalogue
+
+MAIN = """\
+receivers:
+  - name: oncall
+    notifiers:
+      - type: console
+"""
+ROUTING = """\
+route:
+  receiver: oncall
+"""
+
+
+@pytest.fixture
+def at(tmp_path, monkeypatch):
+    """Writes both files into the working directory and loads them."""
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+
+    def write_and_load(main=MAIN, routing=ROUTING):
+        Path("config/main.yaml").write_text(main, encoding="utf-8")
+        Path("config/routing.yaml").write_text(routing, encoding="utf-8")
+        return load(Path("config/main.yaml"))
+
+    return write_and_load
+
+
+def shown(at, main=MAIN, routing=ROUTING):
+    with pytest.raises(ProblemsError) as raised:
+        at(main, routing)
+    return str(raised.value)
+
+
+def test_receivers_and_a_route_are_enough(at):
+    loaded = at()
+    config = loaded.config
+    assert config.http.listen == Listen("0.0.0.0", 9095)
+    assert config.http.auth is None
+    assert config.http.max_body == 10 * 1024 * 1024
+    assert config.storage.path == Path("config/alert-router.db")
+    assert config.runbooks.path == Path("config/../runbooks")
+    assert config.delivery.max_age == 86400
+    assert config.receivers[0].notifiers[0].identity == "console"
+    assert loaded.tree.match({"alertname": "x"}) == ("oncall",)
+    assert loaded.problems == ()
+    assert loaded.files == (Path("config/main.yaml"), Path("config/routing.yaml"))
+
+
+def test_an_empty_section_is_its_defaults(at):
+    config = at("http:\ndelivery: {}\nstorage:\nlog: ~\nrunbooks:\n" + MAIN).config
+    assert config == at().config
+
+
+def test_paths_are_relative_to_the_file_that_names_them(at, tmp_path):
+    main = "runbooks: {path: /books}\nstorage: sqlite:///data/a.db\n"
+    config = at(main + "http: {auth: {bearer_token_file: t}}\n" + MAIN).config
+    assert config.runbooks.path == Path("/books")
+    assert config.storage.path == Path("config/data/a.db")
+    assert config.http.auth.bearer.file == Path("config/t")
+
+
+def test_text_is_text_and_numbers_are_numbers(at):
+    config = at(
+        "receivers: [{name: yes, notifiers: [{type: console, name: 0755, concurrency: 2, "
+        "fold: off}]}]",
+        "route: {receiver: yes}",
+    ).config
+    (notifier,) = config.receivers[0].notifiers
+    assert config.receivers[0].name == "yes"
+    assert (notifier.name, notifier.concurrency, notifier.fold) == ("0755", 2, False)
+
+
+def test_a_receiver_may_tell_nobody(at):
+    assert (
+        at("receivers: [{name: oncall}, {name: b, notifiers: []}]").config.receivers[1].notifiers
+        == ()
+    )
+
+
+def test_basic_authentication_has_a_user_and_a_password(at):
+    auth = at("http: {auth: {basic: {username: am, password: pw}}}\n" + MAIN).config.http.auth
+    assert (auth.username, auth.password.read(), auth.bearer) == ("am", "pw", None)
+
+
+MISTAKES_IN_MAIN = {
+    "receviers: []\n" + MAIN: """\
+config/main.yaml:1:1: error: unknown key `receviers` [config-unknown-key]
+  1 | receviers: []
+    | ^
+  did you mean `receivers`?""",
+    "qqq: 1\n" + MAIN: """\
+config/main.yaml:1:1: error: unknown key `qqq` [config-unknown-key]
+  1 | qqq: 1
+    | ^
+  known here: http, storage, runbooks, routing, delivery, receivers, log""",
+    "log: {}\n": """\
+config/main.yaml:1:1: error: `receivers` is missing [config-missing-key]
+  1 | log: {}
+    | ^""",
+    "receivers: []\n": """\
+config/main.yaml:1:12: error: `receivers`: must have at least 1 item [config-invalid-value]
+  1 | receivers: []
+    |            ^""",
+    "receivers:\n": """\
+config/main.yaml:1:1: error: `receivers`: expected a list, found nothing [config-wrong-type]
+  1 | receivers:
+    | ^""",
+    "http: [1]\n" + MAIN: """\
+config/main.yaml:1:7: error: `http`: expected a mapping, found a list [config-wrong-type]
+  1 | http: [1]
+    |       ^""",
+    "http:\n  auth: {bearer_tokn: hunter2}\n" + MAIN: """\
+config/main.yaml:2:10: error: unknown key `bearer_tokn` [config-unknown-key]
+  2 |   auth: {bearer_tokn: ***
+    |          ^
+  did you mean `bearer_token`?""",
+    "http: {auth: {}}\n" + MAIN: """\
+config/main.yaml:1:14: error: `auth`: give one of `bearer_token_file`, `bearer_token` and `basic` \
+[config-invalid-value]
+  1 | http: {auth: {}}
+    |              ^""",
+    "http:\n  auth:\n    bearer_token:\n      - hunter2\n" + MAIN: """\
+config/main.yaml:4:7: error: `bearer_token`: expected text, found a list [config-wrong-type]
+  4 |       - ***
+    |       ^""",
+    "delivery: {max_age: 24}\n" + MAIN: """\
+config/main.yaml:1:21: error: `max_age`: a duration needs its unit: write 24s, 24m or 24h \
+[config-invalid-value]
+  1 | delivery: {max_age: 24}
+    |                     ^""",
+    "delivery: {max_age: 0s}\n" + MAIN: """\
+config/main.yaml:1:21: error: `max_age`: must be more than 0, found "0s" [config-invalid-value]
+  1 | delivery: {max_age: 0s}
+    |                     ^""",
+    "delivery:\n  max_age: soon\n" + MAIN: """\
+config/main.yaml:2:12: error: `max_age`: expected a duration such as 30s, 5m, 1h30m or 7d, \
+found "soon" [config-invalid-value]
+  2 |   max_age: soon
+    |            ^""",
+    "delivery: {min_backoff: 1h}\n" + MAIN: """\
+config/main.yaml:1:11: error: `delivery`: `min_backoff` is longer than `max_backoff` \
+[config-invalid-value]
+  1 | delivery: {min_backoff: 1h}
+    |           ^""",
+    "log: {level: loud}\n" + MAIN: """\
+config/main.yaml:1:14: error: `level`: expected 'debug', 'info', 'warning' or 'error', \
+found "loud" [config-invalid-value]
+  1 | log: {level: loud}
+    |              ^""",
+    "storage: postgresql://u:hunter2@h/db\n" + MAIN: """\
+config/main.yaml:1:10: error: `storage`: PostgreSQL is not available in this version: \
+use sqlite:///FILE [config-invalid-value]
+  1 | storage: postgresql://***@h/db
+    |          ^""",
+    "route: {receiver: oncall}\n" + MAIN: """\
+config/main.yaml:1:1: error: `route` does not belong in this file [config-alertmanager-key]
+  1 | route: {receiver: oncall}
+    | ^
+  write it in the file that `routing` names""",
+    "inhibit_rules: []\n" + MAIN: """\
+config/main.yaml:1:1: error: `inhibit_rules`: inhibition belongs to Alertmanager \
+[config-alertmanager-key]
+  1 | inhibit_rules: []
+    | ^
+  keep it in alertmanager.yml""",
+    MAIN + "  - name: b\n    slack_configs: [{api_url: x}]\n": """\
+config/main.yaml:6:5: error: `slack_configs` is Alertmanager's form [config-alertmanager-key]
+  6 |     slack_configs: [{api_url: ***
+    |     ^
+  write notifiers: [{type: slack, ...}]""",
+    MAIN + "      - type: consle\n": """\
+config/main.yaml:5:15: error: unknown notifier type "consle" [config-unknown-notifier]
+  5 |       - type: consle
+    |               ^
+  did you mean `console`?""",
+    MAIN + "      - type: console\n": """\
+config/main.yaml:5:15: error: two notifiers are called `console`; the first is at \
+config/main.yaml:4:15 [config-duplicate-name]
+  5 |       - type: console
+    |               ^
+  give each a `name` of its own: it is what the store knows it by""",
+    MAIN + "  - name: oncall\n": """\
+config/main.yaml:5:11: error: two receivers are called `oncall`; the first is at \
+config/main.yaml:2:11 [config-duplicate-name]
+  5 |   - name: oncall
+    |           ^
+  give one of them another name""",
+    MAIN + "        send_resolved: perhaps\n": """\
+config/main.yaml:5:24: error: `send_resolved`: expected true or false, found "perhaps" \
+[config-wrong-type]
+  5 |         send_resolved: perhaps
+    |                        ^""",
+    MAIN + "        timeout: 10s\n": """\
+config/main.yaml:5:18: error: `timeout`: expected a number, found "10s" [config-wrong-type]
+  5 |         timeout: 10s
+    |                  ^
+  this one is in seconds: write 10""",
+    MAIN + "        concurrency: 0\n": """\
+config/main.yaml:5:22: error: `concurrency`: must be at least 1, found "0" [config-invalid-value]
+  5 |         concurrency: 0
+    |                      ^""",
+    MAIN + "        console: x\n": """\
+config/main.yaml:5:9: error: unknown key `console` [config-unknown-key]
+  5 |         console: ***
+    |         ^""",
+    MAIN + "        send_resolvd: no\n": """\
+config/main.yaml:5:9: error: unknown key `send_resolvd` [config-unknown-key]
+  5 |         send_resolvd: ***
+    |         ^
+  did you mean `send_resolved`?""",
+    MAIN + '  - name: " b"\n': """\
+config/main.yaml:5:11: error: `name`: expected a name of printable characters, without spaces \
+at its ends, found " b" [config-invalid-value]
+  5 |   - name: " b"
+    |           ^""",
+}
+
+
+@pytest.mark.parametrize(("main", "expected"), MISTAKES_IN_MAIN.items())
+def test_mistakes_in_the_main_file(at, main, expected):
+    text = shown(at, main)
+    if not expected.endswith("?") and "unknown key `console`" in expected:
+        text = text[: text.rindex("\n  known here")]
+    assert text == expected
+
+
+MISTAKES_IN_ROUTING = {
+    "runbooks: []\n": """\
+config/routing.yaml:1:1: error: `route` is missing [config-missing-key]
+  1 | runbooks: []
+    | ^""",
+    "route: {routes: []}\n": """\
+config/routing.yaml:1:1: error: the root route has no receiver [routing-root]
+  1 | route: {routes: []}
+    | ^
+  it is where alerts go that no other route matches: write receiver: NAME""",
+    "route: {receiver: oncall, matchers: [a=b]}\n": """\
+config/routing.yaml:1:27: error: the root route takes no `matchers`: it matches every alert \
+[routing-root]
+  1 | route: {receiver: oncall, matchers: [a=b]}
+    |                           ^
+  move it to a route under `routes`""",
+    "route: {receiver: oncall, continue: true}\n": """\
+config/routing.yaml:1:27: error: the root route takes no `continue`: it matches every alert \
+[routing-root]
+  1 | route: {receiver: oncall, continue: true}
+    |                           ^
+  move it to a route under `routes`""",
+    "route: {receiver: onkall}\n": """\
+config/routing.yaml:1:19: error: there is no receiver `onkall` [config-undefined-receiver]
+  1 | route: {receiver: onkall}
+    |                   ^
+  did you mean `oncall`?""",
+    "route: {receiver: zzz}\n": """\
+config/routing.yaml:1:19: error: there is no receiver `zzz` [config-undefined-receiver]
+  1 | route: {receiver: zzz}
+    |                   ^
+  config/main.yaml has: oncall""",
+    ROUTING + "  group_by: [alertname]\n": """\
+config/routing.yaml:3:3: error: `group_by`: grouping belongs to Alertmanager \
+[config-alertmanager-key]
+  3 |   group_by: [alertname]
+    |   ^
+  keep it in alertmanager.yml""",
+    ROUTING + "  routes:\n  - match: {severity: critical, note: it's}\n": """\
+config/routing.yaml:4:5: error: `match` is Alertmanager's old form [config-alertmanager-key]
+  4 |   - match: {severity: critical, note: it's}
+    |     ^
+  write matchers: ['severity="critical"', 'note="it''s"']""",
+    ROUTING + "  routes:\n  - match_re: {service: 'a|b\\d'}\n": """\
+config/routing.yaml:4:5: error: `match_re` is Alertmanager's old form [config-alertmanager-key]
+  4 |   - match_re: {service: 'a|b\\d'}
+    |     ^
+  write matchers: ['service=~"a|b\\\\d"']""",
+    ROUTING + "  routes:\n  - mute_time_intervals: [night]\n": """\
+config/routing.yaml:4:5: error: `mute_time_intervals`: muting belongs to Alertmanager \
+[config-alertmanager-key]
+  4 |   - mute_time_intervals: [night]
+    |     ^
+  keep it in alertmanager.yml""",
+    ROUTING + "receivers: []\n": """\
+config/routing.yaml:3:1: error: `receivers` does not belong in this file [config-alertmanager-key]
+  3 | receivers: []
+    | ^
+  write it in the main file""",
+    ROUTING + "  routes:\n  - continue: perhaps\n": """\
+config/routing.yaml:4:15: error: `continue`: expected true or false, found "perhaps" \
+[config-wrong-type]
+  4 |   - continue: perhaps
+    |               ^""",
+    ROUTING + "  routes:\n  - matchers: {severity: critical}\n": """\
+config/routing.yaml:4:15: error: `matchers`: expected a list, found a mapping [config-wrong-type]
+  4 |   - matchers: {severity: critical}
+    |               ^
+  write matchers: ['severity="critical"'], in quotes""",
+    ROUTING + '  routes:\n  - matchers: [{a="b",c=~"d"}]\n': """\
+config/routing.yaml:4:16: error: an item of `matchers`: expected text, found a mapping \
+[config-wrong-type]
+  4 |   - matchers: [{a="b",c=~"d"}]
+    |                ^
+  write matchers: ['a="b"', 'c=~"d"'], in quotes""",
+    ROUTING + "runbooks: [{matchers: [a=b]}]\n": """\
+config/routing.yaml:3:12: error: `runbook` is missing [config-missing-key]
+  3 | runbooks: [{matchers: [a=b]}]
+    |            ^""",
+    ROUTING + "runbooks: [{matchers: [], runbook: x}]\n": """\
+config/routing.yaml:3:23: error: `matchers`: must have at least 1 item [config-invalid-value]
+  3 | runbooks: [{matchers: [], runbook: x}]
+    |                       ^""",
+}
+
+
+@pytest.mark.parametrize(("routing", "expected"), MISTAKES_IN_ROUTING.items())
+def test_mistakes_in_the_routing_file(at, routing, expected):
+    assert shown(at, routing=routing) == expected
+
+
+def test_all_problems_of_both_files_come_at_once_and_in_order(at):
+    with pytest.raises(ProblemsError) as raised:
+        at(
+            "log: {level: x}\nhttp: {listen: 1}\nhttp: 2\n" + MAIN,
+            "route: {receiver: nobody, x: 1}\n",
+        )
+    assert [(str(p.place), p.code) for p in raised.value.problems] == [
+        ("config/main.yaml:1:14", "config-invalid-value"),
+        ("config/main.yaml:2:16", "config-invalid-value"),
+        ("config/main.yaml:3:1", "config-duplicate-key"),
+        ("config/routing.yaml:1:19", "config-undefined-receiver"),
+        ("config/routing.yaml:1:27", "config-unknown-key"),
+    ]
+
+
+def test_a_broken_main_file_does_not_hide_the_routing_file(at):
+    text = shown(at, "routing: routing.yaml\nlog: 1\nreceivers: 2\n", "route: 3\n")
+    assert "config/main.yaml:2:6" in text
+    assert "config/routing.yaml:1:8: error: `route`: expected a mapping" in text
+
+
+def test_a_missing_file_says_what_names_it(at):
+    assert shown(at, "routing: none.yaml\n" + MAIN) == (
+        "config/none.yaml: error: cannot read the file: No such file or directory "
+        "[config-unreadable]\n  `routing` in config/main.yaml names it"
+    )
+    with pytest.raises(ProblemsError, match=r"--config or in \$ALERT_ROUTER_CONFIG"):
+        load(Path("nowhere.yaml"))
+
+
+SLACK = MAIN + "      - type: slack\n"
+HIDDEN = [
+    "        url: {a: hunter2}\n",
+    "        url: [hunter2]\n",
+    "        url:\n          - hunter2\n",
+    "        url: hunter2\n        url_file: x\n",
+    "        url: hunter2\n        url: hunter2\n",
+    "        ulr: hunter2\n",
+    "        ulr: |\n          hunter2\n",
+    "        password: >-\n          first\n          hunter2: x: y\n",
+    "        url: 'hunter2\n",
+    "        url: hunter2: x\n",
+    '        url: "hunter2\\d"\n',
+    '        "url": "\\0hunter2"\n',
+    "      - {type: slak, url: hunter2}\n",
+    "      - {name: x, url: hunter2}\n",
+    "  - {name: b, url: hunter2}\n",
+    "http: {auth: {bearer_token: hunter2, basic: 1}}\n",
+    "http: {auth: {basic: {username: u, password: hunter2, pasword: hunter2}}}\n",
+    "http: {external_url: 'https://u:hunter2@h'}\n",
+    "storage: postgresql://u:hunter2@h/d\n",
+    "storage: mysql://u:hunter2@h/d\n",
+]
+
+
+@pytest.mark.parametrize("mistake", HIDDEN)
+def test_no_problem_ever_shows_a_secret(at, mistake):
+    assert "hunter2" not in shown(at, SLACK + mistake)
+
+
+def test_an_unused_receiver_is_told_but_no_error(at):
+    (problem,) = at(MAIN + "  - name: spare\n").problems
+    assert problem.severity is Severity.INFO
+    assert problem.show() == (
+        "config/main.yaml:5:11: info: no route leads to the receiver `spare` "
+        "[config-unused-receiver]\n  5 |   - name: spare\n    |           ^\n"
+        "  only what is posted to /webhook/spare reaches it"
+    )
+
+
+def test_secrets_plain_or_missing_are_warnings_that_hide_them(at, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
+    main = "http:\n  auth: {bearer_token: '${NO_SUCH_TOKEN}'}\n" + SLACK
+    loaded = at(main + "        url: https://hooks.slack.com/hunter2\n")
+    assert [problem.show() for problem in loaded.problems] == [
+        "config/main.yaml:2:9: warning: environment variable NO_SUCH_TOKEN is not set or empty "
+        "[secret-unreadable]\n  2 |   auth: {bearer_token: ***\n    |         ^\n"
+        "  nobody is let in until it is there",
+        "config/main.yaml:8:9: warning: `url` holds a secret in plain text [secret-in-plain]\n"
+        "  8 |         url: ***\n    |         ^\n"
+        "  put it into a file and write `url_file`, or write ${VARIABLE}",
+    ]
+
+
+def test_a_secret_file_that_is_missing_is_a_warning_at_its_notifier(at):
+    (problem,) = at(SLACK + "        url_file: none\n").problems
+    assert (problem.code, str(problem.place)) == ("secret-unreadable", "config/main.yaml:5:9")
+    assert problem.severity is Severity.WARNING
+    assert "config/none" in problem.message
+
+
+def test_unknown_runbooks_are_found_by_cross_check(at):
+    Path("runbooks/alerts").mkdir(parents=True)
+    Path("runbooks/alerts/redis-issues.md").write_text("# Redis issues\n", encoding="utf-8")
+    loaded = at(
+        routing=ROUTING + "default_runbook: alerts/redis-issues.md\n"
+        "runbooks:\n  - {matchers: a=b, runbook: alerts/redis-isues}\n"
+        "  - {matchers: a=c, runbook: alerts/redis-issues}\n"
+        "  - {matchers: a=d, runbook: null}\n"
+    )
+    problems = cross_check(loaded, Catalogue.load(loaded.config.runbooks.path, None))
+    assert [problem.show() for problem in problems] == [
+        "config/routing.yaml:5:30: error: there is no runbook `alerts/redis-isues` "
+        "[routing-unknown-runbook]\n  did you mean `alerts/redis-issues`?",
+        "config/routing.yaml:3:18: error: there is no runbook `alerts/redis-issues.md` "
+        "[routing-unknown-runbook]\n  write it as its path without .md: alerts/redis-issues",
+    ]
+
+
+def test_the_default_path_is_the_first_that_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALERT_ROUTER_CONFIG", raising=False)
+    Path("config").mkdir()
+    Path("config/alert-router.yaml").touch()
+    assert default_config_path() == Path("config/alert-router.yaml")
+    monkeypatch.setenv("ALERT_ROUTER_CONFIG", f"{tmp_path}{os.sep}own.yaml")
+    assert config_path() == tmp_path / "own.yaml"
+    assert config_path(Path("given.yaml")) == Path("given.yaml")

@@ -1,0 +1,153 @@
+"""Durations, sizes, addresses, store URLs and secrets, as people write them."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alert_router.config.values import (
+    Listen,
+    parse_duration,
+    parse_external_url,
+    parse_listen,
+    parse_secret,
+    parse_size,
+    parse_storage,
+)
+from alert_router.secret import Secret
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("0s", 0),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1d", 86400),
+        ("7d", 604800),
+        ("1w", 604800),
+        ("1y", 31536000),
+        ("1500ms", 1.5),
+        ("1m1ms", 60.001),
+    ],
+)
+def test_durations_are_as_prometheus_has_them(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["300", "1.5", "10"])
+def test_a_bare_number_is_no_duration(text):
+    with pytest.raises(ValueError, match=f"a duration needs its unit: write {text}s"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "m", "5 m", "5M", "30m1h", "1h1h", "-5m", "1.5h", "٣m", "5x"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ValueError, match="expected a duration such as"):
+        parse_duration(text)
+
+
+def test_a_duration_has_an_end():
+    with pytest.raises(ValueError, match="longer than 10 years"):
+        parse_duration("999999999y")
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 9),
+    st.integers(0, 364),
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.integers(0, 59),
+)
+def test_the_parts_of_a_duration_add_up(y, d, h, m, s):
+    expected = y * 31536000 + d * 86400 + h * 3600 + m * 60 + s
+    assert parse_duration(f"{y}y{d}d{h}h{m}m{s}s") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("10MiB", 10485760), ("512KiB", 524288), ("1 GiB", 1073741824), ("4096", 4096), ("7B", 7)],
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "10MB", "10 M", "-1", "1.5MiB", "MiB"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="expected a size such as 10MiB"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ("0.0.0.0:9095", Listen("0.0.0.0", 9095)),
+        ("[::]:9095", Listen("::", 9095)),
+        (":9095", Listen("0.0.0.0", 9095)),
+        ("localhost:0", Listen("localhost", 0)),
+    ],
+)
+def test_addresses_to_listen_on(text, listen):
+    assert parse_listen(text) == listen
+
+
+@pytest.mark.parametrize("text", ["", "9095", "host", "::1:9095", "a:70000", "http://a:1", "a b:1"])
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(ValueError, match="expected host:port"):
+        parse_listen(text)
+
+
+def test_three_slashes_are_relative_and_four_absolute():
+    base = Path("/etc/alert-router")
+    assert parse_storage("sqlite:///x/a.db", base).path == Path("/etc/alert-router/x/a.db")
+    assert parse_storage("sqlite:////var/a.db", base).path == Path("/var/a.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("postgresql://u:p@h/d", "PostgreSQL is not available in this version: use sqlite:///FILE"),
+        ("postgresql+asyncpg://h/d", "PostgreSQL is not available in this version"),
+        ("sqlite://a.db", "expected sqlite:///FILE"),
+        ("a.db", "expected sqlite:///FILE"),
+        ("sqlite:///:memory:", "the store must be a file"),
+        ("sqlite:///", "the store must be a file"),
+        ("sqlite:///a.db?mode=ro", "takes no parameters"),
+    ],
+)
+def test_what_is_no_store_says_what_would_be(text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parse_storage(text, Path())
+
+
+def test_an_external_url_loses_its_last_slash():
+    assert parse_external_url("https://a.example.org:8/b/") == "https://a.example.org:8/b"
+    assert parse_external_url("") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.example.org",
+        "ftp://a",
+        "https://",
+        "https://u:p@a/",
+        "https://a/?q",
+        "http://a b",
+        "http://a:99999",
+        "http://[x",
+    ],
+)
+def test_what_is_no_external_url_is_refused(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_external_url(text)
+
+
+def test_a_secret_is_a_variable_only_as_a_whole():
+    assert parse_secret("${TOKEN}") == Secret(env="TOKEN")
+    assert parse_secret("x${TOKEN}") == Secret(plain="x${TOKEN}")
+    with pytest.raises(ValueError, match="the secret is empty"):
+        parse_secret(" ")
