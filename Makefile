@@ -1,0 +1,52 @@
+# The commands of the project. `make demo` and `make test` set up whatever they need.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check bench fmt packages clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-stamp
+DEV := $(VENV)/.dev-stamp
+export PYTHONUNBUFFERED = 1
+
+help: ## Show what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(RUN) ## Send five real alerts through the router and show what comes out
+	@$(BIN)/python demo/run.py
+
+run: $(RUN) ## Serve with config/alert-router.yaml
+	$(BIN)/alert-router serve
+
+test: $(DEV) packages check ## Everything that must hold
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(DEV) ## Format, lint, types, floors, documents
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/alert-router check
+	$(BIN)/alert-router test config/routing-tests.yaml
+
+bench: $(DEV) ## Measure, as ratios against baselines of the same run
+	@scripts/packages.sh wrk prometheus-alertmanager || true
+	$(BIN)/python -m benchmarks
+
+fmt: $(DEV) ## Format and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
+packages:
+	@scripts/packages.sh prometheus prometheus-alertmanager strace || true
+
+clean: ## Remove what was made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+$(RUN): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh $(VENV)
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh $(VENV) dev
+	@touch $@ $(RUN)

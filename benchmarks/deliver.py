@@ -1,0 +1,89 @@
+"""How fast groups go all the way to a local HTTP server, over a relay that keeps nothing.
+
+The rate is that at which the destination gets them, the backlog flat: what the router took in
+during the round is delivered when the round is over, give or take a second's worth.
+"""
+
+import re
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.accept import ALERT_ROUTER
+from benchmarks.programs import fetch, free_port, process, report, wait_for, wrk
+from benchmarks.programs import write_router_config as configure
+
+WARM_UP = 2.0  # seconds
+ROUND = 5.0
+ROUNDS = 3
+
+
+def relay() -> float:
+    """Groups a second through the bare relay."""
+    sink, port = free_port(), free_port()
+    module = [sys.executable, "-m", "benchmarks.baseline"]
+    target = f"http://127.0.0.1:{sink}/webhook"
+    with (
+        process([*module, "sink", str(sink)], f"http://127.0.0.1:{sink}/count"),
+        process([*module, "relay", str(port), target], f"http://127.0.0.1:{port}/count"),
+    ):
+        url = f"http://127.0.0.1:{port}/webhook"
+        wrk(url, "group.lua", WARM_UP)
+        return wrk(url, "group.lua", ROUND)
+
+
+def router() -> float:
+    """Groups a second through the router, from the first accepted to the last delivered."""
+    sink, port = free_port(), free_port()
+    command = [sys.executable, "-m", "benchmarks.baseline", "sink", str(sink)]
+    base = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder:
+        target = f"http://127.0.0.1:{sink}/webhook"
+        config = configure(Path(folder), port, target, fold=False)
+        serve = [ALERT_ROUTER, "serve", "--config", str(config)]
+        with (
+            process(command, f"http://127.0.0.1:{sink}/count"),
+            process(serve, f"{base}/-/ready"),
+        ):
+            wrk(f"{base}/webhook", "group.lua", WARM_UP)
+            drain(base)
+            before, began = delivered(base), time.monotonic()
+            wrk(f"{base}/webhook", "group.lua", ROUND)
+            drain(base)
+            return (delivered(base) - before) / (time.monotonic() - began)
+
+
+def drain(base: str) -> None:
+    """Until nothing waits."""
+    wait_for(lambda: accepted(base) <= delivered(base), "the backlog to drain", 300)
+
+
+def accepted(base: str) -> float:
+    """Groups accepted so far."""
+    return series(base, r'alert_router_webhooks_total\{outcome="accepted"\}')
+
+
+def delivered(base: str) -> float:
+    """Notifications delivered so far."""
+    return series(base, r"alert_router_notifications_total\{[^}]*\}")
+
+
+def series(base: str, name: str) -> float:
+    """The sum of a metric's series."""
+    values = re.findall(rf"(?m)^{name} (\S+)$", fetch(f"{base}/metrics"))
+    return sum(map(float, values))
+
+
+def main() -> None:
+    """Print the ratio."""
+    rates: dict[str, list[float]] = {"relay": [], "router": []}
+    for _ in range(ROUNDS):
+        rates["relay"].append(relay())
+        rates["router"].append(router())
+    own, base = (statistics.median(rates[kind]) for kind in ("router", "relay"))
+    report(
+        "accepted, stored, enriched, delivered over a bare relay",
+        own / base, ">= 0.4", f"{own:.0f}/s over {base:.0f}/s",
+    )  # fmt: skip

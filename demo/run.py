@@ -1,0 +1,147 @@
+"""`make demo`: real alert bodies through a real router, on its embedded default.
+
+Starts `alert-router serve` with the shipped routing, runbooks and receivers, a store in a
+temporary directory and a free port; posts five alert families as Alertmanager would, then one
+of them resolved; stops the router when everything is delivered. The router's notifier `console`
+does the showing.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+PAYLOADS = sorted((HERE / "payloads").glob("*.json"))
+PATIENCE = 60.0  # seconds for each thing that is waited for
+
+
+def main() -> int:
+    """Run the demo; the exit code."""
+    folder = Path(tempfile.mkdtemp(prefix="alert-router-demo-"))
+    log = folder / "router.log"
+    config = write_config(folder)
+    say("Starting Alert Router: SQLite store, the shipped runbooks, messages to this terminal.")
+    with log.open("wb") as stderr:
+        router = subprocess.Popen(
+            [
+                Path(sys.executable).parent / "alert-router",
+                "serve",
+                "--config",
+                config,
+                "--log-format",
+                "json",
+            ],
+            stderr=stderr,
+            cwd=ROOT,
+        )
+    try:
+        address = wait_for(lambda: find_address(log, router), "the router to start", log)
+        for number, payload in enumerate(PAYLOADS, 1):
+            body = payload.read_bytes()
+            name = json.loads(body)["commonLabels"]["alertname"]
+            status = json.loads(body)["status"]
+            say(f"Alertmanager posts {name}, {status} ({payload.name}):")
+            answer = post(f"{address}/webhook", body)
+            wait_for(lambda n=number: delivered(address) >= n, "the message", log)
+            say(f"answered 200 {answer}", quiet=True)
+    except (DemoError, OSError) as error:
+        print(f"\nThe demo failed: {error}\nThe router's log:\n{log.read_text()}", file=sys.stderr)
+        return 1
+    finally:
+        router.send_signal(signal.SIGTERM)
+        router.wait(PATIENCE)
+        shutil.rmtree(folder, ignore_errors=True)
+    epilogue()
+    return 0
+
+
+class DemoError(Exception):
+    """Something that was waited for did not come."""
+
+
+def write_config(folder: Path) -> Path:
+    """The shipped configuration, with a port of its own and a store that leaves nothing."""
+    text = (ROOT / "config" / "alert-router.yaml").read_text()
+    replacements = {
+        r"(?m)^(\s*listen:).*$": r'\1 "127.0.0.1:0"',
+        r"(?m)^storage:.*$": f"storage: sqlite:///{folder}/alert-router.db",
+        r"\.\./runbooks": str(ROOT / "runbooks"),
+        r"(?m)^routing:.*$": f"routing: {ROOT}/config/routing.yaml",
+    }
+    for pattern, replacement in replacements.items():
+        text = re.sub(pattern, replacement, text)
+    path = folder / "alert-router.yaml"
+    path.write_text(text)
+    return path
+
+
+def find_address(log: Path, router: "subprocess.Popen[bytes]") -> str | None:
+    """Where the router listens, from its log."""
+    if router.poll() is not None:
+        raise DemoError(f"the router ended with {router.returncode}")
+    match = re.search(r'"addresses": \["([^"]+)"', log.read_text())
+    return f"http://{match[1]}" if match else None
+
+
+def post(url: str, body: bytes) -> str:
+    """POST as Alertmanager does; the answer's text."""
+    request = urllib.request.Request(
+        url, body, {"Content-Type": "application/json", "User-Agent": "Alertmanager/0.34.0"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def delivered(address: str) -> float:
+    """How many notifications the router says it has delivered."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    counts = re.findall(r"(?m)^alert_router_notifications_total\{[^}]*\} (\S+)$", text)
+    return sum(map(float, counts))
+
+
+def wait_for(check, what: str, log: Path):
+    """The first truthy value of `check`."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if value := check():
+            return value
+        time.sleep(0.05)
+    raise DemoError(f"waited {PATIENCE:.0f} s for {what}")
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """A line of the demo's own, told apart from the router's."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    code = "2" if quiet else "1;36"
+    mark = "   " if quiet else "\n>>>"
+    print(f"\x1b[{code}m{mark} {text}\x1b[0m" if colour else f"{mark} {text}", flush=True)
+
+
+def epilogue() -> None:
+    """How to go on."""
+    say("That was the demo. What next:")
+    print(
+        """
+    make run                                    serve on port 9095 with config/alert-router.yaml
+    .venv/bin/alert-router send alertname=HighErrorRate component=api job=schema-registry
+                                                a made-up alert to the running router
+    .venv/bin/alert-router route test alertname=KubePodCrashLooping namespace=prod pod=api-1
+                                                which runbook, which receivers, and why
+    README.md                                   the five lines for alertmanager.yml, and a
+                                                runbook of your own in two minutes
+"""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

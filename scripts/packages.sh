@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs Debian packages that are missing: scripts/packages.sh PACKAGE...
+# Where apt-get is not to be had or not allowed, says so and fails.
+set -eu
+missing=""
+for package in "$@"; do
+    dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null | grep -q ' installed' ||
+        missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null; then
+    echo "not installed, and there is no apt-get:$missing" >&2
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    sudo=""
+elif sudo -n true 2>/dev/null; then
+    sudo="sudo"
+else
+    echo "not installed, and apt-get needs root:$missing" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086  # words are wanted
+$sudo apt-get install --quiet --quiet --yes --no-install-recommends $missing >/dev/null 2>&1 || {
+    $sudo apt-get update --quiet --quiet
+    $sudo apt-get install --quiet --quiet --yes --no-install-recommends $missing >/dev/null
+}

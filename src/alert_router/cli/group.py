@@ -1,0 +1,42 @@
+"""A click group whose commands are imported when they are used, so that help and the small
+commands start quickly, and where bad input ends in its problems rather than a traceback."""
+
+import importlib
+from typing import Any
+
+import click
+
+from alert_router.cli.output import count, problem_text, tell
+from alert_router.problem import ProblemsError
+
+
+class LazyGroup(click.Group):
+    """`commands_at` maps a command's name to `module:attribute` below `alert_router.cli`."""
+
+    def __init__(self, *args: Any, commands_at: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._commands_at = commands_at
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they were given: the way a newcomer meets them."""
+        return list(self._commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        where = self._commands_at.get(cmd_name)
+        if where is None:
+            return None
+        module, _, attribute = where.partition(":")
+        command = getattr(importlib.import_module(f"alert_router.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; input that cannot be used is shown problem by problem, exit 1."""
+        try:
+            return super().invoke(ctx)
+        except ProblemsError as error:
+            for problem in error.problems:
+                tell(problem_text(problem))
+            tell(count(len(error.problems), "problem"))
+            ctx.exit(1)

@@ -1,0 +1,6 @@
+"""Delivering what the outbox holds: claim, fold, enrich, notify, settle."""
+
+from alert_router.deliver.attempt import Desk
+from alert_router.deliver.worker import Deliverer, Lines
+
+__all__ = ["Deliverer", "Desk", "Lines"]

@@ -1,0 +1,116 @@
+"""One attempt: a claim becomes a notification, its rendering, and a try to send it.
+
+Nothing in here can lose an alert: what cannot be enriched or rendered goes out in the next
+plainer form. What an outcome means is for `schedule`.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import structlog
+
+from alert_router.alert import AlertGroup
+from alert_router.enrich import Choice, enrich
+from alert_router.notification import Detail, Notification
+from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
+from alert_router.outbox.base import Claim
+from alert_router.runbook.model import Runbook
+
+log = structlog.get_logger(__name__)
+
+# A notifier limits itself by its timeout; this much more, in seconds, and we cut it off.
+_GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is needed to write a message; one consistent state, replaced whole at a reload."""
+
+    choose: "Callable[[Any], Choice]"
+    runbook: Callable[[str], Runbook | None]
+    external_url: str
+
+
+def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> Notification:
+    """The notification of a claim. If enriching fails, one without runbooks that says so."""
+    parts = {
+        "id": claim.id,
+        "groups": tuple(waiting.group for waiting in claim.groups),
+        "receiver": claim.destination.receiver,
+        "notifier": claim.destination.notifier,
+        "accepted_at": datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
+        "resent": claim.resent,
+        "external_url": desk.external_url,
+    }
+    try:
+        return enrich(
+            group,
+            choose=desk.choose,
+            runbook=desk.runbook,
+            firing_sections=notifier.firing_sections,
+            resolved_sections=notifier.resolved_sections,
+            **parts,
+        )
+    except Exception:
+        log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
+        notes = ("The runbooks could not be added: see the router's log.",)
+        return Notification(group=group, without_runbook=group.alerts, notes=notes, **parts)
+
+
+def most_detail(claim: Claim) -> Detail:
+    """How much to tell: less after a refusal for size or form, least after crashes."""
+    if claim.crashes > 1:
+        return Detail.MINIMAL
+    if claim.smaller:
+        return Detail.TITLES
+    return Detail.FULL
+
+
+def render(notification: Notification, notifier: Notifier, most: Detail) -> tuple[Any, Detail]:
+    """The payload, and the detail asked for when rendering worked.
+
+    Raises what the plainest rendering raised, if even that fails.
+    """
+    for detail in range(most, Detail.MINIMAL, -1):
+        try:
+            return notifier.render(notification, Detail(detail)), Detail(detail)
+        except Exception:
+            log.exception(
+                "rendering failed; trying a plainer form",
+                id=notification.id,
+                notifier=notifier.identity,
+                detail=Detail(detail).name.lower(),
+            )
+    return notifier.render(notification, Detail.MINIMAL), Detail.MINIMAL
+
+
+async def send(
+    notifier: Notifier, payload: Any, claim: Claim, session: aiohttp.ClientSession
+) -> tuple[Outcome, float]:
+    """The outcome of sending, whatever happens, and how long it took in seconds."""
+    sending = Sending(session=session, id=claim.id, reference=claim.reference)
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(notifier.timeout + _GRACE):
+            outcome = await notifier.notify(payload, sending)
+    except TimeoutError:
+        outcome = Failed(Reason.TIMEOUT, "no answer in time", in_doubt=True)
+    except Exception as error:
+        # The text of an unforeseen exception could hold a URL with a secret: name its type only.
+        log.error("notifier failed", notifier=notifier.identity, error=type(error).__name__)
+        outcome = Failed(
+            Reason.INTERNAL, f"the notifier failed: {type(error).__name__}", in_doubt=True
+        )
+    return outcome, time.perf_counter() - began
+
+
+def unrenderable(error: Exception) -> Failed:
+    """The outcome where not even the plainest form could be made."""
+    return Failed(
+        Reason.INTERNAL, f"the message could not be made: {type(error).__name__}", Remedy.GIVE_UP
+    )

@@ -1,0 +1,265 @@
+"""The workers: one loop a destination that claims what is due and runs the attempts.
+
+How a claim becomes a message is `attempt`, what an outcome means is `schedule`. One slow or
+dead destination delays no other: loops share nothing but the outbox.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+import structlog
+
+from alert_router.deliver import attempt
+from alert_router.deliver.attempt import Desk
+from alert_router.deliver.fold import fold
+from alert_router.deliver.schedule import Schedule, decide, is_too_old
+from alert_router.metrics import Metrics
+from alert_router.notification import Detail
+from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy
+from alert_router.outbox.base import (
+    Claim,
+    Destination,
+    Outbox,
+    Settlement,
+    StoreUnavailable,
+    Verdict,
+)
+
+log = structlog.get_logger(__name__)
+
+# An idle loop looks this often, in seconds, for what no event told it of: a delivery replayed
+# by another process, a lease that ran out. An empty look writes nothing.
+_POLL = 1.0
+_STORE_PAUSE = 1.0  # seconds between tries while the store cannot be written
+_LEASE_MARGIN = 60.0  # seconds beyond an attempt's own limit before another may take it
+
+
+@dataclass(slots=True)
+class Lines:
+    """What every loop shares: the store, the HTTP session, and how things stand now."""
+
+    outbox: Outbox
+    session: aiohttp.ClientSession
+    metrics: Metrics
+    schedule: Callable[[], Schedule]
+    desk: Callable[[], Desk]
+
+
+@dataclass(eq=False, slots=True)
+class DestinationLoop:
+    """Claims for one destination, never more at once than its notifier allows."""
+
+    destination: Destination
+    notifier: Notifier
+    lines: Lines
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _due: list[float] = field(default_factory=list)
+    _kept: int = 0
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Work until told to stop. Trouble with the store is waited out."""
+        while not self._stopping:
+            self.wake.clear()
+            try:
+                claimed = await self._claim()
+            except StoreUnavailable as error:
+                log.warning("cannot claim", **self._names(), error=str(error))
+                await asyncio.sleep(_STORE_PAUSE)
+                continue
+            if not claimed:
+                await self._rest()
+
+    async def drain(self) -> None:
+        """Claim nothing more and wait for what is being sent."""
+        self._stopping = True
+        self.wake.set()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def abandon(self) -> None:
+        """Give up what is still being sent: it is in doubt, and the next start sends it again."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _claim(self) -> bool:
+        free = self.notifier.concurrency - len(self._running)
+        if free <= 0 or self._kept:  # what was sent is written down before more is sent
+            return False
+        claims = await self.lines.outbox.claim(
+            self.destination,
+            limit=free,
+            now=time.time(),
+            lease=self.notifier.timeout + _LEASE_MARGIN,
+            fold=self.notifier.fold,
+        )
+        for claim in claims:
+            task = asyncio.create_task(self._work(claim))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+        return bool(claims)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self.wake.set()
+
+    async def _rest(self) -> None:
+        """Until something may be due: a new group, a finished attempt, a retry, or a while."""
+        now = time.time()
+        self._due = [due for due in self._due if due > now]
+        pause = min([_POLL, *(due - now for due in self._due)])
+        try:
+            async with asyncio.timeout(pause):
+                await self.wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _work(self, claim: Claim) -> None:
+        settlement = None
+        try:
+            settlement, pause_until = await self._attempt(claim)
+        except Exception as error:  # a defect of ours must not leave the lane unsettled
+            log.exception("attempt failed", **self._names(), id=claim.id)
+            outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)
+            settlement, pause_until = self._decide(outcome, claim)
+        await self._settle(claim, settlement, pause_until)
+
+    async def _attempt(self, claim: Claim) -> tuple[Settlement, float]:
+        now = time.time()
+        if is_too_old(claim, self.lines.schedule(), now):
+            return self._decide(
+                Failed(Reason.EXPIRED, "waited longer than max_age", Remedy.GIVE_UP), claim
+            )
+        group = fold(claim.groups)
+        if not group.firing and not self.notifier.send_resolved:
+            return Settlement(Verdict.DROPPED, now, reason="send_resolved"), 0.0
+        notification = attempt.write(claim, group, self.notifier, self.lines.desk())
+        try:
+            payload, detail = attempt.render(
+                notification, self.notifier, attempt.most_detail(claim)
+            )
+        except Exception as error:
+            log.exception("no form of the message could be made", **self._names(), id=claim.id)
+            return self._decide(attempt.unrenderable(error), claim)
+        if detail is not Detail.FULL:
+            self.lines.metrics.notifications_degraded.labels(*self._labels()).inc()
+        outcome, seconds = await attempt.send(self.notifier, payload, claim, self.lines.session)
+        self.lines.metrics.send_duration.labels(*self._labels()).observe(seconds)
+        return self._decide(outcome, claim)
+
+    def _decide(self, outcome: Outcome, claim: Claim) -> tuple[Settlement, float]:
+        now = time.time()
+        decision = decide(
+            outcome,
+            claim,
+            self.lines.schedule(),
+            now=now,
+            chance=random.random(),  # noqa: S311
+        )
+        self._record(outcome, claim, decision.settlement, now)
+        return decision.settlement, decision.pause_until
+
+    def _record(self, outcome: Outcome, claim: Claim, settled: Settlement, now: float) -> None:
+        labels, metrics = self._labels(), self.lines.metrics
+        if isinstance(outcome, Delivered):
+            metrics.notifications.labels(*labels).inc()
+            metrics.folded.labels(*labels).inc(len(claim.groups) - 1)
+            latency = metrics.latency.labels(*labels)
+            for group in claim.groups:
+                latency.observe(max(0.0, now - group.accepted_at))
+            return
+        metrics.notifications_failed.labels(*labels, outcome.reason.value).inc()
+        dead = settled.verdict is Verdict.DEAD
+        (log.error if dead else log.warning)(
+            "delivery is dead" if dead else "delivery failed, will be tried again",
+            **self._names(),
+            id=claim.id,
+            attempt=claim.attempt,
+            reason=outcome.reason.value,
+            error=outcome.message,
+            retry_in=None if dead else round(settled.due_at - now, 1),
+        )
+
+    async def _settle(self, claim: Claim, settlement: Settlement, pause_until: float) -> None:
+        """Write the outcome. While that fails it is kept here and the lane stays leased, so
+        that nothing is sent twice while the process lives."""
+        if settlement.due_at > settlement.now:
+            self._due.append(settlement.due_at)
+        kept = False
+        while True:
+            try:
+                if pause_until:
+                    await self.lines.outbox.pause(self.destination, pause_until, settlement.message)
+                if not await self.lines.outbox.settle(claim, settlement):
+                    log.warning("claim was lost to another worker", **self._names(), id=claim.id)
+                break
+            except StoreUnavailable as error:
+                if not kept:
+                    kept = True
+                    self._kept += 1
+                    self.lines.metrics.unsettled.inc()
+                    log.error("cannot settle; kept in memory", **self._names(), error=str(error))
+                await asyncio.sleep(_STORE_PAUSE)
+        if kept:
+            self._kept -= 1
+            self.lines.metrics.unsettled.dec()
+        self.lines.metrics.paused.labels(*self._labels()).set(1 if pause_until > time.time() else 0)
+
+    def _labels(self) -> tuple[str, str]:
+        return self.destination.receiver, self.destination.notifier
+
+    def _names(self) -> dict[str, str]:
+        return {"receiver": self.destination.receiver, "notifier": self.destination.notifier}
+
+
+class Deliverer:
+    """All destination loops; follows the configuration as it changes."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._loops: dict[Destination, DestinationLoop] = {}
+        self._tasks: dict[Destination, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
+        """Serve exactly these: begin new ones, let go of those that went, keep the others."""
+        for destination in set(self._loops) - set(notifiers):
+            self._let_go(destination)
+        for destination, notifier in notifiers.items():
+            if destination in self._loops:
+                self._loops[destination].notifier = notifier
+                continue
+            loop = DestinationLoop(destination, notifier, self._lines)
+            self._loops[destination] = loop
+            self._tasks[destination] = asyncio.create_task(loop.run())
+
+    def wake(self, destination: Destination) -> None:
+        """Something was accepted for this destination."""
+        loop = self._loops.get(destination)
+        if loop is not None:
+            loop.wake.set()
+
+    async def stop(self, deadline: float) -> None:
+        """Finish what is being sent within `deadline` seconds; leave the rest for next time."""
+        loops = list(self._loops.values())
+        draining = asyncio.gather(*(loop.drain() for loop in loops), *self._leaving)
+        try:
+            async with asyncio.timeout(deadline):
+                await asyncio.shield(draining)
+        except TimeoutError:
+            log.warning("some sends did not finish in time and will be repeated")
+            await asyncio.gather(*(loop.abandon() for loop in loops))
+        await asyncio.gather(draining, *self._tasks.values(), return_exceptions=True)
+
+    def _let_go(self, destination: Destination) -> None:
+        loop = self._loops.pop(destination)
+        del self._tasks[destination]
+        leaving = asyncio.create_task(loop.drain())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)

@@ -1,0 +1,153 @@
+"""Every series the router exports, declared once, over a registry of its own.
+
+No label ever comes from an alert: receivers, notifiers and runbook ids are the configuration's,
+outcomes and reasons are closed sets. What counts when is decided where it happens.
+"""
+
+import platform
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from prometheus_client import (
+    GC_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import generate_latest
+
+from alert_router import __version__
+
+_PREFIX = "alert_router"
+_SEND_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 3600, 21600, 86400)
+
+
+class DestinationGauges(NamedTuple):
+    """What waits for one destination. `oldest` is in seconds, 0 when nothing waits."""
+
+    receiver: str
+    notifier: str
+    pending: int
+    oldest: float
+    dead: int
+
+
+class Metrics:
+    """The series, each an attribute; one object a process, or one a test."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # `_created` series double the exposition and nobody reads them
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(GC_COLLECTOR)
+        self._intake()
+        self._notifications()
+        self._state()
+
+    def _intake(self) -> None:
+        self.webhooks = self._counter(
+            "webhooks", "Webhook requests by what became of them.", "outcome"
+        )
+        self.webhook_duration = self._histogram(
+            "webhook_duration_seconds", "Time to answer a webhook.", _SEND_BUCKETS
+        )
+        self.alerts = self._counter("alerts_received", "Alerts accepted, by status.", "status")
+        self.alerts_matched = self._counter(
+            "alerts_matched", "Alerts accepted, by the runbook they were mapped to.", "runbook"
+        )
+        self.alerts_unmatched = self._counter(
+            "alerts_unmatched", "Alerts accepted for which there is no runbook."
+        )
+        self.unknown_receivers = self._counter(
+            "unknown_receiver_webhooks",
+            "Webhooks posted to a receiver that is not configured; the default receiver got them.",
+        )
+
+    def _notifications(self) -> None:
+        by_destination = ("receiver", "notifier")
+        self.notifications = self._counter(
+            "notifications", "Notifications that a destination accepted.", *by_destination
+        )
+        self.notifications_failed = self._counter(
+            "notifications_failed", "Attempts that failed, by reason.", *by_destination, "reason"
+        )
+        self.notifications_degraded = self._counter(
+            "notifications_degraded",
+            "Notifications sent in a plainer form because the full one could not be made.",
+            *by_destination,
+        )
+        self.folded = self._counter(
+            "folded_groups",
+            "Accepted groups told within a newer group's notification.",
+            *by_destination,
+        )
+        self.send_duration = self._histogram(
+            "notification_duration_seconds", "Time of one attempt.", _SEND_BUCKETS, *by_destination
+        )
+        self.latency = self._histogram(
+            "notification_latency_seconds",
+            "Time from acceptance of a group to its delivery.",
+            _LATENCY_BUCKETS,
+            *by_destination,
+        )
+
+    def _state(self) -> None:
+        by_destination = ("receiver", "notifier")
+        self.pending = self._gauge("deliveries_pending", "Deliveries waiting.", *by_destination)
+        self.oldest_pending = self._gauge(
+            "oldest_pending_seconds", "Age of the oldest waiting delivery.", *by_destination
+        )
+        self.dead = self._gauge("dead_letters", "Dead letters kept.", *by_destination)
+        self.paused = self._gauge(
+            "destination_held",
+            "1 while a destination is held because it refuses everything or asked for a pause.",
+            *by_destination,
+        )
+        self.unsettled = self._gauge(
+            "unsettled_deliveries", "Outcomes kept in memory because the store cannot be written."
+        )
+        self.runbooks_loaded = self._gauge("runbooks_loaded", "Runbooks in the catalogue.")
+        self.runbooks_broken = self._gauge(
+            "runbooks_broken", "Runbook files that could not be loaded."
+        )
+        self.config_problems = self._gauge(
+            "config_problems", "Problems found when the configuration was last read."
+        )
+        self.reload_successful = self._gauge(
+            "config_last_reload_successful", "Whether the last reload took effect."
+        )
+        self.reload_time = self._gauge(
+            "config_last_reload_success_timestamp_seconds", "When a reload last took effect."
+        )
+        build = self._gauge("build_info", "The version that runs; always 1.", "version", "python")
+        build.labels(__version__, platform.python_version()).set(1)
+
+    def show_backlog(self, rows: Iterable[DestinationGauges]) -> None:
+        """Replace the gauges by destination, so that a destination that went is gone."""
+        for gauge in (self.pending, self.oldest_pending, self.dead):
+            gauge.clear()
+        for row in rows:
+            self.pending.labels(row.receiver, row.notifier).set(row.pending)
+            self.oldest_pending.labels(row.receiver, row.notifier).set(row.oldest)
+            self.dead.labels(row.receiver, row.notifier).set(row.dead)
+
+    def text(self) -> bytes:
+        """The exposition, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, help_: str, *labels: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", help_, labels, registry=self.registry)
+
+    def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", help_, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, help_: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            f"{_PREFIX}_{name}", help_, labels, buckets=buckets, registry=self.registry
+        )

@@ -1,0 +1,122 @@
+"""Accepting a group: who is to get which of its alerts, and all of it made durable.
+
+Runbooks are decided later, at enrichment, so that a mended one reaches what still waits;
+answering HTTP is for `web`.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from uuid import uuid4
+
+from alert_router.alert import Alert, AlertGroup
+from alert_router.outbox.base import Accepted, Destination, NewGroup, Outbox, Target
+from alert_router.route import RouteTree
+
+_REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32
+
+# Severities in use out there, by how urgent: a page must not queue behind warnings.
+_URGENT = frozenset({"critical", "page", "emergency", "fatal", "p0", "p1", "s1", "sev1"})
+_CALM = frozenset({"info", "none", "informational", "debug", "notice", "p4", "s4", "sev4"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a body came in: the receiver in the path and the `source` query, empty if none."""
+
+    receiver: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Who can be told: the route tree and every receiver's notifiers by name."""
+
+    tree: RouteTree
+    notifiers: Mapping[str, tuple[str, ...]]
+
+    def choose(self, group: AlertGroup, chosen: str) -> dict[str, list[Alert]]:
+        """The alerts of each receiver: the chosen one if there is such, else the tree's."""
+        if chosen:
+            name = chosen if chosen in self.notifiers else self.tree.default
+            return {name: list(group.alerts)}
+        routed: dict[str, list[Alert]] = {}
+        for alert in group.alerts:
+            for receiver in self.tree.match(alert.labels):
+                routed.setdefault(receiver, []).append(alert)
+        return routed
+
+
+def identity(group: AlertGroup, source: Source) -> bytes:
+    """What makes two bodies the same group: the path's receiver, the source, the body's
+    receiver and the group key. 16 bytes."""
+    return _digest((source.receiver, source.source, group.receiver, group.group_key))
+
+
+def content(group: AlertGroup) -> bytes:
+    """What a group says, for judging duplicates: which alerts, in which state, since when.
+
+    URLs are left out: they differ between the Alertmanagers of a pair. 16 bytes.
+    """
+    parts = []
+    for alert in group.alerts:
+        over = "" if alert.firing else alert.ends_at
+        parts.append(f"{alert.fingerprint}\0{alert.status}\0{alert.starts_at}\0{over}")
+    parts.sort()
+    return _digest(parts)
+
+
+def priority(alerts: list[Alert]) -> int:
+    """0 for what pages, 1 for the usual, 2 for what can wait."""
+    severities = {alert.labels.get("severity", "").lower() for alert in alerts}
+    if severities & _URGENT:
+        return 0
+    return 2 if severities <= _CALM else 1
+
+
+def to_store(
+    group: AlertGroup, raw: bytes, source: Source, receivers: Receivers, now: float
+) -> NewGroup:
+    """The group with a delivery for each notifier of each receiver its alerts are routed to."""
+    targets = []
+    for receiver, alerts in receivers.choose(group, source.receiver).items():
+        fingerprints = tuple(dict.fromkeys(alert.fingerprint for alert in alerts))
+        urgency = priority(alerts)
+        targets += [
+            Target(Destination(receiver, notifier), fingerprints, urgency)
+            for notifier in receivers.notifiers.get(receiver, ())
+        ]
+    return NewGroup(
+        id=str(uuid4()),
+        identity=identity(group, source),
+        content=content(group),
+        body=raw,
+        targets=tuple(targets),
+        accepted_at=now,
+        is_repeat=group.notification_reason == _REPEAT,
+    )
+
+
+async def accept(
+    group: AlertGroup,
+    raw: bytes,
+    source: Source,
+    *,
+    receivers: Receivers,
+    outbox: Outbox,
+    dedup_window: float,
+) -> tuple[Accepted, NewGroup]:
+    """Match and store; on return it is on disk. Raises StoreUnavailable if it cannot be."""
+    new = to_store(group, raw, source, receivers, time.time())
+    return await outbox.accept(new, dedup_window), new
+
+
+def _digest(parts: tuple[str, ...] | list[str]) -> bytes:
+    """A digest in which no part can run into the next, whatever characters it holds."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "replace")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.digest()

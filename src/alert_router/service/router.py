@@ -1,0 +1,206 @@
+"""The router as a whole: an async context manager that starts, reloads and stops its parts."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from alert_router.deliver import Deliverer, Lines
+from alert_router.metrics import DestinationGauges, Metrics
+from alert_router.outbox.base import Outbox
+from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.problem import Problem, ProblemsError, Severity
+from alert_router.service.housekeeping import keep_house
+from alert_router.service.snapshot import Snapshot, read
+from alert_router.service.watch import changes
+from alert_router.web.app import build
+from alert_router.web.patience import Patience
+from alert_router.web.site import ReloadResult, Site
+
+log = structlog.get_logger(__name__)
+
+_ROOM_SECONDS = 1.0  # how long an answer about free space is believed
+_BACKLOG_SECONDS = 2.0  # how long the gauges of the backlog are
+
+
+class Router:
+    """A running router. Made by `running`."""
+
+    def __init__(self, path: Path, snapshot: Snapshot, outbox: Outbox) -> None:
+        self.path = path
+        self.snapshot = snapshot
+        self.outbox = outbox
+        self.metrics = Metrics()
+        self.addresses: list[tuple[str, int]] = []
+        self._room = (0.0, True)
+        self._backlog_at = 0.0
+        self._reloading = asyncio.Lock()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+        )
+        self.deliverer = Deliverer(
+            Lines(
+                outbox,
+                self._session,
+                self.metrics,
+                schedule=lambda: self.snapshot.schedule,
+                desk=lambda: self.snapshot.desk,
+            )
+        )
+        self.site = Site(
+            state=lambda: self.snapshot.state,
+            outbox=outbox,
+            metrics=self.metrics,
+            wake=self.deliverer.wake,
+            reload=self.reload,
+            has_room=self.has_room,
+            refresh_metrics=self.refresh_metrics,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Serve and deliver. Raises OSError if the address cannot be listened on."""
+        await self._listen()
+        self._take_over(self.snapshot)
+        self._tasks = [
+            asyncio.create_task(keep_house(self.outbox, lambda: self.snapshot)),
+            asyncio.create_task(self._watch()),
+        ]
+        log.info(
+            "serving",
+            addresses=[f"{host}:{port}" for host, port in self.addresses],
+            runbooks=len(self.snapshot.state.catalogue.runbooks),
+            problems=len(self.snapshot.problems),
+        )
+
+    async def stop(self) -> None:
+        """Not ready, intake closed, what is being sent finished within the deadline, the rest
+        left in the store for the next start."""
+        self.site.serving = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
+        await self.deliverer.stop(self.snapshot.loaded.config.delivery.shutdown_timeout)
+        if self._server is not None:
+            self._server.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self._session.close()
+        await self.outbox.close()
+        log.info("stopped")
+
+    async def reload(self) -> ReloadResult:
+        """Read everything anew; what cannot be used leaves the old state in force."""
+        async with self._reloading:
+            try:
+                fresh = await asyncio.to_thread(read, self.path, self.snapshot)
+            except ProblemsError as error:
+                self.metrics.reload_successful.set(0)
+                report(error.problems)
+                log.error("reload failed; the old configuration stays in force")
+                return ReloadResult(False, error.problems)
+            self._warn_of_restart(fresh)
+            self._take_over(fresh)
+            log.info("reloaded", runbooks=len(fresh.state.catalogue.runbooks))
+            return ReloadResult(True, fresh.problems)
+
+    def has_room(self) -> bool:
+        """Whether free space is over the reserve that claims, settlements and pruning need."""
+        now = time.monotonic()
+        if now - self._room[0] > _ROOM_SECONDS:
+            config = self.snapshot.loaded.config
+            free = shutil.disk_usage(config.storage.path.parent).free
+            self._room = (now, free > config.delivery.reserve)
+        return self._room[1]
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges of the backlog up to date; asked often, it reads seldom."""
+        if time.monotonic() - self._backlog_at < _BACKLOG_SECONDS:
+            return
+        now = time.time()
+        rows = await self.outbox.backlog()
+        self._backlog_at = time.monotonic()
+        self.metrics.show_backlog(
+            DestinationGauges(
+                row.destination.receiver,
+                row.destination.notifier,
+                row.waiting,
+                max(0.0, now - row.oldest_accepted_at) if row.oldest_accepted_at else 0.0,
+                row.dead,
+            )
+            for row in rows
+        )
+
+    async def _listen(self) -> None:
+        http = self.snapshot.loaded.config.http
+        patience = Patience(http.header_timeout)
+        self._runner = runner = web.AppRunner(
+            build(self.site, patience),
+            access_log=None,
+            keepalive_timeout=http.idle_timeout,
+            shutdown_timeout=2.0,
+            handle_signals=False,
+        )
+        await runner.setup()
+        server = runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        # Not web.TCPSite: it offers no way to put a protocol of ours around aiohttp's.
+        self._server = await loop.create_server(
+            lambda: patience.protocol(server), http.listen.host, http.listen.port, backlog=1024
+        )
+        self.addresses = [socket.getsockname()[:2] for socket in self._server.sockets]
+
+    def _take_over(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.deliverer.follow(snapshot.notifiers)
+        catalogue = snapshot.state.catalogue
+        self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
+        self.metrics.runbooks_broken.set(len(catalogue.broken))
+        self.metrics.config_problems.set(len(snapshot.problems))
+        self.metrics.reload_successful.set(1)
+        self.metrics.reload_time.set_to_current_time()
+        report(snapshot.problems)
+
+    def _warn_of_restart(self, fresh: Snapshot) -> None:
+        old, new = self.snapshot.loaded.config, fresh.loaded.config
+        if old.http.listen != new.http.listen or old.storage != new.storage:
+            log.warning("http.listen and storage take effect at the next start only")
+
+    async def _watch(self) -> None:
+        files, directories = self.snapshot.watched
+        async for _ in changes(files, directories):
+            await self.reload()
+
+
+def report(problems: tuple[Problem, ...]) -> None:
+    """Write problems to the log, each with its place."""
+    for problem in problems:
+        write = log.error if problem.severity is Severity.ERROR else log.warning
+        write(problem.message, code=problem.code, place=str(problem.place), hint=problem.hint)
+
+
+@asynccontextmanager
+async def running(path: Path, snapshot: Snapshot) -> AsyncIterator[Router]:
+    """A router that serves the configuration at `path`, read as `snapshot`, until the block is
+    left. Raises StoreUnavailable or OSError if the store or the address cannot be had."""
+    outbox = await asyncio.to_thread(
+        SqliteOutbox.open, snapshot.loaded.config.storage.path, exclusive=True
+    )
+    router = Router(path, snapshot, outbox)
+    try:
+        await router.start()
+        yield router
+    finally:
+        await router.stop()

@@ -1,0 +1,106 @@
+"""One consistent state of configuration, routing and runbooks, read from disk at once.
+
+It is replaced whole or not at all; when to read it is the router's to say.
+"""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from alert_router.alert import Alert
+from alert_router.config import Loaded, cross_check, load
+from alert_router.config.model import Auth, Http
+from alert_router.deliver import Desk
+from alert_router.deliver.schedule import Schedule
+from alert_router.enrich import choose
+from alert_router.notify.base import Notifier
+from alert_router.outbox.base import Destination
+from alert_router.pipeline import Receivers
+from alert_router.problem import Problem
+from alert_router.runbook import Catalogue
+from alert_router.web.site import Credentials, Limits, State
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a reload replaces."""
+
+    loaded: Loaded
+    state: State
+    desk: Desk
+    schedule: Schedule
+    notifiers: Mapping[Destination, Notifier]
+    problems: tuple[Problem, ...]
+
+    @property
+    def watched(self) -> tuple[list[Path], list[Path]]:
+        """The files and the directories a change of which calls for a reload."""
+        return list(self.loaded.files), [self.state.catalogue.root]
+
+
+def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
+    """The state on disk. Raises ProblemsError if it cannot be used; a runbook that cannot be
+    read is a problem, and its previous version stays."""
+    loaded = load(path)
+    config = loaded.config
+    catalogue = Catalogue.load(config.runbooks.path, previous.state.catalogue if previous else None)
+    decide = partial(
+        choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook
+    )
+
+    def runbook_of(alert: Alert) -> str | None:
+        return decide(alert).runbook
+
+    notifiers = {
+        Destination(receiver.name, notifier.identity): notifier
+        for receiver in config.receivers
+        for notifier in receiver.notifiers
+    }
+    names = {
+        receiver.name: tuple(notifier.identity for notifier in receiver.notifiers)
+        for receiver in config.receivers
+    }
+    http = config.http
+    return Snapshot(
+        loaded=loaded,
+        state=State(
+            receivers=Receivers(loaded.tree, names),
+            catalogue=catalogue,
+            credentials=_credentials(http.auth),
+            dedup_window=config.delivery.dedup_window,
+            limits=Limits(http.max_body, http.body_timeout),
+            runbook_of=runbook_of,
+        ),
+        desk=Desk(choose=decide, runbook=catalogue.get, external_url=external_url(http)),
+        schedule=Schedule(
+            min_backoff=config.delivery.min_backoff,
+            max_backoff=config.delivery.max_backoff,
+            hold_backoff=config.delivery.hold_backoff,
+            retry_after_cap=config.delivery.retry_after_cap,
+            max_age=config.delivery.max_age,
+        ),
+        notifiers=notifiers,
+        problems=(
+            *loaded.problems,
+            *catalogue.problems,
+            *cross_check(loaded, catalogue),
+        ),
+    )
+
+
+def external_url(http: Http) -> str:
+    """Where people reach the pages: what is configured, else a guess that serves at home."""
+    if http.external_url:
+        return http.external_url.rstrip("/")
+    anywhere = http.listen.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    host = socket.gethostname() if anywhere else http.listen.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{http.listen.port}"
+
+
+def _credentials(auth: Auth | None) -> Credentials:
+    if auth is None:
+        return Credentials()
+    return Credentials(bearer=auth.bearer, username=auth.username, password=auth.password)

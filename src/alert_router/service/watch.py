@@ -1,0 +1,67 @@
+"""Noticing that configuration or runbooks changed on disk.
+
+Directories are watched, not files: a ConfigMap is updated by swapping a symbolic link, which a
+watch on the file never sees. A slow poll stands behind it for file systems without events.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+import structlog
+from watchfiles import awatch
+
+log = structlog.get_logger(__name__)
+
+_POLL = 30.0  # seconds
+_DEBOUNCE = 400  # milliseconds: an editor or a sync writes several files in a row
+
+
+def fingerprint(paths: Iterable[Path]) -> bytes:
+    """What the files below the paths look like from outside: names, sizes, times.
+
+    Equal fingerprints mean nothing to do; symbolic links are followed. 16 bytes.
+    """
+    digest = blake2b(digest_size=16)
+    for root in paths:
+        files = [root] if root.is_file() else sorted(root.rglob("*"))
+        for path in files:
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n".encode())
+    return digest.digest()
+
+
+async def changes(files: Iterable[Path], directories: Iterable[Path]) -> AsyncIterator[None]:
+    """Yields once for each time that one of the files, or anything below one of the
+    directories, has changed. Never ends by itself."""
+    paths = [*files, *directories]
+    seen = await asyncio.to_thread(fingerprint, paths)
+    async for _ in _ticks({path if path.is_dir() else path.parent for path in paths}):
+        now = await asyncio.to_thread(fingerprint, paths)
+        if now != seen:
+            seen = now
+            yield
+
+
+async def _ticks(directories: set[Path]) -> AsyncIterator[None]:
+    """Whenever something may have changed: an event, or a while without one."""
+    existing = [directory for directory in directories if directory.is_dir()]
+    if existing:
+        try:
+            async for _ in awatch(
+                *existing,
+                debounce=_DEBOUNCE,
+                rust_timeout=int(_POLL * 1000),
+                yield_on_timeout=True,
+                recursive=True,
+            ):
+                yield
+        except OSError as error:  # no inotify watches left: polling still serves
+            log.warning("cannot watch directories; polling instead", error=str(error))
+    while True:
+        await asyncio.sleep(_POLL)
+        yield

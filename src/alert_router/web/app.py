@@ -1,0 +1,24 @@
+"""The HTTP surface: which path is answered by what."""
+
+from aiohttp import web
+
+from alert_router.web import intake, pages, status
+from alert_router.web.patience import Patience
+from alert_router.web.site import SITE, Site
+
+
+def build(site: Site, patience: Patience) -> web.Application:
+    """The application, ready to be run."""
+    app = web.Application(middlewares=[patience.middleware()])
+    app[SITE] = site
+    for method in ("POST", "PUT"):
+        app.router.add_route(method, "/webhook", intake.receive)
+        app.router.add_route(method, "/webhook/{receiver}", intake.receive)
+        app.router.add_route(method, "/-/reload", status.reload)
+    app.router.add_get("/-/healthy", status.healthy)
+    app.router.add_get("/-/ready", status.ready)
+    app.router.add_get("/metrics", status.metrics)
+    app.router.add_get("/runbooks", pages.to_index)
+    app.router.add_get("/runbooks/", pages.index)
+    app.router.add_get("/runbooks/{id:.+}", pages.show)
+    return app

@@ -1,0 +1,151 @@
+"""The intake: a webhook in, an answer that Alertmanager understands out.
+
+200 is said only of what is on disk. Trouble of ours is 503, which Alertmanager retries; what
+can never be accepted is 400, 401 or 413, each counted.
+"""
+
+import asyncio
+import time
+
+import structlog
+from aiohttp import web
+
+from alert_router.alert import AlertGroup, PayloadError
+from alert_router.metrics import Metrics
+from alert_router.outbox.base import NewGroup, StoreUnavailable
+from alert_router.pipeline import Source, accept
+from alert_router.web.auth import is_allowed, unauthorized
+from alert_router.web.site import SITE, Limits, Site, State
+
+log = structlog.get_logger(__name__)
+
+
+async def receive(request: web.Request) -> web.Response:
+    """POST or PUT /webhook and /webhook/{receiver}."""
+    site = request.app[SITE]
+    began = time.perf_counter()
+    outcome, answer = await _receive(request, site, site.state())
+    site.metrics.webhooks.labels(outcome).inc()
+    site.metrics.webhook_duration.observe(time.perf_counter() - began)
+    return answer
+
+
+async def _receive(request: web.Request, site: Site, state: State) -> tuple[str, web.Response]:
+    if not site.serving:
+        return "stopping", _unavailable("shutting down", close=True)
+    if not is_allowed(request, state.credentials):
+        return "unauthorized", unauthorized(state.credentials)
+    try:
+        raw = await _body(request, state.limits)
+    except web.HTTPRequestEntityTooLarge:
+        return "too_large", _too_large(request, state.limits)
+    except TimeoutError:
+        return "timeout", _refuse(408, "the body did not arrive in time", close=True)
+    except web.RequestPayloadError:
+        return "malformed", _refuse(400, "the body could not be read: bad encoding or cut short")
+    return await _take(request, raw, site, state)
+
+
+async def _take(
+    request: web.Request, raw: bytes, site: Site, state: State
+) -> tuple[str, web.Response]:
+    try:
+        group = AlertGroup.from_bytes(raw)
+    except PayloadError as error:
+        log.warning("malformed webhook", error=str(error), remote=request.remote)
+        body = {"status": "malformed", "expected": error.expected, "found": error.found}
+        return "malformed", web.json_response(body, status=400)
+    if not site.has_room():
+        return "unavailable", _unavailable("the disk is full")
+    source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
+    _note_unknown(source, site, state)
+    try:
+        accepted, new = await accept(
+            group,
+            raw,
+            source,
+            receivers=state.receivers,
+            outbox=site.outbox,
+            dedup_window=state.dedup_window,
+        )
+    except StoreUnavailable as error:
+        log.error("webhook not accepted", error=str(error))
+        return "unavailable", _unavailable("the store cannot be written")
+    if accepted.duplicate:
+        return "duplicate", _ok("duplicate", accepted.id)
+    _after(group, new, site, state)
+    return "accepted", _ok("accepted", accepted.id)
+
+
+def _after(group: AlertGroup, new: NewGroup, site: Site, state: State) -> None:
+    for target in new.targets:
+        site.wake(target.destination)
+    _count(group, site.metrics, state)
+
+
+def _count(group: AlertGroup, metrics: Metrics, state: State) -> None:
+    firing = len(group.firing)
+    metrics.alerts.labels("firing").inc(firing)
+    metrics.alerts.labels("resolved").inc(len(group.alerts) - firing)
+    for alert in group.alerts:
+        runbook = state.runbook_of(alert)
+        if runbook is None:
+            metrics.alerts_unmatched.inc()
+        else:
+            metrics.alerts_matched.labels(runbook).inc()
+
+
+def _note_unknown(source: Source, site: Site, state: State) -> None:
+    if source.receiver and source.receiver not in state.receivers.notifiers:
+        site.metrics.unknown_receivers.inc()
+        log.warning(
+            "webhook for a receiver that is not configured; the default receiver gets it",
+            receiver=source.receiver,
+            default=state.receivers.tree.default,
+        )
+
+
+async def _body(request: web.Request, limits: Limits) -> bytes:
+    if request.content_length is not None and request.content_length > limits.max_body:
+        raise web.HTTPRequestEntityTooLarge(limits.max_body, request.content_length)
+    chunks, size = [], 0
+    async with asyncio.timeout(limits.body_timeout):
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > limits.max_body:  # no length was given, or it was compressed
+                raise web.HTTPRequestEntityTooLarge(limits.max_body, size)
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _ok(status: str, id_: str) -> web.Response:
+    # The id is ours, so that the answer needs no escaping and no JSON encoder.
+    text = f'{{"status":"{status}","id":"{id_}"}}'
+    return web.Response(text=text, content_type="application/json")
+
+
+def _unavailable(why: str, *, close: bool = False) -> web.Response:
+    answer = _refuse(503, why, close=close)
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _refuse(status: int, why: str, *, close: bool = False) -> web.Response:
+    answer = web.json_response({"status": "refused", "error": why}, status=status)
+    if close:
+        answer.force_close()
+    return answer
+
+
+def _too_large(request: web.Request, limits: Limits) -> web.Response:
+    log.error(
+        "webhook lost: its body is over the limit, and Alertmanager does not retry a 413",
+        limit_bytes=limits.max_body,
+        remote=request.remote,
+    )
+    return _refuse(
+        413,
+        f"the body is over {limits.max_body} bytes: set max_alerts in alertmanager.yml, "
+        "or http.max_body here",
+        close=True,
+    )

@@ -1,0 +1,92 @@
+"""Runbook pages, so that every link in a notification leads somewhere.
+
+A runbook is whatever its author wrote: what is rendered from it is escaped, then sanitised,
+then served under a policy that allows no script.
+"""
+
+from itertools import groupby
+
+import jinja2
+import nh3
+from aiohttp import web
+
+from alert_router.markdown import to_html
+from alert_router.runbook import Runbook
+from alert_router.web.site import SITE
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_TAGS = {
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "div"),
+    *("ul", "ol", "li", "input", "dl", "dt", "dd", "pre", "code"),
+    *("a", "strong", "em", "del", "span"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+_ATTRIBUTES = {
+    "*": {"id", "class"},
+    "a": {"href"},
+    "ol": {"start"},
+    "input": {"type", "checked", "disabled"},
+}
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("alert_router.web"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+async def to_index(_: web.Request) -> web.Response:
+    """GET /runbooks: the index has a slash at its end, for its relative links."""
+    raise web.HTTPFound("/runbooks/")
+
+
+async def index(request: web.Request) -> web.Response:
+    """GET /runbooks/: all runbooks by category."""
+    catalogue = request.app[SITE].state().catalogue
+    rows = sorted(catalogue.runbooks.values(), key=lambda runbook: runbook.id)
+    groups = [
+        (category, list(members))
+        for category, members in groupby(rows, key=lambda runbook: runbook.id.rpartition("/")[0])
+    ]
+    return _page("index.html", groups=groups, broken=sorted(catalogue.broken))
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /runbooks/{id}: one runbook. With `.md` at its end, as links between runbooks have
+    it, the way is shown."""
+    id_ = request.match_info["id"]
+    catalogue = request.app[SITE].state().catalogue
+    runbook = catalogue.get(id_)
+    if runbook is not None:
+        return _page("runbook.html", runbook=runbook, body=_body(runbook))
+    bare = id_.removesuffix(".md").rstrip("/")
+    if bare != id_ and catalogue.get(bare) is not None:
+        # Only ids that the catalogue has get here, so that the target is always our own.
+        raise web.HTTPFound(request.rel_url.with_path(f"/runbooks/{bare}"))
+    near = sorted(key for key in catalogue.runbooks if key.endswith(bare.rpartition("/")[2]))
+    return _page("missing.html", status=404, id=id_, near=near[:5])
+
+
+def _body(runbook: Runbook) -> str:
+    return nh3.clean(
+        to_html(runbook.blocks),
+        tags=_TAGS,
+        attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer",
+    )
+
+
+def _page(template: str, status: int = 200, **values: object) -> web.Response:
+    text = _templates.get_template(template).render(**values)
+    return web.Response(
+        text=text, status=status, content_type="text/html", charset="utf-8", headers=_HEADERS
+    )

@@ -1,0 +1,246 @@
+"""Real programs for tests: the router, Prometheus and Alertmanager as processes, and an HTTP
+server that records what it is sent. Everything listens on loopback, on ports of its own.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+PATIENCE = 60.0  # seconds after which what is waited for is not coming
+
+
+def need(program: str) -> str:
+    """The program's path; without it the test is skipped, or fails where CI is set."""
+    path = shutil.which(program)
+    if path is None:
+        why = f"{program} is not installed"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    return path
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The first truthy answer of `check` (plain or awaitable), asked again and again."""
+    deadline = time.monotonic() + patience
+    while True:
+        answer = check()
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
+        await asyncio.sleep(0.02)
+
+
+@dataclass
+class Request:
+    """A request that the recording server got."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    at: float = field(default_factory=time.monotonic)
+    status: int = 0  # what it was answered; 0 while it is not
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Recorder:
+    """A real HTTP server: keeps what it gets and answers as its `answer` says."""
+
+    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+    answer: Callable[[Request], Awaitable[web.StreamResponse] | web.StreamResponse] = (
+        lambda request: web.Response(text="ok")
+    )
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        got = Request(request.path, dict(request.headers), await request.read())
+        self.requests.append(got)
+        answer = self.answer(got)
+        response = await answer if isinstance(answer, Awaitable) else answer
+        got.status = response.status
+        return response
+
+
+@asynccontextmanager
+async def recorder() -> AsyncIterator[Recorder]:
+    """A recording server for the length of the block."""
+    it = Recorder()
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_route("*", "/{path:.*}", it.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    it.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield it
+    finally:
+        await runner.cleanup()
+
+
+class Process:
+    """A program that runs until the test is over; its output goes to a file."""
+
+    def __init__(self, arguments: list[str], log: Path, **kwargs: Any) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self.popen = subprocess.Popen(arguments, stdout=file, stderr=file, **kwargs)
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal and wait; the exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        return self.popen.wait(PATIENCE)
+
+
+class Router(Process):
+    """`alert-router serve` on a configuration; a port of 0 there is found out from the log."""
+
+    def __init__(self, config: Path, *, prefix: tuple[str, ...] = (), **kwargs: Any) -> None:
+        log = config.parent / "router.log"
+        self._skip = log.stat().st_size if log.exists() else 0
+        command = [str(Path(sys.executable).parent / "alert-router"), "serve"]
+        super().__init__(
+            [*prefix, *command, "--config", str(config), "--log-format", "json"], log, **kwargs
+        )
+        self.url = ""
+
+    async def started(self) -> "Router":
+        """Wait until it serves."""
+
+        def address() -> str | None:
+            assert self.popen.poll() is None, self.text()
+            match = re.search(r'"addresses": \["([^"]+)"', self.text()[self._skip :])
+            return match[1] if match else None
+
+        self.url = "http://" + await eventually(address, "the router to serve")
+        return self
+
+
+@asynccontextmanager
+async def router(config: Path, **kwargs: Any) -> AsyncIterator[Router]:
+    """A running router for the length of the block."""
+    process = Router(config, **kwargs)
+    try:
+        yield await process.started()
+    finally:
+        process.end(signal.SIGKILL)
+
+
+RUNBOOK = """---
+title: High error rate
+owner: SRE Team
+last_updated: 2026-11-23
+---
+# High error rate
+
+## Detection
+
+1. Look at the share of errors.
+
+   ```promql
+   sum(rate(http_requests_total{job="$job", status=~"5.."}[5m]))
+   ```
+
+## Mitigation
+
+1. Restart the pod.
+
+   ```bash
+   kubectl -n $namespace delete pod $pod
+   ```
+
+## Verification
+
+1. Watch the errors go away for ten minutes.
+
+## Post-Incident
+
+1. Write down what happened.
+"""
+
+
+def write_config(folder: Path, notifiers: list[dict[str, Any]], **more: Any) -> Path:
+    """A configuration with one receiver `oncall`, one runbook and a store below `folder`."""
+    runbook = folder / "runbooks" / "alerts" / "high-error-rate.md"
+    runbook.parent.mkdir(parents=True, exist_ok=True)
+    runbook.write_text(RUNBOOK)
+    routing = {
+        "runbooks": [
+            {"matchers": ['alertname=~"HighErrorRate.*"'], "runbook": "alerts/high-error-rate"}
+        ],
+        "route": {"receiver": "oncall"},
+    }
+    (folder / "routing.yaml").write_text(json.dumps(routing))  # JSON is YAML
+    config = {
+        "http": {"listen": "127.0.0.1:0", "external_url": "http://alerts.example.org"},
+        "storage": f"sqlite:///{folder}/alert-router.db",
+        "runbooks": {"path": "runbooks"},
+        "routing": "routing.yaml",
+        "receivers": [{"name": "oncall", "notifiers": notifiers}],
+    }
+    path = folder / "alert-router.yaml"
+    path.write_text(json.dumps(config | more))
+    return path
+
+
+def body(
+    name: str = "HighErrorRate",
+    status: str = "firing",
+    *,
+    key: str = "",
+    starts: str = "2026-11-23T03:02:14.318Z",
+    **labels: str,
+) -> bytes:
+    """A webhook body with one alert."""
+    all_labels = {"alertname": name, "severity": "critical", **labels}
+    alert = {
+        "status": status,
+        "labels": all_labels,
+        "annotations": {"summary": f"{name} {status}"},
+        "startsAt": starts,
+        "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2026-11-23T04:00:00Z",
+        "generatorURL": "http://prometheus:9090/graph",
+    }
+    group = {
+        "version": "4",
+        "groupKey": key or f'{{}}:{{alertname="{name}"}}',
+        "truncatedAlerts": 0,
+        "status": status,
+        "receiver": "alert-router",
+        "groupLabels": {"alertname": name},
+        "commonLabels": all_labels,
+        "commonAnnotations": alert["annotations"],
+        "externalURL": "http://alertmanager:9093",
+        "alerts": [alert],
+    }
+    return json.dumps(group).encode()

@@ -1,0 +1,308 @@
+"""Faults: destinations that fail, hang or are wrong, a stop in the middle, a disk that is full
+or lies. What was accepted goes out in the end, and nobody waits for another's trouble.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.http import get, metric, post
+from tests.programs import Request, body, eventually, need, recorder, router, write_config
+
+pytestmark = pytest.mark.story
+
+QUICK = {"min_backoff": "50ms", "max_backoff": "200ms", "hold_backoff": "200ms"}
+
+
+async def test_an_outage_ends_in_one_current_message_per_group(tmp_path: Path) -> None:
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=503)
+        notifier = {"type": "webhook", "url": destination.url}
+        async with router(write_config(tmp_path, [notifier], delivery=QUICK)) as process:
+            for number in range(5):
+                await post(f"{process.url}/webhook", body(number=str(number)))
+            await post(f"{process.url}/webhook", body("HighErrorRateB", key="b"))
+            refused = len(destination.requests)
+            destination.answer = lambda request: web.Response()
+            pending = 'alert_router_deliveries_pending{notifier="webhook",receiver="oncall"}'
+
+            async def nothing_waits() -> bool:
+                return await metric(process, pending) == 0
+
+            await eventually(nothing_waits, "the backlog to go")
+            taken = [r for r in destination.requests if r.status == 200]
+            assert len(taken) == 2
+            assert refused
+            first = next(r.json for r in taken if r.json["groupKey"] != "b")
+            assert len(first["alert_router"]["groups"]) == 5
+            assert first["alerts"][0]["labels"]["number"] == "4"
+            assert await metric(process, "alert_router_folded_groups_total") == 4
+
+
+async def test_without_folding_each_group_is_told_in_order(tmp_path: Path) -> None:
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=503)
+        notifier = {"type": "webhook", "url": destination.url, "fold": False}
+        async with router(write_config(tmp_path, [notifier], delivery=QUICK)) as process:
+            for number in range(5):
+                await post(f"{process.url}/webhook", body(number=str(number)))
+            destination.answer = lambda request: web.Response()
+            await eventually(
+                lambda: len([r for r in destination.requests if r.status == 200]) == 5, "all five"
+            )
+        taken = [r.json for r in destination.requests if r.status == 200]
+        assert [m["alerts"][0]["labels"]["number"] for m in taken] == list("01234")
+
+
+async def test_a_destination_that_hangs_delays_no_other(tmp_path: Path) -> None:
+    async def hang(_: Request) -> web.StreamResponse:
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    async with recorder() as slow, recorder() as quick:
+        slow.answer = hang
+        notifiers = [
+            {"type": "webhook", "name": "slow", "url": slow.url, "concurrency": 2},
+            {"type": "webhook", "name": "quick", "url": quick.url},
+        ]
+        async with router(write_config(tmp_path, notifiers)) as process:
+            for number in range(30):
+                await post(f"{process.url}/webhook", body(key=f"k{number}", n=str(number)))
+            await eventually(lambda: len(quick.requests) == 30, "the quick destination")
+            assert len(slow.requests) == 2  # its own limit of concurrent sends
+
+
+async def test_critical_lanes_go_first(tmp_path: Path) -> None:
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=503)
+        notifier = {"type": "webhook", "url": destination.url, "concurrency": 1}
+        delivery = {"min_backoff": "1s", "max_backoff": "1s"}
+        async with router(write_config(tmp_path, [notifier], delivery=delivery)) as process:
+            await post(f"{process.url}/webhook", body(key="first", severity="critical"))
+            await eventually(lambda: destination.requests, "the first try")
+            # Held by 429 for a while: everything below is there before anything goes out.
+            destination.answer = lambda request: web.Response(
+                status=429, headers={"Retry-After": "2"}
+            )
+            await eventually(lambda: destination.requests[-1].status == 429, "the pause")
+            for severity in ("info", "warning", "critical"):
+                await post(f"{process.url}/webhook", body(key=severity, severity=severity))
+            destination.answer = lambda request: web.Response()
+            await eventually(
+                lambda: len([r for r in destination.requests if r.status == 200]) == 4, "all"
+            )
+        taken = [r.json["groupKey"] for r in destination.requests if r.status == 200]
+        assert taken.index("critical") < taken.index("warning") < taken.index("info")
+
+
+async def test_a_refused_message_is_tried_smaller_and_then_a_dead_letter_to_replay(
+    tmp_path: Path,
+) -> None:
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=400, text="no_text")
+        notifier = {"type": "webhook", "url": destination.url}
+        config = write_config(tmp_path, [notifier], delivery=QUICK)
+        async with router(config) as process:
+            await post(f"{process.url}/webhook", body())
+            dead = 'alert_router_dead_letters{notifier="webhook",receiver="oncall"}'
+
+            async def one_is_dead() -> bool:
+                return await metric(process, dead) == 1
+
+            await eventually(one_is_dead, "the dead letter")
+            full, smaller = destination.requests
+            assert len(full.body) > len(smaller.body)
+            destination.answer = lambda request: web.Response()
+            rows = json.loads(await run(config, "deliveries", "list", "--state", "dead"))
+            (row,) = rows if isinstance(rows, list) else rows["deliveries"]
+            assert row["reason"] == "rejected"
+            await run(config, "deliveries", "replay", str(row["id"]))
+            await eventually(lambda: len(destination.requests) == 3, "the replay")
+
+
+async def run(config: Path, *arguments: str) -> str:
+    import sys
+
+    program = Path(sys.executable).parent / "alert-router"
+    process = await asyncio.create_subprocess_exec(
+        program, *arguments, "--config", config, "--output", "json",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def test_a_misconfigured_destination_is_held_and_its_deliveries_do_not_die(
+    tmp_path: Path,
+) -> None:
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=404)
+        notifier = {"type": "webhook", "url": destination.url}
+        async with router(write_config(tmp_path, [notifier], delivery=QUICK)) as process:
+            await post(f"{process.url}/webhook", body())
+            await eventually(lambda: len(destination.requests) >= 3, "slow retries")
+            assert await metric(process, "alert_router_dead_letters{") == 0
+            assert await metric(process, "alert_router_destination_held{") == 1
+            destination.answer = lambda request: web.Response()
+            await eventually(lambda: destination.requests[-1].status == 200, "the delivery")
+
+
+async def test_what_waits_longer_than_max_age_is_a_dead_letter(tmp_path: Path) -> None:
+    notifier = {"type": "webhook", "url": "http://127.0.0.1:9/"}
+    delivery = QUICK | {"max_age": "500ms"}
+    async with router(write_config(tmp_path, [notifier], delivery=delivery)) as process:
+        await post(f"{process.url}/webhook", body())
+
+        async def one_is_dead() -> bool:
+            return await metric(process, "alert_router_dead_letters{") == 1
+
+        await eventually(one_is_dead, "the dead letter")
+
+
+async def test_sigterm_closes_the_intake_finishes_what_is_being_sent_and_keeps_the_rest(
+    tmp_path: Path,
+) -> None:
+    gate = asyncio.Event()
+
+    async def wait(_: Request) -> web.StreamResponse:
+        await gate.wait()
+        return web.Response()
+
+    async with recorder() as destination:
+        destination.answer = wait
+        notifier = {"type": "webhook", "url": destination.url, "concurrency": 1}
+        config = write_config(tmp_path, [notifier])
+        async with router(config) as process:
+            await post(f"{process.url}/webhook", body(key="one"))
+            await eventually(lambda: destination.requests, "the first send")
+            await post(f"{process.url}/webhook", body(key="two"))
+            process.popen.send_signal(signal.SIGTERM)
+            await eventually(lambda: '"stopping"' in process.text(), "the stop")
+            assert (await get(f"{process.url}/-/ready"))[0] == 503
+            assert (await post(f"{process.url}/webhook", body(key="three")))[0] == 503
+            gate.set()
+            assert await asyncio.to_thread(process.popen.wait, 30) == 0
+        assert [r.json["groupKey"] for r in destination.requests] == ["one"]
+        async with router(config):
+            await eventually(lambda: len(destination.requests) == 2, "what was left")
+        assert destination.requests[1].json["groupKey"] == "two"
+
+
+async def test_a_send_cut_off_by_the_deadline_is_repeated_under_its_id(tmp_path: Path) -> None:
+    async def hang(_: Request) -> web.StreamResponse:
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    async with recorder() as destination:
+        destination.answer = hang
+        notifier = {"type": "webhook", "url": destination.url}
+        config = write_config(tmp_path, [notifier], delivery={"shutdown_timeout": "100ms"})
+        async with router(config) as process:
+            await post(f"{process.url}/webhook", body())
+            await eventually(lambda: destination.requests, "the send")
+            process.popen.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.popen.wait, 30) == 0
+        destination.answer = lambda request: web.Response()
+        async with router(config):
+            await eventually(lambda: len(destination.requests) == 2, "the repeat")
+        first, second = destination.requests
+        assert first.headers["webhook-id"] == second.headers["webhook-id"]
+        assert second.json["alert_router"]["resent"] is True
+
+
+async def fill_up(url: str) -> tuple[list[str], int]:
+    """Post until something other than 200 is answered: the ids answered 200, and that answer."""
+    accepted = []
+    for number in range(3000):
+        padding = "x" * 20_000
+        status, answer = await post(
+            f"{url}/webhook", body(key=f"k{number}", n=str(number), padding=padding)
+        )
+        if status != 200:
+            return accepted, status
+        accepted.append(answer["id"])
+    raise AssertionError("the store never filled up")
+
+
+async def test_a_store_that_cannot_grow_is_503_and_what_was_accepted_goes_out(
+    tmp_path: Path,
+) -> None:
+    """A file size limit on the process stands for a full disk."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=503)
+        notifier = {"type": "webhook", "url": destination.url}
+        delivery = {"min_backoff": "2s", "max_backoff": "2s"}
+        config = write_config(tmp_path, [notifier], delivery=delivery)
+        async with router(config, preexec_fn=limit) as process:
+            accepted, status = await fill_up(process.url)
+            assert status == 503
+            assert accepted
+            destination.answer = lambda request: web.Response()
+            process.end(signal.SIGKILL)
+        async with router(config):
+            await eventually(
+                lambda: set(accepted) <= delivered_groups(destination.requests),
+                "everything answered 200",
+            )
+
+
+def delivered_groups(requests: list[Request]) -> set[str]:
+    return {
+        group
+        for request in requests
+        if request.status == 200
+        for group in request.json["alert_router"]["groups"]
+    }
+
+
+async def test_a_failed_fsync_is_503_and_nothing_answered_200_is_lost(tmp_path: Path) -> None:
+    strace = need("strace")
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": destination.url}
+        config = write_config(tmp_path, [notifier], delivery=QUICK)
+        prefix = (
+            strace, "-f", "-qq", "-o", str(tmp_path / "strace.log"),
+            "-e", "trace=fdatasync,fsync",
+            "-e", "inject=fdatasync,fsync:error=EIO:when=25..400",
+        )  # fmt: skip
+        accepted, statuses = [], set()
+        async with router(config, prefix=prefix) as process:
+            for number in range(2000):
+                status, answer = await post(
+                    f"{process.url}/webhook", body(key=f"k{number}", n=str(number))
+                )
+                statuses.add(status)
+                if status == 200:
+                    accepted.append(answer["id"])
+                if 503 in statuses and status == 200:
+                    break
+            assert statuses == {200, 503}
+            kill_tree(process.popen.pid)
+        async with router(config):
+            await eventually(
+                lambda: set(accepted) <= delivered_groups(destination.requests),
+                "everything answered 200",
+            )
+    with closing(sqlite3.connect(tmp_path / "alert-router.db")) as store:
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def kill_tree(pid: int) -> None:
+    """Kill strace's child first: without its tracer it would go on."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for child in [*map(int, children), pid]:
+        os.kill(child, signal.SIGKILL)

@@ -1,0 +1,140 @@
+"""The whole way: Prometheus evaluates a rule, Alertmanager routes and posts, the router
+enriches, and the message with the filled commands arrives; firing, and then resolved.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.programs import Process, Recorder, eventually, free_port, need, recorder, router
+from tests.programs import write_config as router_config
+
+pytestmark = pytest.mark.story
+
+POD = "schema-registry-6c9f7d5b8-x2kqp"
+
+
+def write_alertmanager(folder: Path, url: str) -> Path:
+    config = {
+        "global": {"resolve_timeout": "2s"},
+        "route": {
+            "receiver": "alert-router",
+            "group_by": ["alertname"],
+            "group_wait": "1s",
+            "group_interval": "2s",
+            "repeat_interval": "1h",
+        },
+        "receivers": [
+            {"name": "alert-router", "webhook_configs": [{"url": f"{url}/webhook"}]},
+        ],
+    }
+    path = folder / "alertmanager.yml"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def write_prometheus(folder: Path, alertmanager: int, value: float) -> Path:
+    rule = {
+        "alert": "HighErrorRate",
+        "expr": f"vector({value}) > 0.05",
+        "labels": {
+            "severity": "critical",
+            "job": "schema-registry",
+            "namespace": "schema-registry",
+            "pod": POD,
+        },
+        "annotations": {"summary": "{{ $value | humanizePercentage }} of requests fail"},
+    }
+    (folder / "rules.yml").write_text(json.dumps({"groups": [{"name": "api", "rules": [rule]}]}))
+    config = {
+        "global": {"evaluation_interval": "1s"},
+        "rule_files": ["rules.yml"],
+        "alerting": {
+            "alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]
+        },
+    }
+    path = folder / "prometheus.yml"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def start_alertmanager(folder: Path, url: str) -> tuple[Process, int]:
+    port = free_port()
+    config = write_alertmanager(folder, url)
+    process = Process(
+        [
+            need("prometheus-alertmanager"),
+            f"--config.file={config}",
+            f"--storage.path={folder / 'alertmanager'}",
+            "--cluster.listen-address=",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        folder / "alertmanager.log",
+    )
+    return process, port
+
+
+def start_prometheus(folder: Path, alertmanager: int) -> Process:
+    config = write_prometheus(folder, alertmanager, 0.085)
+    return Process(
+        [
+            need("prometheus"),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{free_port()}",
+            "--rules.alert.resend-delay=2s",
+        ],
+        folder / "prometheus.log",
+    )
+
+
+def told(destination: Recorder, status: str) -> dict[str, Any] | None:
+    return next((r.json for r in destination.requests if r.json["status"] == status), None)
+
+
+async def test_a_rule_that_fires_ends_as_a_message_with_commands_to_paste(tmp_path: Path) -> None:
+    need("prometheus")
+    need("prometheus-alertmanager")
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": f"{destination.url}/hook"}
+        async with router(router_config(tmp_path, [notifier])) as running:
+            alertmanager, port = start_alertmanager(tmp_path, running.url)
+            prometheus = start_prometheus(tmp_path, port)
+            try:
+                firing = await eventually(
+                    lambda: told(destination, "firing"), "the firing notification"
+                )
+                write_prometheus(tmp_path, port, 0.0)
+                prometheus.popen.send_signal(1)  # SIGHUP: read the rules anew
+                resolved = await eventually(
+                    lambda: told(destination, "resolved"), "the resolved notification"
+                )
+            finally:
+                prometheus.end()
+                alertmanager.end()
+    check_firing(firing)
+    check_resolved(resolved)
+
+
+def check_firing(message: dict[str, Any]) -> None:
+    assert message["commonLabels"]["alertname"] == "HighErrorRate"
+    assert message["commonAnnotations"]["summary"] == "8.5% of requests fail"
+    (runbook,) = message["runbooks"]
+    assert runbook["id"] == "alerts/high-error-rate"
+    assert runbook["url"] == "http://alerts.example.org/runbooks/alerts/high-error-rate"
+    detection, mitigation = runbook["sections"]
+    assert (detection["name"], mitigation["name"]) == ("Detection", "Mitigation")
+    (query,) = detection["steps"][0]["commands"]
+    assert query["text"] == (
+        'sum(rate(http_requests_total{job="schema-registry", status=~"5.."}[5m]))'
+    )
+    (command,) = mitigation["steps"][0]["commands"]
+    assert command["text"] == f"kubectl -n schema-registry delete pod {POD}"
+
+
+def check_resolved(message: dict[str, Any]) -> None:
+    (runbook,) = message["runbooks"]
+    assert [section["name"] for section in runbook["sections"]] == ["Verification", "Post-Incident"]
+    assert message["alerts"][0]["status"] == "resolved"
