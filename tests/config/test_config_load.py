@@ -210,10 +210,6 @@ config/main.yaml:5:18: error: `timeout`: expected a number, found "10s" [config-
 config/main.yaml:5:22: error: `concurrency`: must be at least 1, found "0" [config-invalid-value]
   5 |         concurrency: 0
     |                      ^""",
-    MAIN + "        console: x\n": """\
-config/main.yaml:5:9: error: unknown key `console` [config-unknown-key]
-  5 |         console: ***
-    |         ^""",
     MAIN + "        send_resolvd: no\n": """\
 config/main.yaml:5:9: error: unknown key `send_resolvd` [config-unknown-key]
   5 |         send_resolvd: ***
@@ -229,10 +225,7 @@ at its ends, found " b" [config-invalid-value]
 
 @pytest.mark.parametrize(("main", "expected"), MISTAKES_IN_MAIN.items())
 def test_mistakes_in_the_main_file(at, main, expected):
-    text = shown(at, main)
-    if not expected.endswith("?") and "unknown key `console`" in expected:
-        text = text[: text.rindex("\n  known here")]
-    assert text == expected
+    assert shown(at, main) == expected
 
 
 MISTAKES_IN_ROUTING = {
@@ -384,6 +377,11 @@ HIDDEN = [
 @pytest.mark.parametrize("mistake", HIDDEN)
 def test_no_problem_ever_shows_a_secret(at, mistake):
     assert "hunter2" not in shown(at, SLACK + mistake)
+
+
+def test_a_key_named_like_the_type_is_found_where_it_stands(at):
+    text = shown(at, MAIN + "        console: x\n")
+    assert text.startswith("config/main.yaml:5:9: error: unknown key `console` [config-unknown")
 
 
 def test_an_unused_receiver_is_told_but_no_error(at):

@@ -99,7 +99,7 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     label = (f"an item of `{name}`: " if is_item else f"`{name}`: ") if entry or is_item else ""
     if name == "matchers" and isinstance(node, Fields):
         hint = f"write {as_matchers(node)}, in quotes"
-    is_type = kind in _EXPECTED or not isinstance(node, Text)
+    is_type = kind in _EXPECTED or (message[:8] == "expected" and not isinstance(node, Text))
     code = codes.WRONG_TYPE if is_type else codes.INVALID_VALUE
     place = node.place
     if entry and isinstance(node, Text) and node.value is None:
