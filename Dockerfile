@@ -10,8 +10,7 @@ RUN /opt/alert-router/bin/pip install --no-cache-dir --constraint constraints.tx
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="Alert Router" \
-      org.opencontainers.image.description="Delivers the runbook with the alert" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.description="Delivers the runbook with the alert"
 ENV PATH=/opt/alert-router/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
