@@ -1,6 +1,6 @@
-"""Markdown as a small closed tree of blocks and spans; the one place that parses it.
+"""The tree that Markdown becomes: a small closed set of blocks and spans.
 
-What a section or a step is belongs to `runbook`; how a tree looks somewhere to the renderers.
+Making one from text is `parse`; how a tree looks somewhere is for the renderers.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,11 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link, or an image shown as one; reference links are already resolved."""
+    """A link, or an image shown as one; reference links are already resolved.
+
+    `url` is as the author wrote it, not yet percent-encoded, so that placeholders can be found
+    in it. Links are never nested.
+    """
 
     url: str
     children: "tuple[Inline, ...]"
@@ -135,3 +139,16 @@ class Rule:
 
 
 Block = Heading | Paragraph | Code | ListBlock | Quote | Table | Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole file: its blocks, and what only the file as a whole can tell.
+
+    `front_matter` is the text between the two `---` lines, None where there is none; it begins
+    on line 2. `unclosed` are the lines of fences that are never closed.
+    """
+
+    blocks: tuple[Block, ...]
+    front_matter: str | None = None
+    unclosed: tuple[int, ...] = ()

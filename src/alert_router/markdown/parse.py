@@ -1,0 +1,148 @@
+"""From Markdown text to the tree: the whole document at once, so that reference links resolve.
+
+Any text yields a tree. What of it is worth complaining about is for who reads the file.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from markdown_it.token import Token
+
+from alert_router.markdown import grammar
+from alert_router.markdown.htmlblock import html_blocks
+from alert_router.markdown.inline import raw_spans, spans
+from alert_router.markdown.tree import (
+    Block,
+    Code,
+    Document,
+    Heading,
+    Inline,
+    Item,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Rule,
+    Table,
+)
+
+_LINE_END = re.compile(r"\r\n?")
+_FRONT_MATTER = re.compile(
+    r"---[ \t]*\n(?P<text>(?:(?!---[ \t]*\n|\.\.\.[ \t]*\n).*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
+)
+_CONTENTS = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\{:toc\}", re.IGNORECASE)
+
+
+def parse(text: str) -> tuple[Block, ...]:
+    """The blocks of a Markdown text; front matter is no block of it."""
+    return parse_document(text).blocks
+
+
+def parse_document(text: str) -> Document:
+    """The whole of a Markdown file. Lines of blocks count from 1 in the file."""
+    text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
+    front = _FRONT_MATTER.match(text)
+    offset = 0
+    if front:
+        offset = front[0].count("\n")
+        text = text[front.end() :]
+    reader = _Reader(grammar.tokens(text), offset)
+    return Document(
+        blocks=reader.blocks(),
+        front_matter=front["text"] if front else None,
+        unclosed=tuple(reader.unclosed),
+    )
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads tokens from the left. Recursion is bounded by the grammar's nesting."""
+
+    tokens: list[Token]
+    offset: int
+    at: int = 0
+    unclosed: list[int] = field(default_factory=list)
+
+    def blocks(self, end: str = "") -> tuple[Block, ...]:
+        """All blocks up to the token that closes what holds them, or to the end."""
+        out: list[Block] = []
+        while self.at < len(self.tokens):
+            token = self._next()
+            if token.type == end:
+                break
+            out.extend(self._block(token))
+        return tuple(out)
+
+    def _next(self) -> Token:
+        token = self.tokens[self.at]
+        self.at += 1
+        return token
+
+    def _line(self, token: Token) -> int:
+        return token.map[0] + 1 + self.offset if token.map else 0
+
+    def _block(self, token: Token) -> tuple[Block, ...]:
+        line = self._line(token)
+        match token.type:
+            case "paragraph_open":
+                return self._paragraph(line)
+            case "heading_open":
+                children = self._inlines("heading_close")
+                return (Heading(int(token.tag[1:]), children, line),)
+            case "fence" | "code_block":
+                return (self._code(token, line),)
+            case "bullet_list_open" | "ordered_list_open":
+                return (self._list(token, line),)
+            case "blockquote_open":
+                return (Quote(self.blocks("blockquote_close"), line),)
+            case "table_open":
+                return (self._table(line),)
+            case "hr":
+                return (Rule(line),)
+            case "html_block":
+                return html_blocks(token.content, line)
+            case _:
+                return ()
+
+    def _inlines(self, end: str) -> tuple[Inline, ...]:
+        children: tuple[Inline, ...] = ()
+        while (token := self._next()).type != end:
+            children = spans(token.children) if token.children else raw_spans(token.content)
+        return children
+
+    def _paragraph(self, line: int) -> tuple[Block, ...]:
+        raw = self.tokens[self.at].content
+        children = self._inlines("paragraph_close")
+        if not children or _CONTENTS.fullmatch(raw.strip()):
+            return ()
+        return (Paragraph(children, line),)
+
+    def _code(self, token: Token, line: int) -> Code:
+        info = token.info.strip()
+        if token.type == "fence" and token.map:
+            # A closed fence has two lines that are not its content, an unclosed one has one.
+            start, end = token.map
+            if token.content.count("\n") == end - start - 1:
+                self.unclosed.append(line)
+        first = info.split(maxsplit=1)[0].lower() if info else ""
+        return Code(token.content.removesuffix("\n"), first, info, line=line)
+
+    def _list(self, opening: Token, line: int) -> ListBlock:
+        ordered = opening.type == "ordered_list_open"
+        items: list[Item] = []
+        while (token := self._next()).type == "list_item_open":
+            at = self._line(token)
+            items.append(Item(self.blocks("list_item_close"), token.meta.get("checked"), at))
+        return ListBlock(ordered, tuple(items), int(opening.attrs.get("start", 1)), line)
+
+    def _table(self, line: int) -> Table:
+        rows: list[tuple[tuple[Inline, ...], ...]] = []
+        row: list[tuple[Inline, ...]] = []
+        while (token := self._next()).type != "table_close":
+            match token.type:
+                case "tr_open":
+                    row = []
+                case "th_open" | "td_open":
+                    row.append(self._inlines(token.type.replace("open", "close")))
+                case "tr_close":
+                    rows.append(tuple(row))
+        return Table(rows[0] if rows else (), tuple(rows[1:]), line)
