@@ -26,9 +26,9 @@ from alert_router.markdown.tree import (
 _FORMATTING = frozenset(
     re.findall(
         r"\w+",
-        "a abbr b big blockquote br center code dd del details dfn div dl dt em font h1 h2 h3 h4 h5 "
-        "h6 hr i img ins kbd li mark nobr ol p picture pre q s samp small span strike strong sub "
-        "summary sup tbody td tfoot th thead tr tt u ul var wbr",
+        "a abbr b big blockquote br center code dd del details dfn div dl dt em font h1 h2 h3 h4 "
+        "h5 h6 hr i img ins kbd li mark nobr ol p picture pre q s samp small span strike strong "
+        "sub summary sup tbody td tfoot th thead tr tt u ul var wbr",
     )
 )
 _TAG = re.compile(r"</?(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<attributes>(?s:.*))>")

@@ -1,0 +1,150 @@
+"""A runbook's metadata, from wherever its author put it: front matter, bold lines or a table.
+
+What the fields mean is for who shows them. Values are text, as written.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import yaml
+
+from alert_router.markdown import Block, Break, Inline, ListBlock, Paragraph, Strong, Table, plain
+from alert_router.problem import Place, Problem, Severity
+
+_MAX_FRONT_MATTER = 64 * 1024  # characters; PyYAML reads some 100 kB a second
+_MAX_KEY = 40
+_MAX_VALUE = 500
+_NOT_IN_KEY = re.compile(r"[\W_]+")
+_HEADER_WORDS = frozenset(
+    {"", "field", "key", "property", "attribute", "item", "name", "metadata", "parameter"}
+)
+# Bold words that begin a remark, not a field.
+_REMARKS = frozenset({"note", "warning", "important", "caution", "tip", "attention", "danger"})
+
+
+def front_matter(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    """The fields of YAML front matter. What cannot be read is a problem and no field."""
+    if len(text) > _MAX_FRONT_MATTER:
+        return {}, (_complaint(file, 1, f"the front matter is over {_MAX_FRONT_MATTER} long"),)
+    try:
+        # BaseLoader leaves every scalar the text it is: no dates, no octal numbers, no objects.
+        data = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        source = text.split("\n")[line] if line < text.count("\n") else ""
+        column = error.problem_mark.column + 1 if error.problem_mark and source else 0
+        sentence = f"the front matter is no valid YAML: {error.problem or error.context}"
+        return {}, (_complaint(file, line + 2, sentence, column, source),)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        sentence = f"the front matter is no valid YAML: {str(error).splitlines()[0][:200]}"
+        return {}, (_complaint(file, 1, sentence),)
+    if not data:
+        return {}, ()
+    if not isinstance(data, dict):
+        return {}, (_complaint(file, 2, "the front matter is no mapping of names to values"),)
+    found = ((_key(str(name)), _value(value)) for name, value in data.items())
+    return {name: value for name, value in found if name and value is not None}, ()
+
+
+def leading_fields(blocks: Iterable[Block]) -> dict[str, str]:
+    """The fields in what stands between a runbook's title and its first section."""
+    fields: dict[str, str] = {}
+    for block in blocks:
+        for name, value in _fields(block):
+            fields.setdefault(_key(name), value)
+    fields.pop("", None)
+    return fields
+
+
+def _fields(block: Block) -> Iterable[tuple[str, str]]:
+    match block:
+        case Paragraph(children):
+            return _bold_lines(children)
+        case ListBlock(ordered=False, items=items):
+            return [pair for item in items for inner in item.blocks[:1] for pair in _fields(inner)]
+        case Table():
+            return _table(block)
+        case _:
+            return ()
+
+
+def _complaint(file: str, line: int, message: str, column: int = 0, source: str = "") -> Problem:
+    return Problem(
+        code="runbook-front-matter",
+        message=message,
+        place=Place(file, line, column),
+        severity=Severity.WARNING,
+        hint="Between the two `---` lines write `name: value`, one a line; quote a value that "
+        "holds a colon. The runbook is used without these fields.",
+        source=source,
+    )
+
+
+def _key(name: str) -> str:
+    return _NOT_IN_KEY.sub("_", name.strip().lower()).strip("_")
+
+
+def _value(value: object) -> str | None:
+    """Scalars and lists of them as text; what is nested deeper has none."""
+    if isinstance(value, str):
+        return value.strip()[:_MAX_VALUE]
+    if isinstance(value, list):
+        return ", ".join(item.strip() for item in value if isinstance(item, str))[:_MAX_VALUE]
+    return None
+
+
+def _bold_lines(spans: tuple[Inline, ...]) -> list[tuple[str, str]]:
+    """`**Severity:** Critical`, one or several a line; none if any line is something else."""
+    pairs: list[tuple[str, str]] = []
+    for line in _lines(spans):
+        found = _pairs(line)
+        if not found:
+            return []
+        pairs.extend(found)
+    return pairs
+
+
+def _lines(spans: tuple[Inline, ...]) -> Iterator[list[Inline]]:
+    line: list[Inline] = []
+    for span in (*spans, Break(hard=True)):
+        if not isinstance(span, Break):
+            line.append(span)
+        elif line:
+            yield line
+            line = []
+
+
+def _pairs(line: list[Inline]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for index, span in enumerate(line):
+        name = plain([span]).strip()
+        after = plain(line[index + 1 : index + 2])
+        is_name = name.endswith(":") or after.startswith(":")
+        if isinstance(span, Strong) and is_name:
+            pairs.append((name.removesuffix(":"), ""))
+        elif pairs:
+            pairs[-1] = (pairs[-1][0], pairs[-1][1] + plain([span]))
+        elif name:
+            return []
+    cleaned = [
+        (name.strip(), value.lstrip(":").strip().rstrip("|,;·").strip()) for name, value in pairs
+    ]
+    return cleaned if all(_is_field(*pair) for pair in cleaned) else []
+
+
+def _is_field(name: str, value: str) -> bool:
+    return 0 < len(name) <= _MAX_KEY and len(value) <= _MAX_VALUE and _key(name) not in _REMARKS
+
+
+def _table(table: Table) -> list[tuple[str, str]]:
+    """The rows of a table of two columns; its header too, unless it only names the columns."""
+    if len(table.header) != 2:
+        return []
+    pairs = [
+        (plain(row[0]).strip().removesuffix(":"), plain(row[1]).strip())
+        for row in (table.header, *table.rows)
+        if len(row) == 2
+    ]
+    if pairs and _key(pairs[0][0]) in _HEADER_WORDS:
+        pairs = pairs[1:]
+    return pairs if all(_is_field(*pair) for pair in pairs) else []
