@@ -1,0 +1,155 @@
+"""What is deployed: the Dockerfile, the manifests, and the package as the image installs it."""
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from alert_router.config import cross_check, load
+from alert_router.runbook import Catalogue
+from tests.programs import eventually, free_port
+
+ROOT = Path(__file__).parent.parent
+MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+BIN = Path(sys.executable).parent
+
+
+def documents() -> list[dict[str, Any]]:
+    return [document for path in MANIFESTS for document in yaml.safe_load_all(path.read_text())]
+
+
+def of_kind(kind: str) -> dict[str, Any]:
+    (found,) = [document for document in documents() if document["kind"] == kind]
+    return found
+
+
+def test_the_dockerfile_is_clean_to_hadolint() -> None:
+    result = subprocess.run(
+        [BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda document: document["kind"])
+def test_every_manifest_validates_against_kubernetes_own_schema(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, "1.31", strict=True)
+
+
+def test_pod_and_container_run_restricted() -> None:
+    pod = of_kind("StatefulSet")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_names_ports_paths_and_labels_agree_across_manifests_and_image() -> None:
+    stateful, service = of_kind("StatefulSet")["spec"], of_kind("Service")
+    pod = stateful["template"]
+    (container,) = pod["spec"]["containers"]
+    (port,) = container["ports"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert stateful["selector"]["matchLabels"] == pod["metadata"]["labels"]
+    assert stateful["serviceName"] == service["metadata"]["name"]
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(port["containerPort"])
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["path"] in ("/-/healthy", "/-/ready")
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert "subPath" not in json.dumps(list(mounts.values()))
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"EXPOSE {port['containerPort']}" in dockerfile
+    assert f"USER {pod['spec']['securityContext']['runAsUser']}" in dockerfile
+    for path in ("/var/lib/alert-router", "/etc/alert-router"):
+        assert path in mounts
+        assert path in dockerfile
+
+
+def test_the_grace_period_is_longer_than_the_shutdown_takes(tmp_path: Path) -> None:
+    loaded = load(write_deployed(tmp_path))
+    grace = of_kind("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace > loaded.config.delivery.shutdown_timeout + 10
+
+
+def write_deployed(folder: Path) -> Path:
+    """The ConfigMap's files as they are mounted, with the paths of the image moved here."""
+    for name, text in of_kind("ConfigMap")["data"].items():
+        moved = text.replace("/usr/share/alert-router/runbooks", str(ROOT / "runbooks"))
+        moved = moved.replace("sqlite:////var/lib/alert-router", f"sqlite:///{folder}")
+        (folder / name).write_text(moved)
+    return folder / "alert-router.yaml"
+
+
+def write_image(folder: Path) -> Path:
+    """The image's own configuration, likewise."""
+    text = (ROOT / "deploy" / "image" / "alert-router.yaml").read_text()
+    text = text.replace("/usr/share/alert-router/runbooks", str(ROOT / "runbooks"))
+    text = text.replace("sqlite:////var/lib/alert-router", f"sqlite:///{folder}")
+    text = text.replace('"0.0.0.0:9095"', f'"127.0.0.1:{free_port()}"')
+    (folder / "routing.yaml").write_text((ROOT / "config" / "routing.yaml").read_text())
+    path = folder / "alert-router.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("write", [write_deployed, write_image])
+def test_what_is_deployed_is_a_configuration_without_problems(write: Any, tmp_path: Path) -> None:
+    loaded = load(write(tmp_path))
+    problems = loaded.problems + cross_check(loaded, Catalogue.load(ROOT / "runbooks"))
+    assert [problem.show() for problem in problems] == []
+
+
+@pytest.mark.story
+async def test_the_wheel_in_an_empty_environment_serves_from_an_empty_directory(
+    tmp_path: Path,
+) -> None:
+    """What the Dockerfile does, without a container engine: install into a new environment,
+    start elsewhere."""
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    install = [
+        environment / "bin" / "python", "-m", "pip", "install", "--quiet",
+        "--disable-pip-version-check", "--constraint", ROOT / "constraints.txt", ROOT,
+    ]  # fmt: skip
+    subprocess.run(install, check=True, capture_output=True)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    config = write_image(tmp_path)
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [environment / "bin" / "alert-router", "serve", "--config", config],
+            cwd=empty,
+            stdout=output,
+            stderr=output,
+            env={"PATH": "/usr/bin:/bin"},
+        )
+    try:
+        await eventually(lambda: '"serving"' in log.read_text(), "the router to serve")
+        port = config.read_text().split("127.0.0.1:")[1].split('"')[0]
+        await check_pages(f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+    assert list(empty.iterdir()) == []
+
+
+async def check_pages(url: str) -> None:
+    """Templates are in the wheel, and the runbooks are found."""
+    from tests.http import get
+
+    status, text = await get(f"{url}/runbooks/")
+    assert status == 200
+    assert "alerts/pod-crashes" in text
+    assert (await get(f"{url}/runbooks/alerts/pod-crashes"))[0] == 200
