@@ -97,12 +97,13 @@ def load(path: Path) -> Loaded:
 
 def cross_check(loaded: Loaded, catalogue: Catalogue) -> tuple[Problem, ...]:
     """The runbooks that routing names and the catalogue does not have. Errors for `check`; an
-    alert whose runbook is among them goes out without one."""
+    alert whose runbook is among them goes out without one. Those that are there but broken are
+    the catalogue's own problems."""
     known = list(catalogue.runbooks)
     return tuple(
         _unknown_runbook(reference, known)
         for reference in loaded.runbooks_named
-        if catalogue.get(reference.name) is None
+        if catalogue.get(reference.name) is None and reference.name not in catalogue.broken
     )
 
 
