@@ -41,7 +41,7 @@ _NOT_IN_CLASS = re.compile(r"[^\w+#.-]")
 
 def to_html(blocks: Sequence[Block]) -> str:
     """The tree as HTML. Headings have GitHub's anchors, code blocks `class="language-..."`."""
-    return "".join(_Page().block(block) for block in blocks)
+    return _Page().blocks(blocks)
 
 
 def _safe_url(url: str) -> str | None:
@@ -61,8 +61,11 @@ class _Page:
     def __init__(self) -> None:
         self._anchors: Counter[str] = Counter()
 
-    def block(self, block: Block) -> str:
-        """A block and what is in it."""
+    def blocks(self, blocks: Sequence[Block]) -> str:
+        """The blocks, one after the other."""
+        return "".join(self._block(block) for block in blocks)
+
+    def _block(self, block: Block) -> str:
         match block:
             case Heading(level, children):
                 anchor = escape(self._anchor(plain(children)))
@@ -74,14 +77,11 @@ class _Page:
             case ListBlock():
                 return self._list(block)
             case Quote(inner):
-                return f"<blockquote>\n{self._all(inner)}</blockquote>\n"
+                return f"<blockquote>\n{self.blocks(inner)}</blockquote>\n"
             case Table(header, rows):
                 return _table(header, rows)
             case Rule():
                 return "<hr>\n"
-
-    def _all(self, blocks: Sequence[Block]) -> str:
-        return "".join(self.block(block) for block in blocks)
 
     def _anchor(self, text: str) -> str:
         name = slug(text) or "section"
@@ -106,10 +106,10 @@ class _Page:
                     # One paragraph needs no room around it; several must be told apart.
                     loose = any(isinstance(block, Paragraph) for block in rest)
                     first = f"<p>{box}{inner}</p>" if loose else box + inner
-                    return f"<li>{first}\n{self._all(rest)}</li>\n"
+                    return f"<li>{first}\n{self.blocks(rest)}</li>\n"
                 return f"<li>{box}{inner}</li>\n"
             case blocks:
-                return f"<li>{box}{self._all(blocks)}</li>\n"
+                return f"<li>{box}{self.blocks(blocks)}</li>\n"
 
 
 def _spans(inlines: Iterable[Inline]) -> str:
