@@ -3,6 +3,7 @@
 How an alert picks one of them is the runbook table's; this only finds candidates.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ class Catalogue:
     def load(cls, root: Path, previous: "Catalogue | None" = None) -> "Catalogue":
         """Read the directory. Files unchanged since `previous` are not read again, and the last
         good version of what has become unreadable is kept. Never raises for what is on disk."""
-        if not root.is_dir():
+        if not os.path.isdir(root):  # noqa: PTH112 - Path's own raises without permission
             return cls(root, problems=(_missing(root),))
         loading = _Loading(root, previous if previous and previous.root == root else None)
         for found in files.find(root):
@@ -69,10 +70,11 @@ class _Loading:
         self._problems: list[Problem] = []
         self._broken: set[str] = set()
 
-    def take(self, found: files.Found | Problem) -> None:
+    def take(self, found: files.Found | files.Blocked) -> None:
         """Load one file, or take note of what could not be looked into."""
-        if isinstance(found, Problem):
-            self._problems.append(found)
+        if isinstance(found, files.Blocked):
+            self._keep_below(found.below)
+            self._problems.append(found.problem)
             return
         try:
             stamp = files.check(found.path, self._root)
@@ -105,6 +107,14 @@ class _Loading:
         if self._previous is None or self._previous._stamps.get(id) != stamp:
             return None
         return self._previous.runbooks.get(id)
+
+    def _keep_below(self, below: str) -> None:
+        """What was in a directory that cannot be looked into now is broken, not gone."""
+        prefix = f"{below}/" if below else ""
+        for id, runbook in (self._previous.runbooks if self._previous else {}).items():
+            if id.startswith(prefix):
+                self._runbooks[id] = runbook
+                self._broken.add(id)
 
     def _fail(self, id: str, *problems: Problem) -> None:
         self._broken.add(id)
@@ -140,7 +150,7 @@ def _not_utf8(path: Path, line: int) -> Problem:
 
 
 def _missing(root: Path) -> Problem:
-    what = "is not a directory" if root.exists() else "does not exist"
+    what = "is not a directory" if os.path.lexists(root) else "does not exist"
     return Problem(
         code="runbooks-missing",
         message=f"the runbook directory {what}; alerts go out without runbooks",

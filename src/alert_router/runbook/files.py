@@ -35,7 +35,16 @@ class Found:
     path: Path
 
 
-def find(root: Path) -> Iterator[Found | Problem]:
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A directory that could not be looked into, or a file that has no usable name; `below` is
+    its path under the root."""
+
+    below: str
+    problem: Problem
+
+
+def find(root: Path) -> Iterator[Found | Blocked]:
     """Every runbook below a directory, symlinks followed as far as they stay below it.
 
     A ConfigMap's mount has its files in a hidden `..2024_x` and visible links to them: hidden
@@ -53,7 +62,7 @@ def find(root: Path) -> Iterator[Found | Problem]:
                 continue
             entries = sorted(os.scandir(Path(top, below)), key=lambda entry: entry.name)
         except OSError as error:
-            yield unreadable(Path(root, below), _sentence(error))
+            yield Blocked(below, unreadable(Path(root, below), _sentence(error)))
             continue
         for entry in entries:
             name = entry.name
@@ -61,7 +70,7 @@ def find(root: Path) -> Iterator[Found | Problem]:
             if name.startswith("."):
                 continue
             if not _is_text(name):
-                yield unreadable(Path(root, ascii(at)), "its name is not UTF-8")
+                yield Blocked(at, unreadable(Path(root, ascii(at)), "its name is not UTF-8"))
             elif _is_directory(entry):
                 (linked if entry.is_symlink() else real).append(at)
             elif name.endswith(".md") and name.lower() not in _NO_RUNBOOKS:
@@ -131,12 +140,11 @@ def _sentence(error: OSError) -> str:
     return (error.strerror or "cannot be read").lower()
 
 
-def unreadable(path: Path, why: str, kept: bool = False) -> Problem:
+def unreadable(path: Path, why: str) -> Problem:
     """The problem of a file or directory that could not be read."""
-    rest = "; its last good version stays in use" if kept else ""
     return Problem(
         code="runbook-unreadable",
-        message=f"this runbook cannot be read: {why}{rest}",
+        message=f"this cannot be read: {why}",
         place=Place(str(path)),
         hint="Check that it exists, that the router may read it, and where its link leads.",
     )
