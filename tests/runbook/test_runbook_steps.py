@@ -63,6 +63,10 @@ def test_what_stands_between_steps_belongs_to_the_one_before() -> None:
     [
         ("1. Run:\n", "Run"),
         ("1. First line  \n   second\n", "First line"),
+        ("1. **Check pods.** They may be down.\n", "Check pods."),
+        ("1. **Check pods**: they may be down.\n", "Check pods"),
+        ("1. **Check pods** - they may be down.\n", "Check pods"),
+        ("1. **Never** restart it.\n", "Never restart it."),
         ("1. wrapped\n   text\n", "wrapped text"),
         ("1. ```sh\n   kubectl get pods\n   ls\n   ```\n", "kubectl get pods"),
         ("1.\n", ""),

@@ -6,11 +6,22 @@ Which headings make sections is not judged here.
 import re
 from collections.abc import Iterable, Sequence
 
-from alert_router.markdown import Block, Break, Code, Heading, Inline, ListBlock, Paragraph, plain
+from alert_router.markdown import (
+    Block,
+    Break,
+    Code,
+    Heading,
+    Inline,
+    ListBlock,
+    Paragraph,
+    Strong,
+    plain,
+)
 from alert_router.runbook.headings import without_number
 from alert_router.runbook.model import Step
 
 _MAX_TITLE = 140
+_SET_OFF = re.compile(r":|\s+[-–—]\s")
 _SENTENCE_END = re.compile(r"[.!?:](?=\s)")
 
 
@@ -57,11 +68,21 @@ def _item_title(blocks: Sequence[Block]) -> str:
     """The first line of an item, as far as it makes a title."""
     match blocks[0] if blocks else None:
         case Paragraph(children) | Heading(_, children):
-            return _cut(plain(_first_line(children)))
+            return _cut(plain(_lead(children) or _first_line(children)))
         case Code(text):
             return _cut(text.strip().split("\n", 1)[0])
         case _:
             return ""
+
+
+def _lead(children: Sequence[Inline]) -> Sequence[Inline]:
+    """The bold words that an item begins with, if they are set off as its title and are not just
+    its first words said loudly ("**Never** do this")."""
+    if not children or not isinstance(children[0], Strong):
+        return ()
+    after = plain(children[1:2])
+    set_off = plain(children[:1]).endswith((".", ":", "?", "!")) or _SET_OFF.match(after)
+    return children[:1] if set_off else ()
 
 
 def _first_line(children: Sequence[Inline]) -> Sequence[Inline]:
