@@ -21,18 +21,39 @@ SNAPSHOT: list[Snapshot] = []
 
 # The registry's rules, and those of kube-prometheus that pod-crashes is for.
 MAPPED = {
-    "high-error-rate": ["HighErrorRate", "LowAvailability", "FastErrorBudgetBurn"]
-    + ["SlowErrorBudgetBurn"],
+    "high-error-rate": [
+        "HighErrorRate",
+        "LowAvailability",
+        "FastErrorBudgetBurn",
+        "SlowErrorBudgetBurn",
+    ],
     "high-latency": ["HighLatencyP95", "HighRequestLatencySpike"],
-    "redis-issues": ["RedisConnectionErrors", "SlowRedisOperations"]
-    + ["LowCacheHitRate", "CriticalCacheHitRate"],
-    "database-issues": ["DatabasePoolExhausted", "DatabasePoolCritical", "DatabasePoolWaitTime"]
-    + ["DatabaseConnectionErrors", "SlowDatabaseQueries"],
-    "pod-crashes": ["ServiceDown", "HealthCheckFailing"]
-    + ["KubePodCrashLooping", "KubePodNotReady", "KubeContainerWaiting"]
-    + ["KubeDeploymentReplicasMismatch", "KubeDeploymentRolloutStuck"]
-    + ["KubeStatefulSetReplicasMismatch", "KubeStatefulSetUpdateNotRolledOut"]
-    + ["KubePdbNotEnoughHealthyPods", "KubeHpaMaxedOut"],
+    "redis-issues": [
+        "RedisConnectionErrors",
+        "SlowRedisOperations",
+        "LowCacheHitRate",
+        "CriticalCacheHitRate",
+    ],
+    "database-issues": [
+        "DatabasePoolExhausted",
+        "DatabasePoolCritical",
+        "DatabasePoolWaitTime",
+        "DatabaseConnectionErrors",
+        "SlowDatabaseQueries",
+    ],
+    "pod-crashes": [
+        "ServiceDown",
+        "HealthCheckFailing",
+        "KubePodCrashLooping",
+        "KubePodNotReady",
+        "KubeContainerWaiting",
+        "KubeDeploymentReplicasMismatch",
+        "KubeDeploymentRolloutStuck",
+        "KubeStatefulSetReplicasMismatch",
+        "KubeStatefulSetUpdateNotRolledOut",
+        "KubePdbNotEnoughHealthyPods",
+        "KubeHpaMaxedOut",
+    ],
 }
 UNMAPPED = [
     "HighMemoryUsage",
