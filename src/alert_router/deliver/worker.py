@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -124,6 +125,13 @@ class DestinationLoop:
         settlement = None
         try:
             settlement, pause_until = await self._attempt(claim)
+        except asyncio.CancelledError:
+            # Cut off at the stop's deadline: it may have arrived. The next start sends it again.
+            now = time.time()
+            doubt = Settlement(Verdict.DOUBT, now, due_at=now, reason=Reason.TIMEOUT.value)
+            with suppress(StoreUnavailable):
+                await self.lines.outbox.settle(claim, doubt)
+            raise
         except Exception as error:  # a defect of ours must not leave the lane unsettled
             log.exception("attempt failed", **self._names(), id=claim.id)
             outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)

@@ -4,6 +4,7 @@ A store knows rows, lanes and leases. It does not know runbooks, routes or desti
 decides nothing about retries: it does what a Settlement says.
 """
 
+import builtins
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -153,25 +154,22 @@ class Outbox(Protocol):
 
     async def claim(
         self, destination: Destination, *, limit: int, now: float, lease: float, fold: bool
-    ) -> list[Claim]:
+    ) -> builtins.list[Claim]:
         """Up to `limit` lanes of the destination that are due and not leased, critical first,
         then oldest. Each claim takes all that waits in its lane (bounded in rows and bytes),
         or the oldest alone where `fold` is false; a batch in doubt goes again as it was."""
         ...
 
-    async def settle(self, claim: Claim, settlement: Settlement) -> bool:
-        """Write how a claim ended; False if the fence says that another has taken it since."""
-        ...
-
-    async def next_due(self, now: float) -> float | None:
-        """When the next lane that waits becomes due (unix seconds), None if nothing waits."""
+    async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
+        """Write how a claim ended; False if the fence says that another has taken it since.
+        Writing the same end of the same claim again changes nothing."""
         ...
 
     async def pause(self, destination: Destination, until: float, reason: str) -> None:
         """No claims for the destination before `until`; kept over restarts; 0 resumes."""
         ...
 
-    async def backlog(self) -> list[Backlog]:
+    async def backlog(self) -> builtins.list[Backlog]:
         """Per destination that has rows; cheap enough to ask every few seconds."""
         ...
 
@@ -182,7 +180,7 @@ class Outbox(Protocol):
         destination: Destination | None = None,
         limit: int = 100,
         before: int | None = None,
-    ) -> list[DeliveryRow]:
+    ) -> builtins.list[DeliveryRow]:
         """Deliveries, newest first."""
         ...
 
@@ -202,11 +200,9 @@ class Outbox(Protocol):
         """Drop a dead or waiting delivery for good. LookupError or ValueError as `replay`."""
         ...
 
-    async def expire_unknown(
-        self, known: frozenset[Destination], *, older_than: float, now: float
-    ) -> int:
-        """Make dead what waits for destinations not in `known` and was accepted before
-        `older_than`; how many."""
+    async def expire(self, *, older_than: float, now: float) -> int:
+        """Make dead, with the reason `expired`, what was accepted before `older_than` and is not
+        being sent, for whichever destination; how many."""
         ...
 
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
