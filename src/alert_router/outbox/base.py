@@ -11,7 +11,8 @@ from typing import Protocol
 
 
 class StoreUnavailable(Exception):
-    """Nothing could be made durable now (disk full, failed fsync, lock). Nothing was accepted."""
+    """Nothing could be made durable now (disk full, failed fsync, lock), or the store cannot be
+    opened; the message says which and names the file. Nothing was accepted."""
 
 
 class State(StrEnum):
@@ -32,7 +33,9 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A delivery to be: where to, with which of the group's alerts, and how urgent (0 first)."""
+    """A delivery to be: where to, with which of the group's alerts, and how urgent (0 first).
+
+    A group names each destination at most once."""
 
     destination: Destination
     fingerprints: tuple[str, ...]
@@ -118,7 +121,12 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """A delivery as lists show it."""
+    """A delivery as lists show it.
+
+    While it waits, `attempts`, `reason` and `message` are those of its lane since the last
+    success, and `due_at` is None while it is being sent. `message` of a dead one that was
+    replayed says so.
+    """
 
     id: int
     group: str
@@ -135,7 +143,8 @@ class DeliveryRow:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits and what is dead for one destination, for metrics and `ready`."""
+    """What waits and what is dead for one destination, for metrics and `ready`. A dead letter
+    that was replayed counts no more."""
 
     destination: Destination
     waiting: int
@@ -170,7 +179,7 @@ class Outbox(Protocol):
         ...
 
     async def backlog(self) -> builtins.list[Backlog]:
-        """Per destination that has rows; cheap enough to ask every few seconds."""
+        """Per destination that ever had rows; cheap enough to ask every few seconds."""
         ...
 
     async def list(
@@ -181,7 +190,8 @@ class Outbox(Protocol):
         limit: int = 100,
         before: int | None = None,
     ) -> builtins.list[DeliveryRow]:
-        """Deliveries, newest first."""
+        """Deliveries, newest first; `before` is the id of the last row of the page before.
+        Dead are those that nobody has replayed."""
         ...
 
     async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
@@ -192,12 +202,14 @@ class Outbox(Protocol):
         self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
     ) -> int:
         """Send a dead or delivered one again, as a new delivery at its lane's end; its id.
-        Raises LookupError if there is none, and ValueError if it waits still, or if its lane
-        has since moved on and `force` is not given."""
+        Raises LookupError if there is none, ValueError if it waits still, and ValueError
+        without `force` if it was replayed before or its lane has since moved on: the same or
+        a later group was delivered or waits."""
         ...
 
     async def discard(self, delivery: int, *, now: float) -> None:
-        """Drop a dead or waiting delivery for good. LookupError or ValueError as `replay`."""
+        """Delete a dead or waiting delivery. LookupError if there is none, ValueError if it was
+        delivered or is being sent."""
         ...
 
     async def expire(self, *, older_than: float, now: float) -> int:
@@ -206,7 +218,9 @@ class Outbox(Protocol):
         ...
 
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
-        """Delete at most `limit` settled rows (and groups nobody needs); how many went."""
+        """Delete at most `limit` rows that are settled that long, with the groups and lanes that
+        go with them; how many went, so that 0 means done. What is remembered of a group goes
+        later than its deliveries: its last word by a day, its message's reference by a week."""
         ...
 
     async def close(self) -> None:

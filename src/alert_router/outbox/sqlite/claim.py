@@ -1,0 +1,119 @@
+"""Claiming: which lanes are next, and which of their deliveries a batch covers.
+
+How a claim ends is for `settle`.
+"""
+
+import json
+from typing import NamedTuple
+
+from alert_router.outbox.base import Claim, Destination, WaitingGroup
+from alert_router.outbox.sqlite.queries import query
+from alert_router.outbox.sqlite.session import Session
+
+_PAUSED_UNTIL = query("paused_until")
+_READY_LANES = query("ready_lanes")
+_LATER_LANES = query("later_lanes")
+_NEXT_PRIORITY = query("next_priority")
+_WAITING_IN_LANE = query("waiting_in_lane")
+_TAKE_LEASE = query("take_lease")
+
+MOST_ROWS = 1000  # of a batch
+MOST_BYTES = 16 * 1024 * 1024  # of bodies in a batch, and in all batches of one call
+_NO_END = 2**63 - 1
+
+# Of those that a back-off has just made due, so many more than wanted are looked at for the
+# oldest; where more become due at once, it is the oldest of these.
+_SPARE = 64
+
+
+class _Lane(NamedTuple):
+    priority: int
+    oldest: float
+    id: int
+    fence: int
+    batch: str | None
+    batch_end: int
+    leased: int
+    attempts: int
+    crashes: int
+    smaller: int
+    reference: str | None
+
+
+def claim(
+    session: Session, destination: Destination, limit: int, now: float, lease: float, fold: bool
+) -> list[Claim]:
+    """As `Outbox.claim`. Writes nothing where nothing is due."""
+    key = session.find(destination)
+    if key is None or limit <= 0:
+        return []
+    (paused_until,) = session.execute(_PAUSED_UNTIL, (key,)).fetchone()
+    if now < paused_until:
+        return []
+    claims: list[Claim] = []
+    room = MOST_BYTES
+    for lane in _next_lanes(session, key, limit, now):
+        groups = _batch(session, lane, room, fold)
+        size = sum(len(group.body) for group in groups)
+        if claims and size > room:  # it alone is larger than what the others leave
+            break
+        room -= size
+        claims.append(_take(session, destination, lane, groups, now + lease))
+        if room <= 0:
+            break
+    return claims
+
+
+def _next_lanes(session: Session, destination: int, limit: int, now: float) -> list[_Lane]:
+    """The lanes that are due, the most urgent first, then the oldest; at most `limit`."""
+    found = session.execute(_READY_LANES, (destination, limit)).fetchall()
+    (priority,) = session.execute(_NEXT_PRIORITY, (destination, -_NO_END)).fetchone()
+    while priority is not None:
+        values = (destination, priority, now, limit + _SPARE)
+        found += session.execute(_LATER_LANES, values).fetchall()
+        (priority,) = session.execute(_NEXT_PRIORITY, (destination, priority)).fetchone()
+    found.sort(key=lambda row: row[:3])
+    return [_Lane(*row) for row in found[:limit]]
+
+
+def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[WaitingGroup, ...]:
+    """What the claim of a lane covers: all that waits, within bounds, or the batch that is in
+    doubt, whatever its size."""
+    again = lane.batch is not None
+    most = MOST_ROWS if fold or again else 1
+    values = (lane.id, lane.batch_end if again else _NO_END, most)
+    groups: list[WaitingGroup] = []
+    for delivery, group, body, fingerprints, accepted_at in session.execute(
+        _WAITING_IN_LANE, values
+    ):
+        room -= len(body)
+        if groups and room < 0 and not again:
+            break
+        names = tuple(json.loads(fingerprints))
+        groups.append(WaitingGroup(delivery, group, body, names, accepted_at))
+    return tuple(groups)
+
+
+def _take(
+    session: Session,
+    destination: Destination,
+    lane: _Lane,
+    groups: tuple[WaitingGroup, ...],
+    until: float,
+) -> Claim:
+    """Write the claim of a lane down. A lease found on it has run out: nobody settled it."""
+    id_ = lane.batch or session.new_id()
+    crashes = lane.crashes + lane.leased
+    session.execute(_TAKE_LEASE, (until, id_, groups[-1].delivery, crashes, lane.id))
+    return Claim(
+        id=id_,
+        lane=lane.id,
+        fence=lane.fence + 1,
+        destination=destination,
+        groups=groups,
+        attempt=lane.attempts + 1,
+        crashes=crashes,
+        resent=lane.batch is not None,
+        smaller=bool(lane.smaller),
+        reference=lane.reference,
+    )

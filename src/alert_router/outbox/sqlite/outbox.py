@@ -1,0 +1,167 @@
+"""The store's public face: each method one operation on the writer's thread.
+
+What the operations do is in `accept`, `claim`, `settle`, `letters` and `upkeep`.
+"""
+
+import sqlite3
+from builtins import list as List  # noqa: N812 (the class has a method of that name)
+from collections.abc import Callable
+from pathlib import Path
+
+from alert_router.outbox.base import (
+    Accepted,
+    Backlog,
+    Claim,
+    DeliveryRow,
+    Destination,
+    NewGroup,
+    Settlement,
+    State,
+    StoreUnavailable,
+)
+from alert_router.outbox.sqlite import file, letters, upkeep
+from alert_router.outbox.sqlite.accept import accept
+from alert_router.outbox.sqlite.claim import claim
+from alert_router.outbox.sqlite.ids import webhook_id
+from alert_router.outbox.sqlite.session import Session
+from alert_router.outbox.sqlite.settle import settle, void_leases
+from alert_router.outbox.sqlite.writer import Writer
+
+_BATCH = 500  # rows of one short transaction where many may have to be changed
+
+_OLD_SQLITE = (
+    f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.35 or newer, use a Python "
+    "built with one"
+)
+
+
+class SqliteOutbox:
+    """An Outbox in one SQLite file. Made by `open`; used from any event loop."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._run = writer.run
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        exclusive: bool = True,
+        new_id: Callable[[], str] = webhook_id,
+    ) -> "SqliteOutbox":
+        """The store in the file at `path`.
+
+        `exclusive`, for the service: made if it is not there, brought up to date, held against
+        other services, and what an earlier process had claimed is due at once, in doubt. Else,
+        for a command beside it: the file must be there and up to date, and stays the service's.
+        `new_id` makes the ids of batches. Blocks for a moment. Raises StoreUnavailable.
+        """
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise StoreUnavailable(_OLD_SQLITE)
+        if exclusive:
+            lock: int | None = file.lock(path)
+        else:
+            lock = None
+            file.check_guest(path)
+        try:
+            session = Session(path, lock, new_id)
+        except BaseException as error:
+            if lock is not None:
+                file.unlock(lock)
+            raise _as_unavailable(error, path) from error
+        try:
+            session.prepare()
+            if exclusive:
+                void_leases(session)
+        except BaseException as error:
+            session.close()
+            raise _as_unavailable(error, path) from error
+        return cls(Writer(session))
+
+    async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
+        """As `Outbox.accept`."""
+        return await self._run(accept, group, dedup_window)
+
+    async def claim(
+        self, destination: Destination, *, limit: int, now: float, lease: float, fold: bool
+    ) -> List[Claim]:
+        """As `Outbox.claim`."""
+        return await self._run(claim, destination, limit, now, lease, fold)
+
+    async def settle(self, claim: Claim, settlement: Settlement) -> bool:
+        """As `Outbox.settle`."""
+        return await self._run(settle, claim, settlement)
+
+    async def next_due(self, now: float) -> float | None:
+        """As `Outbox.next_due`."""
+        return await self._run(upkeep.next_due, now)
+
+    async def pause(self, destination: Destination, until: float, reason: str) -> None:
+        """As `Outbox.pause`."""
+        await self._run(upkeep.pause, destination, until, reason)
+
+    async def backlog(self) -> List[Backlog]:
+        """As `Outbox.backlog`."""
+        return await self._run(upkeep.backlog)
+
+    async def list(
+        self,
+        *,
+        state: State | None = None,
+        destination: Destination | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> List[DeliveryRow]:
+        """As `Outbox.list`."""
+        return await self._run(letters.rows, state, destination, limit, before)
+
+    async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
+        """As `Outbox.show`."""
+        return await self._run(letters.show, delivery)
+
+    async def replay(
+        self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
+    ) -> int:
+        """As `Outbox.replay`."""
+        return await self._run(letters.replay, delivery, now, to, force)
+
+    async def discard(self, delivery: int, *, now: float) -> None:
+        """As `Outbox.discard`."""
+        await self._run(letters.discard, delivery, now)
+
+    async def expire(self, *, older_than: float, now: float) -> int:
+        """As `Outbox.expire`; in short transactions, between which others have their turn."""
+        return await self._expire(frozenset(), "waited longer than max_age", older_than, now)
+
+    async def expire_unknown(
+        self, known: frozenset[Destination], *, older_than: float, now: float
+    ) -> int:
+        """As `Outbox.expire_unknown`; in short transactions as `expire`."""
+        return await self._expire(
+            known, "no such receiver and notifier are configured", older_than, now
+        )
+
+    async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
+        """As `Outbox.prune`."""
+        return await self._run(upkeep.prune, delivered_before, dead_before, limit)
+
+    async def close(self) -> None:
+        """As `Outbox.close`."""
+        await self._writer.close()
+
+    async def _expire(
+        self, besides: frozenset[Destination], message: str, older_than: float, now: float
+    ) -> int:
+        done, last = 0, _BATCH
+        while last == _BATCH:
+            last = await self._run(upkeep.expire, besides, message, older_than, now, _BATCH)
+            done += last
+        return done
+
+
+def _as_unavailable(error: BaseException, path: Path) -> BaseException:
+    """What a caller is told of an error at opening."""
+    if isinstance(error, sqlite3.Error):
+        return StoreUnavailable(f"cannot open the store {path}: {error}")
+    return error

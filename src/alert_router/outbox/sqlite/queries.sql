@@ -1,0 +1,200 @@
+-- Every statement the store runs, each under its name. Constants for states and phases are
+-- those of schema.sql.
+
+-- name: find_destination
+SELECT id FROM destination WHERE receiver = ? AND notifier = ?;
+
+-- name: add_destination
+INSERT INTO destination (receiver, notifier) VALUES (?, ?);
+
+-- name: paused_until
+SELECT paused_until FROM destination WHERE id = ?;
+
+-- name: pause
+UPDATE destination SET paused_until = ?, pause_reason = ? WHERE id = ?;
+
+-- name: say_last_word
+-- Changes no row where the group is a duplicate. The age is absolute, so that a clock set back
+-- does not make everything one.
+INSERT INTO last_word (identity, content, group_id, accepted_at)
+VALUES (:identity, :content, :id, :now)
+ON CONFLICT (identity) DO UPDATE
+SET content = excluded.content, group_id = excluded.group_id, accepted_at = excluded.accepted_at
+WHERE :is_repeat OR content <> excluded.content OR :window <= 0
+    OR abs(excluded.accepted_at - accepted_at) > :window;
+
+-- name: last_word
+SELECT group_id FROM last_word WHERE identity = ?;
+
+-- name: add_group
+INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?);
+
+-- name: enter_lane
+-- The lane of a new delivery, made if need be. An idle one is due at once; one that is busy or
+-- backs off stays so.
+INSERT INTO lane (destination, identity, phase, priority, oldest, due_at)
+VALUES (:destination, :identity, 1, :priority, :now, :now)
+ON CONFLICT (destination, identity) DO UPDATE
+SET phase = iif(phase = 0, 1, phase),
+    priority = iif(phase = 0, excluded.priority, min(priority, excluded.priority)),
+    oldest = iif(phase = 0, excluded.oldest, oldest),
+    due_at = iif(phase = 0, excluded.due_at, due_at)
+RETURNING id;
+
+-- name: add_delivery
+INSERT INTO delivery (lane, destination, alert_group, priority, accepted_at, fingerprints)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: ready_lanes
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference
+FROM lane WHERE destination = ? AND phase = 1 ORDER BY priority, oldest LIMIT ?;
+
+-- name: later_lanes
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference
+FROM lane WHERE destination = ? AND phase = 2 AND priority = ? AND due_at <= ?
+ORDER BY due_at LIMIT ?;
+
+-- name: next_priority
+SELECT min(priority) FROM lane WHERE destination = ? AND phase = 2 AND priority > ?;
+
+-- name: waiting_in_lane
+SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at
+FROM delivery d JOIN alert_group g ON g.seq = d.alert_group
+WHERE d.lane = ? AND d.state = 0 AND d.id <= ? ORDER BY d.id LIMIT ?;
+
+-- name: take_lease
+UPDATE lane
+SET phase = 2, leased = 1, fence = fence + 1, attempts = attempts + 1,
+    due_at = ?, batch = ?, batch_end = ?, crashes = ?
+WHERE id = ?;
+
+-- name: void_leases
+-- The process that held them is gone: what it had claimed is in doubt, and due at once.
+UPDATE lane SET phase = 1, leased = 0, fence = fence + 1, crashes = crashes + 1
+WHERE phase = 2 AND leased;
+
+-- name: lane_of_claim
+SELECT fence, leased, batch_end, attempts FROM lane WHERE id = ?;
+
+-- name: settle_batch
+UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
+WHERE lane = ? AND state = 0 AND id <= ?;
+
+-- name: rest_of_lane
+-- Few rows say enough: where more wait, the lane keeps its priority, which errs to the urgent.
+SELECT count(*), min(priority), min(accepted_at)
+FROM (SELECT priority, accepted_at FROM delivery WHERE lane = ? AND state = 0 ORDER BY id LIMIT 65);
+
+-- name: lane_goes_on
+UPDATE lane
+SET phase = :phase, priority = iif(:rest > 64, min(priority, :priority), :priority),
+    oldest = :oldest, due_at = :now, leased = 0, batch = NULL, batch_end = 0,
+    attempts = 0, crashes = 0, smaller = 0, reason = '', message = '',
+    reference = coalesce(:reference, reference), settled_at = :now
+WHERE id = :lane;
+
+-- name: lane_tries_again
+UPDATE lane
+SET phase = 2, leased = 0, due_at = :due_at, smaller = :smaller, reason = :reason,
+    message = :message, settled_at = :now,
+    batch = iif(:keep, batch, NULL), batch_end = iif(:keep, batch_end, 0)
+WHERE id = :lane;
+
+-- name: lane_released
+UPDATE lane
+SET phase = 1, leased = 0, due_at = :now, attempts = attempts - 1,
+    batch = iif(:keep, batch, NULL), batch_end = iif(:keep, batch_end, 0)
+WHERE id = :lane;
+
+-- name: lane_shrinks
+UPDATE lane
+SET priority = iif(:rest > 64, min(priority, :priority), :priority), oldest = :oldest,
+    batch = iif(:batch_left, batch, NULL), batch_end = iif(:batch_left, batch_end, 0)
+WHERE id = :lane;
+
+-- name: batch_left
+SELECT EXISTS (
+    SELECT 1 FROM delivery d JOIN lane l ON l.id = d.lane
+    WHERE d.lane = ? AND d.state = 0 AND d.id <= l.batch_end);
+
+-- name: pauses
+SELECT id, paused_until FROM destination;
+
+-- name: has_ready
+SELECT EXISTS (SELECT 1 FROM lane WHERE destination = ? AND phase = 1);
+
+-- name: soonest
+SELECT min(due_at) FROM lane WHERE destination = ? AND phase = 2 AND priority = ?;
+
+-- name: backlog
+SELECT d.receiver, d.notifier,
+    (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 0),
+    (SELECT min(accepted_at) FROM delivery WHERE destination = d.id AND state = 0),
+    (SELECT count(*) FROM delivery
+        WHERE destination = d.id AND state = 2 AND replayed_as IS NULL)
+FROM destination d ORDER BY d.receiver, d.notifier;
+
+-- name: rows
+SELECT d.id, g.id, t.receiver, t.notifier, d.state, d.accepted_at, d.settled_at,
+    iif(d.state = 0, l.attempts, d.attempts),
+    iif(d.state = 0 AND NOT l.leased, l.due_at, NULL),
+    iif(d.state = 0, l.reason, d.reason), iif(d.state = 0, l.message, d.message),
+    d.replayed_as, d.fingerprints
+FROM delivery d
+JOIN lane l ON l.id = d.lane
+JOIN destination t ON t.id = d.destination
+JOIN alert_group g ON g.seq = d.alert_group;
+
+-- name: body_of
+SELECT g.body FROM delivery d JOIN alert_group g ON g.seq = d.alert_group WHERE d.id = ?;
+
+-- name: to_replay
+SELECT d.state, d.replayed_as, d.lane, d.destination, d.alert_group, d.priority, d.fingerprints,
+    l.identity
+FROM delivery d JOIN lane l ON l.id = d.lane WHERE d.id = ?;
+
+-- name: moved_on
+SELECT d.id FROM delivery d
+WHERE d.lane = ? AND d.state IN (0, 1) AND d.id > ? AND d.alert_group >= ? LIMIT 1;
+
+-- name: mark_replayed
+UPDATE delivery SET replayed_as = ? WHERE id = ?;
+
+-- name: to_discard
+SELECT d.state, d.lane, l.leased AND l.due_at > ? AND d.id <= l.batch_end
+FROM delivery d JOIN lane l ON l.id = d.lane WHERE d.id = ?;
+
+-- name: delete_delivery
+DELETE FROM delivery WHERE id = ?;
+
+-- name: to_expire
+SELECT d.id, d.lane, l.attempts FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.state = 0 AND d.destination = ? AND d.accepted_at < ?
+    AND NOT (l.leased AND l.due_at > ? AND d.id <= l.batch_end)
+ORDER BY d.accepted_at LIMIT ?;
+
+-- name: expire
+UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired', message = ?
+WHERE id = ?;
+
+-- name: destinations
+SELECT id, receiver, notifier FROM destination;
+
+-- name: prune_settled
+DELETE FROM delivery WHERE id IN (
+    SELECT id FROM delivery WHERE state = ? AND settled_at < ? ORDER BY settled_at LIMIT ?);
+
+-- name: prune_words
+DELETE FROM last_word WHERE identity IN (
+    SELECT identity FROM last_word WHERE accepted_at < ? ORDER BY accepted_at LIMIT ?);
+
+-- name: old_references
+SELECT id FROM lane
+WHERE reference IS NOT NULL AND phase = 0 AND settled_at < ? ORDER BY settled_at LIMIT ?;
+
+-- name: forget_reference
+UPDATE lane SET reference = NULL WHERE id = ?;
+
+-- name: drop_empty_lane
+DELETE FROM lane WHERE id = ? AND phase = 0
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE lane = lane.id);

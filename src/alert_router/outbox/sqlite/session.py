@@ -1,0 +1,149 @@
+"""A session: the connection with its transactions, made anew after trouble with the disk.
+
+Who runs what in a transaction is for `writer`; it alone uses this, on its thread.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from alert_router.outbox.base import Destination, StoreUnavailable
+from alert_router.outbox.sqlite import file
+from alert_router.outbox.sqlite.queries import query
+
+_FIND_DESTINATION = query("find_destination")
+_ADD_DESTINATION = query("add_destination")
+
+_WAL_LARGE = 64 * 1024 * 1024  # bytes
+
+# These an operation brings upon itself; every other error of the database is the store's.
+_OWN_FAULTS = (
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    sqlite3.NotSupportedError,
+)
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Whether an error is the store's (disk, lock, damage), not that of one operation."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OWN_FAULTS)
+
+
+class Session:
+    """One connection's transactions. Every method may raise sqlite3.Error."""
+
+    def __init__(self, path: Path, lock: int | None, new_id: Callable[[], str]) -> None:
+        """On a file that `file.lock` holds (`lock` is its descriptor) or a guest's (None)."""
+        self.path = path
+        self.new_id = new_id
+        self._lock = lock
+        self._destinations: dict[Destination, int] = {}
+        self._connection: sqlite3.Connection | None = file.connect(path)
+        self._run = self._connection.execute
+        self._is_broken = False
+        self._wants_tidying = False
+
+    def prepare(self) -> None:
+        """Check the file and bring it up to date. Raises StoreUnavailable besides."""
+        assert self._connection is not None
+        file.prepare(self._connection, self.path, may_change=self._lock is not None)
+
+    def execute(
+        self, statement: str, values: Sequence[Any] | dict[str, Any] = ()
+    ) -> sqlite3.Cursor:
+        """Run a statement in the transaction that was begun."""
+        return self._run(statement, values)
+
+    def find(self, destination: Destination) -> int | None:
+        """The key of a destination, None if the store has never seen it."""
+        key = self._destinations.get(destination)
+        if key is None:
+            names = (destination.receiver, destination.notifier)
+            row = self._run(_FIND_DESTINATION, names).fetchone()
+            if row is None:
+                return None
+            key = self._destinations[destination] = row[0]
+        return key
+
+    def key(self, destination: Destination) -> int:
+        """The key of a destination, which is added if need be."""
+        key = self.find(destination)
+        if key is None:
+            names = (destination.receiver, destination.notifier)
+            key = self._run(_ADD_DESTINATION, names).lastrowid
+            assert key is not None
+            self._destinations[destination] = key
+        return key
+
+    def begin(self) -> None:
+        """Begin a transaction that may write; after trouble, on a new connection.
+
+        After a failed fsync the system may have dropped what it could not write and call the
+        next fsync good, so nothing this connection remembers may be built upon.
+        """
+        if self._is_broken:
+            self._disconnect()
+            self._connection = file.connect(self.path)
+            self._run = self._connection.execute
+            self._is_broken = False
+        self._run("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Make it durable: on return it is on disk."""
+        self._run("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo what was begun. Raises nothing: what cannot be undone is thrown away with the
+        connection, which leaves the file as it was."""
+        self.forget()
+        try:
+            if self._connection is not None and self._connection.in_transaction:
+                self._run("ROLLBACK")
+        except sqlite3.Error:
+            self._is_broken = True
+
+    def forget(self) -> None:
+        """Remember no keys: one of them may just have been undone."""
+        self._destinations.clear()
+
+    def distrust(self) -> None:
+        """After trouble with the disk: nothing more on this connection."""
+        self._is_broken = True
+
+    def want_tidying(self) -> None:
+        """Have `tidy` look at the -wal file once this transaction is done."""
+        self._wants_tidying = True
+
+    def tidy(self) -> None:
+        """Give back a -wal file that a long read made large, if that was asked for. Outside of
+        transactions; waits for nobody and raises nothing."""
+        if not self._wants_tidying:
+            return
+        self._wants_tidying = False
+        wal = self.path.with_name(self.path.name + "-wal")
+        try:
+            if wal.stat().st_size > _WAL_LARGE:
+                file.truncate_wal(self._run)
+        except (sqlite3.Error, OSError):
+            self._is_broken = True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._disconnect()
+        if self._lock is not None:
+            file.unlock(self._lock)
+            self._lock = None
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        self._run = _closed
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+
+def _closed(*_: Any) -> sqlite3.Cursor:
+    raise StoreUnavailable("the store is closed")

@@ -1,0 +1,108 @@
+"""Settling: what becomes of a claim's deliveries, and of its lane afterwards."""
+
+from alert_router.outbox.base import Claim, Settlement, Verdict
+from alert_router.outbox.sqlite.queries import query
+from alert_router.outbox.sqlite.session import Session
+
+_LANE_OF_CLAIM = query("lane_of_claim")
+_SETTLE_BATCH = query("settle_batch")
+_REST_OF_LANE = query("rest_of_lane")
+_LANE_GOES_ON = query("lane_goes_on")
+_LANE_TRIES_AGAIN = query("lane_tries_again")
+_LANE_RELEASED = query("lane_released")
+_LANE_SHRINKS = query("lane_shrinks")
+_BATCH_LEFT = query("batch_left")
+_VOID_LEASES = query("void_leases")
+
+DELIVERED, DEAD = 1, 2
+_FINAL = {Verdict.DELIVERED: DELIVERED, Verdict.DROPPED: DELIVERED, Verdict.DEAD: DEAD}
+
+
+def settle(session: Session, claim: Claim, settlement: Settlement) -> bool:
+    """As `Outbox.settle`."""
+    row = session.execute(_LANE_OF_CLAIM, (claim.lane,)).fetchone()
+    if row is None or row[0] != claim.fence:
+        return False
+    _, leased, batch_end, attempts = row
+    if not leased:  # said before, and the answer was lost
+        return True
+    if settlement.verdict in _FINAL:
+        _finish(session, claim.lane, settlement, batch_end, attempts)
+    elif settlement.verdict is Verdict.RELEASED:
+        values = {"lane": claim.lane, "now": settlement.now, "keep": claim.resent}
+        session.execute(_LANE_RELEASED, values)
+    else:
+        _try_again(session, claim.lane, settlement)
+    return True
+
+
+def _finish(
+    session: Session, lane: int, settlement: Settlement, batch_end: int, attempts: int
+) -> None:
+    """The batch is done with; the lane goes on at once with what waits behind it."""
+    verdict, now = settlement.verdict, settlement.now
+    reason, message = clean(settlement.reason), clean(settlement.message)
+    values = (_FINAL[verdict], now, attempts, reason, message, lane, batch_end)
+    session.execute(_SETTLE_BATCH, values)
+    rest, priority, oldest = session.execute(_REST_OF_LANE, (lane,)).fetchone()
+    reference = settlement.reference if verdict is Verdict.DELIVERED else None
+    session.execute(
+        _LANE_GOES_ON,
+        {
+            "lane": lane,
+            "phase": 1 if rest else 0,
+            "rest": rest,
+            "priority": priority or 0,
+            "oldest": oldest or 0.0,
+            "now": now,
+            "reference": clean(reference) if reference is not None else None,
+        },
+    )
+
+
+def _try_again(session: Session, lane: int, settlement: Settlement) -> None:
+    session.execute(
+        _LANE_TRIES_AGAIN,
+        {
+            "lane": lane,
+            "now": settlement.now,
+            "due_at": settlement.due_at,
+            "smaller": settlement.smaller,
+            "reason": clean(settlement.reason),
+            "message": clean(settlement.message),
+            "keep": settlement.verdict is Verdict.DOUBT,
+        },
+    )
+
+
+def shrink(session: Session, lane: int, now: float) -> None:
+    """Put a lane right after waiting deliveries outside a running attempt were taken from it."""
+    rest, priority, oldest = session.execute(_REST_OF_LANE, (lane,)).fetchone()
+    if not rest:
+        values = {"phase": 0, "rest": 0, "priority": 0, "oldest": 0.0, "reference": None}
+        session.execute(_LANE_GOES_ON, values | {"lane": lane, "now": now})
+        return
+    (batch_left,) = session.execute(_BATCH_LEFT, (lane,)).fetchone()
+    session.execute(
+        _LANE_SHRINKS,
+        {
+            "lane": lane,
+            "rest": rest,
+            "priority": priority,
+            "oldest": oldest,
+            "batch_left": batch_left,
+        },
+    )
+
+
+def void_leases(session: Session) -> None:
+    """At the start of the one process that serves: whatever is leased, nobody works on it."""
+    session.begin()
+    session.execute(_VOID_LEASES)
+    session.commit()
+
+
+def clean(text: str) -> str:
+    """Text that SQLite can hold: a destination's answer may end up in it, lone surrogates and
+    all."""
+    return text.encode("utf-8", "replace").decode("utf-8")

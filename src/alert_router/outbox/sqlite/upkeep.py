@@ -1,0 +1,105 @@
+"""What looks over all lanes: pauses, what is due next, the backlog, expiry and pruning."""
+
+from alert_router.outbox.base import Backlog, Destination
+from alert_router.outbox.sqlite.queries import query
+from alert_router.outbox.sqlite.session import Session
+from alert_router.outbox.sqlite.settle import DEAD, DELIVERED, clean, shrink
+
+_PAUSE = query("pause")
+_PAUSES = query("pauses")
+_HAS_READY = query("has_ready")
+_NEXT_PRIORITY = query("next_priority")
+_SOONEST = query("soonest")
+_BACKLOG = query("backlog")
+_DESTINATIONS = query("destinations")
+_TO_EXPIRE = query("to_expire")
+_EXPIRE = query("expire")
+_PRUNE_SETTLED = query("prune_settled")
+_PRUNE_WORDS = query("prune_words")
+_OLD_REFERENCES = query("old_references")
+_FORGET_REFERENCE = query("forget_reference")
+_DROP_EMPTY_LANE = query("drop_empty_lane")
+
+_DAY = 86_400.0
+_LOWEST = -(2**63)
+
+# Pages: what is deleted is kept for what comes, unless it is much; and given back bit by bit.
+_FREE_PAGES = 1024
+_GIVEN_BACK = 256
+
+
+def pause(session: Session, destination: Destination, until: float, reason: str) -> None:
+    """As `Outbox.pause`."""
+    session.execute(_PAUSE, (until, clean(reason), session.key(destination)))
+
+
+def next_due(session: Session, now: float) -> float | None:
+    """As `Outbox.next_due`."""
+    found = []
+    for key, paused_until in session.execute(_PAUSES).fetchall():
+        if session.execute(_HAS_READY, (key,)).fetchone()[0]:
+            found.append(max(now, paused_until))
+            continue
+        (priority,) = session.execute(_NEXT_PRIORITY, (key, _LOWEST)).fetchone()
+        while priority is not None:
+            (due,) = session.execute(_SOONEST, (key, priority)).fetchone()
+            found.append(max(now, paused_until, due))
+            (priority,) = session.execute(_NEXT_PRIORITY, (key, priority)).fetchone()
+    return min(found, default=None)
+
+
+def backlog(session: Session) -> list[Backlog]:
+    """As `Outbox.backlog`."""
+    return [
+        Backlog(Destination(receiver, notifier), waiting, oldest, dead)
+        for receiver, notifier, waiting, oldest, dead in session.execute(_BACKLOG)
+    ]
+
+
+def expire(
+    session: Session,
+    besides: frozenset[Destination],
+    message: str,
+    older_than: float,
+    now: float,
+    limit: int,
+) -> int:
+    """Make dead what waits for any destination besides these; at most `limit`, how many."""
+    done = 0
+    for key, receiver, notifier in session.execute(_DESTINATIONS).fetchall():
+        if Destination(receiver, notifier) in besides:
+            continue
+        values = (key, older_than, now, limit - done)
+        rows = session.execute(_TO_EXPIRE, values).fetchall()
+        for delivery, _, attempts in rows:
+            session.execute(_EXPIRE, (now, attempts, message, delivery))
+        for lane in {lane for _, lane, _ in rows}:
+            shrink(session, lane, now)
+        done += len(rows)
+        if done >= limit:
+            break
+    return done
+
+
+def prune(session: Session, delivered_before: float, dead_before: float, limit: int) -> int:
+    """As `Outbox.prune`; also gives space back to the file system."""
+    latest = max(delivered_before, dead_before)
+    done = 0
+    for state, before in ((DELIVERED, delivered_before), (DEAD, dead_before)):
+        done += session.execute(_PRUNE_SETTLED, (state, before, limit - done)).rowcount
+    done += session.execute(_PRUNE_WORDS, (latest - _DAY, limit - done)).rowcount
+    lanes = session.execute(_OLD_REFERENCES, (latest - 7 * _DAY, limit - done)).fetchall()
+    for lane in lanes:
+        session.execute(_FORGET_REFERENCE, lane)
+        session.execute(_DROP_EMPTY_LANE, lane)
+    _give_back(session)
+    session.want_tidying()
+    return done + len(lanes)
+
+
+def _give_back(session: Session) -> None:
+    """Shorten the file a little if much of it is unused."""
+    (unused,) = session.execute("PRAGMA freelist_count").fetchone()
+    (pages,) = session.execute("PRAGMA page_count").fetchone()
+    if unused > max(_FREE_PAGES, pages // 4):
+        session.execute(f"PRAGMA incremental_vacuum({_GIVEN_BACK})").fetchall()

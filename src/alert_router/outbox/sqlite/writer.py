@@ -1,0 +1,168 @@
+"""The one thread that uses the database: it runs all that waits in one transaction, and
+answers when that is on disk.
+
+What an operation does is its own affair; what an error means to its caller is decided here.
+"""
+
+import sqlite3
+from asyncio import AbstractEventLoop, Future, get_running_loop
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar, TypeVarTuple
+
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.sqlite.session import Session, is_trouble
+
+_MOST = 512  # operations in a transaction: what comes later waits for one commit, not for ever
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    operation: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    answer: "Future[Any]"
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs operations for callers on any event loop; made on an opened session, which it
+    closes in the end."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._is_closed = False
+        # Daemonic: a process that ends without closing the store must not hang on it.
+        self._thread = Thread(target=self._work, name="outbox-writer", daemon=True)
+        self._thread.start()
+
+    def run(self, operation: "Callable[[Session, *Ts], T]", *arguments: *Ts) -> "Future[T]":
+        """Call `operation(session, *arguments)` in the next transaction. The future has its
+        result once that is on disk, the error it raised, or StoreUnavailable.
+
+        The operation may run twice (see `_transact`): it changes nothing but the database.
+        """
+        answer: Future[T] = get_running_loop().create_future()
+        if self._is_closed:
+            answer.set_exception(StoreUnavailable("the store is closed"))
+        else:
+            self._queue.put(_Job(operation, arguments, answer))
+        return answer
+
+    async def close(self) -> None:
+        """Finish what waits, then close the session. Again: nothing."""
+        if not self._is_closed:
+            last = self.run(_nothing)
+            self._is_closed = True
+            self._queue.put(None)
+            with suppress(StoreUnavailable):
+                await last
+        # Only the closing of the file is left to wait for.
+        await get_running_loop().run_in_executor(None, self._thread.join)
+
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            jobs, is_open = self._take()
+            self._commit(jobs)
+            _answer(jobs)
+            del jobs  # bodies; the next ones may be long in coming
+            self._session.tidy()
+        self._session.close()
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        """What waits, at least one, up to the limit; and whether there may be more."""
+        jobs: list[_Job] = []
+        try:
+            job = self._queue.get()
+            while job is not None:
+                if not job.answer.cancelled():  # else its caller has gone
+                    jobs.append(job)
+                if len(jobs) >= _MOST:
+                    return jobs, True
+                job = self._queue.get_nowait()
+        except Empty:
+            return jobs, True
+        return jobs, False
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        """Run the jobs; each has its result or its error when this returns."""
+        if not jobs:
+            return
+        try:
+            self._transact(jobs)
+        except Exception as error:
+            self._session.rollback()
+            if not _is_lock(error):
+                self._session.distrust()
+            reason = f"cannot write the store {self._session.path}: {error}"
+            for job in jobs:
+                job.error = StoreUnavailable(reason)
+                job.error.__cause__ = error
+
+    def _transact(self, jobs: list[_Job]) -> None:
+        session = self._session
+        session.begin()
+        try:
+            for job in jobs:
+                job.result = job.operation(session, *job.arguments)
+        except Exception as error:
+            if is_trouble(error):
+                raise
+            # One of them failed by its own fault: all again, each undone alone if it fails.
+            session.rollback()
+            session.begin()
+            for job in jobs:
+                _run_alone(session, job)
+        session.commit()
+
+
+def _run_alone(session: Session, job: _Job) -> None:
+    session.execute("SAVEPOINT job")
+    try:
+        job.result = job.operation(session, *job.arguments)
+    except Exception as error:
+        if is_trouble(error):
+            raise
+        job.error = error
+        session.execute("ROLLBACK TO job")
+        session.forget()
+    session.execute("RELEASE job")
+
+
+def _is_lock(error: Exception) -> bool:
+    """Whether another process was in the way, which says nothing about the disk."""
+    return isinstance(error, sqlite3.OperationalError) and (
+        error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    )
+
+
+def _answer(jobs: list[_Job]) -> None:
+    """Wake the callers, with one call for each event loop: as a rule there is one."""
+    by_loop: dict[AbstractEventLoop, list[_Job]] = {}
+    for job in jobs:
+        by_loop.setdefault(job.answer.get_loop(), []).append(job)
+    for loop, its in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(_resolve, its)
+
+
+def _resolve(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.answer.done():
+            continue
+        if job.error is not None:
+            job.answer.set_exception(job.error)
+        else:
+            job.answer.set_result(job.result)
+
+
+def _nothing(_: Session) -> None:
+    pass
