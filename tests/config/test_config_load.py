@@ -88,6 +88,14 @@ def test_a_receiver_may_tell_nobody(at):
     )
 
 
+def test_a_secret_is_a_variable_only_as_a_whole(at):
+    def bearer(text):
+        return at(f"http: {{auth: {{bearer_token: '{text}'}}}}\n" + MAIN).config.http.auth.bearer
+
+    assert bearer("${TOKEN}").env == "TOKEN"
+    assert bearer("x${TOKEN}").plain == "x${TOKEN}"
+
+
 def test_basic_authentication_has_a_user_and_a_password(at):
     auth = at("http: {auth: {basic: {username: am, password: pw}}}\n" + MAIN).config.http.auth
     assert (auth.username, auth.password.read(), auth.bearer) == ("am", "pw", None)
@@ -131,7 +139,8 @@ config/main.yaml:1:14: error: `auth`: give one of `bearer_token_file`, `bearer_t
   1 | http: {auth: {}}
     |              ^""",
     "http:\n  auth:\n    bearer_token:\n      - hunter2\n" + MAIN: """\
-config/main.yaml:4:7: error: `bearer_token`: expected text, found a list [config-wrong-type]
+config/main.yaml:4:7: error: `bearer_token`: expected text, or ${VARIABLE}, found a list \
+[config-wrong-type]
   4 |       - ***
     |       ^""",
     "delivery: {max_age: 24}\n" + MAIN: """\
@@ -319,6 +328,35 @@ def test_mistakes_in_the_routing_file(at, routing, expected):
     assert shown(at, routing=routing) == expected
 
 
+@pytest.mark.parametrize(
+    ("scalar", "column"),
+    [
+        ("a=~(", 18),  # plain: the place within it
+        ("'a=~(['", 19),
+        ('"a=~(["', 19),
+        ("'{a=~\"(\"}'", 20),
+        ("'a=~\"it''s(\"'", 15),  # escapes: where the scalar begins
+        ('"a=~\\"(\\""', 15),
+        ("&x 'a=~('", 15),
+        ("|-\n      a=~(", 15),
+    ],
+)
+def test_a_bad_matcher_is_shown_at_its_very_column(at, scalar, column):
+    with pytest.raises(ProblemsError) as raised:
+        at(routing=ROUTING + f"runbooks:\n  - runbook: x\n    matchers: {scalar}\n")
+    (problem,) = raised.value.problems
+    assert (problem.code, problem.place.line) == ("routing-matcher", 5)
+    assert problem.place.column == column
+
+
+def test_matchers_that_match_everything_are_no_entry_of_the_table(at):
+    assert shown(at, routing=ROUTING + "runbooks: [{matchers: '{}', runbook: x}]\n") == (
+        "config/routing.yaml:3:23: error: these matchers match every alert "
+        "[config-invalid-value]\n  3 | runbooks: [{matchers: '{}', runbook: x}]\n"
+        "    |                       ^\n  write default_runbook: x instead"
+    )
+
+
 def test_all_problems_of_both_files_come_at_once_and_in_order(at):
     with pytest.raises(ProblemsError) as raised:
         at(
@@ -382,6 +420,12 @@ def test_no_problem_ever_shows_a_secret(at, mistake):
 def test_a_key_named_like_the_type_is_found_where_it_stands(at):
     text = shown(at, MAIN + "        console: x\n")
     assert text.startswith("config/main.yaml:5:9: error: unknown key `console` [config-unknown")
+
+
+def test_the_file_of_a_secret_is_known_by_name(at):
+    text = shown(at, SLACK + "        url_flie: a\n")
+    assert "did you mean `url_file`?" in text
+    assert "`url` or `url_file` is missing" in shown(at, SLACK)
 
 
 def test_an_unused_receiver_is_told_but_no_error(at):

@@ -1,4 +1,4 @@
-"""Durations, sizes, addresses, store URLs and secrets, as people write them."""
+"""Durations, sizes, addresses and URLs, as people write them."""
 
 from pathlib import Path
 
@@ -11,11 +11,9 @@ from alert_router.config.values import (
     parse_duration,
     parse_external_url,
     parse_listen,
-    parse_secret,
     parse_size,
     parse_storage,
 )
-from alert_router.secret import Secret
 
 
 @pytest.mark.parametrize(
@@ -144,10 +142,3 @@ def test_an_external_url_loses_its_last_slash():
 def test_what_is_no_external_url_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
         parse_external_url(text)
-
-
-def test_a_secret_is_a_variable_only_as_a_whole():
-    assert parse_secret("${TOKEN}") == Secret(env="TOKEN")
-    assert parse_secret("x${TOKEN}") == Secret(plain="x${TOKEN}")
-    with pytest.raises(ValueError, match="the secret is empty"):
-        parse_secret(" ")

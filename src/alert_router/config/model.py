@@ -15,11 +15,11 @@ from alert_router.config.values import (
     Listen,
     ListenAddress,
     RelativePath,
-    SecretText,
     Size,
     StorageUrl,
 )
 from alert_router.notify import AnyNotifier
+from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable
 
 _MIB = 1024**2
@@ -42,7 +42,7 @@ class Basic(_Model):
     """HTTP basic authentication."""
 
     username: str = Field(min_length=1)
-    password: SecretText | None = None
+    password: SecretField | None = None
     password_file: RelativePath | None = None
 
     @model_validator(mode="after")
@@ -55,7 +55,7 @@ class Basic(_Model):
 class Auth(_Model):
     """What the intake and `/-/reload` ask of their clients: a bearer token, or basic."""
 
-    bearer_token: SecretText | None = None
+    bearer_token: SecretField | None = None
     bearer_token_file: RelativePath | None = None
     basic: Basic | None = None
 

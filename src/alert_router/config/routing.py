@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from alert_router.config import codes
+from alert_router.config.mask import clip
 from alert_router.config.tree import Document, Fields, Items, Node, Text, children
 from alert_router.config.validate import validate
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
@@ -78,6 +79,7 @@ def compile_routing(document: Document) -> tuple[Routing | None, list[Problem]]:
         except MatcherError as error:
             place = _place_in(document, text, error.offset)
             problems.append(document.problem(codes.ROUTING_MATCHER, error.message, place))
+    problems += _catch_alls(document, parsed)
     if model is None or problems:
         return None, problems
     root = _route(model.route, document.root.get("route"), parsed, "")
@@ -87,6 +89,20 @@ def compile_routing(document: Document) -> tuple[Routing | None, list[Problem]]:
         for entry, node in zip(model.runbooks, nodes, strict=True)
     )
     return Routing(RouteTree(root), RunbookTable(entries), model.default_runbook), []
+
+
+def _catch_alls(
+    document: Document, parsed: Mapping[Place, tuple[Matcher, ...]]
+) -> Iterator[Problem]:
+    """Entries of the table whose matchers are there but say nothing, such as `{}`."""
+    for node in children(document.root.get("runbooks")):
+        texts = list(_texts_of(node))
+        if texts and not any(parsed.get(text.place, True) for text in texts):
+            message = "these matchers match every alert"
+            runbook = (node.text("runbook") if isinstance(node, Fields) else None) or "ID"
+            hint = f"write default_runbook: {clip(runbook)} instead"
+            place = texts[0].place
+            yield document.problem(codes.INVALID_VALUE, message, place, hint=hint)
 
 
 def _route(

@@ -7,12 +7,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from alert_router.config.tree import Location
+from alert_router.secret import Secret
 
 
 def keys_at(model: type[BaseModel], location: Location) -> list[str]:
     """The keys that the mapping at a location may have, in the models' order."""
-    keys = [_key(name, info) for m in _at(model, location) for name, info in m.model_fields.items()]
-    return list(dict.fromkeys(keys))
+    keys: dict[str, None] = {}
+    for member in _at(model, location):
+        for name, info in member.model_fields.items():
+            keys[_key(name, info)] = None
+            if Secret in (info.annotation, *get_args(info.annotation)):
+                keys[f"{name}_file"] = None  # the other spelling of every secret
+    return list(keys)
 
 
 def tags_at(model: type[BaseModel], location: Location) -> list[str]:

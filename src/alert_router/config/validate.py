@@ -88,7 +88,9 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     if kind == "too_short" and isinstance(node, Items) and node.items:
         return None  # pydantic counts the valid items only, and has its say about the others
     if kind == "missing":
-        message = f"`{location[-1]}` is missing"
+        twin = f"{location[-1]}_file"
+        either = f"` or `{twin}" if twin in keys_at(model, location[:-1]) else ""
+        message = f"`{location[-1]}{either}` is missing"
         return document.problem(codes.MISSING_KEY, message, node.place)
     if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(node, Fields):
         return _notifier_type(document, model, location, node)

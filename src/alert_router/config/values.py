@@ -1,6 +1,7 @@
-"""Values as people write them: durations, sizes, addresses, paths, secrets and store URLs.
+"""Values as people write them: durations, sizes, addresses, paths and store URLs.
 
 Each is a type for a model's field, whose ValueErrors are sentences for the person who wrote it.
+Secrets are `notify.secrets`.
 """
 
 import re
@@ -10,8 +11,6 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
-
-from alert_router.secret import Secret
 
 # As Prometheus has them (prometheus/common, model/time.go): units in order, none twice.
 _DURATION = re.compile(
@@ -26,7 +25,6 @@ _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _LISTEN = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII
 )
-_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def parse_duration(text: str) -> float:
@@ -110,15 +108,6 @@ def parse_external_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def parse_secret(text: str) -> Secret:
-    """A secret field's value: `${VARIABLE}` as the whole of it, or plain. Raises ValueError."""
-    if found := _ENV.fullmatch(text):
-        return Secret(env=found[1])
-    if not text.strip():
-        raise ValueError("the secret is empty")
-    return Secret(plain=text)
-
-
 def base_of(info: ValidationInfo) -> Path:
     """The directory that relative paths are relative to: that of the file being read."""
     return Path((info.context or {}).get("base", "."))
@@ -151,7 +140,4 @@ StorageUrl = Annotated[
     ),
 ]
 ExternalUrl = Annotated[str, AfterValidator(parse_external_url)]
-SecretText = Annotated[
-    Secret, BeforeValidator(lambda v: v if isinstance(v, Secret) else parse_secret(_text(v)))
-]
 RelativePath = Annotated[Path, AfterValidator(_resolve)]
