@@ -40,7 +40,7 @@ class Metrics:
     """The series, each an attribute; one object a process, or one a test."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # `_created` series double the exposition and nobody reads them
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # `_created` series double the exposition and nobody reads them
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(GC_COLLECTOR)

@@ -7,14 +7,14 @@ plainer form. What an outcome means is for `schedule`.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import structlog
 
-from alert_router.alert import AlertGroup
+from alert_router.alert import Alert, AlertGroup
 from alert_router.enrich import Choice, enrich
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
@@ -31,35 +31,43 @@ _GRACE = 5.0
 class Desk:
     """What is needed to write a message; one consistent state, replaced whole at a reload."""
 
-    choose: "Callable[[Any], Choice]"
+    choose: Callable[[Alert], Choice]
     runbook: Callable[[str], Runbook | None]
     external_url: str
 
 
 def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> Notification:
     """The notification of a claim. If enriching fails, one without runbooks that says so."""
-    parts = {
-        "id": claim.id,
-        "groups": tuple(waiting.group for waiting in claim.groups),
-        "receiver": claim.destination.receiver,
-        "notifier": claim.destination.notifier,
-        "accepted_at": datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
-        "resent": claim.resent,
-        "external_url": desk.external_url,
-    }
+    bare = Notification(
+        id=claim.id,
+        groups=tuple(waiting.group for waiting in claim.groups),
+        receiver=claim.destination.receiver,
+        notifier=claim.destination.notifier,
+        group=group,
+        without_runbook=group.alerts,
+        accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
+        resent=claim.resent,
+        external_url=desk.external_url,
+    )
     try:
         return enrich(
             group,
+            id=bare.id,
+            groups=bare.groups,
+            receiver=bare.receiver,
+            notifier=bare.notifier,
             choose=desk.choose,
             runbook=desk.runbook,
             firing_sections=notifier.firing_sections,
             resolved_sections=notifier.resolved_sections,
-            **parts,
+            external_url=desk.external_url,
+            accepted_at=bare.accepted_at,
+            resent=bare.resent,
         )
     except Exception:
         log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
-        notes = ("The runbooks could not be added: see the router's log.",)
-        return Notification(group=group, without_runbook=group.alerts, notes=notes, **parts)
+        note = "The runbooks could not be added: see the router's log."
+        return replace(bare, notes=(note,))
 
 
 def most_detail(claim: Claim) -> Detail:

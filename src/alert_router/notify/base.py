@@ -6,12 +6,14 @@ Judging HTTP answers is for `http`; deciding about retries is for `deliver`.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from alert_router.notification import Detail, Notification
+from alert_router.notify.secrets import fold_files
+from alert_router.secret import Secret, SecretUnavailable
 
 
 class Reason(StrEnum):
@@ -81,7 +83,9 @@ class Notifier(BaseModel, ABC):
     to the directory in the validation context's `base`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
 
     type: str
     name: str = ""
@@ -103,9 +107,35 @@ class Notifier(BaseModel, ABC):
     async def notify(self, payload: Any, sending: Sending) -> Outcome:
         """Send what `render` made. Never raises for anything the destination does."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _files_of_secrets(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return fold_files(data, cls._secret_fields(), info)
+
+    @classmethod
+    def _secret_fields(cls) -> list[str]:
+        return [
+            name
+            for name, field in cls.model_fields.items()
+            if Secret in (field.annotation, *get_args(field.annotation))
+        ]
+
+    def secrets(self) -> list[Secret]:
+        """The secrets it uses."""
+        found = (getattr(self, name) for name in self._secret_fields())
+        return [secret for secret in found if secret is not None]
+
     def secrets_missing(self) -> list[str]:
         """Sentences about secrets that cannot be read now; empty if all is well."""
-        return []
+        sentences = []
+        for secret in self.secrets():
+            try:
+                secret.read()
+            except SecretUnavailable as error:
+                sentences.append(str(error))
+        return sentences
 
     @property
     def identity(self) -> str:

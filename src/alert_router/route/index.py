@@ -125,7 +125,7 @@ class _Patterns:
     def _ask(self, value: str) -> tuple[int, ...]:
         text = value if value.isascii() else value.encode("utf-8", "replace").decode()
         if self._set is not None:
-            return tuple(sorted(self._numbers[place] for place in self._set.Match(text)))
+            return tuple(sorted(self._numbers[place] for place in self._set.Match(text) or ()))
         return tuple(
             number
             for number, single in zip(self._numbers, self._singles, strict=True)

@@ -34,9 +34,8 @@ async def tidy(outbox: Outbox, snapshot: Snapshot, now: float) -> None:
     delivery = snapshot.loaded.config.delivery
     limit = now - delivery.max_age
     expired = await outbox.expire(older_than=limit, now=now)
-    unknown = await outbox.expire_unknown(frozenset(snapshot.notifiers), older_than=limit, now=now)
-    if expired or unknown:
-        log.error("deliveries waited too long and are dead", expired=expired, unknown=unknown)
+    if expired:
+        log.error("deliveries waited longer than max_age and are dead letters", count=expired)
     pruned = _BATCH
     while pruned:
         pruned = await outbox.prune(

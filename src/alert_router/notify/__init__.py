@@ -1,0 +1,13 @@
+"""The notifiers: one module each, and their union. Adding one is one name in that union."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from alert_router.notify.base import Notifier
+from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.webhook import WebhookNotifier
+
+AnyNotifier = Annotated[ConsoleNotifier | WebhookNotifier, Field(discriminator="type")]
+
+__all__ = ["AnyNotifier", "ConsoleNotifier", "Notifier", "WebhookNotifier"]

@@ -1,0 +1,43 @@
+"""Secret fields of notifiers: `url_file: path`, `url: ${ENV}` or, plainly, `url: value`.
+
+A notifier declares `url: SecretField`; its base reads either spelling. Nothing is read from a
+file or the environment before it is used.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ValidationInfo
+
+from alert_router.secret import Secret
+
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _from_text(value: Any) -> Any:
+    if isinstance(value, Secret) or value is None:
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("expected text, or ${VARIABLE}")
+    found = _ENV.fullmatch(value.strip())
+    return Secret(env=found[1]) if found else Secret(plain=value.strip())
+
+
+SecretField = Annotated[Secret, BeforeValidator(_from_text)]
+
+
+def fold_files(data: dict[str, Any], names: list[str], info: ValidationInfo) -> dict[str, Any]:
+    """The data with every `name_file` turned into the secret `name`. Paths are relative to the
+    directory in the context's `base`. Raises ValueError where both are given."""
+    folded = dict(data)
+    for name in names:
+        key = f"{name}_file"
+        path = folded.pop(key, None)
+        if path is None:
+            continue
+        if folded.get(name) is not None:
+            raise ValueError(f"give one of `{name}` and `{key}`, not both")
+        base = (info.context or {}).get("base", Path())
+        folded[name] = Secret(file=Path(base) / str(path))
+    return folded
