@@ -6,8 +6,11 @@ from pydantic import Field
 
 from alert_router.notify.base import Notifier
 from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.slack import SlackNotifier
 from alert_router.notify.webhook import WebhookNotifier
 
-AnyNotifier = Annotated[ConsoleNotifier | WebhookNotifier, Field(discriminator="type")]
+AnyNotifier = Annotated[
+    ConsoleNotifier | SlackNotifier | WebhookNotifier, Field(discriminator="type")
+]
 
-__all__ = ["AnyNotifier", "ConsoleNotifier", "Notifier", "WebhookNotifier"]
+__all__ = ["AnyNotifier", "ConsoleNotifier", "Notifier", "SlackNotifier", "WebhookNotifier"]

@@ -1,0 +1,133 @@
+"""A Markdown tree as Slack's markup ("mrkdwn"): text pieces and code pieces, nothing re-parsed.
+
+Only what a runbook's author wrote comes through here; what alerts say is sent as plain text,
+which Slack does not parse at all. Packing pieces into a message's limits is the notifier's.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from alert_router.markdown import (
+    Block,
+    Break,
+    Code,
+    CodeSpan,
+    Emphasis,
+    Heading,
+    Inline,
+    Item,
+    Link,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Strike,
+    Strong,
+    Table,
+    Text,
+    plain,
+    visible,
+)
+
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+# A formatting character at the border of a word would format; a zero-width space behind it, and
+# it is only itself.
+_FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
+_SCHEMES = ("http://", "https://", "mailto:")
+_MARKS = {Strong: "*", Emphasis: "_", Strike: "~"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of a message: `text` is mrkdwn; `code` goes between fences, escaped; `plain` is not
+    parsed by Slack, escaped."""
+
+    kind: Literal["text", "code", "plain"]
+    text: str
+
+
+def escape(text: str) -> str:
+    """The three characters that Slack gives a meaning to; without them no mention can arise."""
+    return visible(text).translate(_ESCAPES)
+
+
+def inline(spans: Iterable[Inline]) -> str:
+    """Spans as mrkdwn on one line."""
+    return "".join(_span(span) for span in spans)
+
+
+def _span(span: Inline) -> str:
+    match span:
+        case Text(text):
+            return _FORMATTING.sub(lambda found: found[0] + "\u200b", escape(text))
+        case CodeSpan(text):
+            return escape(text) if "`" in text or not text.strip() else f"`{escape(text)}`"
+        case Link(url, children):
+            return link(url, plain(children))
+        case Break(hard):
+            return "\n" if hard else " "
+        case Strong(children) | Emphasis(children) | Strike(children):
+            inner = inline(children).strip()
+            mark = _MARKS[type(span)]
+            # Slack formats one line at a time, and not around code that ends the word.
+            return f"{mark}{inner}{mark}" if inner and "\n" not in inner else inner
+
+
+def link(url: str, label: str) -> str:
+    """`<url|label>`; only the label where the address is not one for a browser."""
+    words = escape(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
+    if not url.lower().startswith(_SCHEMES) or len(url) > 2000:
+        return words
+    safe = quote(url, safe="%/:=&?~#+!$,;'@()*[]-._").replace("&", "&amp;")
+    return f"<{safe}|{words}>" if words.strip() else f"<{safe}>"
+
+
+def pieces(blocks: Sequence[Block], indent: str = "") -> Iterator[Piece]:
+    """Blocks as pieces, in order; what cannot be shown as code or text is plain."""
+    for block in blocks:
+        match block:
+            case Code():
+                yield from _code(block)
+            case Paragraph(children):
+                yield Piece("text", indent + inline(children))
+            case Heading(_, children):
+                yield Piece("text", f"{indent}*{inline(children).replace('*', '')}*")
+            case ListBlock():
+                yield from _list(block, indent)
+            case Quote(inner):
+                for piece in pieces(inner):
+                    quoted = piece.text.replace("\n", "\n> ")
+                    yield Piece("text", f"> {quoted}") if piece.kind == "text" else piece
+            case Table(header, rows):
+                lines = [" | ".join(plain(cell) for cell in row) for row in (header, *rows)]
+                yield from _code(Code("\n".join(lines)))
+            case _:
+                continue
+
+
+def _code(block: Code) -> Iterator[Piece]:
+    text = block.text.strip("\n")
+    if text.strip():
+        # Three backticks within would end the fence, and what follows would be markup.
+        yield Piece("plain" if "```" in text else "code", escape(text))
+    for name, value in block.values:
+        yield Piece("plain", escape(f"{name} = {value}"))
+
+
+def _list(block: ListBlock, indent: str) -> Iterator[Piece]:
+    for number, item in enumerate(block.items, block.start):
+        yield from _item(item, f"{number}." if block.ordered else "•", indent)
+
+
+def _item(item: Item, bullet: str, indent: str) -> Iterator[Piece]:
+    if item.checked is not None:
+        bullet = "☑" if item.checked else "☐"
+    first, rest = item.blocks[:1], item.blocks[1:]
+    if first and isinstance(first[0], Paragraph):
+        yield Piece("text", f"{indent}{bullet} {inline(first[0].children)}")
+    else:
+        yield Piece("text", f"{indent}{bullet}")
+        rest = item.blocks
+    yield from pieces(rest, indent + "    ")
