@@ -1,0 +1,12 @@
+"""Enrichment: an alert group becomes a notification with what to do in it.
+
+Which runbook an alert gets is `choose`; gathering is `gather`; filling placeholders is `fill`
+and, by language, `shell`, `promql` and `link`.
+"""
+
+from alert_router.enrich.choose import Choice, choose
+from alert_router.enrich.fill import Filling, filling
+from alert_router.enrich.gather import enrich
+from alert_router.enrich.placeholder import AlertLabels
+
+__all__ = ["AlertLabels", "Choice", "Filling", "choose", "enrich", "filling"]

@@ -1,0 +1,187 @@
+"""Fills a runbook's tree for an alert, each place by the rules of what stands there.
+
+It is always the tree that is filled, never Markdown text, so a value can make no markup.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from alert_router.enrich.link import fill_url
+from alert_router.enrich.placeholder import (
+    PLACEHOLDER,
+    AlertLabels,
+    inert,
+    name_of,
+    of_environment,
+)
+from alert_router.enrich.promql import QUERY_LANGUAGES, fill_query
+from alert_router.enrich.shell import SHELL_LANGUAGES, Template, compile_fences
+from alert_router.markdown import (
+    Block,
+    Break,
+    Code,
+    CodeSpan,
+    Heading,
+    Inline,
+    Item,
+    Link,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Rule,
+    Table,
+    Text,
+)
+from alert_router.runbook.model import Runbook, Section, Step
+
+
+class Filling:
+    """A runbook made ready to be filled; its shell fences are read once, all together."""
+
+    def __init__(self, runbook: Runbook) -> None:
+        fences = list(_shell_fences(runbook))
+        templates = compile_fences([(fence.text, fence.language) for fence in fences])
+        self._templates: dict[tuple[int, str], Template] = {
+            (fence.line, fence.text): template
+            for fence, template in zip(fences, templates, strict=True)
+        }
+
+    def section(self, section: Section, labels: AlertLabels) -> Section:
+        """The section for an alert."""
+        return replace(
+            section,
+            title=self._inlines(section.title, labels),
+            intro=self.blocks(section.intro, labels),
+            steps=tuple(self._step(step, labels) for step in section.steps),
+        )
+
+    def blocks(self, blocks: Sequence[Block], labels: AlertLabels) -> tuple[Block, ...]:
+        """Blocks for an alert."""
+        return tuple(self._block(block, labels) for block in blocks)
+
+    def _step(self, step: Step, labels: AlertLabels) -> Step:
+        return Step(_prose(step.title, labels), self.blocks(step.blocks, labels), step.line)
+
+    def _block(self, block: Block, labels: AlertLabels) -> Block:
+        match block:
+            case Code():
+                return self._code(block, labels)
+            case Heading() | Paragraph():
+                return replace(block, children=self._inlines(block.children, labels))
+            case ListBlock():
+                items = tuple(self._item(item, labels) for item in block.items)
+                return replace(block, items=items)
+            case Quote():
+                return replace(block, blocks=self.blocks(block.blocks, labels))
+            case Table():
+                rows = tuple(self._row(row, labels) for row in block.rows)
+                return replace(block, header=self._row(block.header, labels), rows=rows)
+            case Rule():
+                return block
+
+    def _item(self, item: Item, labels: AlertLabels) -> Item:
+        return replace(item, blocks=self.blocks(item.blocks, labels))
+
+    def _row(
+        self, row: tuple[tuple[Inline, ...], ...], labels: AlertLabels
+    ) -> tuple[tuple[Inline, ...], ...]:
+        return tuple(self._inlines(cell, labels) for cell in row)
+
+    def _inlines(self, spans: Sequence[Inline], labels: AlertLabels) -> tuple[Inline, ...]:
+        return tuple(self._span(span, labels) for span in spans)
+
+    def _span(self, span: Inline, labels: AlertLabels) -> Inline:
+        match span:
+            case Text(text):
+                return Text(_prose(text, labels)) if "$" in text else span
+            case CodeSpan(text):
+                return CodeSpan(_prose(text, labels)) if "$" in text else span
+            case Link():
+                return Link(fill_url(span.url, labels), self._inlines(span.children, labels))
+            case Break():
+                return span
+            case _:
+                return replace(span, children=self._inlines(span.children, labels))
+
+    def _code(self, code: Code, labels: AlertLabels) -> Code:
+        if "$" not in code.text:
+            return code
+        if code.language in SHELL_LANGUAGES:
+            template = self._templates.get((code.line, code.text))
+            if template is None:  # a block that is not of this runbook: nothing is known of it
+                template = compile_fences([(code.text, code.language)])[0]
+            filled = template.fill(labels)
+        elif code.language in QUERY_LANGUAGES:
+            filled = fill_query(code.text, labels)
+        else:
+            return replace(code, values=_beside(code.text, labels))
+        return replace(code, text=filled.text, values=filled.values)
+
+
+class _Same:
+    """A runbook as a key: the very object, for comparing trees would cost more than filling."""
+
+    __slots__ = ("runbook",)
+
+    def __init__(self, runbook: Runbook) -> None:
+        self.runbook = runbook
+
+    def __hash__(self) -> int:
+        return id(self.runbook)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.runbook is self.runbook
+
+
+def filling(runbook: Runbook) -> Filling:
+    """The runbook made ready; remembered, since the same ones are filled again and again."""
+    return _filling(_Same(runbook))
+
+
+@lru_cache(maxsize=1024)
+def _filling(same: _Same) -> Filling:
+    return Filling(same.runbook)
+
+
+def _shell_fences(runbook: Runbook) -> Iterator[Code]:
+    yield from (code for code in _codes(runbook.blocks) if code.language in SHELL_LANGUAGES)
+
+
+def _codes(blocks: Sequence[Block]) -> Iterator[Code]:
+    for block in blocks:
+        match block:
+            case Code():
+                yield block
+            case Quote():
+                yield from _codes(block.blocks)
+            case ListBlock():
+                for item in block.items:
+                    yield from _codes(item.blocks)
+
+
+def _prose(text: str, labels: AlertLabels) -> str:
+    """Prose or inline code: plain values are put in, everything else stays as written."""
+
+    def value_of(match: re.Match[str]) -> str:
+        name = name_of(match)
+        before = match.string[: match.start()]
+        if (match["explicit"] is None and of_environment(name)) or before.endswith(("~", "\\")):
+            return match[0]
+        value = labels.get(name)
+        return value if value is not None and inert(value) else match[0]
+
+    return PLACEHOLDER.sub(value_of, text) if "$" in text else text
+
+
+def _beside(text: str, labels: AlertLabels) -> tuple[tuple[str, str], ...]:
+    """The values of the placeholders in a text where nothing is filled."""
+    found: dict[tuple[str, str], None] = {}
+    for match in PLACEHOLDER.finditer(text):
+        name = name_of(match)
+        if match["explicit"] is not None or not of_environment(name):
+            value = labels.get(name)
+            if value is not None:
+                found[name, value] = None
+    return tuple(found)

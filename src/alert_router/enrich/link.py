@@ -1,0 +1,44 @@
+"""Filling placeholders in a link's destination: percent-encoded, in path and query only.
+
+A value can thereby never choose the host or the scheme, nor add a parameter or a segment.
+"""
+
+import re
+from urllib.parse import quote
+
+from alert_router.enrich.placeholder import PLACEHOLDER, AlertLabels, name_of
+
+# Scheme and host, path, query, fragment (RFC 3986, appendix B), where a scheme has a host.
+_URL = re.compile(
+    r"(?P<origin>(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?(?P<path>[^?#]*)(?P<query>\?[^#]*)?",
+    re.DOTALL,
+)
+_OPAQUE = re.compile(r"[^/?#{]*:")
+
+
+def fill_url(url: str, labels: AlertLabels) -> str:
+    """The destination for an alert; what cannot be filled stays as written."""
+    if "$" not in url or (_OPAQUE.match(url) and "//" not in url.split("?", 1)[0]):
+        return url
+    match = _URL.match(url)
+    if match is None:
+        return url
+    return (
+        (match["origin"] or "")
+        + _fill(match["path"], labels, path=True)
+        + _fill(match["query"] or "", labels, path=False)
+        + url[match.end() :]
+    )
+
+
+def _fill(text: str, labels: AlertLabels, *, path: bool) -> str:
+    def value_of(placeholder: re.Match[str]) -> str:
+        value = labels.get(name_of(placeholder))
+        if value is None or (path and not value.strip(".")):
+            return placeholder[0]  # an empty segment or one of dots would lead elsewhere
+        try:
+            return quote(value, safe="")
+        except UnicodeEncodeError:  # a lone surrogate
+            return placeholder[0]
+
+    return PLACEHOLDER.sub(value_of, text)

@@ -1,0 +1,152 @@
+"""Filling placeholders in PromQL and LogQL: only within the string of a matcher or line filter.
+
+Elsewhere a value would be part of the language, or of a template of its own (label_replace,
+line_format), so nothing is filled there.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from alert_router.enrich.placeholder import PLACEHOLDER, AlertLabels, name_of
+from alert_router.enrich.shell import Filled
+
+QUERY_LANGUAGES = frozenset(("promql", "logql"))
+
+_TOKEN = re.compile(
+    r"""(?P<comment>\#[^\n]*)"""
+    r"""|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`[^`]*`)"""
+    r"""|(?P<blank>\s+)"""
+    r"""|(?P<operator>=~|!~|\|~|==|>=|<=|!=|\|=|=)"""
+    r"""|(?P<word>\w+)"""
+    r"""|(?P<other>.)""",
+    re.DOTALL,
+)
+_REGEX_OPERATORS = frozenset(("=~", "!~", "|~"))
+_OPERATORS = _REGEX_OPERATORS | {"=", "!=", "|="}
+_TEMPLATE_STAGES = frozenset(("label_format", "line_format", "json", "logfmt", "regexp", "pattern"))
+# What Go's regexp.QuoteMeta escapes.
+_META = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A placeholder: as written, the quote of its string ("" where it is not filled), whether
+    that string is a regular expression, and whether a quantifier follows."""
+
+    name: str
+    written: str
+    quote: str
+    regex: bool = False
+    repeated: bool = False
+
+    def fill(self, value: str) -> str | None:
+        if not self.quote or _has_surrogate(value):
+            return None
+        if self.regex:
+            value = _META.sub(r"\\\g<0>", value)
+            if self.repeated:
+                value = f"(?:{value})"
+        if self.quote == "`":
+            return None if "`" in value or "\r" in value else value
+        return "".join(_escape(char, self.quote) for char in value)
+
+
+def fill_query(text: str, labels: AlertLabels) -> Filled:
+    """The query for an alert. What cannot be filled stays as written, its value beside it."""
+    out: list[str] = []
+    beside: dict[tuple[str, str], None] = {}
+    for part in _compile(text):
+        if isinstance(part, str):
+            out.append(part)
+            continue
+        value = labels.get(part.name)
+        filled = None if value is None else part.fill(value)
+        if value is not None and filled is None:
+            beside[part.name, value] = None
+        out.append(part.written if filled is None else filled)
+    return Filled("".join(out), tuple(beside))
+
+
+@lru_cache(maxsize=4096)
+def _compile(text: str) -> tuple[str | _Slot, ...]:
+    parts: list[str | _Slot] = []
+    operator = last = stage = ""  # the operator at hand; the one of the string before; the stage
+    plain = 0  # from here on nothing has been taken yet
+    for token in _TOKEN.finditer(text):
+        kind, written = token.lastgroup, token[0]
+        if kind == "string":
+            usable = operator if stage not in _TEMPLATE_STAGES else ""
+            parts += [*_cut(text[plain : token.start()]), *_cut_string(written, usable)]
+            plain = token.end()
+            last, operator = usable, ""
+        elif kind == "comment":
+            parts += [*_cut(text[plain : token.start()]), written]
+            plain = token.end()
+        elif kind == "operator":
+            operator = written if written in _OPERATORS else ""
+        elif kind == "word" and written == "or":
+            operator = last if last in ("|~", "!~", "|=", "!=") else ""  # `|= "a" or "b"`
+        elif kind != "blank":
+            operator = last = ""
+            if written == "|" or (kind == "word" and text[: token.start()].rstrip()[-1:] == "|"):
+                stage = written
+    parts += _cut(text[plain:])
+    return tuple(parts)
+
+
+def _cut(text: str) -> list[str | _Slot]:
+    """Text outside of strings, where nothing is filled."""
+    return _slots(text, lambda match: _Slot(name_of(match), match[0], ""))
+
+
+def _cut_string(text: str, operator: str) -> list[str | _Slot]:
+    def slot(match: re.Match[str]) -> _Slot:
+        before, after = text[1 : match.start()], text[match.end() : match.end() + 1]
+        regex = operator in _REGEX_OPERATORS
+        fits = operator and not before.endswith("\\") and not (regex and _inside(before))
+        return _Slot(
+            name_of(match),
+            match[0],
+            text[0] if fits else "",
+            regex,
+            repeated=after in ("*", "+", "?", "{") and after != "",
+        )
+
+    return _slots(text, slot)
+
+
+def _inside(before: str) -> bool:
+    """Whether a place in a regular expression is within `[...]`, `\\Q...\\E`, `{...}`, a group's
+    name or behind an escape, where a quoted value would not stand for itself."""
+    bare = re.sub(r"\\\\.|\\.", "", before)
+    return (
+        bare.rfind("[") > bare.rfind("]")
+        or bare.rfind("{") > bare.rfind("}")
+        or ("\\Q" in before or bare.endswith(("(?", "(?P", "(?P<", "(?<")))
+    )
+
+
+def _slots(text: str, slot: Callable[[re.Match[str]], _Slot]) -> list[str | _Slot]:
+    parts: list[str | _Slot] = []
+    at = 0
+    for match in PLACEHOLDER.finditer(text):
+        parts += [text[at : match.start()], slot(match)]
+        at = match.end()
+    return [*parts, text[at:]]
+
+
+def _escape(char: str, quote: str) -> str:
+    if char in _UNESCAPED:
+        return _UNESCAPED[char]
+    if char == quote:
+        return "\\" + char
+    if ord(char) < 0x20 or ord(char) == 0x7F:
+        return f"\\x{ord(char):02x}"
+    return char
+
+
+def _has_surrogate(value: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in value)
