@@ -1,0 +1,105 @@
+"""What a real notification makes of the shipped runbooks: commands filled, or none to fill."""
+
+from functools import partial
+from pathlib import Path
+
+import promql_parser
+import pytest
+
+from alert_router.cli.labels import make_alert, make_group
+from alert_router.config import load, load_cases
+from alert_router.config.cases import Case
+from alert_router.enrich import choose, enrich
+from alert_router.notification import Notification
+from tests.shipped import CATALOGUE, fences
+
+CONFIG = Path(__file__).parent.parent / "config"
+LOADED = load(CONFIG / "alert-router.yaml")
+CASES = [
+    case
+    for case in load_cases(CONFIG / "routing-tests.yaml")
+    if case.labels.keys() & {"component", "namespace"}
+]
+NO_POD = "${pod:?not in this alert}"
+
+
+def notification(case: Case, *, resolved: bool = False) -> Notification:
+    return enrich(
+        make_group(make_alert(case.labels, case.annotations, resolved=resolved)),
+        id="msg",
+        groups=("one",),
+        receiver="oncall",
+        notifier="console",
+        choose=partial(choose, table=LOADED.table, catalogue=CATALOGUE, default=None),
+        runbook=CATALOGUE.get,
+        firing_sections=("Detection", "Mitigation"),
+        resolved_sections=("Verification", "Post-Incident"),
+        external_url="http://localhost:9095",
+    )
+
+
+def texts(told: Notification, language: str) -> list[str]:
+    return [
+        fence.text
+        for part in told.runbooks
+        for section in part.sections
+        for step in section.steps
+        for fence in fences(step.blocks, language)
+    ]
+
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+@every_case
+@pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
+def test_two_sections_arrive_without_a_note(case, resolved):
+    told = notification(case, resolved=resolved)
+    if case.runbook is None:
+        assert told.runbooks == ()
+        return
+    (part,) = told.runbooks
+    wanted = ["Verification", "Post-Incident"] if resolved else ["Detection", "Mitigation"]
+    assert part.id == case.runbook
+    assert [section.name for section in part.sections] == wanted
+    assert told.notes == ()
+
+
+@every_case
+@pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
+def test_commands_can_be_pasted_unless_they_ask_for_a_pod_the_alert_does_not_name(case, resolved):
+    for script in texts(notification(case, resolved=resolved), "bash"):
+        unfilled = "not in this alert" in script
+        names_all = {"pod", "container"} <= case.labels.keys()
+        assert not unfilled or (case.runbook == "alerts/pod-crashes" and not names_all), script
+
+
+@every_case
+def test_an_alert_without_a_pod_still_gets_commands_that_work(case):
+    if case.runbook:
+        scripts = texts(notification(case), "bash")
+        assert sum("not in this alert" not in script for script in scripts) >= 4
+
+
+@every_case
+@pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
+def test_queries_parse_when_filled(case, resolved):
+    for query in texts(notification(case, resolved=resolved), "promql"):
+        promql_parser.parse(query)
+
+
+def test_a_crashing_pod_is_named_in_its_commands():
+    (case,) = (case for case in CASES if case.name == "KubePodCrashLooping leads to the pods")
+    pod = "schema-registry-6c9f7d5b8-x2kqp"
+    script = next(text for text in texts(notification(case), "bash") if "describe pod" in text)
+    assert script == (
+        f"kubectl describe pod {pod} -n schema-registry\n"
+        f"kubectl logs {pod} -n schema-registry -c schema-registry --previous --tail=60"
+    )
+
+
+def test_a_service_that_is_down_stops_commands_for_a_pod_rather_than_run_them_without():
+    (case,) = (case for case in CASES if case.name == "ServiceDown has its runbook")
+    scripts = texts(notification(case), "bash")
+    assert any(f"kubectl delete pod {NO_POD} -n" in script for script in scripts)
+    assert not any("$pod" in script for script in scripts)
