@@ -18,7 +18,11 @@ _BUSY_SECONDS = 5.0  # how long to wait for another process's transaction
 # A size in KiB (negative, as SQLite wants it): enough for the inner pages of the indexes. More
 # would be counted as this process's memory; the rest is in the system's cache anyway.
 _CACHE = -8000
-_WAL_LIMIT = 16 * 1024 * 1024  # bytes that stay allocated to the -wal file between bursts
+
+# The -wal file is written back after so many pages, 16 MiB: a page written often is written
+# back once. So many bytes of it stay allocated between bursts.
+_CHECKPOINT = 4000
+_WAL_LIMIT = 32 * 1024 * 1024
 
 _held: set[tuple[int, int]] = set()  # device and inode of each file this process has locked
 
@@ -40,6 +44,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
         connection.execute(f"PRAGMA cache_size = {_CACHE}")
     except BaseException:

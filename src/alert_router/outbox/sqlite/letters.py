@@ -76,10 +76,9 @@ def replay(session: Session, delivery: int, now: float, to: Destination | None, 
             )
     if to is not None:
         destination = session.key(to)
-    lane = enter_lane(session, destination, identity, priority, now)
+    lane = enter_lane(session, identity, destination, priority, now)
     values = (lane, destination, group, priority, now, fingerprints)
-    new = session.execute(_ADD_DELIVERY, values).lastrowid
-    assert new is not None
+    new = session.insert(_ADD_DELIVERY, values)
     session.execute(_MARK_REPLAYED, (new, delivery))
     return new
 

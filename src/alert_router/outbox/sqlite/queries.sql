@@ -13,33 +13,30 @@ SELECT paused_until FROM destination WHERE id = ?;
 -- name: pause
 UPDATE destination SET paused_until = ?, pause_reason = ? WHERE id = ?;
 
--- name: say_last_word
--- Changes no row where the group is a duplicate. The age is absolute, so that a clock set back
--- does not make everything one.
-INSERT INTO last_word (identity, content, group_id, accepted_at)
-VALUES (:identity, :content, :id, :now)
-ON CONFLICT (identity) DO UPDATE
-SET content = excluded.content, group_id = excluded.group_id, accepted_at = excluded.accepted_at
-WHERE :is_repeat OR content <> excluded.content OR :window <= 0
-    OR abs(excluded.accepted_at - accepted_at) > :window;
-
 -- name: last_word
-SELECT group_id FROM last_word WHERE identity = ?;
+SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
+
+-- name: add_identity
+INSERT INTO identity (digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?);
+
+-- name: say_last_word
+UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
 
 -- name: add_group
 INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?);
 
--- name: enter_lane
--- The lane of a new delivery, made if need be. An idle one is due at once; one that is busy or
--- backs off stays so.
-INSERT INTO lane (destination, identity, phase, priority, oldest, due_at)
-VALUES (:destination, :identity, 1, :priority, :now, :now)
-ON CONFLICT (destination, identity) DO UPDATE
-SET phase = iif(phase = 0, 1, phase),
-    priority = iif(phase = 0, excluded.priority, min(priority, excluded.priority)),
-    oldest = iif(phase = 0, excluded.oldest, oldest),
-    due_at = iif(phase = 0, excluded.due_at, due_at)
-RETURNING id;
+-- name: find_lane
+SELECT id, phase FROM lane WHERE identity = ? AND destination = ?;
+
+-- name: add_lane
+INSERT INTO lane (identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, 1, ?, ?, ?);
+
+-- name: wake_lane
+UPDATE lane SET phase = 1, priority = ?, oldest = ?, due_at = ? WHERE id = ?;
+
+-- name: hasten_lane
+-- One that is busy or backs off stays so; only its place among the others may change.
+UPDATE lane SET priority = ? WHERE id = ? AND priority > ?;
 
 -- name: add_delivery
 INSERT INTO delivery (lane, destination, alert_group, priority, accepted_at, fingerprints)
@@ -74,7 +71,7 @@ UPDATE lane SET phase = 1, leased = 0, fence = fence + 1, crashes = crashes + 1
 WHERE phase = 2 AND leased;
 
 -- name: lane_of_claim
-SELECT fence, leased, batch_end, attempts FROM lane WHERE id = ?;
+SELECT fence, leased, batch, batch_end, attempts FROM lane WHERE id = ?;
 
 -- name: settle_batch
 UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
@@ -184,9 +181,15 @@ SELECT id, receiver, notifier FROM destination;
 DELETE FROM delivery WHERE id IN (
     SELECT id FROM delivery WHERE state = ? AND settled_at < ? ORDER BY settled_at LIMIT ?);
 
--- name: prune_words
-DELETE FROM last_word WHERE identity IN (
-    SELECT identity FROM last_word WHERE accepted_at < ? ORDER BY accepted_at LIMIT ?);
+-- name: old_words
+SELECT id FROM identity WHERE accepted_at > 0 AND accepted_at < ? ORDER BY accepted_at LIMIT ?;
+
+-- name: forget_word
+UPDATE identity SET accepted_at = 0, content = x'' WHERE id = ?;
+
+-- name: drop_empty_identity
+DELETE FROM identity WHERE id = ?
+    AND NOT EXISTS (SELECT 1 FROM lane WHERE identity = identity.id);
 
 -- name: old_references
 SELECT id FROM lane

@@ -18,21 +18,23 @@ CREATE TABLE alert_group (
     body        BLOB NOT NULL
 );
 
--- What each identity said last, for judging duplicates.
-CREATE TABLE last_word (
-    identity    BLOB PRIMARY KEY,
+-- What each identity said last, for judging duplicates. Lanes name it by its number, which
+-- grows, so that only one index is written at random. `accepted_at` is 0 once forgotten.
+CREATE TABLE identity (
+    id          INTEGER PRIMARY KEY,
+    digest      BLOB NOT NULL UNIQUE,
     content     BLOB NOT NULL,
     group_id    TEXT NOT NULL,
     accepted_at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX last_word_age ON last_word (accepted_at);
+);
+CREATE INDEX identity_age ON identity (accepted_at) WHERE accepted_at > 0;
 
 -- A lane: one destination and one identity. Its batch is every waiting delivery up to
 -- `batch_end`: leased to a worker, or in doubt where `batch` is set and `leased` is not.
 CREATE TABLE lane (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,  -- never again: a stale claim names it
+    id           INTEGER PRIMARY KEY,
     destination  INTEGER NOT NULL REFERENCES destination,
-    identity     BLOB NOT NULL,
+    identity     INTEGER NOT NULL REFERENCES identity,
     phase        INTEGER NOT NULL,            -- 0: nothing waits, 1: due at once, 2: at due_at
     priority     INTEGER NOT NULL,            -- of the most urgent that waits
     oldest       REAL NOT NULL,               -- when the oldest that waits was accepted
@@ -48,7 +50,7 @@ CREATE TABLE lane (
     message      TEXT NOT NULL DEFAULT '',
     reference    TEXT,                        -- of the destination's message, for updates
     settled_at   REAL NOT NULL DEFAULT 0,
-    UNIQUE (destination, identity)
+    UNIQUE (identity, destination)
 );
 -- Claiming reads these two in order, so that neither a long backlog nor many lanes in back-off
 -- make it slow.
@@ -57,7 +59,7 @@ CREATE INDEX lane_later ON lane (destination, priority, due_at) WHERE phase = 2;
 CREATE INDEX lane_reference ON lane (settled_at) WHERE reference IS NOT NULL AND phase = 0;
 
 CREATE TABLE delivery (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,  -- never again: people note it down
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,  -- never again: people note it
     lane         INTEGER NOT NULL REFERENCES lane,
     destination  INTEGER NOT NULL REFERENCES destination,  -- its lane's, for the indexes
     alert_group  INTEGER NOT NULL REFERENCES alert_group,
@@ -77,11 +79,15 @@ CREATE INDEX delivery_waiting ON delivery (destination, accepted_at) WHERE state
 CREATE INDEX delivery_settled ON delivery (state, settled_at) WHERE state > 0;
 CREATE INDEX delivery_dead ON delivery (destination) WHERE state = 2 AND replayed_as IS NULL;
 
--- A group and a lane go with their last delivery; a lane that knows a reference waits for
--- pruning to forget it.
+-- A group and a lane go with their last delivery, an identity with its last lane. A lane that
+-- knows a reference and an identity that knows its last word wait for pruning to forget it.
 CREATE TRIGGER delivery_gone AFTER DELETE ON delivery BEGIN
     DELETE FROM alert_group WHERE seq = OLD.alert_group
         AND NOT EXISTS (SELECT 1 FROM delivery WHERE alert_group = OLD.alert_group);
     DELETE FROM lane WHERE id = OLD.lane AND reference IS NULL
         AND NOT EXISTS (SELECT 1 FROM delivery WHERE lane = OLD.lane);
+END;
+CREATE TRIGGER lane_gone AFTER DELETE ON lane BEGIN
+    DELETE FROM identity WHERE id = OLD.identity AND accepted_at = 0
+        AND NOT EXISTS (SELECT 1 FROM lane WHERE identity = OLD.identity);
 END;

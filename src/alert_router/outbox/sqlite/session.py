@@ -57,6 +57,12 @@ class Session:
         """Run a statement in the transaction that was begun."""
         return self._run(statement, values)
 
+    def insert(self, statement: str, values: Sequence[Any]) -> int:
+        """Run an INSERT; the number of the new row."""
+        key = self._run(statement, values).lastrowid
+        assert key is not None
+        return key
+
     def find(self, destination: Destination) -> int | None:
         """The key of a destination, None if the store has never seen it."""
         key = self._destinations.get(destination)
@@ -73,9 +79,7 @@ class Session:
         key = self.find(destination)
         if key is None:
             names = (destination.receiver, destination.notifier)
-            key = self._run(_ADD_DESTINATION, names).lastrowid
-            assert key is not None
-            self._destinations[destination] = key
+            key = self._destinations[destination] = self.insert(_ADD_DESTINATION, names)
         return key
 
     def begin(self) -> None:

@@ -23,9 +23,11 @@ def settle(session: Session, claim: Claim, settlement: Settlement) -> bool:
     row = session.execute(_LANE_OF_CLAIM, (claim.lane,)).fetchone()
     if row is None or row[0] != claim.fence:
         return False
-    _, leased, batch_end, attempts = row
+    _, leased, batch, batch_end, attempts = row
     if not leased:  # said before, and the answer was lost
         return True
+    if batch != claim.id:  # another lane, which has taken the number of one that was pruned
+        return False
     if settlement.verdict in _FINAL:
         _finish(session, claim.lane, settlement, batch_end, attempts)
     elif settlement.verdict is Verdict.RELEASED:

@@ -15,7 +15,9 @@ _DESTINATIONS = query("destinations")
 _TO_EXPIRE = query("to_expire")
 _EXPIRE = query("expire")
 _PRUNE_SETTLED = query("prune_settled")
-_PRUNE_WORDS = query("prune_words")
+_OLD_WORDS = query("old_words")
+_FORGET_WORD = query("forget_word")
+_DROP_EMPTY_IDENTITY = query("drop_empty_identity")
 _OLD_REFERENCES = query("old_references")
 _FORGET_REFERENCE = query("forget_reference")
 _DROP_EMPTY_LANE = query("drop_empty_lane")
@@ -87,7 +89,11 @@ def prune(session: Session, delivered_before: float, dead_before: float, limit: 
     done = 0
     for state, before in ((DELIVERED, delivered_before), (DEAD, dead_before)):
         done += session.execute(_PRUNE_SETTLED, (state, before, limit - done)).rowcount
-    done += session.execute(_PRUNE_WORDS, (latest - _DAY, limit - done)).rowcount
+    identities = session.execute(_OLD_WORDS, (latest - _DAY, limit - done)).fetchall()
+    for identity in identities:
+        session.execute(_FORGET_WORD, identity)
+        session.execute(_DROP_EMPTY_IDENTITY, identity)
+    done += len(identities)
     lanes = session.execute(_OLD_REFERENCES, (latest - 7 * _DAY, limit - done)).fetchall()
     for lane in lanes:
         session.execute(_FORGET_REFERENCE, lane)

@@ -1,0 +1,92 @@
+"""What the store's tests share: groups with little in them, and the drivers to be proven."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from alert_router.outbox.base import (
+    Claim,
+    Destination,
+    NewGroup,
+    Outbox,
+    Settlement,
+    Target,
+    Verdict,
+)
+from alert_router.outbox.sqlite import SqliteOutbox
+
+A = Destination("oncall", "slack")
+B = Destination("oncall", "webhook")
+
+NOW = 1_700_000_000.0
+LEASE = 60.0
+
+# Opens the store in a directory; twice in the same one, after closing, finds what was there.
+Open = Callable[[Path], Outbox]
+
+
+def open_sqlite(directory: Path) -> Outbox:
+    return SqliteOutbox.open(directory / "alert-router.db", new_id=ids().__next__)
+
+
+# A driver added here proves itself with every test that asks for `outbox` or `open_outbox`.
+DRIVERS: dict[str, Open] = {"sqlite": open_sqlite}
+
+
+_batches = count(1)
+
+
+def ids() -> Iterator[str]:
+    while True:
+        yield f"batch-{next(_batches)}"
+
+
+def group(
+    name: str,
+    *to: Destination,
+    lane: str = "lane",
+    says: str | None = None,
+    at: float = NOW,
+    priority: int = 1,
+    body: bytes | None = None,
+    is_repeat: bool = False,
+) -> NewGroup:
+    """A group of that id; what it says is its name unless given."""
+    return NewGroup(
+        id=name,
+        identity=lane.encode(),
+        content=(says or name).encode(),
+        body=name.encode() if body is None else body,
+        targets=tuple(Target(one, (f"fp-{name}",), priority) for one in to or (A,)),
+        accepted_at=at,
+        is_repeat=is_repeat,
+    )
+
+
+async def put(outbox: Outbox, *groups: NewGroup) -> None:
+    """Accept them one after another; none is a duplicate."""
+    for one in groups:
+        assert not (await outbox.accept(one, 0.0)).duplicate
+
+
+async def take(
+    outbox: Outbox, to: Destination = A, *, limit: int = 10, now: float = NOW, fold: bool = True
+) -> list[Claim]:
+    return await outbox.claim(to, limit=limit, now=now, lease=LEASE, fold=fold)
+
+
+async def take_one(
+    outbox: Outbox, to: Destination = A, *, now: float = NOW, fold: bool = True
+) -> Claim:
+    [claim] = await take(outbox, to, limit=1, now=now, fold=fold)
+    return claim
+
+
+async def end(outbox: Outbox, claim: Claim, verdict: Verdict, **more: object) -> bool:
+    settlement = Settlement(verdict, NOW)
+    return await outbox.settle(claim, replace(settlement, **more))  # type: ignore[arg-type]
+
+
+def names(claim: Claim) -> list[str]:
+    return [waiting.group for waiting in claim.groups]

@@ -1,0 +1,320 @@
+"""Claiming and settling: order, batches, doubt, leases and fences."""
+
+import asyncio
+
+import pytest
+
+from alert_router.outbox.base import State, Verdict
+from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
+
+MIB = 1024 * 1024
+
+
+async def test_all_that_waits_in_a_lane_is_one_batch_oldest_first(outbox):
+    await put(outbox, group("one"), group("two"), group("three"))
+    claim = await take_one(outbox)
+    assert names(claim) == ["one", "two", "three"]
+    assert (claim.attempt, claim.crashes, claim.resent, claim.smaller) == (1, 0, False, False)
+
+
+async def test_unfolded_the_oldest_goes_alone_and_the_next_at_once_after_it(outbox):
+    await put(outbox, group("one"), group("two"))
+    first = await take_one(outbox, fold=False)
+    assert names(first) == ["one"]
+    assert await take(outbox, fold=False) == []
+
+    assert await end(outbox, first, Verdict.DELIVERED)
+
+    second = await take_one(outbox, fold=False)
+    assert names(second) == ["two"]
+    assert second.id != first.id
+
+
+async def test_a_leased_lane_blocks_itself_and_no_other(outbox):
+    await put(outbox, group("one", A, B, lane="x"))
+    await take_one(outbox)
+    await put(outbox, group("two", lane="x"), group("three", lane="y"))
+
+    assert [names(claim) for claim in await take(outbox)] == [["three"]]
+    assert [names(claim) for claim in await take(outbox, B)] == [["one"]]
+
+
+async def test_critical_lanes_go_first_then_the_oldest(outbox):
+    await put(
+        outbox,
+        group("calm", lane="1", priority=2, at=NOW - 50),
+        group("usual", lane="2", at=NOW - 20),
+        group("older", lane="3", at=NOW - 30),
+        group("page", lane="4", priority=0, at=NOW),
+    )
+    claims = await take(outbox, limit=3)
+    assert [names(claim) for claim in claims] == [["page"], ["older"], ["usual"]]
+    assert names(await take_one(outbox)) == ["calm"]
+
+
+async def test_a_lane_is_as_urgent_as_the_most_urgent_that_waits_in_it(outbox):
+    await put(outbox, group("one", lane="x"), group("two", lane="y"))
+    await put(outbox, group("page", lane="y", priority=0), group("three", lane="y"))
+    assert names(await take_one(outbox)) == ["two", "page", "three"]
+
+
+async def test_a_lane_is_no_longer_urgent_once_the_page_is_out(outbox):
+    await put(outbox, group("page", lane="x", priority=0))
+    page = await take_one(outbox)
+    await put(outbox, group("later", lane="x", at=NOW + 1), group("one", lane="y"))
+    await end(outbox, page, Verdict.DELIVERED)
+    assert [names(claim) for claim in await take(outbox)] == [["one"], ["later"]]
+
+
+async def test_of_the_lanes_whose_back_off_ends_the_critical_go_first_too(outbox):
+    await put(outbox, *(group(f"{n}", lane=f"{n}", priority=n % 3) for n in range(9)))
+    for claim in await take(outbox):
+        await end(outbox, claim, Verdict.RETRY, due_at=NOW + 10)
+    await put(outbox, group("new", lane="new", priority=1, at=NOW + 5))
+
+    assert [names(claim) for claim in await take(outbox)] == [["new"]]
+    claims = await take(outbox, now=NOW + 10, limit=9)
+    assert [int(claim.groups[0].group) % 3 for claim in claims] == [0] * 3 + [1] * 3 + [2] * 3
+
+
+async def test_after_a_certain_failure_the_lane_is_folded_anew_under_a_new_id(outbox):
+    await put(outbox, group("one"))
+    first = await take_one(outbox)
+    await put(outbox, group("two"))
+    await end(outbox, first, Verdict.RETRY, due_at=NOW + 5, reason="server_error", message="502")
+
+    assert await take(outbox, now=NOW + 4) == []
+    second = await take_one(outbox, now=NOW + 5)
+    assert names(second) == ["one", "two"]
+    assert (second.attempt, second.resent) == (2, False)
+    assert second.id != first.id
+
+
+async def test_a_batch_in_doubt_goes_again_exactly_under_its_id(outbox):
+    await put(outbox, group("one"), group("two"))
+    first = await take_one(outbox)
+    await put(outbox, group("three"))
+    await end(outbox, first, Verdict.DOUBT, due_at=NOW + 5)
+
+    second = await take_one(outbox, now=NOW + 5)
+    assert names(second) == ["one", "two"]
+    assert (second.id, second.attempt, second.resent) == (first.id, 2, True)
+
+    await end(outbox, second, Verdict.DELIVERED)
+    assert names(await take_one(outbox)) == ["three"]
+
+
+async def test_a_batch_in_doubt_stays_whole_where_the_lane_is_unfolded_since(outbox):
+    await put(outbox, group("one"), group("two"))
+    await end(outbox, await take_one(outbox), Verdict.DOUBT)
+    assert names(await take_one(outbox, fold=False)) == ["one", "two"]
+
+
+async def test_a_lease_that_ran_out_is_a_crash_and_the_batch_in_doubt(outbox):
+    await put(outbox, group("one"))
+    first = await take_one(outbox)
+    await put(outbox, group("two"))
+    assert await take(outbox, now=NOW + LEASE - 1) == []
+
+    second = await take_one(outbox, now=NOW + LEASE)
+    assert names(second) == ["one"]
+    assert (second.id, second.attempt, second.crashes, second.resent) == (first.id, 2, 1, True)
+    assert not await end(outbox, first, Verdict.DELIVERED)
+
+    third = await take_one(outbox, now=NOW + 2 * LEASE)
+    assert third.crashes == 2
+    assert await end(outbox, third, Verdict.DELIVERED)
+    assert (await take_one(outbox)).crashes == 0
+
+
+async def test_a_lease_that_ran_out_may_still_be_settled_while_nobody_took_the_lane(outbox):
+    await put(outbox, group("one"))
+    claim = await take_one(outbox)
+    assert await end(outbox, claim, Verdict.DELIVERED, now=NOW + 10 * LEASE)
+    assert await take(outbox, now=NOW + 10 * LEASE) == []
+
+
+async def test_settling_twice_changes_nothing(outbox):
+    await put(outbox, group("one"), group("two"))
+    claim = await take_one(outbox, fold=False)
+    assert await end(outbox, claim, Verdict.DELIVERED)
+    assert await end(outbox, claim, Verdict.DELIVERED)
+    assert await end(outbox, claim, Verdict.DEAD)
+    assert [row.state for row in await outbox.list()] == [State.WAITING, State.DELIVERED]
+
+    await take_one(outbox)
+    assert not await end(outbox, claim, Verdict.DELIVERED)
+    assert (await outbox.list(state=State.WAITING))[0].group == "two"
+
+
+async def test_what_was_claimed_by_a_process_that_died_is_due_at_once(open_outbox, tmp_path):
+    dead = open_outbox(tmp_path)
+    await put(dead, group("one"), group("two", lane="other"))
+    claims = await take(dead)
+    await end(dead, claims[1], Verdict.RETRY, due_at=NOW + 50)
+    await put(dead, group("three"))
+    await dead.close()  # a claim is open: as if it had been killed
+
+    outbox = open_outbox(tmp_path)
+    again = await take_one(outbox)
+    assert names(again) == ["one"]
+    assert (again.id, again.crashes, again.resent) == (claims[0].id, 1, True)
+    assert not await end(outbox, claims[0], Verdict.DELIVERED)
+    other = await take_one(outbox, now=NOW + 50)
+    assert (names(other), other.attempt, other.resent) == (["two"], 2, False)
+    await outbox.close()
+
+
+async def test_what_was_released_is_as_if_never_claimed(outbox):
+    await put(outbox, group("one"))
+    first = await take_one(outbox)
+    await put(outbox, group("two"))
+    await end(outbox, first, Verdict.RELEASED)
+
+    second = await take_one(outbox)
+    assert names(second) == ["one", "two"]
+    assert (second.attempt, second.crashes, second.resent) == (1, 0, False)
+
+
+async def test_a_batch_in_doubt_that_is_released_stays_in_doubt(outbox):
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.DOUBT)
+    second = await take_one(outbox)
+    await put(outbox, group("two"))
+    await end(outbox, second, Verdict.RELEASED)
+
+    third = await take_one(outbox)
+    assert names(third) == ["one"]
+    assert (third.id, third.attempt, third.resent) == (second.id, 2, True)
+
+
+async def test_a_dead_batch_leaves_the_lane_to_what_waits_behind_it(outbox):
+    await put(outbox, group("one"))
+    for verdict in (Verdict.RETRY, Verdict.DEAD):
+        claim = await take_one(outbox)
+        await put(outbox, group(f"behind {verdict}"))
+        await end(outbox, claim, verdict, reason="rejected", message="no such channel")
+
+    dead = await outbox.list(state=State.DEAD)
+    assert [(row.group, row.reason, row.message, row.attempts) for row in dead] == [
+        ("behind retry", "rejected", "no such channel", 2),
+        ("one", "rejected", "no such channel", 2),
+    ]
+    claim = await take_one(outbox)
+    assert (names(claim), claim.attempt) == (["behind dead"], 1)
+
+
+async def test_what_was_dropped_is_done_and_says_why(outbox):
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.DROPPED, reason="send_resolved")
+    [row] = await outbox.list()
+    assert (row.state, row.reason, row.settled_at) == (State.DELIVERED, "send_resolved", NOW)
+
+
+async def test_a_success_resets_attempts_and_leaves_its_reference(outbox):
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.RETRY, smaller=True)
+    second = await take_one(outbox)
+    assert (second.attempt, second.smaller, second.reference) == (2, True, None)
+    await end(outbox, second, Verdict.DELIVERED, reference="ts-1")
+
+    await put(outbox, group("two"))
+    third = await take_one(outbox)
+    assert (third.attempt, third.smaller, third.reference) == (1, False, "ts-1")
+    await end(outbox, third, Verdict.DELIVERED)
+
+    await put(outbox, group("three"))
+    assert (await take_one(outbox)).reference == "ts-1"
+
+
+async def test_a_reference_belongs_to_its_lane(outbox):
+    await put(outbox, group("one", A, B))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED, reference="ts-1")
+    assert (await take_one(outbox, B)).reference is None
+
+
+async def test_a_batch_is_bounded_in_bytes_but_takes_one_at_least(outbox):
+    await put(outbox, group("huge", body=bytes(20 * MIB)), group("two"), group("three"))
+    first = await take_one(outbox)
+    assert names(first) == ["huge"]
+    await end(outbox, first, Verdict.DELIVERED)
+    assert names(await take_one(outbox)) == ["two", "three"]
+
+
+async def test_the_batches_of_one_call_are_bounded_together(outbox):
+    await put(outbox, *(group(f"{n}", lane=f"{n}", body=bytes(6 * MIB)) for n in range(4)))
+    first, second = await take(outbox), await take(outbox)
+    assert [names(claim) for claim in first + second] == [[f"{n}"] for n in range(4)]
+    assert len(first) == 2
+
+
+async def test_a_batch_is_bounded_in_rows(outbox):
+    await asyncio.gather(*(outbox.accept(group(f"{n}"), 0) for n in range(1010)))
+    first = await take_one(outbox)
+    assert len(first.groups) == 1000
+    await end(outbox, first, Verdict.DELIVERED)
+    assert len((await take_one(outbox)).groups) == 10
+
+
+async def test_a_paused_destination_gives_no_claims_until_it_is_resumed(outbox):
+    await put(outbox, group("one", A, B))
+    await outbox.pause(A, NOW + 100, "404")
+    assert await take(outbox, now=NOW + 99) == []
+    assert len(await take(outbox, B)) == 1
+    await outbox.pause(A, 0, "")
+    assert len(await take(outbox)) == 1
+
+
+async def test_a_pause_ends_by_itself_and_outlasts_a_restart(open_outbox, tmp_path):
+    first = open_outbox(tmp_path)
+    await first.pause(A, NOW + 100, "404")
+    await first.close()
+    outbox = open_outbox(tmp_path)
+    await put(outbox, group("one"))
+    assert await take(outbox, now=NOW + 99) == []
+    assert len(await take(outbox, now=NOW + 100)) == 1
+    await outbox.close()
+
+
+async def test_nothing_is_claimed_for_a_destination_without_rows_or_with_no_limit(outbox):
+    await put(outbox, group("one"))
+    assert await take(outbox, B) == []
+    assert await take(outbox, limit=0) == []
+
+
+async def test_when_the_next_lane_is_due(outbox):
+    assert await outbox.next_due(NOW) is None
+    await put(outbox, group("one", lane="x", priority=2), group("two", lane="y", priority=0))
+    assert await outbox.next_due(NOW + 3) == NOW + 3
+
+    for claim, due in zip(await take(outbox), (NOW + 30, NOW + 20), strict=True):
+        await end(outbox, claim, Verdict.RETRY, due_at=due)
+    assert await outbox.next_due(NOW) == NOW + 20
+
+    await outbox.pause(A, NOW + 25, "429")
+    assert await outbox.next_due(NOW) == NOW + 25
+    await outbox.pause(A, 0, "")
+    await take_one(outbox, now=NOW + 20)
+    assert await outbox.next_due(NOW + 20) == NOW + 30
+    assert await outbox.next_due(NOW + 40) == NOW + 40
+
+
+async def test_what_a_hostile_answer_says_can_be_written_down(outbox):
+    await put(outbox, group("one"))
+    claim = await take_one(outbox)
+    assert await end(outbox, claim, Verdict.DEAD, reason="rejected", message="\ud800 \x00 \x1b[")
+    [row] = await outbox.list()
+    assert row.message == "? \x00 \x1b["
+
+
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.DOUBT])
+async def test_what_waits_shows_the_last_failure_of_its_lane(outbox, verdict):
+    await put(outbox, group("one"))
+    claim = await take_one(outbox)
+    [row] = await outbox.list()
+    assert (row.attempts, row.due_at) == (1, None)
+
+    await end(outbox, claim, verdict, due_at=NOW + 9, reason="timeout", message="no answer")
+    [row] = await outbox.list()
+    assert (row.state, row.attempts, row.due_at) == (State.WAITING, 1, NOW + 9)
+    assert (row.reason, row.message) == ("timeout", "no answer")
