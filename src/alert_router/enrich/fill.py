@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from alert_router.enrich.link import fill_url
+from alert_router.enrich.link import fill_url, from_page
 from alert_router.enrich.placeholder import (
     PLACEHOLDER,
     AlertLabels,
@@ -38,9 +38,14 @@ from alert_router.runbook.model import Runbook, Section, Step
 
 
 class Filling:
-    """A runbook made ready to be filled; its shell fences are read once, all together."""
+    """A runbook made ready to be filled; its shell fences are read once, all together.
 
-    def __init__(self, runbook: Runbook) -> None:
+    `page` is the URL of its page, from which relative links are resolved: a message has no place
+    of its own.
+    """
+
+    def __init__(self, runbook: Runbook, page: str = "") -> None:
+        self._page = page
         fences = list(_shell_fences(runbook))
         templates = compile_fences([(fence.text, fence.language) for fence in fences])
         self._templates: dict[tuple[int, str], Template] = {
@@ -99,7 +104,8 @@ class Filling:
             case CodeSpan(text):
                 return CodeSpan(_prose(text, labels)) if "$" in text else span
             case Link():
-                return Link(fill_url(span.url, labels), self._inlines(span.children, labels))
+                url = from_page(fill_url(span.url, labels), self._page)
+                return Link(url, self._inlines(span.children, labels))
             case Break():
                 return span
             case _:
@@ -135,14 +141,14 @@ class _Same:
         return isinstance(other, _Same) and other.runbook is self.runbook
 
 
-def filling(runbook: Runbook) -> Filling:
+def filling(runbook: Runbook, page: str = "") -> Filling:
     """The runbook made ready; remembered, since the same ones are filled again and again."""
-    return _filling(_Same(runbook))
+    return _filling(_Same(runbook), page)
 
 
 @lru_cache(maxsize=1024)
-def _filling(same: _Same) -> Filling:
-    return Filling(same.runbook)
+def _filling(same: _Same, page: str) -> Filling:
+    return Filling(same.runbook, page)
 
 
 def _shell_fences(runbook: Runbook) -> Iterator[Code]:

@@ -126,7 +126,7 @@ def _fill(
     if about:
         oldest = min(about, key=lambda alert: alert.started or _LAST)
         labels = AlertLabels(oldest.labels)
-        prepared = filling(runbook)
+        prepared = filling(runbook, part.url)
         sections = tuple(
             prepared.section(section, labels) for section in _pick(runbook, wanted, firing)
         )

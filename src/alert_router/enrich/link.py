@@ -1,10 +1,11 @@
-"""Filling placeholders in a link's destination: percent-encoded, in path and query only.
+"""A link's destination: placeholders filled percent-encoded, in path and query only, and relative
+ones resolved.
 
 A value can thereby never choose the host or the scheme, nor add a parameter or a segment.
 """
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from alert_router.enrich.placeholder import PLACEHOLDER, AlertLabels, name_of
 
@@ -13,6 +14,7 @@ _URL = re.compile(
     r"(?P<origin>(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?(?P<path>[^?#]*)(?P<query>\?[^#]*)?",
     re.DOTALL,
 )
+_RELATIVE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)[^\[\]]")  # urlsplit minds brackets
 _OPAQUE = re.compile(r"[^/?#{]*:")
 
 
@@ -29,6 +31,16 @@ def fill_url(url: str, labels: AlertLabels) -> str:
         + _fill(match["query"] or "", labels, path=False)
         + url[match.end() :]
     )
+
+
+def from_page(url: str, page: str) -> str:
+    """A relative destination as seen from the runbook's page; any other stays as it is. What
+    leads to a Markdown file leads to that runbook's page."""
+    parts = urlsplit(url) if page and _RELATIVE.match(url) else None
+    if parts is None:
+        return url
+    path = parts.path.removesuffix(".md")
+    return urljoin(page, urlunsplit(("", "", path, parts.query, parts.fragment)))
 
 
 def _fill(text: str, labels: AlertLabels, *, path: bool) -> str:

@@ -13,7 +13,7 @@ def build(site: Site, patience: Patience) -> web.Application:
     app[SITE] = site
     for method in ("POST", "PUT"):
         app.router.add_route(method, "/webhook", intake.receive)
-        app.router.add_route(method, "/webhook/{receiver:.+}", intake.receive)
+        app.router.add_route(method, "/webhook/{receiver:(?s:.+)}", intake.receive)
         app.router.add_route(method, "/-/reload", status.reload)
     app.router.add_get("/-/healthy", status.healthy)
     app.router.add_get("/-/ready", status.ready)

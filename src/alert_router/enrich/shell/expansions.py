@@ -16,8 +16,6 @@ _CHANGES = re.compile(
     re.ASCII,
 )
 _DEFAULT = re.compile(r"\$\{([A-Za-z_]\w*):?=", re.ASCII)
-_ESCAPE = re.compile(r'\\([$`"\\\n])')
-_HISTORY = re.compile(r"!\S*\Z")
 
 
 class Expansions:

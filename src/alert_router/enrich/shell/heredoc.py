@@ -31,7 +31,7 @@ def _read(script: Grammar, document: HereDocument) -> None:
     for mark in marks:
         if document.runs:
             mark.refuse(Use.RUN)
-        elif _could_end(script.text, start, close, mark, marks, document.delimiter):
+        elif _could_end(script.text, start, close, mark, marks, document):
             mark.refuse()
 
 
@@ -55,7 +55,7 @@ def _find(script: Grammar, document: HereDocument) -> tuple[int, int, int]:
 
 
 def _could_end(
-    text: str, start: int, close: int, mark: Mark, marks: list[Mark], delimiter: str
+    text: str, start: int, close: int, mark: Mark, marks: list[Mark], document: HereDocument
 ) -> bool:
     """Whether values could make the mark's line one that ends the here-document."""
     begin = max(text.rfind("\n", 0, mark.start) + 1, start)
@@ -63,10 +63,13 @@ def _could_end(
     end = close if end < 0 else end
     if text[:begin].endswith("\\\n") or text[begin:end].endswith("\\"):
         return True  # a part of a longer line
-    pattern, at = [], begin
+    while document.tabs and text.startswith("\t", begin):
+        begin += 1
+    literal, pattern, at = "", [], begin
     for other in sorted((m for m in marks if begin <= m.start < end), key=lambda m: m.start):
+        literal += text[at : other.start]
         pattern += [re.escape(text[at : other.start]), ".*"]
         at = other.end
     pattern.append(re.escape(text[at:end]))
-    line = "".join(pattern)
-    return re.fullmatch(line, delimiter) is not None or not line.replace(".*", "").strip()
+    whole = not (literal + text[at:end]).strip()
+    return whole or re.fullmatch("".join(pattern), document.delimiter) is not None

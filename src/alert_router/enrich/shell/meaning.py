@@ -19,6 +19,7 @@ from alert_router.enrich.shell.tables import (
 )
 from alert_router.enrich.shell.variables import drop_own_variables, export, read, test
 
+_BARE = re.compile(r"[\w./:=@,%+-]*", re.ASCII)
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=", re.ASCII)
 
 
@@ -80,7 +81,6 @@ def _shell(script: Grammar, head: Word, words: Sequence[Word]) -> None:
 
 def _reparse(script: Grammar, words: Sequence[Word]) -> None:
     """Read what another shell will read. One quoted string can be understood; else nothing."""
-    plain = [word for word in words if word.literal is None or word.quoted]
     if len(words) == 1 and words[0].quoted:
         word = words[0]
         start, end = words[0].quoted or (0, 0)
@@ -88,10 +88,20 @@ def _reparse(script: Grammar, words: Sequence[Word]) -> None:
         if single or not re.search(r"[\\`]|\$\(|\$\{\w+[^\w}]", script.text[start:end]):
             _read_inside(script, word, start, end, single=single)
             return
-    if plain:
-        run_all(script, words)
-    else:
+    if all(_is_bare(script, word) for word in words):
         interpret(script, words)
+    else:
+        run_all(script, words)
+
+
+def _is_bare(script: Grammar, word: Word) -> bool:
+    """Whether a word is the same to the shell that reads it next: nothing quoted, no operator."""
+    text, at = "", word.start
+    for mark in word.marks:
+        text += script.text[at : mark.start]
+        at = mark.end
+    text += script.text[at : word.end]
+    return _BARE.fullmatch(text) is not None and not _ASSIGNMENT.match(text)
 
 
 def _read_inside(script: Grammar, word: Word, start: int, end: int, *, single: bool) -> None:

@@ -56,6 +56,7 @@ _OBEYED = (
     "ex emacs nano python python2 python3 perl ruby node php lua expect busybox toybox fish csh "
     "tcsh pwsh osascript systemd-run flock gdb start-stop-daemon ansible salt pssh pdsh clush "
     "make caffeinate entr taskset chrt numactl unbuffer rlwrap hyperfine m4 bc dc "
+    "if then elif else while until do for select case function coproc "
     "torify proxychains proxychains4 dbus-run-session xvfb-run fakeroot gosu pkexec run0"
 )
 OBEYED = frozenset(_OBEYED.split())

@@ -9,14 +9,6 @@ import re
 from alert_router.enrich.shell.expansions import Expansions
 from alert_router.enrich.shell.marks import Unsure, Word
 
-_SPECIAL = frozenset("0123456789@*#?$!-")
-_IDENTIFIER = re.compile(r"(?<![\w$])[A-Za-z_]\w*", re.ASCII)
-_CHANGES = re.compile(
-    r"([A-Za-z_]\w*)(?:\[[^\]]*\])?\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))"
-    r"|(?:\+\+|--)\s*([A-Za-z_]\w*)",
-    re.ASCII,
-)
-_DEFAULT = re.compile(r"\$\{([A-Za-z_]\w*):?=", re.ASCII)
 _ESCAPE = re.compile(r'\\([$`"\\\n])')
 _HISTORY = re.compile(r"!\S*\Z")
 
