@@ -1,0 +1,134 @@
+"""Filling prose, inline code, links and code of other languages."""
+
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alert_router.enrich.fill import Filling, filling
+from alert_router.enrich.link import fill_url
+from alert_router.enrich.placeholder import AlertLabels, inert
+from alert_router.markdown import Block, Code, Link, Paragraph, plain
+from alert_router.runbook import Runbook, parse_runbook
+
+_HOST = "https://example.org"
+_encodable = st.text(st.characters(exclude_categories=("Cs",)))
+
+
+def runbook(text: str) -> Runbook:
+    return parse_runbook(text, id="r", path="r.md")
+
+
+def fill(text: str, **labels: str) -> tuple[Block, ...]:
+    book = runbook(f"# R\n\n## Mitigation\n\n{text}")
+    section = Filling(book).section(book.sections[0], AlertLabels(labels))
+    return (*section.intro, *(block for step in section.steps for block in step.blocks))
+
+
+def words(text: str, **labels: str) -> str:
+    [block] = fill(text, **labels)
+    assert isinstance(block, Paragraph)
+    return plain(block.children)
+
+
+def test_prose_and_inline_code_take_plain_values() -> None:
+    text = "Pod **$pod** in `ns/$namespace`, {{ $labels.pod }}."
+
+    assert words(text, pod="web-1", namespace="a") == "Pod web-1 in ns/a, web-1."
+
+
+@pytest.mark.parametrize(
+    "text", ["It costs $5.", "See $PATH and $HOME.", "$other", "a $ b", "$$pod"]
+)
+def test_what_is_no_label_stays_in_prose(text: str) -> None:
+    assert words(text, pod="web", path="x", home="y") == text
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_prose_never_holds_what_is_not_plain(value: str) -> None:
+    found = words("a $pod `$pod` b", pod=value)
+
+    assert found == (f"a {value} {value} b" if inert(value) else "a $pod $pod b")
+
+
+def test_values_are_never_read_as_markdown() -> None:
+    assert words("see $pod", pod="https://evil.example") == "see https://evil.example"
+    [block] = fill("see $pod", pod="https://evil.example")
+    assert isinstance(block, Paragraph)
+    assert not any(isinstance(span, Link) for span in block.children)
+
+
+@pytest.mark.parametrize("language", ["yaml", "json", "sql", "text", ""])
+def test_code_of_other_languages_shows_the_values_beside_it(language: str) -> None:
+    [block] = fill(f"```{language}\nname: $pod, $HOME, $other\n```", pod="$(x)", home="h")
+
+    assert isinstance(block, Code)
+    assert block.text == "name: $pod, $HOME, $other"
+    assert block.values == (("pod", "$(x)"),)
+
+
+def test_each_fence_is_filled_by_its_language() -> None:
+    blocks = fill('```sh\nc $pod\n```\n\n```promql\nup{pod=~"$pod"}\n```', pod="a.b")
+
+    assert [block.text for block in blocks if isinstance(block, Code)] == [
+        "c a.b",
+        'up{pod=~"a\\\\.b"}',
+    ]
+
+
+def test_lists_tables_quotes_and_titles_are_filled() -> None:
+    book = runbook(
+        "# R\n\n## Mitigation\n\n> q $pod\n\n| h $pod |\n| --- |\n| c $pod |\n\n"
+        "1. Look at $pod\n\n   - in $pod\n\n   ```sh\n   c $pod\n   ```\n"
+    )
+    filled = Filling(book).section(book.sections[0], AlertLabels({"pod": "web"}))
+
+    assert "$pod" not in repr(filled)
+    assert filled.steps[0].title == "Look at web"
+
+
+def test_an_assignment_in_a_section_that_is_not_shown_counts() -> None:
+    book = runbook(
+        "# R\n\n## Detection\n\n```sh\nPOD=$(d)\n```\n\n## Mitigation\n\n```sh\nc $POD\n```\n"
+    )
+    section = book.sections[1]
+
+    filled = filling(book).section(section, AlertLabels({"pod": "web"}))
+
+    assert filled == section
+
+
+@settings(deadline=None)
+@given(_encodable)
+def test_a_value_stays_in_its_place_in_a_link(value: str) -> None:
+    labels = AlertLabels({"pod": value})
+
+    path = urlsplit(fill_url(f"{_HOST}/a/$pod/b", labels))
+    assert (path.scheme, path.netloc, path.query, path.fragment) == ("https", "example.org", "", "")
+    assert path.path.count("/") == 3
+    if value.strip("."):
+        assert unquote(path.path) == f"/a/{value}/b"
+    query = urlsplit(fill_url(f"{_HOST}/a?x=$pod&y=1#f", labels))
+    assert parse_qs(query.query, keep_blank_values=True) == {"x": [value], "y": ["1"]}
+    assert query.fragment == "f"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://$pod/x", "https://$pod.example.org", "$pod://x/", "https://x.org/#$pod", "mailto:$pod",
+     "javascript:$pod", "//$pod/x", "https://u:$pod@x.org/", "https://x.org:$pod/"],
+)  # fmt: skip
+def test_no_value_chooses_scheme_host_or_fragment(url: str) -> None:
+    assert fill_url(url, AlertLabels({"pod": "evil"})) == url
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", "\ud800"])
+def test_a_path_is_not_led_elsewhere(value: str) -> None:
+    assert fill_url("/x/$pod", AlertLabels({"pod": value})) == "/x/$pod"
+
+
+def test_a_link_without_origin_cannot_get_one() -> None:
+    assert fill_url("$pod", AlertLabels({"pod": "https://evil/"})) == "https%3A%2F%2Fevil%2F"
+    assert fill_url("/$pod", AlertLabels({"pod": "/evil"})) == "/%2Fevil"
