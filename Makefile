@@ -27,6 +27,7 @@ check: $(DEV) ## Format, lint, types, floors, documents
 	$(BIN)/lint-imports
 	$(BIN)/alert-router check
 	$(BIN)/alert-router test config/routing-tests.yaml
+	$(BIN)/pytest -q tests/test_docs.py tests/config/test_config_docs.py
 
 bench: $(DEV) ## Measure, as ratios against baselines of the same run
 	@scripts/packages.sh wrk prometheus-alertmanager || true

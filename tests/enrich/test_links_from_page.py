@@ -11,7 +11,7 @@ PAGE = "https://alerts.example.org/runbooks/alerts/high-error-rate"
     ("url", "expected"),
     [
         ("database-issues.md", "https://alerts.example.org/runbooks/alerts/database-issues"),
-        ("database-issues.md#mitigation", "https://alerts.example.org/runbooks/alerts/database-issues#mitigation"),  # noqa: E501
+        ("database-issues.md#mitigation", "https://alerts.example.org/runbooks/alerts/database-issues#mitigation"),
         ("../operations/rollback.md", "https://alerts.example.org/runbooks/operations/rollback"),
         ("./x.md?y=1", "https://alerts.example.org/runbooks/alerts/x?y=1"),
         ("#verification", f"{PAGE}#verification"),

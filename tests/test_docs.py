@@ -1,0 +1,101 @@
+"""The documents: links lead somewhere, examples load, and every metric is described."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alert_router.config import load
+from alert_router.markdown import Block, Code, Heading, Inline, Link, parse, plain, slug
+from alert_router.metrics import Metrics
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    page for pattern in ("*.md", "docs/**/*.md", "runbooks/**/*.md") for page in ROOT.glob(pattern)
+)
+
+
+def walk(value: object) -> Iterator[object]:
+    """Every block and span of a tree."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from walk(item)
+    elif hasattr(value, "__dataclass_fields__"):
+        yield value
+        for name in value.__dataclass_fields__:
+            yield from walk(getattr(value, name))
+
+
+def tree(page: Path) -> tuple[Block, ...]:
+    return parse(page.read_text(encoding="utf-8"))
+
+
+def links(page: Path) -> list[str]:
+    return [span.url for span in walk(tree(page)) if isinstance(span, Link)]
+
+
+def anchors(page: Path) -> set[str]:
+    def words(children: tuple[Inline, ...]) -> str:
+        return slug(plain(children))
+
+    return {words(block.children) for block in walk(tree(page)) if isinstance(block, Heading)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_and_anchor_leads_somewhere(page: Path) -> None:
+    for url in links(page):
+        if re.match(r"[a-z]+:", url):
+            continue
+        path, _, anchor = url.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), url
+        if anchor:
+            assert anchor in anchors(target), url
+
+
+def fences(page: Path, language: str) -> list[str]:
+    return [
+        block.text
+        for block in walk(tree(page))
+        if isinstance(block, Code) and block.language == language
+    ]
+
+
+def test_the_configuration_of_the_readme_loads(tmp_path: Path) -> None:
+    examples = {
+        text.splitlines()[0].removeprefix("# ").split(":")[0]: text
+        for text in fences(ROOT / "README.md", "yaml")
+        if text.startswith("# config/")
+    }
+    assert set(examples) == {"config/alert-router.yaml", "config/routing.yaml"}
+    shutil.copytree(ROOT / "runbooks", tmp_path / "runbooks")
+    for name, text in examples.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace("/var/lib/alert-router", str(tmp_path)))
+    loaded = load(tmp_path / "config" / "alert-router.yaml")
+    assert loaded.tree.match({"severity": "critical"}) == ("oncall",)
+    assert loaded.table.match({"component": "redis"}) == 0
+
+
+def test_every_metric_is_described_in_operations_and_no_other() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    exported = set()
+    for family in Metrics().registry.collect():
+        if family.name.startswith("alert_router_"):
+            suffix = "_total" if family.type == "counter" else ""
+            exported.add(family.name.removeprefix("alert_router_") + suffix)
+    table = text.split("## Metrics")[1].split("Worth an alert")[0]
+    described = {
+        name.split("{")[0]
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([a-z_]+)(?:\{[^}]*\})?`", row.split("|")[1])
+    }
+    assert described == exported
+
+
+def test_the_changelog_has_a_place_for_what_is_not_released() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
