@@ -100,9 +100,9 @@ def check_guest(path: Path) -> None:
     """
     try:
         owner = path.stat().st_uid
+        in_use = all(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
     except OSError as error:
         raise StoreUnavailable(f"cannot open the store {path}: {error.strerror}") from error
-    in_use = all(path.with_name(path.name + end).exists() for end in ("-wal", "-shm"))
     if os.geteuid() not in (0, owner) and not in_use:
         raise StoreUnavailable(
             f"the store {path} belongs to user {owner}, who could not write what this user "

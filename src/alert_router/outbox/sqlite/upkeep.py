@@ -108,4 +108,7 @@ def _give_back(session: Session) -> None:
     (unused,) = session.execute("PRAGMA freelist_count").fetchone()
     (pages,) = session.execute("PRAGMA page_count").fetchone()
     if unused > max(_FREE_PAGES, pages // 4):
-        session.execute(f"PRAGMA incremental_vacuum({_GIVEN_BACK})").fetchall()
+        # One at a time: the statement gives back a page a step, and Python's cursor takes one
+        # step of a statement without columns.
+        for _ in range(_GIVEN_BACK):
+            session.execute("PRAGMA incremental_vacuum(1)")

@@ -1,0 +1,159 @@
+"""Deliveries as people see and handle them."""
+
+import pytest
+
+from alert_router.outbox.base import Destination, State, Verdict
+from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
+
+
+async def kill(outbox, *groups, to=A):
+    """Accept the groups, one lane after another, and have them die."""
+    for one in groups:
+        await put(outbox, one)
+        await end(outbox, await take_one(outbox, to), Verdict.DEAD, reason="rejected")
+
+
+async def test_lists_are_newest_first_filtered_and_paged(outbox):
+    await kill(outbox, group("one", lane="x"), group("two", lane="y"))
+    await put(outbox, group("three", B, lane="x"), group("four", lane="z"))
+
+    async def listed(**how):
+        return [row.group for row in await outbox.list(**how)]
+
+    assert await listed() == ["four", "three", "two", "one"]
+    assert await listed(state=State.DEAD) == ["two", "one"]
+    assert await listed(state=State.WAITING, destination=A) == ["four"]
+    assert await listed(destination=Destination("no", "such")) == []
+    page = await outbox.list(limit=2)
+    assert await listed(limit=1, before=page[-1].id) == ["two"]
+
+
+async def test_show_has_the_row_and_the_body_as_it_came(outbox):
+    await put(outbox, group("one", body=b"\xff\x00raw"))
+    [row] = await outbox.list()
+    assert await outbox.show(row.id) == (row, b"\xff\x00raw")
+    assert row.fingerprints == ("fp-one",)
+    assert await outbox.show(99) is None
+
+
+async def test_a_dead_delivery_goes_again_as_a_new_one_and_counts_as_dead_no_more(outbox):
+    await kill(outbox, group("one"))
+    [dead] = await outbox.list()
+
+    new = await outbox.replay(dead.id, now=NOW + 500)
+
+    claim = await take_one(outbox)
+    assert (names(claim), claim.attempt) == (["one"], 1)
+    assert (claim.groups[0].delivery, claim.groups[0].accepted_at) == (new, NOW + 500)
+    assert await outbox.list(state=State.DEAD) == []
+    assert (await outbox.backlog())[0].dead == 0
+    old, _ = await outbox.show(dead.id)
+    assert (old.state, old.message) == (State.DEAD, f"replayed as {new}")
+
+
+async def test_the_dead_of_a_lane_are_replayed_in_their_order(outbox):
+    await kill(outbox, group("one"), group("two"))
+    for row in reversed(await outbox.list()):
+        await outbox.replay(row.id, now=NOW)
+    assert names(await take_one(outbox)) == ["one", "two"]
+
+
+async def test_a_replay_takes_force_once_the_lane_has_moved_on(outbox):
+    await kill(outbox, group("one"))
+    await put(outbox, group("two"))
+    with pytest.raises(ValueError, match="something newer"):
+        await outbox.replay(1, now=NOW)
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    with pytest.raises(ValueError, match="something newer"):
+        await outbox.replay(1, now=NOW)
+
+    await outbox.replay(1, now=NOW, force=True)
+    assert names(await take_one(outbox)) == ["one"]
+
+
+async def test_a_replay_takes_force_the_second_time(outbox):
+    await kill(outbox, group("one"))
+    new = await outbox.replay(1, now=NOW)
+    with pytest.raises(ValueError, match=f"replayed already, as {new}"):
+        await outbox.replay(1, now=NOW)
+    assert await outbox.replay(1, now=NOW, force=True) > new
+
+
+async def test_what_was_delivered_can_be_sent_again(outbox):
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    await outbox.replay(1, now=NOW)
+    assert names(await take_one(outbox)) == ["one"]
+
+
+async def test_a_replay_to_another_destination_joins_its_lane_of_the_same_group(outbox):
+    await kill(outbox, group("one", A, B))
+    await outbox.replay(1, now=NOW, to=B)
+    assert await take(outbox, A) == []
+    assert names(await take_one(outbox, B)) == ["one", "one"]
+
+    await outbox.replay(1, now=NOW, to=Destination("new", "one"), force=True)
+    assert names(await take_one(outbox, Destination("new", "one"))) == ["one"]
+
+
+async def test_what_waits_or_is_not_there_cannot_be_replayed(outbox):
+    await put(outbox, group("one"))
+    with pytest.raises(ValueError, match="waits still"):
+        await outbox.replay(1, now=NOW, force=True)
+    with pytest.raises(LookupError):
+        await outbox.replay(2, now=NOW)
+
+
+async def test_a_dead_or_waiting_delivery_can_be_discarded(outbox):
+    await kill(outbox, group("one"))
+    await put(outbox, group("two"))
+
+    for delivery in (1, 2):
+        await outbox.discard(delivery, now=NOW)
+        with pytest.raises(LookupError):
+            await outbox.discard(delivery, now=NOW)
+
+    assert await outbox.list() == []
+    assert await take(outbox) == []
+    await put(outbox, group("three"))
+    assert names(await take_one(outbox)) == ["three"]
+
+
+async def test_what_was_delivered_or_is_being_sent_cannot_be_discarded(outbox):
+    await put(outbox, group("one"))
+    claim = await take_one(outbox)
+    with pytest.raises(ValueError, match="being sent"):
+        await outbox.discard(1, now=NOW)
+    await put(outbox, group("two"))
+    await outbox.discard(2, now=NOW)  # behind the one that is being sent
+
+    await end(outbox, claim, Verdict.DELIVERED)
+    with pytest.raises(ValueError, match="delivered"):
+        await outbox.discard(1, now=NOW)
+    assert await take(outbox) == []
+
+
+async def test_discarding_part_of_a_batch_in_doubt_leaves_the_rest_under_its_id(outbox):
+    await put(outbox, group("one"), group("two"))
+    first = await take_one(outbox)
+    await put(outbox, group("three"))
+    await end(outbox, first, Verdict.DOUBT)
+    await outbox.discard(2, now=NOW)
+
+    second = await take_one(outbox)
+    assert (names(second), second.id) == (["one"], first.id)
+
+    await end(outbox, second, Verdict.DOUBT)
+    await outbox.discard(1, now=NOW)
+    third = await take_one(outbox)
+    assert (names(third), third.resent) == (["three"], False)
+    assert third.id != first.id
+
+
+async def test_discarding_what_a_dead_process_was_sending(outbox):
+    await put(outbox, group("one"))
+    claim = await take_one(outbox)
+    await outbox.discard(1, now=NOW + LEASE)
+    assert await take(outbox, now=NOW + LEASE) == []
+    await end(outbox, claim, Verdict.DELIVERED)
+    assert await outbox.list() == []

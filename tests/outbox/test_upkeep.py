@@ -1,0 +1,126 @@
+"""The backlog, expiry and pruning."""
+
+import asyncio
+
+from alert_router.outbox.base import Backlog, State, Verdict
+from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
+
+DAY = 86_400.0
+
+
+async def test_the_backlog_counts_what_waits_and_what_is_dead(outbox):
+    assert await outbox.backlog() == []
+    await put(outbox, group("one", A, B, at=NOW - 9), group("two", A), group("three", lane="x"))
+    await end(outbox, await take_one(outbox, B), Verdict.DELIVERED)
+    await end(outbox, await take_one(outbox, A, fold=False), Verdict.DEAD)
+
+    assert await outbox.backlog() == [
+        Backlog(A, waiting=2, oldest_accepted_at=NOW, dead=1),
+        Backlog(B, waiting=0, oldest_accepted_at=None, dead=0),
+    ]
+
+
+async def test_what_waits_too_long_expires_unless_it_is_being_sent(outbox):
+    await put(outbox, group("sent", lane="x", at=NOW - 9), group("old", lane="y", at=NOW - 9))
+    await take_one(outbox)
+    await put(outbox, group("behind", lane="x", at=NOW - 8), group("new", lane="y", at=NOW))
+
+    assert await outbox.expire(older_than=NOW - 5, now=NOW) == 2
+
+    dead = await outbox.list(state=State.DEAD)
+    assert {(row.group, row.reason, row.settled_at) for row in dead} == {
+        ("old", "expired", NOW),
+        ("behind", "expired", NOW),
+    }
+    assert [names(claim) for claim in await take(outbox)] == [["new"]]
+    assert await outbox.expire(older_than=NOW - 5, now=NOW + LEASE) == 1
+
+
+async def test_many_expire_in_one_go(outbox):
+    many = [group(f"{n}", lane=f"{n % 40}") for n in range(1200)]
+    await asyncio.gather(*(outbox.accept(one, 0) for one in many))
+    assert await outbox.expire(older_than=NOW + 1, now=NOW) == 1200
+    assert (await outbox.backlog())[0].dead == 1200
+    assert await take(outbox) == []
+
+
+async def test_what_waits_for_unknown_destinations_expires(outbox):
+    await put(outbox, group("one", A, B, at=NOW - 9), group("two", B))
+    assert await outbox.expire_unknown(frozenset({A}), older_than=NOW - 5, now=NOW) == 1
+    [dead] = await outbox.list(state=State.DEAD)
+    assert (dead.group, dead.destination) == ("one", B)
+    assert len(await outbox.list(state=State.WAITING)) == 2
+
+
+async def settle_three(outbox):
+    """One delivered, one dead, one that waits; each in a lane of its own."""
+    await put(outbox, *(group(name, lane=name) for name in ("delivered", "dead", "waiting")))
+    delivered, dead = await take(outbox, limit=2)
+    await end(outbox, delivered, Verdict.DELIVERED)
+    await end(outbox, dead, Verdict.DEAD)
+
+
+async def prune(outbox, delivered_before=NOW - 1, dead_before=NOW - 1, limit=100):
+    return await outbox.prune(
+        delivered_before=delivered_before, dead_before=dead_before, limit=limit
+    )
+
+
+async def test_settled_rows_are_pruned_by_age_each_kind_by_its_own(outbox):
+    await settle_three(outbox)
+    assert await prune(outbox) == 0
+    assert await prune(outbox, delivered_before=NOW + 1) == 1
+    assert [row.group for row in await outbox.list()] == ["waiting", "dead"]
+    assert await prune(outbox, dead_before=NOW + 1) == 1
+    assert [row.group for row in await outbox.list()] == ["waiting"]
+
+
+async def test_pruning_goes_in_small_steps_until_it_says_0(outbox):
+    await put(outbox, *(group(f"{n}") for n in range(5)))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    steps = [await prune(outbox, delivered_before=NOW + 1, limit=2) for _ in range(4)]
+    assert steps == [2, 2, 1, 0]
+
+
+async def test_a_group_stays_while_one_of_its_deliveries_needs_it(outbox):
+    await put(outbox, group("one", A, B))
+    await end(outbox, await take_one(outbox, A), Verdict.DELIVERED)
+    await prune(outbox, delivered_before=NOW + 1)
+    [waiting] = (await take_one(outbox, B)).groups
+    assert waiting.body == b"one"
+
+
+async def test_the_last_word_outlives_its_deliveries_by_a_day(outbox):
+    await put(outbox, group("one", says="x"))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    window = 10 * DAY
+
+    await prune(outbox, delivered_before=NOW + DAY - 1)
+    assert await outbox.list() == []
+    assert (await outbox.accept(group("two", says="x"), window)).id == "one"
+    assert await prune(outbox, delivered_before=NOW + DAY + 1) == 1
+    assert (await outbox.accept(group("two", says="x"), window)).id == "two"
+
+
+async def test_a_last_word_is_forgotten_though_its_lane_is_still_in_use(outbox):
+    await put(outbox, group("one", says="x"))
+    assert await prune(outbox, delivered_before=NOW + DAY + 1) == 1
+    assert await prune(outbox, delivered_before=NOW + DAY + 1) == 0
+    assert (await outbox.accept(group("two", says="x"), 10 * DAY)).id == "two"
+    assert names(await take_one(outbox)) == ["one", "two"]
+
+
+async def test_a_reference_outlives_its_deliveries_by_a_week(outbox):
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED, reference="ts")
+    await prune(outbox, delivered_before=NOW + 7 * DAY - 1)
+    assert await outbox.list() == []
+    await put(outbox, group("two"))
+    claim = await take_one(outbox)
+    assert claim.reference == "ts"
+    await end(outbox, claim, Verdict.DELIVERED)
+
+    while await prune(outbox, delivered_before=NOW + 7 * DAY + 1):
+        pass
+    await put(outbox, group("three"))
+    assert (await take_one(outbox)).reference is None
