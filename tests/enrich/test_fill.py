@@ -117,8 +117,8 @@ def test_a_value_stays_in_its_place_in_a_link(value: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://$pod/x", "https://$pod.example.org", "$pod://x/", "https://x.org/#$pod", "mailto:$pod",
-     "javascript:$pod", "//$pod/x", "https://u:$pod@x.org/", "https://x.org:$pod/"],
+    ["https://$pod/x", "https://$pod.example.org", "$pod://x/", "https://x.org/#$pod",
+     "mailto:$pod", "javascript:$pod", "//$pod/x", "https://u:$pod@x.org/", "https://x.org:$pod/"],
 )  # fmt: skip
 def test_no_value_chooses_scheme_host_or_fragment(url: str) -> None:
     assert fill_url(url, AlertLabels({"pod": "evil"})) == url

@@ -52,7 +52,7 @@ def test_equality_selects_exactly_the_value(quote: str, operator: str, value: st
 
     if filled.values:
         assert quote == "`"
-        assert set("`\r") & set(value)
+        assert set("`\r\\") & set(value)
         assert "$pod" in filled.text
         return
     [(name, _, found), rest] = matchers(filled.text)
@@ -71,6 +71,7 @@ def test_a_regular_expression_selects_exactly_the_value(quote: str, value: str, 
 
     if filled.values:
         assert quote == "`"
+        assert set("`\r\\[]^") & set(value)
         return
     [(_, _, pattern)] = matchers(filled.text)
     compiled = re2.compile("(?s)" + pattern)
@@ -90,7 +91,8 @@ def test_within_a_longer_expression_the_value_stays_a_part(value: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["rate(x[$pod])", "$pod", "sum by ($pod) (x)", "x > $pod", 'label_replace(x, "a", "$pod", "b", "c")',
+    ["rate(x[$pod])", "$pod", "sum by ($pod) (x)", "x > $pod",
+     'label_replace(x, "a", "$pod", "b", "c")',
      'count_values("$pod", x)', 'x{a=~"[$pod]"}', 'x{a=~"b{$pod}"}', 'x{a="\\\\$pod"}', '"$pod"',
      'x{a=~"(?P<$pod>b)"}', 'x{a="$pod'],
 )  # fmt: skip
@@ -113,12 +115,15 @@ def test_a_quote_in_a_comment_opens_no_string() -> None:
 
 
 def test_line_filters_of_logql() -> None:
-    text = '{app="$app"} |= "$a" != `$a` |~ "$a" or "$a" !~ `$a` | json b="$a" | line_format "{{.x}} $a"'
+    text = (
+        '{app="$app"} |= "$a" != `$a` |~ "$a" or "$a" !~ `$a`'
+        ' | json b="$a" | line_format "{{.x}} $a"'
+    )
 
     filled = fill(text, app="x", a="a.b")
 
     assert filled.text == (
-        '{app="x"} |= "a.b" != `a.b` |~ "a\\\\.b" or "a\\\\.b" !~ `a\\.b`'
+        '{app="x"} |= "a.b" != `a.b` |~ "a\\\\.b" or "a\\\\.b" !~ `a[.]b`'
         ' | json b="$a" | line_format "{{.x}} $a"'
     )
     assert filled.values == (("a", "a.b"),)

@@ -108,8 +108,8 @@ def test_bash_stops_where_a_value_is_missing(bash: Bash, reference: list[Ran]) -
     unfilled = bash.run([fill(text, {}).text for text in FILLED])
 
     for text, known, ran in zip(FILLED, reference, unfilled, strict=True):
-        if "'" in text or "#" in text:
-            continue  # what the shell does not expand stops nothing
+        if any(part in text for part in ("'", "#", "$(", "<(")):
+            continue  # what the shell does not expand stops nothing, nor does a command within
         carried = {words for words in known.programs if any(_STANDS_FOR in word for word in words)}
         emptied = {tuple(w.replace(_STANDS_FOR, "") for w in words) for words in carried}
         assert not emptied & set(ran.programs), text

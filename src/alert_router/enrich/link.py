@@ -15,15 +15,13 @@ _URL = re.compile(
     re.DOTALL,
 )
 _RELATIVE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)[^\[\]]")  # urlsplit minds brackets
-_OPAQUE = re.compile(r"[^/?#{]*:")
+_OPAQUE = re.compile(r"[^/?#]*:")  # a scheme without a host, such as mailto
 
 
 def fill_url(url: str, labels: AlertLabels) -> str:
     """The destination for an alert; what cannot be filled stays as written."""
-    if "$" not in url or (_OPAQUE.match(url) and "//" not in url.split("?", 1)[0]):
-        return url
-    match = _URL.match(url)
-    if match is None:
+    match = _URL.match(url) if "$" in url else None
+    if match is None or (match["origin"] is None and _OPAQUE.match(url)):
         return url
     return (
         (match["origin"] or "")

@@ -28,6 +28,9 @@ _OPERATORS = _REGEX_OPERATORS | {"=", "!=", "|="}
 _TEMPLATE_STAGES = frozenset(("label_format", "line_format", "json", "logfmt", "regexp", "pattern"))
 # What Go's regexp.QuoteMeta escapes.
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
+# What cannot stand between backticks: Go drops carriage returns there, and not every parser takes
+# a backslash as it is, so that a regular expression is quoted by classes, and these have no class.
+_BETWEEN_BACKTICKS = {False: frozenset("`\r\\"), True: frozenset("`\r\\[]^")}
 _UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -45,12 +48,14 @@ class _Slot:
     def fill(self, value: str) -> str | None:
         if not self.quote or _has_surrogate(value):
             return None
+        if self.quote == "`" and not _BETWEEN_BACKTICKS[self.regex].isdisjoint(value):
+            return None
         if self.regex:
-            value = _META.sub(r"\\\g<0>", value)
+            value = _META.sub("[\\g<0>]" if self.quote == "`" else r"\\\g<0>", value)
             if self.repeated:
                 value = f"(?:{value})"
         if self.quote == "`":
-            return None if "`" in value or "\r" in value else value
+            return value
         return "".join(_escape(char, self.quote) for char in value)
 
 
@@ -87,6 +92,7 @@ def _compile(text: str) -> tuple[str | _Slot, ...]:
             plain = token.end()
         elif kind == "operator":
             operator = written if written in _OPERATORS else ""
+            stage = stage if written == "=" else ""  # a filter follows, without another `|`
         elif kind == "word" and written == "or":
             operator = last if last in ("|~", "!~", "|=", "!=") else ""  # `|= "a" or "b"`
         elif kind != "blank":
