@@ -36,6 +36,9 @@ from alert_router.markdown import (
 )
 from alert_router.runbook.model import Runbook, Section, Step
 
+_REMEMBERED = 256  # filled sections of a runbook
+_LONGEST = 256  # characters of a value; longer ones are not worth keeping, and values are hostile
+
 
 class Filling:
     """A runbook made ready to be filled; its shell fences are read once, all together.
@@ -46,6 +49,10 @@ class Filling:
 
     def __init__(self, runbook: Runbook, page: str = "") -> None:
         self._page = page
+        # The runbook is kept so that no other section can come to have the id of one of its own.
+        self._runbook = runbook
+        self._names: dict[int, tuple[str, ...]] = {}
+        self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
         fences = list(_shell_fences(runbook))
         templates = compile_fences([(fence.text, fence.language) for fence in fences])
         self._templates: dict[tuple[int, str], Template] = {
@@ -54,7 +61,25 @@ class Filling:
         }
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
-        """The section for an alert."""
+        """The section for an alert. Remembered by the values it takes, since the same alerts
+        come again and again."""
+        names = self._names.get(id(section))
+        if names is None:
+            asking = labels.apart()
+            self._fill(section, asking)
+            names = self._names[id(section)] = tuple(sorted(asking.asked))
+        values = tuple(labels.get(name) for name in names)
+        if any(value and len(value) > _LONGEST for value in values):
+            return self._fill(section, labels)
+        key = (id(section), values)
+        filled = self._filled.get(key)
+        if filled is None:
+            if len(self._filled) >= _REMEMBERED:
+                self._filled.clear()
+            filled = self._filled[key] = self._fill(section, labels)
+        return filled
+
+    def _fill(self, section: Section, labels: AlertLabels) -> Section:
         return replace(
             section,
             title=self._inlines(section.title, labels),

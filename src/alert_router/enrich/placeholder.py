@@ -46,11 +46,12 @@ def name_of(match: re.Match[str]) -> str:
 class AlertLabels:
     """The labels of one alert, looked up by a placeholder's name whatever its case.
 
-    `used` collects the labels that were asked for and are there.
+    `used` collects the labels that were asked for and are there, `asked` all names.
     """
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = labels
+        self.asked: set[str] = set()
         self._folded: dict[str, str] = {}
         for label in sorted(labels, reverse=True):
             self._folded[label.casefold()] = label
@@ -58,8 +59,13 @@ class AlertLabels:
 
     def get(self, name: str) -> str | None:
         """The value; the label of exactly that case goes first."""
+        self.asked.add(name)
         label: str | None = name if name in self._labels else self._folded.get(name.casefold())
         if label is None:
             return None
         self.used.add(label)
         return self._labels[label]
+
+    def apart(self) -> "AlertLabels":
+        """The same labels, with records of their own."""
+        return AlertLabels(self._labels)

@@ -4,19 +4,35 @@ Whatever reads Alertmanager's webhook reads this one; `runbooks` and `alert_rout
 """
 
 import base64
+import re
 import time
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import to_json
 
-from alert_router.markdown import Block, Code, Item, ListBlock, Quote, plain, to_text
+from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
+from alert_router.notify import summary
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.notify.http import post
 from alert_router.notify.secrets import SecretField
 from alert_router.runbook.model import Section, Step
 from alert_router.secret import SecretUnavailable
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_OURS = frozenset(("connection", "content-length", "content-type", "host", "transfer-encoding"))
+
+
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError("expected the name of a header: letters, digits and dashes")
+    if name.lower() in _OURS or name.lower().startswith("webhook-"):
+        raise ValueError("this header is set by the router itself")
+    return name
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
 class WebhookNotifier(Notifier):
@@ -27,7 +43,7 @@ class WebhookNotifier(Notifier):
     bearer_token: SecretField | None = None
     username: str = ""
     password: SecretField | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[HeaderName, SecretField] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:
@@ -35,6 +51,13 @@ class WebhookNotifier(Notifier):
             raise ValueError("give `bearer_token` or `username` and `password`, not both")
         if bool(self.username) != bool(self.password):
             raise ValueError("`username` and `password` go together")
+        if ":" in self.username:
+            raise ValueError("a `username` of basic authentication cannot hold a colon")
+        given = [name.lower() for name in self.headers]
+        if len(set(given)) < len(given):
+            raise ValueError("`headers`: a name is given twice")
+        if "authorization" in given and (self.bearer_token or self.password):
+            raise ValueError("`headers`: Authorization comes from the other keys already")
         return self
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
@@ -53,11 +76,12 @@ class WebhookNotifier(Notifier):
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         try:
+            own = {name: value.read() for name, value in self.headers.items()}
             authorization = self._authorization()
         except SecretUnavailable as error:
             return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
         headers = {
-            **self.headers,
+            **own,
             **authorization,
             "Content-Type": "application/json",
             "webhook-id": sending.id,
@@ -96,10 +120,26 @@ def _runbook(part: RunbookPart, detail: Detail) -> dict[str, Any]:
     return told
 
 
+# Filled sections are shared by the notifications of like alerts: they are put into words once.
+_REMEMBERED = 512
+_told: dict[tuple[int, Detail], tuple[Section, dict[str, Any]]] = {}
+
+
 def _section(section: Section, detail: Detail) -> dict[str, Any]:
+    """The section as data; the same object for the same section, so not to be changed."""
+    key = (id(section), detail)
+    known = _told.get(key)
+    if known is None or known[0] is not section:
+        if len(_told) >= _REMEMBERED:
+            _told.clear()
+        known = _told[key] = (section, _tell(section, detail))
+    return known[1]
+
+
+def _tell(section: Section, detail: Detail) -> dict[str, Any]:
     steps = [
-        _step(step, whole=detail is Detail.FULL or (detail is Detail.FIRST_STEPS and not number))
-        for number, step in enumerate(section.steps)
+        _step(step, whole=summary.is_whole(number, detail))
+        for number, step in enumerate(section.steps, 1)
     ]
     told: dict[str, Any] = {"name": section.name, "title": plain(section.title), "steps": steps}
     if detail > Detail.TITLES:
@@ -128,6 +168,6 @@ def _commands(blocks: tuple[Block, ...]) -> list[dict[str, Any]]:
         elif isinstance(block, ListBlock):
             for item in block.items:
                 found += _commands(item.blocks)
-        elif isinstance(block, Quote | Item):
+        elif isinstance(block, Quote):
             found += _commands(block.blocks)
     return found
