@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic_core import from_json
 
 from alert_router.notification import Detail, Notification
 from alert_router.notify.secrets import fold_files
@@ -107,6 +108,10 @@ class Notifier(BaseModel, ABC):
     async def notify(self, payload: Any, sending: Sending) -> Outcome:
         """Send what `render` made. Never raises for anything the destination does."""
 
+    def readable(self, payload: Any) -> Any:
+        """What `render` made, for people and machines to look at: text, or data for JSON."""
+        return from_json(payload)
+
     @model_validator(mode="before")
     @classmethod
     def _files_of_secrets(cls, data: Any, info: ValidationInfo) -> Any:
@@ -123,9 +128,13 @@ class Notifier(BaseModel, ABC):
         ]
 
     def secrets(self) -> list[Secret]:
-        """The secrets it uses."""
-        found = (getattr(self, name) for name in self._secret_fields())
-        return [secret for secret in found if secret is not None]
+        """The secrets it uses, those in mappings (headers) included."""
+        found: list[Secret] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            values = value.values() if isinstance(value, dict) else (value,)
+            found += (secret for secret in values if isinstance(secret, Secret))
+        return found
 
     def secrets_missing(self) -> list[str]:
         """Sentences about secrets that cannot be read now; empty if all is well."""

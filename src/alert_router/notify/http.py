@@ -8,22 +8,56 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from alert_router import __version__
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
+from alert_router.notify.redact import clean
 from alert_router.secret import Secret, SecretUnavailable
 
 _ANSWER_LIMIT = 64 * 1024  # bytes read of an answer
-_EXCERPT = 200  # characters of it shown
+_CHUNK = 256 * 1024  # bytes of a body written at once
 _RETRY_AFTER_CAP = 3600.0  # seconds
 USER_AGENT = f"alert-router/{__version__}"
 
 # What a body says against a 2xx status; None if it agrees.
 Check = Callable[[bytes], str | None]
+
+
+class _Body(aiohttp.Payload):
+    """A request's body that knows whether any of it may have left. A server that has seen the
+    headers only has no request yet, so until then nothing is in doubt."""
+
+    _value: bytes
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__(value)
+        self._size = len(value)
+        self.begun = False
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self.begun = True
+        for start in range(0, max(len(self._value), 1), _CHUNK):
+            await writer.write(self._value[start : start + _CHUNK])
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back: `whole` unless it broke off or took too long; a body beyond the limit
+    counts as whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool
 
 
 async def post(
@@ -42,63 +76,95 @@ async def post(
     """
     try:
         target = url.read()
-        hidden = (target, *(secret.read() for secret in secrets))
+        hidden = [target, *(secret.read() for secret in secrets)]
     except SecretUnavailable as error:
         return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
+    hidden += headers.get("Authorization", "").split()[1:]
+    data = _Body(body)
     try:
-        async with asyncio.timeout(limit):
-            return await _exchange(session, target, body, headers, check, hidden)
-    except TimeoutError:
-        return Failed(Reason.TIMEOUT, f"no answer within {limit:g} s", in_doubt=True)
-    except aiohttp.InvalidURL:
-        return Failed(Reason.MISCONFIGURED, "the URL is none", Remedy.HOLD)
-    except aiohttp.ClientConnectorError as error:  # nothing has been sent
-        why = type(error.os_error).__name__
-        return Failed(Reason.CONNECTION, f"cannot connect: {error.os_error.strerror or why}")
-    except (aiohttp.ClientError, OSError) as error:
-        # aiohttp's texts hold the URL, which is a secret: only the kind of error is told.
-        return Failed(
-            Reason.CONNECTION, f"the connection broke: {type(error).__name__}", in_doubt=True
-        )
-    except ValueError as error:  # a header or URL that cannot be sent
-        return Failed(Reason.MISCONFIGURED, f"cannot be sent: {type(error).__name__}", Remedy.HOLD)
+        answer = await _exchange(session, target, data, headers, limit)
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+        return _broken(error, data.begun, limit, hidden)
+    if not 200 <= answer.status < 300:
+        return judge(answer.status, answer.headers, answer.body, hidden)
+    return _agreed(answer, check, hidden)
 
 
 async def _exchange(
     session: aiohttp.ClientSession,
     target: str,
-    body: bytes,
+    data: _Body,
     headers: Mapping[str, str],
-    check: Check | None,
-    hidden: tuple[str, ...],
-) -> Outcome:
-    async with session.post(
-        target,
-        data=body,
-        headers={"User-Agent": USER_AGENT, **headers},
-        allow_redirects=False,
-    ) as answer:
-        text = await answer.content.read(_ANSWER_LIMIT)
-        while len(text) < _ANSWER_LIMIT and not answer.content.at_eof():
-            text += await answer.content.read(_ANSWER_LIMIT - len(text))
-        if not answer.content.at_eof():
+    limit: float,
+) -> _Answer:
+    """The answer. Raises what aiohttp raises where there is none."""
+    deadline = asyncio.get_running_loop().time() + limit
+    async with asyncio.timeout_at(deadline):
+        answer = await session.post(
+            target,
+            data=data,
+            # An answer is short and its size is limited, so a compressed one is not asked for.
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None),  # the deadline above is the only one
+        )
+    text, whole = bytearray(), True
+    try:
+        async with asyncio.timeout_at(deadline):
+            while len(text) < _ANSWER_LIMIT and not answer.content.at_eof():
+                text += await answer.content.read(_ANSWER_LIMIT - len(text))
+    except (aiohttp.ClientError, OSError):
+        whole = False  # the status is known and says more than what broke afterwards
+    finally:
+        if answer.content.at_eof():
+            answer.release()
+        else:
             answer.close()  # the rest of it is nobody's business
-        if 200 <= answer.status < 300:
-            objection = check(text) if check else None
-            if objection is None:
-                return Delivered()
-            return Failed(Reason.BAD_ANSWER, clean(objection, hidden), in_doubt=True)
-        return judge(answer.status, answer.headers, text, hidden)
+    return _Answer(answer.status, answer.headers, bytes(text), whole)
 
 
-def judge(
-    status: int, headers: Mapping[str, str], text: bytes, hidden: tuple[str, ...] = ()
-) -> Failed:
-    """What a status other than 2xx means.
+def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> Failed:
+    """An attempt without an answer. aiohttp's texts hold the URL, so none of them is told."""
+    if isinstance(error, TimeoutError):
+        message = f"no answer within {limit:g} s" if begun else f"no connection within {limit:g} s"
+        return Failed(Reason.TIMEOUT, message, in_doubt=begun)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        why = clean(error.strerror or type(error).__name__, hidden)
+        return Failed(Reason.CONNECTION, f"cannot connect: {why}", in_doubt=begun)
+    if isinstance(error, aiohttp.InvalidURL):
+        message = "the URL is none: it must begin with http:// or https:// and name a host"
+        return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
+    if isinstance(error, ValueError) and not isinstance(error, OSError | aiohttp.ClientError):
+        message = "the URL or a header holds characters that cannot be sent"
+        return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD, in_doubt=begun)
+    message = f"the connection broke: {type(error).__name__}"
+    return Failed(Reason.CONNECTION, message, in_doubt=begun)
+
+
+def _agreed(answer: _Answer, check: Check | None, hidden: list[str]) -> Outcome:
+    """A 2xx answer, if its body agrees. Where nobody asks the body, it may as well break off."""
+    if check is None:
+        return Delivered()
+    if not answer.whole:
+        message = f"HTTP {answer.status}, but its body broke off"
+        return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
+    objection = check(answer.body)
+    if objection is None:
+        return Delivered()
+    message = f"HTTP {answer.status}, but: {clean(objection, hidden)}"
+    return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
+
+
+def judge(status: int, headers: Mapping[str, str], body: bytes, hidden: list[str]) -> Failed:
+    """What a status other than 2xx means; `hidden` is kept out of the message.
 
     408, 425, 429 and 5xx are tried again. Of those only 502 and 504 are in doubt: they come from
-    a proxy that does not know what became of the request behind it.
+    a proxy that does not know what became of the request behind it, while whoever answers any
+    other has decided.
     """
+    # The end of a body that was cut may be half a secret, which would not be recognised.
+    text = body if len(body) < _ANSWER_LIMIT else body[:-4096]
     excerpt = clean(text.decode("utf-8", "replace"), hidden)
     message = f"HTTP {status}: {excerpt}" if excerpt else f"HTTP {status}"
     wait = retry_after(headers.get("Retry-After", ""), time.time())
@@ -131,13 +197,3 @@ def retry_after(value: str, now: float) -> float | None:
     if math.isnan(seconds) or seconds <= 0:
         return None
     return min(seconds, _RETRY_AFTER_CAP)
-
-
-def clean(text: str, hidden: tuple[str, ...] = ()) -> str:
-    """A destination's words for a message: one short line, printable, without secrets."""
-    for secret in hidden:
-        for part in (secret, secret.rpartition("://")[2]):
-            if len(part) > 3:
-                text = text.replace(part, "***")
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _EXCERPT else line[: _EXCERPT - 1] + "…"

@@ -30,12 +30,14 @@ from alert_router.markdown import (
     plain,
     visible,
 )
+from alert_router.notify import summary
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # A formatting character at the border of a word would format; a zero-width space behind it, and
 # it is only itself.
 _FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
 _SCHEMES = ("http://", "https://", "mailto:")
+_LONGEST_URL = 1400  # characters, encoded: two of them fit into one line of text
 _MARKS = {Strong: "*", Emphasis: "_", Strike: "~"}
 
 
@@ -53,17 +55,24 @@ def escape(text: str) -> str:
     return visible(text).translate(_ESCAPES)
 
 
+def literal(text: str) -> str:
+    """Words in which no character formats."""
+    return _FORMATTING.sub(lambda found: found[0] + "\u200b", escape(text))
+
+
 def inline(spans: Iterable[Inline]) -> str:
-    """Spans as mrkdwn on one line."""
+    """Spans as mrkdwn, on one line but for hard breaks."""
     return "".join(_span(span) for span in spans)
 
 
 def _span(span: Inline) -> str:
     match span:
         case Text(text):
-            return _FORMATTING.sub(lambda found: found[0] + "\u200b", escape(text))
+            return literal(text)
         case CodeSpan(text):
-            return escape(text) if "`" in text or not text.strip() else f"`{escape(text)}`"
+            # There is no way to write a backtick within code on a line.
+            code = escape(text).replace("`", "\N{MODIFIER LETTER GRAVE ACCENT}")
+            return f"`{code}`" if code.strip() else code
         case Link(url, children):
             return link(url, plain(children))
         case Break(hard):
@@ -75,13 +84,24 @@ def _span(span: Inline) -> str:
             return f"{mark}{inner}{mark}" if inner and "\n" not in inner else inner
 
 
+def is_address(url: str) -> bool:
+    """Whether it can be linked: http, https or mailto, and not absurdly long."""
+    return url.lower().startswith(_SCHEMES) and len(_encoded(url)) <= _LONGEST_URL
+
+
 def link(url: str, label: str) -> str:
     """`<url|label>`; only the label where the address is not one for a browser."""
     words = escape(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
-    if not url.lower().startswith(_SCHEMES) or len(url) > 2000:
+    if not is_address(url):
         return words
-    safe = quote(url, safe="%/:=&?~#+!$,;'@()*[]-._").replace("&", "&amp;")
-    return f"<{safe}|{words}>" if words.strip() else f"<{safe}>"
+    address = _encoded(url)
+    return f"<{address}|{words}>" if words.strip() else f"<{address}>"
+
+
+def _encoded(url: str) -> str:
+    """The address with everything encoded that means something to Slack or is no URL."""
+    safe = quote(url, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
+    return safe.replace("&", "&amp;")
 
 
 def pieces(blocks: Sequence[Block], indent: str = "") -> Iterator[Piece]:
@@ -93,7 +113,7 @@ def pieces(blocks: Sequence[Block], indent: str = "") -> Iterator[Piece]:
             case Paragraph(children):
                 yield Piece("text", indent + inline(children))
             case Heading(_, children):
-                yield Piece("text", f"{indent}*{inline(children).replace('*', '')}*")
+                yield Piece("text", f"{indent}*{literal(plain(children))}*")
             case ListBlock():
                 yield from _list(block, indent)
             case Quote(inner):
@@ -113,7 +133,7 @@ def _code(block: Code) -> Iterator[Piece]:
         # Three backticks within would end the fence, and what follows would be markup.
         yield Piece("plain" if "```" in text else "code", escape(text))
     for name, value in block.values:
-        yield Piece("plain", escape(f"{name} = {value}"))
+        yield Piece("plain", escape(summary.shown_value(name, value)))
 
 
 def _list(block: ListBlock, indent: str) -> Iterator[Piece]:

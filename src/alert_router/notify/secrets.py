@@ -20,8 +20,10 @@ def _from_text(value: Any) -> Any:
         return value
     if not isinstance(value, str) or not value.strip():
         raise ValueError("expected text, or ${VARIABLE}")
-    found = _ENV.fullmatch(value.strip())
-    return Secret(env=found[1]) if found else Secret(plain=value.strip())
+    text = value.strip()
+    if found := _ENV.fullmatch(text):
+        return Secret(env=found[1])
+    return Secret(plain=text)
 
 
 SecretField = Annotated[Secret, BeforeValidator(_from_text)]
@@ -33,11 +35,13 @@ def fold_files(data: dict[str, Any], names: list[str], info: ValidationInfo) -> 
     folded = dict(data)
     for name in names:
         key = f"{name}_file"
-        path = folded.pop(key, None)
-        if path is None:
+        if key not in folded:
             continue
+        path = folded.pop(key)
+        if not isinstance(path, str | Path) or not str(path).strip():
+            raise ValueError(f"`{key}`: expected the path of a file")
         if folded.get(name) is not None:
             raise ValueError(f"give one of `{name}` and `{key}`, not both")
         base = (info.context or {}).get("base", Path())
-        folded[name] = Secret(file=Path(base) / str(path))
+        folded[name] = Secret(file=Path(base) / path)
     return folded

@@ -4,33 +4,26 @@ What alerts say goes into plain_text objects, which Slack does not parse, so tha
 format, link or ping; what runbooks say is mrkdwn.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic_core import to_json
 
 from alert_router.alert import Alert
-from alert_router.markdown import Paragraph
 from alert_router.notification import Detail, Notification, RunbookPart
-from alert_router.notify import mrkdwn, summary
+from alert_router.notify import blockkit, mrkdwn, summary
 from alert_router.notify.base import Notifier, Outcome, Sending
+from alert_router.notify.blockkit import Block, cut
 from alert_router.notify.http import post
 from alert_router.notify.mrkdwn import Piece, escape
 from alert_router.notify.secrets import SecretField
+from alert_router.notify.summary import one_line
 from alert_router.runbook.model import Section, Step
 
-# Block Kit's limits, in characters and blocks (docs.slack.dev, reference/block-kit).
-MAX_BLOCKS = 50
-MAX_SECTION = 3000
-MAX_HEADER = 150
-MAX_FALLBACK = 1000  # ours: the text of the phone's notification
-
-_MOST_ALERTS = {Detail.FULL: 15, Detail.FIRST_STEPS: 10, Detail.TITLES: 10, Detail.MINIMAL: 5}
-_MOST_LABELS = 8
-_MOST_VALUE = 120  # characters of a label's value
-_MOST_HEADLINE = 300
-_FENCE = 8  # what the fences around code take
-_TOO_LONG = "(a command too long for this message: see the runbook's page)"
+_MAX_FALLBACK = 1000  # characters of the text that a phone's notification shows
+_MAX_LABELS = 8
+_MAX_VALUE = 120  # characters of a label's value
+_MAX_LINE = 300  # characters of a headline, a title, a note
 
 
 class SlackNotifier(Notifier):
@@ -40,12 +33,12 @@ class SlackNotifier(Notifier):
     url: SecretField
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
-        """The message as JSON, with as much detail as fits."""
+        """The message as JSON, with as much detail as fits into its blocks."""
         for level in range(detail, Detail.MINIMAL, -1):
             blocks = _blocks(notification, Detail(level))
-            if len(blocks) <= MAX_BLOCKS:
+            if len(blocks) <= blockkit.MAX_BLOCKS:
                 return _message(notification, blocks)
-        return _message(notification, _blocks(notification, Detail.MINIMAL)[:MAX_BLOCKS])
+        return _message(notification, _fewest(_blocks(notification, Detail.MINIMAL)))
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         return await post(
@@ -63,79 +56,88 @@ def _agrees(answer: bytes) -> str | None:
     return None if answer.strip() == b"ok" else answer.decode("utf-8", "replace") or "empty answer"
 
 
-def _message(notification: Notification, blocks: list[dict[str, Any]]) -> bytes:
+def _fewest(blocks: list[Block]) -> list[Block]:
+    """The first blocks, and the last, which has the links."""
+    most = blockkit.MAX_BLOCKS
+    return blocks if len(blocks) <= most else [*blocks[: most - 1], blocks[-1]]
+
+
+def _message(notification: Notification, blocks: list[Block]) -> bytes:
     text = f"{summary.look(notification).word}: {summary.title(notification)}"
-    return to_json(
-        {
-            "text": _cut(escape(text), MAX_FALLBACK),
-            "blocks": blocks,
-            # Slack would otherwise fetch what links lead to.
-            "unfurl_links": False,
-            "unfurl_media": False,
-        }
-    )
+    message: dict[str, Any] = {
+        "text": cut(escape(text), _MAX_FALLBACK),
+        "blocks": blocks,
+        # Slack would otherwise fetch what links lead to.
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+    return to_json(message)
 
 
-def _blocks(notification: Notification, detail: Detail) -> list[dict[str, Any]]:
+def _blocks(notification: Notification, detail: Detail) -> list[Block]:
     look = summary.look(notification)
     title = f"{look.emoji} {look.word}: {summary.title(notification)}"
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": _plain_text(_cut(escape(title), MAX_HEADER))}
-    ]
-    blocks += _pack(_alerts(notification, detail))
-    blocks += _pack(Piece("plain", escape(note)) for note in notification.notes[:5])
+    blocks = [blockkit.header(escape(title))]
+    blocks += blockkit.sections([_alerts(notification, detail), _notes(notification)])
     for part in notification.runbooks:
         blocks.append({"type": "divider"})
-        blocks += _pack(_runbook(part, notification, detail))
+        blocks += blockkit.sections(_runbook(part, notification, detail))
     if links := _links(notification):
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": links}]})
+        blocks.append(blockkit.context(links))
     return blocks
 
 
-def _alerts(notification: Notification, detail: Detail) -> Iterator[Piece]:
-    group, most = notification.group, _MOST_ALERTS[detail]
-    for alert in (*group.firing, *group.resolved)[:most]:
-        yield Piece("plain", escape(_alert(alert)))
-    if len(group.alerts) > most:
-        yield Piece("plain", f"and {len(group.alerts) - most} more")
+def _alerts(notification: Notification, detail: Detail) -> list[Piece]:
+    shown, more = summary.alerts(notification, detail)
+    pieces = [Piece("plain", escape(_alert(alert))) for alert in shown]
+    return [*pieces, Piece("plain", f"and {more} more")] if more else pieces
 
 
 def _alert(alert: Alert) -> str:
-    lasted = summary.lasted(alert)
-    state = "" if alert.firing else "resolved: "
-    after = f" (after {lasted})" if lasted else ""
-    pairs = [
-        f"{name}={_cut(value, _MOST_VALUE)}" for name, value in summary.labels(alert)[:_MOST_LABELS]
-    ]
-    head = f"{state}{_cut(summary.headline(alert), _MOST_HEADLINE)}{after}"
+    told = summary.labels(alert)[:_MAX_LABELS]
+    pairs = [f"{one_line(name, _MAX_VALUE)}={one_line(value, _MAX_VALUE)}" for name, value in told]
+    head = summary.line(alert, _MAX_LINE)
     return f"{head}\n    {'  '.join(pairs)}" if pairs else head
 
 
-def _runbook(part: RunbookPart, notification: Notification, detail: Detail) -> Iterator[Piece]:
-    yield Piece("text", f"*{mrkdwn.link(part.url, _cut(part.title, _MOST_HEADLINE))}*")
-    yield Piece("plain", escape(_cut(summary.provenance(part), _MOST_HEADLINE)))
+def _notes(notification: Notification) -> list[Piece]:
+    notes = [*notification.notes[:5]]
+    if not notification.runbooks:
+        notes.append(summary.NO_RUNBOOK)
+    elif notification.without_runbook:
+        notes.append(summary.without_runbook(notification))
+    return [Piece("plain", escape(one_line(note, _MAX_LINE))) for note in notes]
+
+
+def _runbook(
+    part: RunbookPart, notification: Notification, detail: Detail
+) -> Iterator[list[Piece]]:
+    title = mrkdwn.link(part.url, one_line(part.title, _MAX_LINE))
+    top = [
+        Piece("text", f"*{title}*"),
+        Piece("plain", escape(one_line(summary.provenance(part), _MAX_LINE))),
+    ]
     if about := summary.about(part, notification):
-        yield Piece("plain", escape(_cut(about, 2 * _MOST_HEADLINE)))
-    if detail is Detail.MINIMAL:
-        return
-    for section in part.sections:
-        yield from _section(section, detail)
+        top.append(Piece("plain", escape(one_line(about, 2 * _MAX_LINE))))
+    yield top
+    if detail > Detail.MINIMAL:
+        for section in part.sections:
+            yield from _section(section, detail)
 
 
-def _section(section: Section, detail: Detail) -> Iterator[Piece]:
-    yield Piece("text", f"\n*{escape(section.name or 'Section')}*")
+def _section(section: Section, detail: Detail) -> Iterator[list[Piece]]:
+    top = [Piece("text", f"\n*{mrkdwn.literal(summary.heading(section))}*")]
     if detail > Detail.TITLES:
-        yield from mrkdwn.pieces(section.intro)
+        top += mrkdwn.pieces(section.intro)
+    yield top
     for number, step in enumerate(section.steps, 1):
-        whole = detail is Detail.FULL or (detail is Detail.FIRST_STEPS and number == 1)
-        yield from _step(step, number, whole=whole)
+        yield _step(step, number, whole=summary.is_whole(number, detail))
 
 
-def _step(step: Step, number: int, *, whole: bool) -> Iterator[Piece]:
+def _step(step: Step, number: int, *, whole: bool) -> list[Piece]:
     first, rest = summary.opening(step) if whole else (None, ())
-    words = mrkdwn.inline(first.children) if isinstance(first, Paragraph) else escape(step.title)
-    yield Piece("text", f"{number}. {words}")
-    yield from mrkdwn.pieces(rest)
+    words = mrkdwn.inline(first.children) if first else mrkdwn.literal(step.title)
+    return [Piece("text", f"{number}. {words}"), *mrkdwn.pieces(rest)]
 
 
 def _links(notification: Notification) -> str:
@@ -144,60 +146,5 @@ def _links(notification: Notification) -> str:
         (notification.group.alerts[0].generator_url, "Query"),
         (notification.group.external_url, "Alertmanager"),
     ]
-    links = [mrkdwn.link(url, label) for url, label in found if url.startswith("http")]
-    return "  ·  ".join(links)[:MAX_SECTION]
-
-
-def _pack(pieces: Iterable[Piece]) -> list[dict[str, Any]]:
-    """Pieces in as few sections as hold them: text and code share one, plain text another."""
-    blocks: list[dict[str, Any]] = []
-    held, is_plain = "", False
-    for piece in pieces:
-        for text in _fitting(piece):
-            alike = is_plain == (piece.kind == "plain")
-            if held and (not alike or len(held) + 1 + len(text) > MAX_SECTION):
-                blocks.append(_section_block(held, is_plain))
-                held = ""
-            held = f"{held}\n{text}" if held else text
-            is_plain = piece.kind == "plain"
-    if held.strip():
-        blocks.append(_section_block(held, is_plain))
-    return blocks
-
-
-def _fitting(piece: Piece) -> Iterator[str]:
-    """The piece in parts that fit into a section, cut between lines; code in whole lines, each
-    part with its fences."""
-    is_code = piece.kind == "code"
-    room = MAX_SECTION - _FENCE if is_code else MAX_SECTION
-    part = ""
-    for line in piece.text.split("\n"):
-        if len(line) > room:
-            line = _TOO_LONG if is_code else _cut(line, room)  # noqa: PLW2901
-        if part and len(part) + 1 + len(line) > room:
-            yield f"```\n{part}\n```" if is_code else part
-            part = line
-        else:
-            part = f"{part}\n{line}" if part else line
-    if part.strip():
-        yield f"```\n{part}\n```" if is_code else part
-
-
-def _section_block(text: str, is_plain: bool) -> dict[str, Any]:
-    body = _plain_text(text) if is_plain else {"type": "mrkdwn", "text": text, "verbatim": True}
-    return {"type": "section", "text": body}
-
-
-def _plain_text(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}
-
-
-def _cut(text: str, limit: int) -> str:
-    """At most `limit` characters, never through the middle of an escape."""
-    if len(text) <= limit:
-        return text
-    short = text[: limit - 1]
-    start = short.rfind("&")
-    if start > limit - 7 and ";" not in short[start:]:
-        short = short[:start]
-    return short + "…"
+    links = [mrkdwn.link(url, label) for url, label in found if mrkdwn.is_address(url)]
+    return "  ·  ".join(links)

@@ -9,12 +9,16 @@ from datetime import datetime
 
 from alert_router.alert import Alert
 from alert_router.markdown import Block, Paragraph, plain
-from alert_router.notification import Notification, RunbookPart
-from alert_router.runbook.model import Step
+from alert_router.notification import Detail, Notification, RunbookPart
+from alert_router.runbook.model import Section, Step
 
 # Labels that say which thing it is, in the order in which people ask; others follow.
 _TELLING = ("namespace", "pod", "container", "instance", "node", "job", "service", "component")
 _NOISE = frozenset({"alertname", "severity", "prometheus", "uid", "endpoint"})
+_MOST_ALERTS = {Detail.FULL: 15, Detail.FIRST_STEPS: 10, Detail.TITLES: 10, Detail.MINIMAL: 5}
+_LONGEST_VALUE = 500  # characters
+
+NO_RUNBOOK = "No runbook is mapped to this."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,13 @@ _LOOKS = {
 }
 
 
+def one_line(text: str, limit: int | None = None) -> str:
+    """Text on one line and, with a limit, at most that many characters."""
+    # Alerts may hold megabytes: what is cut off is not looked at.
+    line = " ".join((text if limit is None else text[: 4 * limit]).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
 def look(notification: Notification) -> Look:
     """The look of the worst severity that fires; resolved if none does."""
     firing = notification.group.firing
@@ -51,7 +62,7 @@ def look(notification: Notification) -> Look:
 def title(notification: Notification) -> str:
     """`KubePodCrashLooping (2 firing, 1 resolved)`; counts only where there is more than one."""
     group = notification.group
-    names = list(dict.fromkeys(alert.name or "alert without a name" for alert in group.alerts))
+    names = list(dict.fromkeys(name_of(alert) for alert in group.alerts))
     shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     counts = [
         f"{len(alerts)} {word}"
@@ -63,14 +74,38 @@ def title(notification: Notification) -> str:
     return f"{shown} ({', '.join(counts)})" if len(group.alerts) > 1 or len(counts) > 1 else shown
 
 
+def name_of(alert: Alert) -> str:
+    """The alert's name, on one line; a sentence where it has none."""
+    return one_line(alert.name, 200) or "alert without a name"
+
+
 def headline(alert: Alert) -> str:
     """What an alert says of itself: its summary, else its description's first line, else its
     name."""
     for name in ("summary", "message", "description"):
-        text = alert.annotations.get(name, "").strip()
-        if text:
+        if text := alert.annotations.get(name, "").strip():
             return text.splitlines()[0]
-    return alert.name or "alert without a name"
+    return name_of(alert)
+
+
+def line(alert: Alert, limit: int) -> str:
+    """The headline, with whether and after how long the alert was resolved."""
+    state = "" if alert.firing else "resolved: "
+    lasted = duration(alert.started, alert.ended)
+    after = f" (after {lasted})" if lasted else ""
+    return f"{state}{one_line(headline(alert), limit)}{after}"
+
+
+def alerts(notification: Notification, detail: Detail) -> tuple[tuple[Alert, ...], int]:
+    """The alerts to be shown, firing ones first, and how many more there are."""
+    group, most = notification.group, _MOST_ALERTS[detail]
+    return (*group.firing, *group.resolved)[:most], max(len(group.alerts) - most, 0)
+
+
+def without_runbook(notification: Notification) -> str:
+    """Which alerts no runbook is for, where others have one."""
+    names = dict.fromkeys(name_of(alert) for alert in notification.without_runbook)
+    return f"No runbook is mapped to {one_line(', '.join(names), 200)}."
 
 
 def labels(alert: Alert, besides: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -96,13 +131,32 @@ def about(part: RunbookPart, notification: Notification) -> str:
     only one answer."""
     said: list[str] = []
     if len(part.alerts) < len(notification.group.alerts):
-        names = dict.fromkeys(alert.name for alert in part.alerts)
+        names = dict.fromkeys(name_of(alert) for alert in part.alerts)
         said.append(f"for {', '.join(names)} ({len(part.alerts)})")
     if part.commands_for is not None:
         pairs = labels(part.commands_for)[:4]
         telling = " ".join(f"{name}={value}" for name, value in pairs)
-        said.append(f"commands are for {part.commands_for.name} {telling}".rstrip())
-    return "; ".join(said)
+        said.append(f"commands are for {name_of(part.commands_for)} {telling}".rstrip())
+    return one_line("; ".join(said))
+
+
+def heading(section: Section) -> str:
+    """A section's standard name, else its heading."""
+    return section.name or plain(section.title) or "Section"
+
+
+def is_whole(number: int, detail: Detail) -> bool:
+    """Whether the step of that number, from 1, is shown in full."""
+    return detail is Detail.FULL or (detail is Detail.FIRST_STEPS and number == 1)
+
+
+def shown_value(name: str, value: str) -> str:
+    """A value that was not put into the command above it, as data, on one line."""
+    # Spaces stay as they are: what is shown is what is to be typed.
+    shown = value.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    if len(shown) > _LONGEST_VALUE:
+        shown = shown[: _LONGEST_VALUE - 1] + "…"
+    return f"{name} = {shown}"
 
 
 def opening(step: Step) -> tuple[Paragraph | None, tuple[Block, ...]]:
@@ -129,8 +183,3 @@ def duration(start: datetime | None, end: datetime | None) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2]) or "0s"
-
-
-def lasted(alert: Alert) -> str:
-    """How long a resolved alert fired; empty where that is not known."""
-    return duration(alert.started, alert.ended)
