@@ -1,0 +1,47 @@
+"""Texts of destinations made fit for a log: one short printable line that holds no secret.
+
+What the text means is for `http` and the notifiers.
+"""
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote, urlsplit
+
+_MASK = "***"
+_SHOWN = 200  # characters
+_SHORTEST = 6  # a shorter part of a URL is hidden only together with its neighbours
+
+
+def clean(text: str, hidden: Iterable[str] = ()) -> str:
+    """At most 200 printable characters on one line, with every one of `hidden` masked: as a
+    whole, and where it is a URL also its path, user, and each longer segment and parameter,
+    since a destination may echo only those."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # The longest first, so that masking a part leaves no recognisable rest of the whole.
+    for part in sorted({part for secret in hidden for part in _parts(secret)}, key=len)[::-1]:
+        line = line.replace(part, _MASK)
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+def _parts(secret: str) -> Iterator[str]:
+    for spelling in {secret, unquote(secret)}:
+        if spelling:
+            yield spelling
+        if "://" in spelling:
+            yield from (part for part in _of_url(spelling) if len(part) >= _SHORTEST)
+
+
+def _of_url(url: str) -> Iterator[str]:
+    rest = url.partition("://")[2]
+    yield rest
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL after all: what follows the scheme is hidden
+        return
+    user, at, _ = parts.netloc.rpartition("@")
+    if at:
+        yield from (user, *user.split(":", 1))
+    yield parts.path
+    yield parts.query
+    yield from parts.path.split("/")
+    for pair in parts.query.split("&"):
+        yield pair.rpartition("=")[2]
