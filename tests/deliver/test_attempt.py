@@ -1,0 +1,126 @@
+"""One attempt: nothing in it may lose an alert, whatever fails."""
+
+import json
+from typing import Any, Literal
+
+import aiohttp
+import pytest
+
+from alert_router.alert import AlertGroup
+from alert_router.deliver import attempt
+from alert_router.deliver.attempt import Desk
+from alert_router.enrich import Choice
+from alert_router.notification import Detail, Notification
+from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
+from alert_router.outbox.base import Claim, Destination, WaitingGroup
+from alert_router.runbook import parse_runbook
+from tests.programs import RUNBOOK, body
+
+CLAIM = Claim(
+    id="w-1",
+    lane=1,
+    fence=1,
+    destination=Destination("oncall", "odd"),
+    groups=(WaitingGroup(1, "g-1", body(), (), 1_700_000_000.0),),
+    attempt=1,
+)
+GROUP = AlertGroup.from_bytes(body(namespace="prod", pod="api-1"))
+BOOK = parse_runbook(RUNBOOK, id="alerts/high-error-rate", path="x.md")
+DESK = Desk(
+    choose=lambda alert: Choice("alerts/high-error-rate", "table"),
+    runbook=lambda id_: BOOK,
+    external_url="http://alerts.example.org",
+)
+
+
+class Odd(Notifier):
+    """A notifier that fails to render above a detail, and to send as told."""
+
+    type: Literal["odd"] = "odd"
+    breaks_above: Detail = Detail.FULL
+    raises: Any = None
+
+    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> str:
+        if detail > self.breaks_above or self.breaks_above is Detail.MINIMAL:
+            raise RuntimeError("cannot render")
+        return detail.name
+
+    async def notify(self, payload: str, sending: Sending) -> Outcome:
+        if self.raises is not None:
+            raise self.raises
+        return Delivered()
+
+
+def with_(**changes: Any) -> Claim:
+    from dataclasses import replace
+
+    return replace(CLAIM, **changes)
+
+
+def test_a_notification_carries_ids_receiver_and_runbook() -> None:
+    notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
+    assert (notification.id, notification.groups) == ("w-1", ("g-1",))
+    assert (notification.receiver, notification.notifier) == ("oncall", "odd")
+    assert [part.id for part in notification.runbooks] == ["alerts/high-error-rate"]
+    assert notification.accepted_at is not None
+    assert notification.accepted_at.timestamp() == 1_700_000_000.0
+
+
+def test_where_enriching_fails_the_alerts_go_out_with_a_note() -> None:
+    broken = Desk(choose=None, runbook=None, external_url="")  # type: ignore[arg-type]
+    notification = attempt.write(CLAIM, GROUP, Odd(), broken)
+    assert notification.group is GROUP
+    assert notification.notes
+    assert notification.without_runbook == GROUP.alerts
+
+
+@pytest.mark.parametrize("worst", [Detail.FIRST_STEPS, Detail.TITLES])
+def test_where_rendering_fails_the_next_plainer_form_is_taken(worst: Detail) -> None:
+    notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
+    assert attempt.render(notification, Odd(breaks_above=worst), Detail.FULL) == (
+        worst.name,
+        worst,
+    )
+
+
+def test_where_not_even_the_plainest_form_can_be_made_the_reason_is_told() -> None:
+    notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
+    with pytest.raises(RuntimeError):
+        attempt.render(notification, Odd(breaks_above=Detail.MINIMAL), Detail.FULL)
+    failed = attempt.unrenderable(RuntimeError("secret"))
+    assert failed.reason is Reason.INTERNAL
+    assert "secret" not in failed.message
+
+
+@pytest.mark.parametrize(
+    ("claim", "detail"),
+    [
+        (with_(), Detail.FULL),
+        (with_(crashes=1), Detail.FULL),
+        (with_(crashes=2), Detail.MINIMAL),
+        (with_(smaller=True), Detail.TITLES),
+        (with_(smaller=True, crashes=2), Detail.MINIMAL),
+    ],
+)
+def test_what_crashed_the_process_twice_goes_out_minimal(claim: Claim, detail: Detail) -> None:
+    assert attempt.most_detail(claim) is detail
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TimeoutError(), Reason.TIMEOUT),
+        (ValueError("https://hooks.example.org/T0/SECRET"), Reason.INTERNAL),
+        (aiohttp.ClientError("https://hooks.example.org/T0/SECRET"), Reason.INTERNAL),
+    ],
+)
+async def test_whatever_a_notifier_raises_is_an_outcome_in_doubt_without_its_text(
+    error: Exception, reason: Reason
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        outcome, seconds = await attempt.send(Odd(raises=error), "x", CLAIM, session)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is reason
+    assert outcome.in_doubt
+    assert "SECRET" not in json.dumps(outcome.message)
+    assert seconds >= 0
