@@ -213,4 +213,6 @@ NOT_FILLED = [
     'c "unclosed $pod',
     "c ( $pod",
     "coproc c $pod",
+    "x=(a)#; $pod",
+    "x=(a)#; c $pod",
 ]

@@ -64,6 +64,8 @@ class Script(Grammar):
                 word.marks.extend(item.marks)
                 self.blank(newlines=True)
             self.pos += 1
+            if self.peek() not in ("", *" \t\n;&|)"):
+                raise Unsure  # bash goes on with the word: `x=()#` is no comment
         self.assign(match[1], word.marks)
         return True
 
