@@ -227,11 +227,6 @@ def _ssh(script: Grammar, words: Sequence[Word]) -> None:
     _reparse(script, words[index + 1 :])
 
 
-def _eval(script: Grammar, words: Sequence[Word]) -> None:
-    if words:
-        _reparse(script, words)
-
-
 def _trap(script: Grammar, words: Sequence[Word]) -> None:
     _reparse(script, words[:1])
 
@@ -246,7 +241,7 @@ def _find(script: Grammar, words: Sequence[Word]) -> None:
 
 _SPECIAL: dict[str, Callable[[Grammar, Sequence[Word]], None]] = {
     "ssh": _ssh,
-    "eval": _eval,
+    "eval": _reparse,
     "trap": _trap,
     "find": _find,
     **dict.fromkeys(("export", "local", "readonly", "declare", "typeset"), export),
