@@ -2,12 +2,22 @@
 commands start quickly, and where bad input ends in its problems rather than a traceback."""
 
 import importlib
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
 
 from alert_router.cli.output import count, problem_text, tell
 from alert_router.problem import ProblemsError
+
+
+class InOrder(click.Group):
+    """A group that lists its commands as they are defined, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of their definition."""
+        return list(self.commands)
 
 
 class LazyGroup(click.Group):
@@ -33,6 +43,10 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; input that cannot be used is shown problem by problem, exit 1."""
+        for stream in (sys.stdout, sys.stderr):
+            # A character that the locale cannot show is no reason to end in a traceback.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except ProblemsError as error:

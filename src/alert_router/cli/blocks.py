@@ -1,0 +1,150 @@
+"""A tree of Markdown on a terminal: colours, indentation, and nothing that is not in the tree.
+
+Where there is no terminal, `markdown.to_text` is the form.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.rule import Rule as Line
+from rich.style import Style
+from rich.table import Table as Grid
+from rich.text import Text as Words
+
+from alert_router.cli.output import clean, clean_lines, table
+from alert_router.markdown import (
+    Block,
+    Break,
+    Code,
+    CodeSpan,
+    Emphasis,
+    Heading,
+    Inline,
+    Link,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Rule,
+    Strike,
+    Strong,
+    Table,
+    Text,
+)
+
+_HEADINGS = {1: "bold magenta", 2: "bold cyan"}
+_BOXES = {None: "", True: "☑ ", False: "☐ "}
+_WIDEST = 40  # columns of a margin; text nested deeper is not moved further to the right
+
+
+@dataclass(frozen=True, slots=True)
+class _Margin:
+    """What stands left of the lines of a block: `first` of the first, `rest` of the others."""
+
+    first: str = ""
+    rest: str = ""
+
+    def inside(self, first: str, rest: str) -> "_Margin":
+        return _Margin(self.first + first, self.rest + rest)
+
+    def after_first(self) -> "_Margin":
+        return _Margin(self.rest, self.rest)
+
+
+def rendered(blocks: Sequence[Block]) -> list[RenderableType]:
+    """The blocks as lines and leaves to be shown one under the other.
+
+    A line of code is a line of text, which is never padded nor wrapped, so that it can be
+    copied. Prose is a leaf that wraps beside its margin. Leaves are not nested: grids in grids
+    are measured once for every level, again and again, and twenty levels take hours.
+    """
+    return list(_blocks(blocks, _Margin()))
+
+
+def words(inlines: Iterable[Inline], style: str = "") -> Words:
+    """Spans as styled text; links lead where they say, in terminals that can."""
+    line = Words(style=style)
+    for span in inlines:
+        match span:
+            case Text(text):
+                line.append(clean(text))
+            case CodeSpan(text):
+                line.append(clean(text), "cyan")
+            case Break(hard):
+                line.append("\n" if hard else " ")
+            case Strong(children):
+                line.append_text(words(children, "bold"))
+            case Emphasis(children):
+                line.append_text(words(children, "italic"))
+            case Strike(children):
+                line.append_text(words(children, "strike"))
+            case Link():
+                line.append_text(_link(span))
+    return line
+
+
+def _blocks(
+    blocks: Sequence[Block], margin: _Margin, *, tight: bool = False
+) -> Iterator[RenderableType]:
+    if not blocks:
+        yield _beside(margin, Words())
+    for index, block in enumerate(blocks):
+        if index:
+            margin = margin.after_first()
+            if not (tight and isinstance(block, ListBlock)):
+                yield _beside(margin, Words())
+        yield from _block(block, margin)
+
+
+def _block(block: Block, margin: _Margin) -> Iterator[RenderableType]:
+    match block:
+        case Heading(level, children):
+            yield _beside(margin, words(children, _HEADINGS.get(level, "bold")))
+        case Paragraph(children):
+            yield _beside(margin, words(children))
+        case Code():
+            yield from _code(block, margin)
+        case ListBlock():
+            for number, item in enumerate(block.items, block.start):
+                mark = f"{number}. " if block.ordered else "• "
+                mark += _BOXES[item.checked]
+                yield from _blocks(item.blocks, margin.inside(mark, " " * len(mark)), tight=True)
+                margin = margin.after_first()
+        case Quote(inner):
+            yield from _blocks(inner, margin.inside("│ ", "│ "))
+        case Table(header, rows):
+            cells = [[words(cell) for cell in row] for row in rows]
+            yield _beside(margin, table(*map(words, header), rows=cells))
+        case Rule():
+            yield _beside(margin, Line(style="dim"))
+
+
+def _beside(margin: _Margin, leaf: RenderableType) -> RenderableType:
+    """A leaf with its margin. Its further lines, where it wraps, stand under the first."""
+    first = margin.first[-_WIDEST:]
+    if not first:
+        return Group(leaf)
+    grid = Grid.grid()
+    grid.add_column(no_wrap=True, width=cell_len(first))
+    grid.add_column(overflow="fold")
+    grid.add_row(Words(first, "bold"), leaf)
+    return grid
+
+
+def _code(code: Code, margin: _Margin) -> Iterator[Words]:
+    for line in clean_lines(code.text).split("\n"):
+        yield Words(f"{margin.first}    ").append(line, "green")
+        margin = margin.after_first()
+    for name, value in code.values:
+        yield Words(f"{margin.rest}    ").append(f"{clean(name)} = {clean(value)}", "yellow")
+
+
+def _link(link: Link) -> Words:
+    label = words(link.children)
+    if link.url.startswith(("http://", "https://")) and link.url.isprintable():
+        label.stylize(Style(color="blue", underline=True, link=link.url.replace(" ", "%20")))
+        return label
+    if label.plain != link.url and not link.url.startswith("#"):
+        label.append(f" ({clean(link.url)})", "dim")
+    return label
