@@ -123,3 +123,20 @@ async def test_deliveries_of_a_receiver_that_went_wait_and_come_back_with_it(
             config.write_text(json.dumps(settings))
             await post(f"{process.url}/-/reload")
             await message(destination, "HighErrorRate")
+
+
+async def test_after_a_reload_the_new_runbook_directory_is_watched(tmp_path: Path) -> None:
+    config = write_config(tmp_path, [{"type": "console"}])
+    other = tmp_path / "other"
+    other.mkdir()
+    async with router(config) as process:
+        settings = json.loads(config.read_text())
+        settings["runbooks"] = {"path": "other"}
+        config.write_text(json.dumps(settings))
+
+        async def loaded(count: int) -> bool:
+            return await metric(process, "alert_router_runbooks_loaded") == count
+
+        await eventually(lambda: loaded(0), "the other directory")
+        (other / "new.md").write_text("# New\n")
+        await eventually(lambda: loaded(1), "the new runbook")

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import DestinationGauges, Metrics
-from alert_router.outbox.base import Outbox
+from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
-from alert_router.problem import Problem, ProblemsError, Severity
+from alert_router.problem import Place, Problem, ProblemsError, Severity
 from alert_router.service.housekeeping import keep_house
 from alert_router.service.snapshot import Snapshot, read
 from alert_router.service.watch import changes
@@ -72,6 +72,7 @@ class Router:
         """Serve and deliver. Raises OSError if the address cannot be listened on."""
         await self._listen()
         self._take_over(self.snapshot)
+        await self._name_strangers()
         self._tasks = [
             asyncio.create_task(keep_house(self.outbox, lambda: self.snapshot)),
             asyncio.create_task(self._watch()),
@@ -106,12 +107,14 @@ class Router:
             try:
                 fresh = await asyncio.to_thread(read, self.path, self.snapshot)
             except ProblemsError as error:
-                self.metrics.reload_successful.set(0)
-                report(error.problems)
-                log.error("reload failed; the old configuration stays in force")
-                return ReloadResult(False, error.problems)
+                return self._keep_old(error.problems)
+            except Exception as error:  # a defect of ours must not end the watch
+                log.exception("reload failed")
+                sentence = f"the configuration could not be read: {type(error).__name__}"
+                return self._keep_old((Problem("internal", sentence, Place(str(self.path))),))
             self._warn_of_restart(fresh)
             self._take_over(fresh)
+            await self._name_strangers()
             log.info("reloaded", runbooks=len(fresh.state.catalogue.runbooks))
             return ReloadResult(True, fresh.problems)
 
@@ -173,15 +176,40 @@ class Router:
         self.metrics.reload_time.set_to_current_time()
         report(snapshot.problems)
 
+    def _keep_old(self, problems: tuple[Problem, ...]) -> ReloadResult:
+        self.metrics.reload_successful.set(0)
+        report(problems)
+        log.error("reload failed; the old configuration stays in force")
+        return ReloadResult(False, problems)
+
+    async def _name_strangers(self) -> None:
+        """Say what waits for destinations that the configuration does not have."""
+        try:
+            rows = await self.outbox.backlog()
+        except StoreUnavailable:
+            return
+        for row in rows:
+            if row.waiting and row.destination not in self.snapshot.notifiers:
+                log.warning(
+                    "deliveries wait for a notifier that is not configured; they become dead"
+                    " letters at max_age, and `deliveries replay --to` sends them elsewhere",
+                    receiver=row.destination.receiver,
+                    notifier=row.destination.notifier,
+                    waiting=row.waiting,
+                )
+
     def _warn_of_restart(self, fresh: Snapshot) -> None:
         old, new = self.snapshot.loaded.config, fresh.loaded.config
         if old.http.listen != new.http.listen or old.storage != new.storage:
             log.warning("http.listen and storage take effect at the next start only")
 
     async def _watch(self) -> None:
-        files, directories = self.snapshot.watched
-        async for _ in changes(files, directories):
-            await self.reload()
+        while True:
+            snapshot = self.snapshot
+            async for _ in changes(snapshot.watched, snapshot.seen):
+                await self.reload()
+                if self.snapshot.watched != snapshot.watched:
+                    break
 
 
 def report(problems: tuple[Problem, ...]) -> None:

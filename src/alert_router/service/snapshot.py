@@ -4,6 +4,7 @@ It is replaced whole or not at all; when to read it is the router's to say.
 """
 
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from alert_router.outbox.base import Destination
 from alert_router.pipeline import Receivers
 from alert_router.problem import Problem
 from alert_router.runbook import Catalogue
+from alert_router.service.watch import fingerprint
 from alert_router.web.site import Credentials, Limits, State
 
 
@@ -34,17 +36,18 @@ class Snapshot:
     notifiers: Mapping[Destination, Notifier]
     problems: tuple[Problem, ...]
 
-    @property
-    def watched(self) -> tuple[list[Path], list[Path]]:
-        """The files and the directories a change of which calls for a reload."""
-        return list(self.loaded.files), [self.state.catalogue.root]
+    watched: tuple[Path, ...]
+    seen: bytes  # the fingerprint of what is watched, from before it was read
 
 
 def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
     """The state on disk. Raises ProblemsError if it cannot be used; a runbook that cannot be
     read is a problem, and its previous version stays."""
+    began = time.time()
     loaded = load(path)
     config = loaded.config
+    watched = (*loaded.files, config.runbooks.path)
+    seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
     catalogue = Catalogue.load(config.runbooks.path, previous.state.catalogue if previous else None)
     decide = partial(
         choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook
@@ -87,7 +90,17 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             *catalogue.problems,
             *cross_check(loaded, catalogue),
         ),
+        watched=watched,
+        seen=seen,
     )
+
+
+def _changed_since(moment: float, files: tuple[Path, ...]) -> bool:
+    """Whether one of the files may have changed while it was being read."""
+    try:
+        return any(file.stat().st_mtime >= moment - 1 for file in files)
+    except OSError:
+        return True
 
 
 def external_url(http: Http) -> str:

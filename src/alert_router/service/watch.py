@@ -14,7 +14,7 @@ from watchfiles import awatch
 
 log = structlog.get_logger(__name__)
 
-_POLL = 30.0  # seconds
+_POLL = 5.0  # seconds; a look costs a stat for each file
 _DEBOUNCE = 400  # milliseconds: an editor or a sync writes several files in a row
 
 
@@ -35,11 +35,10 @@ def fingerprint(paths: Iterable[Path]) -> bytes:
     return digest.digest()
 
 
-async def changes(files: Iterable[Path], directories: Iterable[Path]) -> AsyncIterator[None]:
-    """Yields once for each time that one of the files, or anything below one of the
-    directories, has changed. Never ends by itself."""
-    paths = [*files, *directories]
-    seen = await asyncio.to_thread(fingerprint, paths)
+async def changes(paths: Iterable[Path], seen: bytes) -> AsyncIterator[None]:
+    """Yields each time that the paths' fingerprint is another than the last; the first is compared
+    with `seen`, taken when the paths were read, so that no change falls between. Never ends."""
+    paths = list(paths)
     async for _ in _ticks({path if path.is_dir() else path.parent for path in paths}):
         now = await asyncio.to_thread(fingerprint, paths)
         if now != seen:
@@ -48,7 +47,8 @@ async def changes(files: Iterable[Path], directories: Iterable[Path]) -> AsyncIt
 
 
 async def _ticks(directories: set[Path]) -> AsyncIterator[None]:
-    """Whenever something may have changed: an event, or a while without one."""
+    """Whenever something may have changed: at once, at an event, or a while without one."""
+    yield
     existing = [directory for directory in directories if directory.is_dir()]
     if existing:
         try:
