@@ -103,6 +103,13 @@ def write_image(folder: Path) -> Path:
     return path
 
 
+def test_the_config_map_routes_as_the_shipped_routing_table() -> None:
+    """When this fails, copy config/routing.yaml into the ConfigMap, indented by four."""
+    assert of_kind("ConfigMap")["data"]["routing.yaml"] == (
+        (ROOT / "config" / "routing.yaml").read_text()
+    )
+
+
 @pytest.mark.parametrize("write", [write_deployed, write_image])
 def test_what_is_deployed_is_a_configuration_without_problems(write: Any, tmp_path: Path) -> None:
     loaded = load(write(tmp_path))
