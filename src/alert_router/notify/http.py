@@ -132,7 +132,7 @@ def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> F
     if isinstance(error, aiohttp.ClientConnectorError):
         why = clean(error.strerror or type(error).__name__, hidden)
         return Failed(Reason.CONNECTION, f"cannot connect: {why}", in_doubt=begun)
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         message = "the URL is none: it must begin with http:// or https:// and name a host"
         return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
     if isinstance(error, ValueError) and not isinstance(error, OSError | aiohttp.ClientError):

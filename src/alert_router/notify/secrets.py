@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
 from alert_router.secret import Secret
 
@@ -26,7 +26,8 @@ def _from_text(value: Any) -> Any:
     return Secret(plain=text)
 
 
-SecretField = Annotated[Secret, BeforeValidator(_from_text)]
+# Dumped, it is only ever its description: a dataclass would be dumped with its values.
+SecretField = Annotated[Secret, BeforeValidator(_from_text), PlainSerializer(str)]
 
 
 def fold_files(data: dict[str, Any], names: list[str], info: ValidationInfo) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""What every notifier's conformance is tested with: one line each.
+
+The tests themselves are test_conformance.py (renderings) and test_conformance_http.py (answers).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from alert_router.notify import ConsoleNotifier, Notifier, SlackNotifier, WebhookNotifier
+from tests.notify import console_rules, slack_rules, webhook_rules
+
+# Every secret of the tests has this word in each of its parts.
+WORD = "SECRET"
+PATH = f"/services/T0{WORD}/B0{WORD}?token=x{WORD}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A notifier under test: `make` takes its URL and further keys; `keeps_rules` asserts on what
+    `readable` tells of a payload; `ok` is the answer it takes for a success. One that does not
+    speak HTTP has `over_http=False` and is spared its table."""
+
+    name: str
+    make: Callable[..., Notifier]
+    keeps_rules: Callable[[Any], None]
+    ok: bytes = b""
+    over_http: bool = True
+
+
+CASES = [
+    Case("console", lambda url, **k: ConsoleNotifier(**k), console_rules.check, over_http=False),
+    Case(
+        "webhook",
+        lambda url, **k: WebhookNotifier(
+            url=url, bearer_token=f"b{WORD}", headers={"X-Key": f"h{WORD}"}, **k
+        ),
+        webhook_rules.check,
+    ),
+    Case("slack", lambda url, **k: SlackNotifier(url=url, **k), slack_rules.check, ok=b"ok"),
+]

@@ -1,0 +1,82 @@
+"""What must hold for anything Slack is sent: its limits, judged by its own SDK and again here,
+and that nothing but our own links is markup."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from slack_sdk.models.blocks import ContextBlock, DividerBlock, HeaderBlock, SectionBlock
+from slack_sdk.models.blocks.basic_components import MarkdownTextObject, PlainTextObject
+
+_OURS = re.compile(r"<(?:https?://|mailto:)[^<>|\s]*(?:\|[^<>|]*)?>")
+_ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
+_CODE = re.compile(r"```\n(.*?)\n```", re.DOTALL)
+
+
+def check(message: Any) -> None:
+    """Everything that Slack would refuse, or obey."""
+    assert 1 <= len(message["blocks"]) <= 50
+    assert message["text"].strip()
+    assert not re.search("[<>]", message["text"])
+    for block in message["blocks"]:
+        _built(block).to_dict()
+    for text in texts(message):
+        assert text["text"].strip()
+        assert len(text["text"]) <= 3000
+        _no_markup_but_ours(text)
+
+
+def texts(message: Any) -> Iterator[dict[str, Any]]:
+    """The text objects of a message, in order."""
+    for block in message["blocks"]:
+        yield from block.get("elements", [block["text"]] if "text" in block else [])
+
+
+def commands(message: Any) -> list[str]:
+    """The code of a message as a reader copies it."""
+    return [
+        _unescape(code)
+        for text in texts(message)
+        if text["type"] == "mrkdwn"
+        for code in _CODE.findall(text["text"])
+    ]
+
+
+def said(message: Any) -> str:
+    """All the words of a message as a reader sees them."""
+    return "\n".join(_unescape(text["text"]) for text in texts(message))
+
+
+def _no_markup_but_ours(text: dict[str, Any]) -> None:
+    words = text["text"]
+    assert not _ENTITY.search(words), "an escape is cut or missing"
+    if text["type"] == "plain_text":
+        assert "<" not in words
+        return
+    assert text["verbatim"] is True
+    assert words.count("```") % 2 == 0, "a fence is open"
+    assert not re.search("[<>]", _OURS.sub("", words).replace("\n> ", "").removeprefix("> "))
+
+
+def _unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _built(block: dict[str, Any]) -> Any:
+    """The block built by Slack's SDK, which checks lengths as it builds."""
+    match block["type"]:
+        case "header":
+            return HeaderBlock(text=_text(block["text"]))
+        case "section":
+            return SectionBlock(text=_text(block["text"]), expand=block["expand"])
+        case "context":
+            return ContextBlock(elements=[_text(element) for element in block["elements"]])
+        case "divider":
+            return DividerBlock()
+    raise AssertionError(f"unknown block {block['type']}")
+
+
+def _text(text: dict[str, Any]) -> Any:
+    if text["type"] == "plain_text":
+        return PlainTextObject(text=text["text"], emoji=text["emoji"])
+    return MarkdownTextObject(text=text["text"], verbatim=text["verbatim"])
