@@ -93,7 +93,9 @@ async def test_a_body_over_the_limit_is_413_and_counted(tmp_path: Path, chunked:
     async with router(write_config(tmp_path, CONSOLE, http=http)) as process:
         async with aiohttp.ClientSession() as session:
             data = body() + b" " * 70_000
-            answer = await session.post(f"{process.url}/webhook", data=data, chunked=chunked or None)
+            answer = await session.post(
+                f"{process.url}/webhook", data=data, chunked=chunked or None
+            )
             assert answer.status == 413
             assert "max_alerts" in (await answer.json())["error"]
         assert await metric(process, 'alert_router_webhooks_total{outcome="too_large"}') == 1
