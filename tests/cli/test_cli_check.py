@@ -29,6 +29,15 @@ def test_every_problem_is_told_at_once_with_line_and_caret(router):
     assert len(carets) == 2
 
 
+def test_runbooks_are_checked_though_the_routing_is_broken(router):
+    router.write("routing.yaml", "route: {receiver: nobody}\n")
+    router.write("runbooks/empty.md", "")
+
+    codes = [problem["code"] for problem in router.json("check", exit_code=1)["problems"]]
+
+    assert codes == ["config-undefined-receiver", "runbook-empty"]
+
+
 def test_an_unknown_runbook_is_an_error(router):
     routing = (router.directory / "routing.yaml").read_text()
     router.write("routing.yaml", routing + "default_runbook: alerts/redis\n")

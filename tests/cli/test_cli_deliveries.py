@@ -159,6 +159,25 @@ def test_replay_knows_what_is_configured(router, store):
     assert "oncall/console, pager/screen, pager/webhook" in result.stderr
 
 
+def test_what_nothing_would_send_is_not_replayed_there(router, store):
+    store((Destination("gone", "slack"), Verdict.DEAD, b"a"))
+
+    refused = router.run("deliveries", "replay", "--all-dead")
+
+    assert refused.exit_code == 1
+    assert "gone/slack is not in the configuration: --to sends it elsewhere" in refused.stderr
+    assert router.run("deliveries", "replay", "1", "--to", "pager/screen").exit_code == 0
+
+
+def test_the_dead_of_one_group_are_all_replayed(router, store):
+    store((SCREEN, Verdict.DEAD, b"a"), (SCREEN, Verdict.DEAD, b"a"))
+
+    assert router.run("deliveries", "replay", "--all-dead").stdout.endswith(
+        "2 replayed, 0 failed\n"
+    )
+    assert router.run("deliveries", "replay", "--all-dead").stdout == "0 replayed, 0 failed\n"
+
+
 def test_an_old_firing_wants_force(router, store):
     store((SCREEN, Verdict.DEAD, b"a"), (SCREEN, Verdict.DELIVERED, b"a"))
 

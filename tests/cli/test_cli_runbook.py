@@ -62,10 +62,11 @@ def test_labels_fill_the_commands_as_a_notification_does(router):
     )
 
     [command] = answer["sections"][0]["steps"][0]["commands"]
-    assert command["text"] == 'kubectl -n prod logs "${POD:?not in this alert}"' or (
-        command["text"] == "kubectl -n prod logs ${POD:?not in this alert}"
-    )
-    assert command["values"] == {"pod": "r;id"} or command["values"] == {"POD": "r;id"}
+    assert command == {
+        "language": "bash",
+        "text": "kubectl -n prod logs ${POD:?not in this alert}",
+        "values": {"POD": "r;id"},
+    }
 
 
 def test_filled_text_is_filled_in_the_whole_runbook(router):
@@ -80,6 +81,27 @@ def test_a_section_is_found_by_its_name_in_any_case(router):
 
     assert result.exit_code == 0
     assert result.stdout == "Verification\n------------\n\nNothing fires.\n"
+
+
+def test_a_section_keeps_the_numbers_of_its_steps(router):
+    result = router.run(
+        "runbook", "show", "alerts/redis-issues", "--section", "Detection", "--label", "pod=r-0"
+    )
+
+    assert (
+        result.stdout
+        == (
+            "Detection\n"
+            "---------\n"
+            "\n"
+            "1. Ask Redis.\n"
+            "\n"
+            "       kubectl -n ${NAMESPACE:?not in this alert} logs r-0\n"
+            "\n"
+            "2. Read the dashboard (https://grafana.example.org/d/redis).\n"
+        )
+        or result.stdout
+    )
 
 
 def test_a_missing_section_says_which_there_are(router):

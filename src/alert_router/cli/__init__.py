@@ -20,16 +20,16 @@ CONFIG = click.option(
 @click.group(
     cls=LazyGroup,
     commands_at={
-        "serve": "serve:serve",
-        "check": "check:check",
-        "route": "route:route",
-        "test": "test:test",
-        "runbook": "runbook:runbook",
-        "preview": "preview:preview",
-        "send": "send:send",
-        "deliveries": "deliveries:deliveries",
+        "serve": ("serve:serve", "Run the router."),
+        "check": ("check:check", "Find what is wrong with configuration, routing and runbooks."),
+        "route": ("route:route", "Show the routing, or what becomes of an alert and why."),
+        "test": ("test:test", "Run routing unit tests."),
+        "runbook": ("runbook:runbook", "List the runbooks, or read one."),
+        "preview": ("preview:preview", "Show what each destination would be sent for a payload."),
+        "send": ("send:send", "Post a payload or a made-up alert to a running router."),
+        "deliveries": ("deliveries:deliveries", "See what waits or is dead; replay or discard it."),
     },
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="alert-router")
 def main() -> None:

@@ -9,8 +9,10 @@ import click
 
 from alert_router.cli import CONFIG
 from alert_router.cli.output import count, output_option, print_json, problem_text, show, styled
-from alert_router.config import default_config_path
+from alert_router.config import Config, default_config_path, yaml
+from alert_router.config.validate import validate
 from alert_router.problem import Problem, ProblemsError, Severity
+from alert_router.runbook import Catalogue
 from alert_router.service.snapshot import read
 
 
@@ -41,10 +43,11 @@ def check(ctx: click.Context, config: Path | None, strict: bool, as_json: bool) 
 
 def _examine(config: Path | None) -> tuple[list[Problem], str]:
     """Every problem, in the order of files and lines, and what the configuration has."""
+    path = config or default_config_path()
     try:
-        snapshot = read(config or default_config_path())
+        snapshot = read(path)
     except ProblemsError as error:
-        return _in_order(error.problems), ""
+        return _in_order((*error.problems, *_of_runbooks(path))), ""
     loaded = snapshot.loaded
     parts = (
         count(len(loaded.table.entries), "table entry", "table entries"),
@@ -52,6 +55,15 @@ def _examine(config: Path | None) -> tuple[list[Problem], str]:
         count(len(snapshot.state.catalogue.runbooks), "runbook"),
     )
     return _in_order(snapshot.problems), f"; {', '.join(parts)}"
+
+
+def _of_runbooks(path: Path) -> tuple[Problem, ...]:
+    """What is wrong with the runbooks, where the main file at least says where they are."""
+    try:
+        main, _ = validate(yaml.read(path), Config)
+    except ProblemsError:
+        return ()
+    return Catalogue.load(main.runbooks.path).problems if main else ()
 
 
 def _in_order(problems: tuple[Problem, ...]) -> list[Problem]:

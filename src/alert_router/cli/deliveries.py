@@ -4,12 +4,9 @@ A second process on the store of a running router: each call is one short transa
 be replayed or discarded is the store's to say.
 """
 
-import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
@@ -17,13 +14,10 @@ from alert_router.cli import CONFIG
 from alert_router.cli.deliveries_view import body_text, deliveries_table, details, row_as_json
 from alert_router.cli.group import InOrder
 from alert_router.cli.output import count, join, output_option, print_json, show, tell
-from alert_router.config import Config, default_config_path, load
-from alert_router.outbox.base import DeliveryRow, Destination, State, StoreUnavailable
+from alert_router.cli.store import read_config, read_dead, read_rows, tried, with_store
+from alert_router.config import Config
+from alert_router.outbox.base import DeliveryRow, Destination, State
 from alert_router.outbox.sqlite import SqliteOutbox
-
-T = TypeVar("T")
-
-_PAGE = 500  # rows read at a time
 
 IDS = click.argument("ids", nargs=-1, type=click.IntRange(min=1), metavar="ID...")
 
@@ -59,9 +53,9 @@ def list_(
         return receiver in (None, wanted.receiver) and notifier in (None, wanted.notifier)
 
     async def read(outbox: SqliteOutbox) -> list[DeliveryRow]:
-        return await _rows(outbox, State(state) if state else None, is_wanted, limit)
+        return await read_rows(outbox, State(state) if state else None, is_wanted, limit)
 
-    rows = _with_store(_config(config), read)
+    rows = with_store(read_config(config), read)
     if as_json:
         print_json({"deliveries": [row_as_json(row) for row in rows]})
     elif rows:
@@ -79,7 +73,7 @@ def list_(
 @click.pass_context
 def show_(ctx: click.Context, config: Path | None, delivery: int, as_json: bool) -> None:
     """Show the delivery ID and the body of its group. Exit 1 if there is none."""
-    found = _with_store(_config(config), lambda outbox: outbox.show(delivery))
+    found = with_store(read_config(config), lambda outbox: outbox.show(delivery))
     if found is None:
         tell(f"there is no delivery {delivery}")
         ctx.exit(1)
@@ -117,18 +111,21 @@ def replay(
     """
     if bool(ids) == all_dead:
         raise click.UsageError("give the IDs of deliveries, or --all-dead")
-    loaded = _config(config)
-    target = _destination(loaded, to) if to is not None else None
+    loaded = read_config(config)
+    known = _destinations(loaded)
+    target = _destination(known, to) if to is not None else None
 
     async def work(outbox: SqliteOutbox) -> list[dict[str, object]]:
         async def one(delivery: int) -> dict[str, object]:
+            if target is None and not force:
+                await _refuse_unknown(outbox, delivery, known)
             now = time.time()
             return {"replayed_as": await outbox.replay(delivery, now=now, to=target, force=force)}
 
-        chosen = await _dead(outbox) if all_dead else list(ids)
-        return [await _tried(delivery, one) for delivery in chosen]
+        chosen = await read_dead(outbox) if all_dead else list(ids)
+        return [await tried(delivery, one) for delivery in chosen]
 
-    results = _with_store(loaded, work)
+    results = with_store(loaded, work)
     _report(ctx, results, "replayed", as_json)
 
 
@@ -147,7 +144,7 @@ def discard(
     """
     if not ids:
         raise click.UsageError("give the IDs of deliveries")
-    loaded = _config(config)
+    loaded = read_config(config)
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody can be asked here; say --yes")
@@ -158,83 +155,37 @@ def discard(
             await outbox.discard(delivery, now=time.time())
             return {"discarded": True}
 
-        return [await _tried(delivery, one) for delivery in ids]
+        return [await tried(delivery, one) for delivery in ids]
 
-    results = _with_store(loaded, work)
+    results = with_store(loaded, work)
     _report(ctx, results, "discarded", as_json)
 
 
-def _config(path: Path | None) -> Config:
-    return load(path or default_config_path()).config
-
-
-def _with_store(config: Config, work: Callable[[SqliteOutbox], Awaitable[T]]) -> T:
-    """What `work` returns, on the store of this configuration, which is left closed."""
-    path = config.storage.path
-    if not path.exists():
-        raise click.ClickException(
-            f"there is no store at {path}: the router has not run with this configuration yet"
-        )
-
-    async def run() -> T:
-        outbox = await asyncio.to_thread(SqliteOutbox.open, path, exclusive=False)
-        try:
-            return await work(outbox)
-        finally:
-            await outbox.close()
-
-    try:
-        return asyncio.run(run())
-    except (StoreUnavailable, OSError) as error:
-        raise click.ClickException(f"cannot use the store at {path}: {error}") from None
-
-
-async def _rows(
-    outbox: SqliteOutbox,
-    state: State | None,
-    is_wanted: Callable[[DeliveryRow], bool],
-    limit: int | None,
-) -> list[DeliveryRow]:
-    """Up to `limit` wanted rows, newest first, read page by page."""
-    found: list[DeliveryRow] = []
-    before: int | None = None
-    while limit is None or len(found) < limit:
-        page = await outbox.list(state=state, limit=_PAGE, before=before)
-        found += filter(is_wanted, page)
-        if len(page) < _PAGE:
-            break
-        before = page[-1].id
-    return found[:limit]
-
-
-async def _dead(outbox: SqliteOutbox) -> Iterable[int]:
-    """The dead deliveries, oldest first, so that a lane is replayed in its order."""
-    rows = await _rows(outbox, State.DEAD, lambda _row: True, None)
-    return [row.id for row in reversed(rows)]
-
-
-async def _tried(
-    delivery: int, one: Callable[[int], Awaitable[dict[str, object]]]
-) -> dict[str, object]:
-    """The result of one delivery: what was done, or why it could not be."""
-    try:
-        return {"id": delivery, **await one(delivery)}
-    except LookupError:
-        return {"id": delivery, "error": f"there is no delivery {delivery}"}
-    except ValueError as error:
-        return {"id": delivery, "error": str(error)}
-
-
-def _destination(config: Config, text: str) -> Destination:
-    """The configured notifier that RECEIVER/NOTIFIER names; either may hold a slash itself."""
-    known = {
+def _destinations(config: Config) -> dict[str, Destination]:
+    """The configured notifiers by RECEIVER/NOTIFIER; either may hold a slash itself."""
+    return {
         f"{receiver.name}/{notifier.identity}": Destination(receiver.name, notifier.identity)
         for receiver in config.receivers
         for notifier in receiver.notifiers
     }
+
+
+def _destination(known: dict[str, Destination], text: str) -> Destination:
     if text not in known:
         raise click.BadParameter(f"{text!r} is none of {', '.join(known)}", param_hint="--to")
     return known[text]
+
+
+async def _refuse_unknown(
+    outbox: SqliteOutbox, delivery: int, known: dict[str, Destination]
+) -> None:
+    """Raises ValueError for a delivery that would only wait again, since nothing sends it."""
+    found = await outbox.show(delivery)
+    if found is not None and found[0].destination not in known.values():
+        gone = found[0].destination
+        raise ValueError(
+            f"{gone.receiver}/{gone.notifier} is not in the configuration: --to sends it elsewhere"
+        )
 
 
 def _report(ctx: click.Context, results: list[dict[str, object]], done: str, as_json: bool) -> None:

@@ -21,9 +21,10 @@ class InOrder(click.Group):
 
 
 class LazyGroup(click.Group):
-    """`commands_at` maps a command's name to `module:attribute` below `alert_router.cli`."""
+    """`commands_at` maps a command's name to `module:attribute` below `alert_router.cli`, and to
+    the line that help has for it."""
 
-    def __init__(self, *args: Any, commands_at: dict[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, commands_at: dict[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._commands_at = commands_at
 
@@ -36,10 +37,15 @@ class LazyGroup(click.Group):
         where = self._commands_at.get(cmd_name)
         if where is None:
             return None
-        module, _, attribute = where.partition(":")
+        module, _, attribute = where[0].partition(":")
         command = getattr(importlib.import_module(f"alert_router.cli.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with their lines, none of them imported."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._commands_at.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; input that cannot be used is shown problem by problem, exit 1."""

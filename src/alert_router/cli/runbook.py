@@ -27,18 +27,18 @@ from alert_router.cli.output import (
 )
 from alert_router.cli.runbook_view import as_json as runbook_as_json
 from alert_router.cli.runbook_view import (
+    blocks_of,
     filled,
     list_rows,
     named,
     problems_of,
-    section_blocks,
     title_of,
 )
 from alert_router.config import default_config_path, load
 from alert_router.markdown import Block, to_text
 from alert_router.problem import ProblemsError
 from alert_router.runbook import Catalogue
-from alert_router.runbook.model import Runbook, Section
+from alert_router.runbook.model import Runbook
 from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook
 
 
@@ -118,13 +118,9 @@ def show_(
     if as_json:
         print_json(runbook_as_json(found, chosen if sections else found.sections))
     else:
-        _show(chosen_blocks(chosen) if sections else found.blocks)
+        parts = [block for section in chosen for block in blocks_of(found, section)]
+        _show(parts if sections else found.blocks)
     ctx.exit(1 if missing else 0)
-
-
-def chosen_blocks(sections: Sequence[Section]) -> tuple[Block, ...]:
-    """The sections as one tree."""
-    return tuple(block for section in sections for block in section_blocks(section))
 
 
 def _show(blocks: Sequence[Block]) -> None:

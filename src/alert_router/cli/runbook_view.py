@@ -11,15 +11,13 @@ from alert_router.markdown import (
     Code,
     Heading,
     ListBlock,
-    Paragraph,
     Quote,
-    Text,
     plain,
     to_text,
 )
 from alert_router.problem import Problem
 from alert_router.runbook import Catalogue
-from alert_router.runbook.model import Runbook, Section, Step
+from alert_router.runbook.model import Runbook, Section
 
 
 def list_rows(catalogue: Catalogue) -> list[dict[str, Any]]:
@@ -88,24 +86,20 @@ def title_of(section: Section) -> str:
     return plain(section.title).strip() or section.name
 
 
-def section_blocks(section: Section) -> tuple[Block, ...]:
-    """A section as one tree again: heading, what stands before the steps, and the steps."""
-    blocks: list[Block] = [Heading(2, section.title), *section.intro]
-    for step in section.steps:
-        blocks += _step_blocks(step)
-    return tuple(blocks)
-
-
-def _step_blocks(step: Step) -> Iterator[Block]:
-    first = step.blocks[0] if step.blocks else None
-    # The title of a list item is its own first line; that of a heading is not in its blocks.
-    if not (isinstance(first, Paragraph) and _begins(plain(first.children), step.title)):
-        yield Heading(3, (Text(step.title),))
-    yield from step.blocks
-
-
-def _begins(text: str, title: str) -> bool:
-    return text.strip().startswith(title.rstrip("…").strip())
+def blocks_of(runbook: Runbook, section: Section) -> tuple[Block, ...]:
+    """The section as it stands in the runbook: its heading, and all until the next section."""
+    starts = {other.line for other in runbook.sections}
+    found: list[Block] = []
+    for block in runbook.blocks:
+        if isinstance(block, Heading) and block.line in starts:
+            if found:
+                break
+            if block.line != section.line:
+                continue
+        elif not found:
+            continue
+        found.append(block)
+    return tuple(found)
 
 
 def _section(section: Section) -> dict[str, Any]:
