@@ -6,7 +6,8 @@ Judging HTTP answers is for `http`; deciding about retries is for `deliver`.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -121,11 +122,7 @@ class Notifier(BaseModel, ABC):
 
     @classmethod
     def _secret_fields(cls) -> list[str]:
-        return [
-            name
-            for name, field in cls.model_fields.items()
-            if Secret in (field.annotation, *get_args(field.annotation))
-        ]
+        return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
 
     def secrets(self) -> list[Secret]:
         """The secrets it uses, those in mappings (headers) included."""
@@ -150,3 +147,10 @@ class Notifier(BaseModel, ABC):
     def identity(self) -> str:
         """The notifier's name in its receiver: `name`, or the type."""
         return self.name or self.type
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a field of that type is one secret: also `SecretField | None`, no mapping."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return any(_is_secret(part) for part in get_args(annotation))
+    return annotation is Secret
