@@ -1,0 +1,146 @@
+"""Slack's messages."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alert_router.markdown import Code
+from alert_router.notification import Detail
+from alert_router.notify import SlackNotifier
+from alert_router.runbook.model import Section
+from tests.notify import slack_rules
+from tests.notify.notifications import alert, notification, section
+
+SLACK = SlackNotifier(url="https://hooks.example/services/T/B/x")
+
+
+def message(told, detail=Detail.FULL):
+    return SLACK.readable(SLACK.render(told, detail))
+
+
+def test_a_typical_message_reads_from_alert_to_steps():
+    found = message(notification())
+    slack_rules.check(found)
+    assert found["text"] == "CRITICAL: PodCrash"
+    assert found["blocks"][0]["text"]["text"] == "🔴 CRITICAL: PodCrash"
+    said = slack_rules.said(found)
+    order = [
+        "A pod crashes\n    namespace=prod  pod=a-1",
+        "*<https://router.example/runbooks/alerts/pod-crashes|Pods that crash>*",
+        "alerts/pod-crashes-0, last updated 2026-11-01, SRE",
+        "*Detection*\nWho is it?\n1. Look at the pod.",
+        "See <https://g.example/d?a=1&b=2|the dashboard>.\n```\nget\n```",
+        "2. Look at the log.\nIt *must* say `OOM`.",
+        "*Mitigation*\n1. Restart it.",
+        "<http://prom.example/graph?g0.expr=up%3D%3D0&g0.tab=1|Query>",
+        "<http://am.example:9093|Alertmanager>",
+    ]
+    places = [said.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_commands_are_copied_as_they_are():
+    assert slack_rules.commands(message(notification())) == [
+        "get",
+        "logs --previous",
+        "kubectl delete pod a-1 -n prod && echo '<done>'",
+    ]
+
+
+_code = st.lists(
+    st.text(st.sampled_from("ab `$&<>\"'\\|;*_~{}#\t"), min_size=1, max_size=80)
+    .filter(str.strip)
+    .filter(lambda line: "```" not in line),
+    min_size=1,
+    max_size=200,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(_code)
+def test_any_command_is_copied_exactly_wherever_it_was_cut(lines):
+    told = notification(sections=(Section("Detection", (), (Code("\n".join(lines), "bash"),)),))
+    found = message(told)
+    slack_rules.check(found)
+    assert "\n".join(slack_rules.commands(found)) == "\n".join(lines)
+
+
+def test_a_step_is_not_cut_from_its_command_where_both_fit():
+    steps = [(f"Step {n}.", f"{'word ' * 60}\n\n```\nrun {n}\n```") for n in range(30)]
+    found = message(notification(sections=(section("Mitigation", "", *steps),)))
+    sections = [t["text"] for t in slack_rules.texts(found) if "run" in t["text"]]
+    assert len(sections) > 1
+    for text in sections:
+        assert text.count("Step ") == text.count("run ")
+
+
+def test_a_line_too_long_for_a_section_is_left_to_the_page():
+    found = message(notification(sections=(section("Mitigation", f"```\n{'x' * 4000}\ny\n```"),)))
+    assert slack_rules.commands(found) == [
+        "# a line too long for this message: see the runbook's page\ny"
+    ]
+
+
+def test_code_with_a_fence_in_it_arrives_as_it_is():
+    told = notification(sections=(Section("Detection", (), (Code("cat <<'```'\n```"),)),))
+    assert "cat <<'```'\n```" in slack_rules.said(message(told)).replace("\u200b", "")
+
+
+def test_what_does_not_fit_is_told_with_less_detail():
+    steps = [(f"Step {n}.", "word " * 700) for n in range(60)]
+    told = notification(sections=(section("Mitigation", "", *steps),))
+    said = slack_rules.said(message(told))
+    assert "Step 59." in said
+    assert said.count("word word") < 1000
+
+
+def test_many_alerts_are_counted():
+    alerts = [alert(pod=f"a-{n}") for n in range(52)]
+    said = slack_rules.said(message(notification(alerts)))
+    assert "and 37 more" in said
+    assert "52 firing" in said
+    assert "commands are for PodCrash pod=a-0" in said
+
+
+def test_a_resolved_message_is_green_and_says_how_long_it_fired():
+    told = notification([alert(resolved=True)], (section("Verification", "", ("Look.", "")),))
+    found = message(told)
+    assert found["blocks"][0]["text"]["text"] == "🟢 RESOLVED: PodCrash"
+    assert "resolved: A pod crashes (after 1h 4m)" in slack_rules.said(found)
+
+
+@pytest.mark.parametrize(
+    "words", ["<!channel>", "<!here|here>", "<@U123>", "<#C1>", "*bold*", "`x`", "&lt;!channel&gt;"]
+)
+def test_an_alert_can_neither_format_nor_ping(words):
+    hostile = alert(pod=words, annotations={"summary": words}, alertname=words)
+    found = message(notification([hostile, alert()], sections=()))
+    slack_rules.check(found)
+    holding = [t for t in slack_rules.texts(found) if words in slack_rules._unescape(t["text"])]
+    assert holding
+    assert {text["type"] for text in holding} == {"plain_text"}
+    assert "link_names" not in found
+
+
+def test_an_alert_without_a_runbook_says_so():
+    assert "No runbook is mapped to this." in slack_rules.said(message(notification(runbooks=0)))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"type": "section", "expand": True, "text": {"type": "plain_text", "emoji": False}},
+        {"type": "header", "text": {"type": "plain_text", "emoji": False}},
+    ],
+)
+def test_the_rules_find_a_text_too_long(broken):
+    broken["text"]["text"] = "x" * 3001
+    with pytest.raises(Exception, match=r"length|characters"):
+        slack_rules.check({"text": "x", "blocks": [broken]})
+
+
+@pytest.mark.parametrize("text", ["<!channel>", "```\nx", "a & b", "<https://h|x> <@U1>", "a&am"])
+def test_the_rules_find_markup_that_is_not_ours(text):
+    block = {"type": "mrkdwn", "verbatim": True, "text": text}
+    with pytest.raises(AssertionError):
+        slack_rules.check({"text": "x", "blocks": [{"type": "context", "elements": [block]}]})
