@@ -5,49 +5,79 @@ both accept and disagree (prometheus/alertmanager, matcher/compat). Which matche
 together, and what follows from a match, is `route`'s.
 """
 
-from alert_router.matcher.classic import parse_classic
-from alert_router.matcher.model import Matcher, MatcherError, Op, anchored, compile_regex
+from collections.abc import Callable
+from typing import TypeVar
+
+from alert_router.matcher.classic import parse_classic, parse_classic_one
+from alert_router.matcher.model import (
+    Matcher,
+    MatcherError,
+    Op,
+    RegexError,
+    anchored,
+    encodable,
+    options,
+)
 from alert_router.matcher.utf8 import parse_utf8
 
 __all__ = [
     "Matcher",
     "MatcherError",
     "Op",
+    "RegexError",
     "anchored",
-    "compile_regex",
+    "encodable",
+    "options",
     "parse_classic",
     "parse_matcher",
     "parse_matchers",
     "parse_utf8",
 ]
 
+T = TypeVar("T")
+
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
     """The matchers in a text such as `severity="critical", team=~"a|b"` or the same in braces.
 
-    Raises MatcherError with the place of what is wrong; where neither grammar accepts the text,
-    with what the UTF-8 grammar has to say, since that one tells places.
+    Raises MatcherError with the place of what is wrong.
     """
-    try:
-        modern = parse_utf8(text)
-    except MatcherError as error:
-        try:
-            return parse_classic(text)
-        except MatcherError:
-            raise error from None
-    try:
-        classic = parse_classic(text)
-    except MatcherError:
-        return modern
-    return modern if modern == classic else classic
+    return _agreed(text, parse_utf8, parse_classic)
 
 
 def parse_matcher(text: str) -> Matcher:
-    """The one matcher in a text, without braces. Raises MatcherError."""
-    for place in (0, len(text) - 1):
-        if text and text[place] in "{}":
-            raise MatcherError("unexpected open or close brace", place)
-    matchers = parse_matchers(text)
+    """The one matcher in a text, without braces. Raises MatcherError.
+
+    As in Alertmanager, a text that is not one matcher to the UTF-8 grammar may be one to the
+    classic grammar, which takes commas as part of the value.
+    """
+    if text.startswith("{"):
+        raise MatcherError("unexpected open brace", 0, 1)
+    if text.endswith("}"):
+        raise MatcherError("unexpected close brace", len(text) - 1, len(text))
+    return _agreed(text, _one_utf8, parse_classic_one)
+
+
+def _one_utf8(text: str) -> Matcher:
+    matchers = parse_utf8(text)
     if len(matchers) != 1:
-        raise MatcherError(f"expected 1 matcher, found {len(matchers)}")
+        raise MatcherError(f"expected 1 matcher, found {len(matchers)}", 0, len(text))
     return matchers[0]
+
+
+def _agreed(text: str, modern: Callable[[str], T], classic: Callable[[str], T]) -> T:
+    """What the two grammars make of a text together."""
+    try:
+        found = modern(text)
+    except MatcherError as error:
+        try:
+            return classic(text)
+        except RegexError as why:
+            # The classic grammar got as far as the expression, which is then what is wrong.
+            raise (error if isinstance(error, RegexError) else why) from None
+        except MatcherError:
+            raise error from None  # the one that tells places
+    try:
+        return classic(text)  # either the same, or it wins
+    except MatcherError:
+        return found

@@ -4,55 +4,69 @@ quotes, empty values and lone backslashes.
 
 import re
 
-from alert_router.matcher.model import Matcher, MatcherError, Op
+from alert_router.matcher.model import Matcher, MatcherError, Op, RegexError
+from alert_router.matcher.text import SPACE, check_unicode
 
-_CLASSIC = re.compile(
-    r"[\t\n\f\r ]*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[\t\n\f\r ]*(?P<op>=~|=|!=|!~)"
-    r"[\t\n\f\r ]*(?P<value>.*?)[\t\n\f\r ]*",
-    re.DOTALL,
-)
+_BLANK = "\t\n\f\r "  # what \s is to RE2
+_HEAD = re.compile(rf"[{_BLANK}]*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[{_BLANK}]*(?P<op>=~|=|!=|!~)")
+_SPACE = "".join(SPACE)
 
 
 def parse_classic(text: str) -> tuple[Matcher, ...]:
     """By the classic grammar alone. Raises MatcherError."""
+    check_unicode(text)
     start = 1 if text.startswith("{") else 0
     inner = text[start:].removesuffix("}")
-    return tuple(_classic(part, start + offset) for part, offset in _split(inner))
+    return tuple(_matcher(part, start + offset) for part, offset in _split(inner))
+
+
+def parse_classic_one(text: str) -> Matcher:
+    """One matcher by the classic grammar, for which a comma is then part of the value. Raises
+    MatcherError."""
+    check_unicode(text)
+    return _matcher(text, 0)
 
 
 def _split(text: str) -> list[tuple[str, int]]:
-    """The parts between commas outside quotes, each with its offset; an empty last one does not
-    count."""
+    """The parts between commas outside quotes, each with its offset; the last one without the
+    space around it, and only if something is left."""
     parts: list[tuple[str, int]] = []
     quoted = escaped = False
     start = 0
     for place, char in enumerate(text):
-        if char == "," and not quoted:
-            parts.append((text[start:place], start))
-            start = place + 1
+        if char == ",":  # leaves a backslash before it in force, as Alertmanager does
+            if not quoted:
+                parts.append((text[start:place], start))
+                start = place + 1
         elif char == '"':
             quoted ^= not escaped
             escaped = False
         else:
             escaped = char == "\\" and not escaped
-    if text[start:].strip():
-        parts.append((text[start:], start))
+    last = text[start:].lstrip(_SPACE)
+    if last:
+        parts.append((last.rstrip(_SPACE), len(text) - len(last)))
     return parts
 
 
-def _classic(text: str, offset: int) -> Matcher:
-    found = _CLASSIC.fullmatch(text)
-    if found is None:
-        raise MatcherError(f"bad matcher format: {text}", offset)
-    raw = found["value"]
-    value = _classic_value(raw.removeprefix('"'), raw.startswith('"'))
+def _matcher(text: str, offset: int) -> Matcher:
+    head = _HEAD.match(text)
+    end = offset + len(text)
+    if head is None:
+        raise MatcherError(f"bad matcher format: {text}", offset, end)
+    rest = text[head.end() :].lstrip(_BLANK)
+    raw = rest.rstrip(_BLANK)
+    value = _value(raw.removeprefix('"'), raw.startswith('"'))
+    start = end - len(rest)
     if value is None:
-        where = offset + found.start("value")
-        raise MatcherError(f"matcher value contains unescaped double quote: {raw}", where)
-    return Matcher(found["name"], Op(found["op"]), value)
+        raise MatcherError(f"matcher value contains unescaped double quote: {raw}", start, end)
+    try:
+        return Matcher(head["name"], Op(head["op"]), value)
+    except RegexError as error:
+        raise RegexError(error.message, start, end) from None
 
 
-def _classic_value(raw: str, is_quoted: bool) -> str | None:
+def _value(raw: str, is_quoted: bool) -> str | None:
     """The value with its escapes undone; None where quotes are not in order."""
     out: list[str] = []
     place, last = 0, len(raw) - 1

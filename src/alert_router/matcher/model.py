@@ -12,17 +12,24 @@ from typing import Any
 import re2
 
 _BARE_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False  # what is wrong with a pattern is told by MatcherError
+# Bytes RE2 may use for one expression. Its own 8 MiB is enough for nearly all, and bounds what
+# hostile values can make it keep; Go, and so Alertmanager, also takes much larger expressions.
+_MEMORY = (8 << 20, 64 << 20)
 
 
 class MatcherError(ValueError):
-    """A text that is no matcher. `offset` counts code points from 0."""
+    """A text that is no matcher: `message` is wrong from `offset` to before `end`, which count
+    code points from 0. Printed as Alertmanager does, columns first."""
 
-    def __init__(self, message: str, offset: int = 0) -> None:
+    def __init__(self, message: str, offset: int = 0, end: int | None = None) -> None:
         self.message = message
         self.offset = offset
-        super().__init__(f"0:{offset}: {message}")
+        self.end = offset if end is None else end
+        super().__init__(f"{self.offset}:{self.end}: {message}")
+
+
+class RegexError(MatcherError):
+    """A matcher whose form is right, with an expression that RE2 refuses."""
 
 
 class Op(StrEnum):
@@ -39,18 +46,45 @@ def anchored(pattern: str) -> str:
     return f"^(?:{pattern})$"
 
 
+def encodable(text: str) -> str:
+    """The text without lone surrogates, which UTF-8, and so RE2, does not have."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def compile_regex(pattern: str) -> Any:
-    """The compiled expression. Raises MatcherError if RE2 refuses it."""
+    """The compiled expression. Raises RegexError if RE2 refuses it."""
+    why = ""
+    for memory in _MEMORY:
+        try:
+            return re2.compile(anchored(pattern), options(memory))
+        except (re2.error, UnicodeEncodeError) as error:
+            why = _reason(error)
+        if "too large" not in why:
+            break
     try:
-        return re2.compile(anchored(pattern), _OPTIONS)
+        # What RE2 says of the pattern alone does not speak of the anchors around it.
+        re2.compile(pattern, options(_MEMORY[0]))
     except (re2.error, UnicodeEncodeError) as error:
-        why = str(error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0])
-        raise MatcherError(f"{pattern!r} is no regular expression of RE2: {why}") from None
+        why = _reason(error)
+    raise RegexError(f'"{pattern}" is no regular expression of RE2: {why}')
+
+
+def options(memory: int) -> Any:
+    """RE2's options; what is wrong with an expression is told by RegexError, not by its log."""
+    chosen = re2.Options()
+    chosen.log_errors = False
+    chosen.max_mem = memory
+    return chosen
+
+
+def _reason(error: Exception) -> str:
+    why = error.args[0]
+    return why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One comparison of a label with a value. Raises MatcherError for a bad expression."""
+    """One comparison of a label with a value. Raises RegexError for a bad expression."""
 
     name: str
     op: Op
@@ -76,13 +110,8 @@ def _compile_test(op: Op, value: str) -> Callable[[str], bool]:
         return value.__ne__
     search = compile_regex(value).search
     if op is Op.REGEX:
-        return lambda text: search(_encodable(text)) is not None
-    return lambda text: search(_encodable(text)) is None
-
-
-def _encodable(text: str) -> str:
-    """RE2 reads UTF-8, which has no lone surrogates."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+        return lambda text: search(encodable(text)) is not None
+    return lambda text: search(encodable(text)) is None
 
 
 def _quote(text: str) -> str:

@@ -3,12 +3,12 @@ bare literals or Go's double-quoted strings, braces are optional, one comma may 
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from alert_router.matcher.model import Matcher, MatcherError, Op
+from alert_router.matcher.model import Matcher, MatcherError, Op, RegexError
+from alert_router.matcher.text import SPACE, check_unicode
 
-_RESERVED = frozenset("{}!=~,\\\"'`")
+_RESERVED = SPACE | frozenset("{}!=~,\\\"'`")
 _ESCAPE = re.compile(
     r"\\(?:(?P<plain>[abfnrtv\\\"])|x(?P<x>[0-9a-fA-F]{2})|(?P<octal>[0-7]{3})"
     r"|u(?P<u>[0-9a-fA-F]{4})|U(?P<U>[0-9a-fA-F]{8}))"
@@ -28,28 +28,16 @@ class _Token:
 
 def parse_utf8(text: str) -> tuple[Matcher, ...]:
     """By the UTF-8 grammar alone. Raises MatcherError."""
-    return _Parser(list(_tokens(text))).parse()
-
-
-def _is_space(char: str) -> bool:
-    """As Go's unicode.IsSpace: Python counts the separators U+001C to U+001F too."""
-    return char.isspace() and char not in "\x1c\x1d\x1e\x1f"
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    place = 0
-    while place < len(text):
-        char = text[place]
-        if _is_space(char):
-            place += 1
-            continue
-        token = _token(text, place)
-        yield token
-        place = token.end
-    yield _Token("end", "end of input", place, place)
+    check_unicode(text)
+    return _Parser(text).parse()
 
 
 def _token(text: str, start: int) -> _Token:
+    """The token at `start` or after the space there."""
+    while start < len(text) and text[start] in SPACE:
+        start += 1
+    if start == len(text):
+        return _Token("end", "end of input", start, start)
     char = text[start]
     if char in "{},":
         return _Token(char, char, start, start + 1)
@@ -59,14 +47,14 @@ def _token(text: str, start: int) -> _Token:
             return _Token(pair, pair, start, start + 2)
         if char == "=":
             return _Token(char, char, start, start + 1)
-        raise MatcherError("!: expected one of '=~' after it", start + 1)
+        raise MatcherError("!: expected one of '=~' after it", start, start + 1)
     if char == '"':
         return _quoted(text, start)
     end = start
-    while end < len(text) and not _is_space(text[end]) and text[end] not in _RESERVED:
+    while end < len(text) and text[end] not in _RESERVED:
         end += 1
     if end == start:
-        raise MatcherError(f"{char}: invalid input", start)
+        raise MatcherError(f"{char}: invalid input", start, start + 1)
     return _Token("literal", text[start:end], start, end)
 
 
@@ -75,16 +63,17 @@ def _quoted(text: str, start: int) -> _Token:
     while place < len(text) and text[place] != '"':
         place += 2 if text[place] == "\\" else 1
     if place >= len(text):
-        raise MatcherError('missing the closing "', start)
+        raise MatcherError(f'{text[start:]}: missing end "', start, len(text))
     return _Token("quoted", text[start : place + 1], start, place + 1)
 
 
 class _Parser:
     """Reads the tokens of one text, left to right."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens = tokens
+    def __init__(self, text: str) -> None:
+        self._text = text
         self._place = 0
+        self._next: _Token | None = None
 
     def parse(self) -> tuple[Matcher, ...]:
         matchers: list[Matcher] = []
@@ -98,44 +87,47 @@ class _Parser:
 
     def _matcher(self) -> Matcher:
         name = self._expect("expected label name", "quoted", "literal")
+        label = _unquote(name)
         op = self._expect(
             "expected an operator such as '=', '!=', '=~' or '!~'", "=", "!=", "=~", "!~"
         )
         value = self._expect("expected label value", "quoted", "literal")
         try:
-            return Matcher(_unquote(name), Op(op.kind), _unquote(value))
-        except MatcherError as error:
-            raise MatcherError(error.message, error.offset or value.start) from None
+            return Matcher(label, Op(op.kind), _unquote(value))
+        except RegexError as error:
+            raise RegexError(error.message, value.start, value.end) from None
 
     def _closing(self, in_braces: bool, any_matcher: bool) -> None:
-        token = self._peek()
         if in_braces:
             wanted = "a comma or close brace" if any_matcher else "close brace"
             self._expect(f"expected {wanted}", "}")
-        elif token.kind == "}":
-            raise MatcherError("}: expected opening brace", token.start)
-        elif token.kind != "end":
-            raise MatcherError(
-                f"unexpected {token.text}: expected a comma or close brace", token.start
-            )
-        token = self._peek()
-        if token.kind != "end":
-            raise MatcherError(f"{token.text}: expected end of input", token.start)
+        elif self._peek().kind == "}":
+            self._expect("expected opening brace", "{")
+        elif any_matcher:
+            self._expect("expected a comma or close brace", "end")
+        self._expect("expected end of input", "end")
 
     def _peek(self) -> _Token:
-        return self._tokens[self._place]
+        if self._next is None:
+            self._next = _token(self._text, self._place)
+        return self._next
 
     def _accept(self, kind: str) -> bool:
-        accepted = self._peek().kind == kind
-        self._place += accepted
-        return accepted
+        token = self._peek()
+        if token.kind != kind:
+            return False
+        self._place, self._next = token.end, None
+        return True
 
     def _expect(self, wanted: str, *kinds: str) -> _Token:
-        token = self._peek()
+        try:
+            token = self._peek()
+        except MatcherError as error:
+            raise MatcherError(f"{error.message}: {wanted}", error.offset, error.end) from None
         if token.kind not in kinds:
             found = token.text if token.kind == "end" else f"unexpected {token.text}"
-            raise MatcherError(f"{found}: {wanted}", token.start)
-        self._place += 1
+            raise MatcherError(f"{found}: {wanted}", token.start, token.end)
+        self._place, self._next = token.end, None
         return token
 
 
@@ -146,23 +138,25 @@ def _unquote(token: _Token) -> str:
     out = bytearray()
     inner, place = token.text[1:-1], 0
     while place < len(inner):
-        char = inner[place]
-        if char != "\\":
-            if char == "\n" or "\ud800" <= char <= "\udfff":
-                raise MatcherError("invalid input: a line break in quotes", token.start + 1 + place)
-            out += char.encode()
+        at = token.start + 1 + place
+        if inner[place] == "\n":
+            raise MatcherError("invalid input: a line break in quotes", at, at + 1)
+        if inner[place] != "\\":
+            out += inner[place].encode()
             place += 1
             continue
         found = _ESCAPE.match(inner, place)
         decoded = _decode(found) if found else None
         if found is None or decoded is None:
-            raise MatcherError("invalid input: no escape of Go's", token.start + 1 + place)
+            shown = inner[place : place + 2]
+            raise MatcherError(f"{shown}: invalid input: no escape of Go's", at, at + len(shown))
         out += decoded
         place = found.end()
     try:
         return out.decode()
     except UnicodeDecodeError:
-        raise MatcherError("invalid input: its escapes are not UTF-8", token.start) from None
+        message = f"{token.text}: invalid input: its escapes are not UTF-8"
+        raise MatcherError(message, token.start, token.end) from None
 
 
 def _decode(found: re.Match[str]) -> bytes | None:
