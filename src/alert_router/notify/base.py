@@ -25,7 +25,7 @@ class Reason(StrEnum):
     CONNECTION = "connection"
     RATE_LIMITED = "rate_limited"
     SERVER_ERROR = "server_error"
-    MISCONFIGURED = "misconfigured"  # 401, 403, 404, 410, or a secret that cannot be read
+    MISCONFIGURED = "misconfigured"  # 401, 403, 404, 405, 410, ..., or no readable secret
     REJECTED = "rejected"  # this message is not wanted as it is: 400
     TOO_LARGE = "too_large"  # 413
     REDIRECTED = "redirected"

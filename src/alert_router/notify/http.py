@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from multidict import CIMultiDict
 
 from alert_router import __version__
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
@@ -23,6 +24,8 @@ from alert_router.secret import Secret, SecretUnavailable
 _ANSWER_LIMIT = 64 * 1024  # bytes read of an answer
 _CHUNK = 256 * 1024  # bytes of a body written at once
 _RETRY_AFTER_CAP = 3600.0  # seconds
+# What these say is true of every message: the credential, the address or the method is wrong.
+_WRONG_DESTINATION = frozenset((401, 402, 403, 404, 405, 406, 407, 410, 415, 426, 451))
 USER_AGENT = f"alert-router/{__version__}"
 
 # What a body says against a 2xx status; None if it agrees.
@@ -103,8 +106,7 @@ async def _exchange(
         answer = await session.post(
             target,
             data=data,
-            # An answer is short and its size is limited, so a compressed one is not asked for.
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
+            headers=_with_ours(headers),
             allow_redirects=False,
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),  # the deadline above is the only one
@@ -124,6 +126,14 @@ async def _exchange(
     return _Answer(answer.status, answer.headers, bytes(text), whole)
 
 
+def _with_ours(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """The headers, and ours where they have none of that name in whatever case."""
+    # An answer is short and its size is limited, so a compressed one is not asked for.
+    whole = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+    whole.update(headers)
+    return whole
+
+
 def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> Failed:
     """An attempt without an answer. aiohttp's texts hold the URL, so none of them is told."""
     if isinstance(error, TimeoutError):
@@ -136,7 +146,10 @@ def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> F
         message = "the URL is none: it must begin with http:// or https:// and name a host"
         return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
     if isinstance(error, ValueError) and not isinstance(error, OSError | aiohttp.ClientError):
-        message = "the URL or a header holds characters that cannot be sent"
+        message = (
+            "the URL or a header cannot be sent: it holds a character that it must not, or the URL "
+            "names a user beside other authentication"
+        )
         return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD, in_doubt=begun)
     message = f"the connection broke: {type(error).__name__}"
     return Failed(Reason.CONNECTION, message, in_doubt=begun)
@@ -173,7 +186,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, hidden: list[str
     if status in (408, 425) or status >= 500:
         doubt = status in (502, 504)
         return Failed(Reason.SERVER_ERROR, message, in_doubt=doubt, retry_after=wait)
-    if status in (401, 403, 404, 410):
+    if status in _WRONG_DESTINATION:
         return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
     if 300 <= status < 400:
         return Failed(Reason.REDIRECTED, f"{message} (not followed)", Remedy.HOLD)

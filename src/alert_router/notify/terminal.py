@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Literal
 
 from rich.console import Console
+from rich.segment import Segments
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -77,14 +78,16 @@ def write(lines: tuple[Line, ...], limit: float) -> None:
 
 
 def _as_styled(lines: Iterable[Line], stream: IO[str]) -> str:
-    # Soft wrap: the terminal breaks long lines, so that what is copied has none.
+    # Soft wrap: the terminal breaks long lines, so that what is copied has none. Rows are put into
+    # segments here because printing a Text makes spaces of its tabs, which ends a `<<-` heredoc.
     console = Console(file=stream, soft_wrap=True, highlight=False, emoji=False, markup=False)
     with console.capture() as capture:
         for told in lines:
             if told.kind in ("title", "runbook", "section"):
                 console.print()
             for row in _rows(told):
-                console.print(Text(" " * told.indent).append_text(row) if row.plain else "")
+                whole = Text(" " * told.indent).append_text(row) if row.plain else row
+                console.print(Segments(whole.render(console, end="\n")), end="")
         console.print()
     return capture.get()
 
@@ -94,7 +97,7 @@ def _rows(told: Line) -> Iterable[Text]:
         lexer = _LEXERS.get(told.language, told.language) or "text"
         # Highlighted by hand rather than printed as a block: a block is padded to the
         # terminal's width and wrapped, and neither can be pasted.
-        syntax = Syntax("", lexer, theme="ansi_dark", tab_size=8)
+        syntax = Syntax("", lexer, theme="ansi_dark", tab_size=0)
         rows = syntax.highlight(told.text).split("\n", allow_blank=True)
         return rows[: told.text.count("\n") + 1]
     style = f"{_STYLES.get(told.kind, '')} {told.colour}".strip()
