@@ -1,0 +1,72 @@
+"""The pages about notifiers: one for each, its examples load, its keys and limits are told."""
+
+import json
+import re
+import typing
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from alert_router.notify import AnyNotifier, WebhookNotifier, blockkit
+from alert_router.notify.base import Notifier, Reason
+from tests.notify.notifications import notification
+
+PAGES = Path(__file__).parents[2] / "docs/notifiers"
+NOTIFIERS = typing.get_args(typing.get_args(AnyNotifier)[0])
+TYPES = {notifier.model_fields["type"].default: notifier for notifier in NOTIFIERS}
+
+
+def page(name):
+    return (PAGES / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_there_is_a_page_for_each_notifier_and_a_row_in_the_list():
+    assert {path.stem for path in PAGES.glob("*.md")} == {*TYPES, "README"}
+    assert set(re.findall(r"^\| \[`(\w+)`\]\(\1\.md\)", page("README"), re.MULTILINE)) == set(TYPES)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_example_loads_as_that_type(type_):
+    examples = re.findall(r"^```yaml\n(.*?)^```", page(type_), re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        notifier = TypeAdapter(AnyNotifier).validate_python(
+            yaml.safe_load(example), context={"base": Path("/etc")}
+        )
+        assert notifier.type == type_
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_key_of_its_own_is_on_the_page(type_):
+    own = set(TYPES[type_].model_fields) - set(Notifier.model_fields)
+    assert {key for key in own if f"`{key}`" not in page(type_)} == set()
+
+
+def test_the_webhooks_example_has_the_keys_of_a_real_body():
+    (example,) = re.findall(r"^```json\n(.*?)^```", page("webhook"), re.MULTILINE | re.DOTALL)
+    body = json.loads(WebhookNotifier(url="http://h").render(notification()))
+    for key, told in json.loads(example).items():
+        assert shape(told) == shape(body[key])
+
+
+def shape(value):
+    """The keys of data, and of the first of whatever there are several."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(inner) for inner in value[:1]] if isinstance(value, list) and value else None
+
+
+def test_slacks_limits_are_those_of_the_code():
+    told = dict(re.findall(r"^\| (\w[\w ]+) \| (\d+)", page("slack"), re.MULTILINE))
+    assert told == {
+        "blocks of a message": str(blockkit.MAX_BLOCKS),
+        "text of a section": str(blockkit.MAX_SECTION),
+        "header": str(blockkit.MAX_HEADER),
+    }
+
+
+def test_every_reason_an_answer_can_have_is_explained():
+    ours = {Reason.INTERNAL, Reason.EXPIRED, Reason.DISCARDED}
+    assert {reason for reason in Reason if f"`{reason}`" not in page("README")} == ours
