@@ -1,0 +1,116 @@
+"""Matching one alert in a runbook table of 10,000 entries over matching it in one of 10.
+
+Alerts are new objects with values of their own, as from a body just parsed; four of five meet an
+entry, anywhere in the table.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from alert_router.matcher import Matcher, parse_matchers
+from alert_router.route import RunbookEntry, RunbookTable
+from benchmarks.programs import report
+
+FEW, MANY = 10, 10_000
+ALERTS = 2_000  # different ones, asked one after another
+ROUNDS = 15
+Labels = dict[str, str]
+Make = Callable[[int], str]
+
+
+def main() -> None:
+    """Print the ratios."""
+    compare("one alert in 10,000 runbook entries over 10", "< 2", usual)
+    compare("  the same, no label value seen before", "< 2", usual, fresh=True)
+    compare("  worst case: 10,000 × `.*x.*`", "-", wildcard)
+    compare("  worst case, no label value seen before", "-", wildcard, fresh=True)
+
+
+def compare(name: str, aim: str, make: Make, *, fresh: bool = False) -> None:
+    """Time both tables in turns, so that what else the machine does meets both."""
+    tables = {size: table(size, make) for size in (FEW, MANY)}
+    times: dict[int, list[float]] = {FEW: [], MANY: []}
+    known = {size: alerts(size, 0) for size in tables}
+    for number in range(ROUNDS):
+        for size, compiled in tables.items():
+            asked = alerts(size, number + 1) if fresh else known[size]
+            times[size].append(microseconds(compiled, asked))
+    # The first round fills what is remembered.
+    few, many = (statistics.median(times[size][1:]) for size in (FEW, MANY))
+    report(name, many / few, aim, f"{many:.1f} µs over {few:.1f} µs")
+
+
+def microseconds(compiled: RunbookTable, asked: Sequence[Labels]) -> float:
+    """For one alert."""
+    match = compiled.match
+    start = time.perf_counter()
+    for labels in asked:
+        match(labels)
+    return (time.perf_counter() - start) / len(asked) * 1e6
+
+
+def table(size: int, make: Make) -> RunbookTable:
+    """Entries whose texts `make` writes."""
+    return RunbookTable([RunbookEntry(parse(make(number)), "id") for number in range(size)])
+
+
+def parse(text: str) -> tuple[Matcher, ...]:
+    """The matchers of one entry."""
+    return parse_matchers(text)
+
+
+def usual(number: int) -> str:
+    """Of ten entries nine are equalities and alternations, one is a prefix."""
+    name = f"Alert{number}"
+    return (
+        f'alertname="{name}"',
+        f'alertname="{name}",severity="critical"',
+        f'alertname=~"{name}|{name}Soon|{name}Late"',
+        f'alertname="{name}"',
+        f'alertname="{name}",namespace="team-{number % 50}"',
+        f'alertname="{name}",severity=~"warning|critical"',
+        f'job="job-{number}"',
+        f'alertname="{name}",env!="dev"',
+        f'alertname=~"{name}|{name}Budget",cluster=~"prod-.*"',
+        f'alertname=~"{name}.*"',
+    )[number % 10]
+
+
+def wildcard(number: int) -> str:
+    """What no index can narrow by its beginning."""
+    return f'alertname=~".*Alert{number}x.*"'
+
+
+def alerts(size: int, seed: int) -> list[Labels]:
+    """Alerts for a table of that size, of 12 labels each."""
+    chance = random.Random(seed)
+    return [alert(chance, size) for _ in range(ALERTS)]
+
+
+def alert(chance: random.Random, size: int) -> Labels:
+    """One that meets an entry of the table, or in one of five cases none."""
+    number = chance.randrange(size)
+    # What no entry names, one that only wildcards meet, a prefix's continuation, a plain name.
+    wanted = chance.random() > 0.2
+    unique = f"{chance.getrandbits(40):010x}"
+    suffix = f"x{unique}" if number % 10 == 9 or chance.random() < 0.1 else ""
+    return {
+        "alertname": f"Alert{number}{suffix}" if wanted else f"Other{number}x{unique}",
+        "severity": chance.choice(("critical", "warning")),
+        "namespace": f"team-{number % 50}",
+        "cluster": f"prod-{chance.choice(('eu', 'us', 'ap'))}-{chance.randrange(9)}",
+        "env": "prod",
+        "job": f"job-{number}" if wanted else "job",
+        "pod": f"api-{unique[:9]}-{unique[5:]}",
+        "instance": f"10.0.{chance.randrange(256)}.{chance.randrange(256)}:9102",
+        "container": "api",
+        "service": "api",
+        "endpoint": "http-metrics",
+        "prometheus": "monitoring/k8s",
+    }
+
+
+if __name__ == "__main__":
+    main()
