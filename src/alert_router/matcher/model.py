@@ -15,6 +15,7 @@ _BARE_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 # Bytes RE2 may use for one expression. Its own 8 MiB is enough for nearly all, and bounds what
 # hostile values can make it keep; Go, and so Alertmanager, also takes much larger expressions.
 _MEMORY = (8 << 20, 64 << 20)
+_LARGE = 5_000  # RE2's instructions; a set wants memory for twenty times as many
 
 
 class MatcherError(ValueError):
@@ -108,10 +109,25 @@ def _compile_test(op: Op, value: str) -> Callable[[str], bool]:
         return value.__eq__
     if op is Op.NOT_EQUAL:
         return value.__ne__
-    search = compile_regex(value).search
+    find = _finder(value)
     if op is Op.REGEX:
-        return lambda text: search(encodable(text)) is not None
-    return lambda text: search(encodable(text)) is None
+        return lambda text: find(encodable(text)) is not None
+    return lambda text: find(encodable(text)) is None
+
+
+def _finder(pattern: str) -> Callable[[str], object]:
+    """What answers None for a text that the pattern does not match.
+
+    A set of one takes a fifth of the time in which an expression makes its match object. But a
+    set that lacks memory for its states finds nothing, so large expressions are not left to it.
+    """
+    compiled = compile_regex(pattern)
+    if compiled.programsize + len(pattern) > _LARGE:  # RE2 leaves a literal beginning out
+        return compiled.search  # type: ignore[no-any-return]
+    alone = re2.Set.SearchSet(options(_MEMORY[0]))
+    alone.Add(anchored(pattern))
+    alone.Compile()
+    return alone.Match  # type: ignore[no-any-return]
 
 
 def _quote(text: str) -> str:
