@@ -1,5 +1,7 @@
 """The UTF-8 grammar of matchers (prometheus/alertmanager, matcher/parse): names and values are
 bare literals or Go's double-quoted strings, braces are optional, one comma may trail.
+
+Messages are Alertmanager's; only what is wrong within quotes is told more exactly.
 """
 
 import re
@@ -47,7 +49,8 @@ def _token(text: str, start: int) -> _Token:
             return _Token(pair, pair, start, start + 2)
         if char == "=":
             return _Token(char, char, start, start + 1)
-        raise MatcherError("!: expected one of '=~' after it", start, start + 1)
+        found = "!:" if start + 1 < len(text) else "unexpected end of input,"
+        raise MatcherError(f"{found} expected one of '=~'", start, start + 1)
     if char == '"':
         return _quoted(text, start)
     end = start
@@ -78,11 +81,11 @@ class _Parser:
     def parse(self) -> tuple[Matcher, ...]:
         matchers: list[Matcher] = []
         in_braces = self._accept("{")
-        while self._peek().kind not in ("}", "end"):
+        if self._peek().kind not in ("}", "end"):
             matchers.append(self._matcher())
-            if not self._accept(","):
-                break
-        self._closing(in_braces, bool(matchers))
+            while self._comma():
+                matchers.append(self._matcher())
+        self._closing(in_braces)
         return tuple(matchers)
 
     def _matcher(self) -> Matcher:
@@ -97,19 +100,34 @@ class _Parser:
         except RegexError as error:
             raise RegexError(error.message, value.start, value.end) from None
 
-    def _closing(self, in_braces: bool, any_matcher: bool) -> None:
-        if in_braces:
-            wanted = "a comma or close brace" if any_matcher else "close brace"
-            self._expect(f"expected {wanted}", "}")
-        elif self._peek().kind == "}":
-            self._expect("expected opening brace", "{")
-        elif any_matcher:
-            self._expect("expected a comma or close brace", "end")
-        self._expect("expected end of input", "end")
+    def _comma(self) -> bool:
+        """Step over a comma, if there is one; whether a matcher follows it."""
+        wanted = "expected a comma or close brace"
+        if self._peek(wanted).kind in ("}", "end"):
+            return False
+        self._expect(wanted, ",")
+        wanted = "expected a matcher or close brace after comma"
+        if self._peek(wanted).kind in ("}", "end"):
+            return False
+        if self._peek().kind not in ("quoted", "literal"):
+            self._expect(wanted)
+        return True
 
-    def _peek(self) -> _Token:
+    def _closing(self, in_braces: bool) -> None:
+        if in_braces:
+            self._expect("expected close brace", "}")
+        token = self._peek("expected end of input")
+        if token.kind != "end":
+            wanted = "opening brace" if token.kind == "}" and not in_braces else "end of input"
+            raise MatcherError(f"{token.text}: expected {wanted}", token.start, token.end)
+
+    def _peek(self, wanted: str = "") -> _Token:
         if self._next is None:
-            self._next = _token(self._text, self._place)
+            try:
+                self._next = _token(self._text, self._place)
+            except MatcherError as error:
+                message = ": ".join(filter(None, (error.message, wanted)))
+                raise MatcherError(message, error.offset, error.end) from None
         return self._next
 
     def _accept(self, kind: str) -> bool:
@@ -120,10 +138,7 @@ class _Parser:
         return True
 
     def _expect(self, wanted: str, *kinds: str) -> _Token:
-        try:
-            token = self._peek()
-        except MatcherError as error:
-            raise MatcherError(f"{error.message}: {wanted}", error.offset, error.end) from None
+        token = self._peek(wanted)
         if token.kind not in kinds:
             found = token.text if token.kind == "end" else f"unexpected {token.text}"
             raise MatcherError(f"{found}: {wanted}", token.start, token.end)
