@@ -18,7 +18,7 @@ run: $(RUN) ## Serve with config/alert-router.yaml
 	$(BIN)/alert-router serve
 
 test: $(DEV) packages check ## Everything that must hold
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(DEV) ## Format, lint, types, floors, documents
 	$(BIN)/ruff format --check

@@ -36,16 +36,17 @@ def bare() -> Iterator[str]:
 
 @contextmanager
 def router() -> Iterator[str]:
-    """The router with its destination paused: nothing answers there, so all is held."""
-    port, nowhere = free_port(), f"http://127.0.0.1:{free_port()}/"
-    with tempfile.TemporaryDirectory() as folder:
-        config = write_router_config(Path(folder), port, nowhere, concurrency=1)
-        config.write_text(
-            json.dumps(
-                json.loads(config.read_text())
-                | {"delivery": {"min_backoff": "1h", "max_backoff": "1h"}}
-            )
-        )
+    """The router with its destination paused: it refused the first message and is held."""
+    port, refusing = free_port(), free_port()
+    module = [sys.executable, "-m", "benchmarks.baseline", "refuse", str(refusing)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        process(module, f"http://127.0.0.1:{refusing}/count"),
+    ):
+        target = f"http://127.0.0.1:{refusing}/webhook"
+        config = write_router_config(Path(folder), port, target, concurrency=1)
+        settings = json.loads(config.read_text()) | {"delivery": {"hold_backoff": "1h"}}
+        config.write_text(json.dumps(settings))
         command = [ALERT_ROUTER, "serve", "--config", str(config)]
         with process(command, f"http://127.0.0.1:{port}/-/ready"):
             yield f"http://127.0.0.1:{port}/webhook"

@@ -1,7 +1,7 @@
 """Baselines: the least an aiohttp program can do with the same body, under uvloop.
 
 `bare` reads and parses it and answers; `relay` forwards it and keeps nothing; `sink` is the
-destination, a counter.
+destination, a counter; `refuse` is one that has to be held.
 """
 
 import json
@@ -23,6 +23,12 @@ async def sink(request: web.Request) -> web.Response:
     await request.read()
     request.app[COUNT][0] += 1
     return web.Response(text="ok")
+
+
+async def refuse(request: web.Request) -> web.Response:
+    """What holds a destination: its address is wrong."""
+    await request.read()
+    return web.Response(status=404)
 
 
 async def count(request: web.Request) -> web.Response:
@@ -51,7 +57,8 @@ async def build(kind: str, target: str) -> web.Application:
     app[COUNT] = [0]
     app[TARGET] = target
     app[SESSION] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-    app.router.add_post("/webhook", {"bare": bare, "sink": sink, "relay": relay}[kind])
+    handlers = {"bare": bare, "sink": sink, "relay": relay, "refuse": refuse}
+    app.router.add_post("/webhook", handlers[kind])
     app.router.add_get("/count", count)
     return app
 

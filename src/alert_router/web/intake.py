@@ -108,9 +108,15 @@ def _note_unknown(source: Source, site: Site, state: State) -> None:
 async def _body(request: web.Request, limits: Limits) -> bytes:
     if request.content_length is not None and request.content_length > limits.max_body:
         raise web.HTTPRequestEntityTooLarge(limits.max_body, request.content_length)
+    content = request.content
+    if content.is_eof() and request.content_length is not None:  # it came with the head
+        whole = content.read_nowait(-1)
+        if len(whole) > limits.max_body:  # it was compressed
+            raise web.HTTPRequestEntityTooLarge(limits.max_body, len(whole))
+        return whole
     chunks, size = [], 0
     async with asyncio.timeout(limits.body_timeout):
-        async for chunk in request.content.iter_any():
+        async for chunk in content.iter_any():
             size += len(chunk)
             if size > limits.max_body:  # no length was given, or it was compressed
                 raise web.HTTPRequestEntityTooLarge(limits.max_body, size)
