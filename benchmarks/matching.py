@@ -19,6 +19,23 @@ ROUNDS = 15
 Labels = dict[str, str]
 Make = Callable[[int], str]
 
+# Names as alerts have them: 25 × 20 × 20 of them, of many lengths.
+WHERE = (
+    "Kube", "Node", "Redis", "Postgres", "Kafka", "Etcd", "Nginx", "Istio", "Vault", "Consul",
+    "Thanos", "Loki", "Grafana", "Argo", "CertManager", "CoreDNS", "Ingress", "Elasticsearch",
+    "Rabbit", "Mongo", "Memcached", "Envoy", "Jenkins", "Harbor", "Schema",
+)  # fmt: skip
+WHOSE = (
+    "Pod", "Container", "Api", "Disk", "Network", "Memory", "Replica", "Volume", "Queue", "Backup",
+    "Certificate", "Client", "Server", "Leader", "Topic", "Index", "Shard", "Session", "Cache",
+    "Job",
+)  # fmt: skip
+WHAT = (
+    "Down", "Slow", "Full", "Lagging", "Flapping", "Crashing", "Missing", "Expired", "Overloaded",
+    "Unreachable", "ErrorRateHigh", "LatencyHigh", "Throttled", "Restarting", "Saturated",
+    "OutOfSync", "Stuck", "Absent", "Degraded", "Rejected",
+)  # fmt: skip
+
 
 def main() -> None:
     """Print the ratios."""
@@ -58,9 +75,14 @@ def table(size: int, make: Make) -> RunbookTable:
     )
 
 
+def alert_name(number: int) -> str:
+    """A different one for each entry."""
+    return WHERE[number % 25] + WHOSE[number // 25 % 20] + WHAT[number // 500]
+
+
 def usual(number: int) -> str:
     """Of ten entries nine are equalities and alternations, one is a prefix."""
-    name = f"Alert{number}"
+    name = alert_name(number)
     return (
         f'alertname="{name}"',
         f'alertname="{name}",severity="critical"',
@@ -77,7 +99,7 @@ def usual(number: int) -> str:
 
 def wildcard(number: int) -> str:
     """What no index can narrow by its beginning."""
-    return f'alertname=~".*Alert{number}x.*"'
+    return f'alertname=~".*{alert_name(number)}-.*"'
 
 
 def alerts(size: int, seed: int) -> list[Labels]:
@@ -92,9 +114,9 @@ def alert(chance: random.Random, size: int) -> Labels:
     wanted = chance.random() > 0.2
     unique = f"{chance.getrandbits(40):010x}"
     # Only prefixes and wildcards meet a name that goes on.
-    suffix = f"x{unique}" if number % 10 == 9 or chance.random() < 0.1 else ""
+    suffix = f"-{unique}" if number % 10 == 9 or chance.random() < 0.1 else ""
     return {
-        "alertname": f"Alert{number}{suffix}" if wanted else f"Other{number}x{unique}",
+        "alertname": alert_name(number) + suffix if wanted else f"Unknown{unique}",
         "severity": chance.choice(("critical", "warning")),
         "namespace": f"team-{number % 50}",
         "cluster": f"prod-{chance.choice(('eu', 'us', 'ap'))}-{chance.randrange(9)}",
