@@ -13,6 +13,7 @@ from alert_router.matcher import (
     parse_matchers,
     parse_utf8,
 )
+from alert_router.matcher.model import compile_regex
 from tests.classic_matchers import CLASSIC, NEAR
 
 MATCHERS = st.builds(
@@ -297,3 +298,29 @@ def test_what_was_read_prints_to_what_reads_the_same(text):
     except MatcherError:
         return
     assert tuple(m for matcher in matchers for m in parse_matchers(str(matcher))) == matchers
+
+
+PIECES = st.sampled_from(
+    ["a", "b", "ab", "|", ".*", ".+", "(", ")", "(?:", r"\.", r"\|", r"\_", "\n", "-", "ä", "\x00"]
+)
+SAMPLES = ["", "a", "b", "ab", "aab", "abab", "ab.", ".", "|", "a|b", "_", "a\n", "\n", "a\nb", "ä"]
+SAMPLES += ["ab\nb", "-", "a-b", "aä", "\x00", "a\x00b", "a\\.", "(a", "?:a"]
+
+
+@given(st.lists(PIECES, max_size=7).map("".join))
+@settings(deadline=None, max_examples=600)
+@example("(ab|a.*)")
+@example("(a|b).+")
+@example("a.*|b.+|ab")
+def test_expressions_that_are_compared_match_as_re2_has_it(pattern):
+    for op in (Op.REGEX, Op.NOT_REGEX):
+        try:
+            compiled = compile_regex(pattern)
+        except MatcherError:
+            with pytest.raises(MatcherError):
+                Matcher("a", op, pattern)
+            return
+        matcher = Matcher("a", op, pattern)
+        for value in SAMPLES:
+            by_re2 = compiled.search(value) is not None
+            assert matcher.matches({"a": value}) is (by_re2 == (op is Op.REGEX)), (pattern, value)

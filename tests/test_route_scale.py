@@ -66,12 +66,12 @@ def test_what_cannot_match_is_never_looked_at():
     index = Index(lists)
     alert = {"alertname": "Wanted", "severity": "critical", "pod": "p", "namespace": "n"}
     assert list(index.matching(alert)) == [400]
-    assert set(looked_at) == {"critical", "Wanted"}
+    assert looked_at == ["critical"]  # the name was looked up
 
 
 def test_values_that_nothing_asks_for_again_are_forgotten():
     chance = random.Random(5)
-    patterns = Patterns({}, [(number, f".*{letter}.*") for number, letter in enumerate("aeiou")])
+    patterns = Patterns([(number, f".*{letter}.*") for number, letter in enumerate("aeiou")])
     tracemalloc.start()
     try:
         for _ in range(20_000):
@@ -85,11 +85,11 @@ def test_values_that_nothing_asks_for_again_are_forgotten():
 
 def test_a_value_asked_for_again_and_again_answers_the_same():
     chance = random.Random(6)
-    patterns = Patterns({"ab": [0, 4]}, [(2, ".*b.*"), (3, "c+")])
+    patterns = Patterns([(2, ".*b.*"), (3, "c+"), (5, "(a|b).*c")])
     for _ in range(3):
         for _ in range(5_000):
             patterns.matching(word(chance))
-        assert patterns.matching("abc") == (0, 2, 4)
+        assert patterns.matching("abc") == (2, 5)
         assert patterns.matching("cc") == (3,)
         assert patterns.matching("") == ()
 

@@ -18,12 +18,14 @@ from alert_router.matcher.model import (
     encodable,
     options,
 )
+from alert_router.matcher.shape import Part
 from alert_router.matcher.utf8 import parse_utf8
 
 __all__ = [
     "Matcher",
     "MatcherError",
     "Op",
+    "Part",
     "RegexError",
     "anchored",
     "encodable",

@@ -11,6 +11,8 @@ from typing import Any
 
 import re2
 
+from alert_router.matcher.shape import Part, parts, test_of
+
 _BARE_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 # Bytes RE2 may use for one expression. Its own 8 MiB is enough for nearly all, and bounds what
 # hostile values can make it keep; Go, and so Alertmanager, also takes much larger expressions.
@@ -85,15 +87,22 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One comparison of a label with a value. Raises RegexError for a bad expression."""
+    """One comparison of a label with a value. Raises RegexError for a bad expression.
+
+    `parts` is what the value is compared with, where that is no more than literals and prefixes.
+    """
 
     name: str
     op: Op
     value: str
+    parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
     _test: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_test", _compile_test(self.op, self.value))
+        is_regex = self.op in (Op.REGEX, Op.NOT_REGEX)
+        found = parts(self.value) if is_regex else (Part(self.value),)
+        object.__setattr__(self, "parts", found)
+        object.__setattr__(self, "_test", _compile_test(self.op, self.value, found))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels satisfy it; a label that is missing is the empty string."""
@@ -104,15 +113,18 @@ class Matcher:
         return f"{name}{self.op}{_quote(self.value)}"
 
 
-def _compile_test(op: Op, value: str) -> Callable[[str], bool]:
+def _compile_test(op: Op, value: str, found: tuple[Part, ...]) -> Callable[[str], bool]:
     if op is Op.EQUAL:
         return value.__eq__
     if op is Op.NOT_EQUAL:
         return value.__ne__
-    find = _finder(value)
-    if op is Op.REGEX:
-        return lambda text: find(encodable(text)) is not None
-    return lambda text: find(encodable(text)) is None
+    test = test_of(found) if found else _test_by_regex(value)
+    return test if op is Op.REGEX else lambda text: not test(text)
+
+
+def _test_by_regex(pattern: str) -> Callable[[str], bool]:
+    find = _finder(pattern)
+    return lambda text: find(encodable(text)) is not None
 
 
 def _finder(pattern: str) -> Callable[[str], object]:
