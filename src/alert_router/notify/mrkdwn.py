@@ -91,7 +91,7 @@ def is_address(url: str) -> bool:
 
 def link(url: str, label: str) -> str:
     """`<url|label>`; only the label where the address is not one for a browser."""
-    words = escape(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
+    words = literal(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
     if not is_address(url):
         return words
     address = _encoded(url)
@@ -100,7 +100,8 @@ def link(url: str, label: str) -> str:
 
 def _encoded(url: str) -> str:
     """The address with everything encoded that means something to Slack or is no URL."""
-    safe = quote(url, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
+    scheme, colon, rest = url.partition(":")
+    safe = quote(scheme.lower() + colon + rest, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
     return safe.replace("&", "&amp;")
 
 
@@ -117,14 +118,19 @@ def pieces(blocks: Sequence[Block], indent: str = "") -> Iterator[Piece]:
             case ListBlock():
                 yield from _list(block, indent)
             case Quote(inner):
-                for piece in pieces(inner):
-                    quoted = piece.text.replace("\n", "\n> ")
-                    yield Piece("text", f"> {quoted}") if piece.kind == "text" else piece
+                yield from (_quoted(piece) for piece in pieces(inner))
             case Table(header, rows):
                 lines = [" | ".join(plain(cell) for cell in row) for row in (header, *rows)]
                 yield from _code(Code("\n".join(lines)))
             case _:
                 continue
+
+
+def _quoted(piece: Piece) -> Piece:
+    # Slack's quotes do not nest; a `>` of the text itself is escaped by now.
+    if piece.kind != "text" or piece.text.startswith("> "):
+        return piece
+    return Piece("text", "> " + piece.text.replace("\n", "\n> "))
 
 
 def _code(block: Code) -> Iterator[Piece]:
