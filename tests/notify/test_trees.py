@@ -33,7 +33,7 @@ def keeps_rules(case, told):
 
 @every_notifier
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],  # shrinking trees takes minutes
