@@ -19,7 +19,7 @@ delivery: {max_age: 24h}
 receivers:
   - name: oncall
     notifiers:
-      - {type: console, name: x, timeout: 3}
+      - {type: console, name: x, timeout: 3s}
       - &s {type: slack, url_file: /run/secrets/slack-url, send_resolved: true}
   - {name: pager, notifiers: [{<<: *s, name: z}]}
 """

@@ -210,11 +210,11 @@ config/main.yaml:5:24: error: `send_resolved`: expected true or false, found "pe
 [config-wrong-type]
   5 |         send_resolved: perhaps
     |                        ^""",
-    MAIN + "        timeout: 10s\n": """\
-config/main.yaml:5:18: error: `timeout`: expected a number, found "10s" [config-wrong-type]
-  5 |         timeout: 10s
-    |                  ^
-  this one is in seconds: write 10""",
+    MAIN + "        timeout: 10\n": """\
+config/main.yaml:5:18: error: `timeout`: a duration needs its unit: write 10s, 10m or 10h \
+[config-invalid-value]
+  5 |         timeout: 10
+    |                  ^""",
     MAIN + "        concurrency: 0\n": """\
 config/main.yaml:5:22: error: `concurrency`: must be at least 1, found "0" [config-invalid-value]
   5 |         concurrency: 0

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from alert_router.config.values import (
     Listen,
-    parse_duration,
     parse_external_url,
     parse_listen,
     parse_size,
     parse_storage,
 )
+from alert_router.duration import parse_duration
 
 
 @pytest.mark.parametrize(

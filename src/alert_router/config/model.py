@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from alert_router.config.values import (
-    Duration,
     ExternalUrl,
     Listen,
     ListenAddress,
@@ -18,6 +17,7 @@ from alert_router.config.values import (
     Size,
     StorageUrl,
 )
+from alert_router.duration import Duration
 from alert_router.notify import AnyNotifier
 from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable

@@ -16,7 +16,6 @@ from alert_router.config.foreign import as_matchers, foreign
 from alert_router.config.mask import MASK, clip, is_secret
 from alert_router.config.shape import keys_at, tags_at
 from alert_router.config.tree import Document, Entry, Fields, Items, Location, Node, Text, plain
-from alert_router.config.values import parse_duration
 from alert_router.problem import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -179,13 +178,6 @@ def _sentence(detail: ErrorDetails, node: Node, secret: bool) -> str:
 
 
 def _type_hint(kind: str, node: Node) -> str:
-    value = node.value if isinstance(node, Text) else None
-    if kind.startswith(("int", "float")) and value:
-        try:
-            seconds = parse_duration(value)
-        except ValueError:
-            return ""
-        return f"this one is in seconds: write {seconds:g}"
     if kind == "string_type" and isinstance(node, Fields):
         return "a value that begins with { must stand in quotes"
     return ""

@@ -1,7 +1,7 @@
-"""Values as people write them: durations, sizes, addresses, paths and store URLs.
+"""Values as people write them: sizes, addresses, paths and store URLs.
 
 Each is a type for a model's field, whose ValueErrors are sentences for the person who wrote it.
-Secrets are `notify.secrets`.
+Durations are `duration`, secrets `notify.secrets`.
 """
 
 import re
@@ -12,34 +12,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
-# As Prometheus has them (prometheus/common, model/time.go): units in order, none twice.
-_DURATION = re.compile(
-    r"(?=\d)(?:(\d{1,9})y)?(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?"
-    r"(?:(\d{1,9})s)?(?:(\d{1,9})ms)?",
-    re.ASCII,
-)
-_MILLISECONDS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
-_LONGEST = 10 * _MILLISECONDS[0]
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _LISTEN = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII
 )
-
-
-def parse_duration(text: str) -> float:
-    """The seconds of a duration in Prometheus' syntax: `5m`, `1h30m`, `1d`, `0`. ValueError."""
-    if text == "0":
-        return 0.0
-    if re.fullmatch(r"[0-9.]+", text):
-        raise ValueError(f"a duration needs its unit: write {text}s, {text}m or {text}h")
-    found = _DURATION.fullmatch(text)
-    if not found:
-        raise ValueError("expected a duration such as 30s, 5m, 1h30m or 7d")
-    total = sum(int(n) * size for n, size in zip(found.groups("0"), _MILLISECONDS, strict=True))
-    if total > _LONGEST:
-        raise ValueError("a duration cannot be longer than 10 years")
-    return total / 1000
 
 
 def parse_size(text: str) -> int:
@@ -125,10 +102,6 @@ def _text(value: Any) -> str:
     return value
 
 
-# Seconds; what comes from a file is text and must carry its unit.
-Duration = Annotated[
-    float, BeforeValidator(lambda v: v if isinstance(v, int | float) else parse_duration(_text(v)))
-]
 Size = Annotated[int, BeforeValidator(lambda v: v if isinstance(v, int) else parse_size(_text(v)))]
 ListenAddress = Annotated[
     Listen, BeforeValidator(lambda v: v if isinstance(v, Listen) else parse_listen(_text(v)))

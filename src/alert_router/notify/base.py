@@ -13,6 +13,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import from_json
 
+from alert_router.duration import Duration
 from alert_router.notification import Detail, Notification
 from alert_router.notify.secrets import fold_files
 from alert_router.secret import Secret, SecretUnavailable
@@ -94,7 +95,7 @@ class Notifier(BaseModel, ABC):
     send_resolved: bool = True
     fold: bool = True
     concurrency: int = Field(4, ge=1, le=256)
-    timeout: float = Field(10.0, gt=0, le=300, description="seconds for one attempt")
+    timeout: Duration = Field(10.0, gt=0, le=300, description="for one attempt")
     firing_sections: tuple[str, ...] = ("Detection", "Mitigation")
     resolved_sections: tuple[str, ...] = ("Verification", "Post-Incident")
 
