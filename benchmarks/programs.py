@@ -100,7 +100,10 @@ def report(name: str, ratio: float, aim: str, detail: str) -> None:
 def write_router_config(folder: Path, port: int, destination: str, **notifier: object) -> Path:
     """A router that tells one webhook, with the shipped runbooks and routing table."""
     root = HERE.parent
-    routing = folder / "routing.yaml"
+    # Apart from the store, which is written all the time: configuration is watched.
+    configuration = folder / "config"
+    configuration.mkdir()
+    routing = configuration / "routing.yaml"
     entries = {"matchers": ['component="api"'], "runbook": "alerts/high-error-rate"}
     routing.write_text(json.dumps({"runbooks": [entries], "route": {"receiver": "oncall"}}))
     webhook = {"type": "webhook", "url": destination, "concurrency": 64} | notifier
@@ -111,7 +114,7 @@ def write_router_config(folder: Path, port: int, destination: str, **notifier: o
         "routing": str(routing),
         "receivers": [{"name": "oncall", "notifiers": [webhook]}],
     }
-    path = folder / "alert-router.yaml"
+    path = configuration / "alert-router.yaml"
     path.write_text(json.dumps(config))
     return path
 

@@ -67,6 +67,7 @@ class Router:
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._patience: Patience | None = None
 
     async def start(self) -> None:
         """Serve and deliver. Raises OSError if the address cannot be listened on."""
@@ -95,6 +96,8 @@ class Router:
         await self.deliverer.stop(self.snapshot.loaded.config.delivery.shutdown_timeout)
         if self._server is not None:
             self._server.close()
+        if self._patience is not None:
+            self._patience.close()
         if self._runner is not None:
             await self._runner.cleanup()
         await self._session.close()
@@ -147,7 +150,7 @@ class Router:
 
     async def _listen(self) -> None:
         http = self.snapshot.loaded.config.http
-        patience = Patience(http.header_timeout)
+        self._patience = patience = Patience(http.header_timeout)
         self._runner = runner = web.AppRunner(
             build(self.site, patience),
             access_log=None,

@@ -6,6 +6,7 @@ can never be accepted is 400, 401 or 413, each counted.
 
 import asyncio
 import time
+from collections import Counter
 
 import structlog
 from aiohttp import web
@@ -85,14 +86,15 @@ def _after(group: AlertGroup, new: NewGroup, site: Site, state: State) -> None:
 
 def _count(group: AlertGroup, metrics: Metrics, state: State) -> None:
     firing = len(group.firing)
-    metrics.alerts.labels("firing").inc(firing)
-    metrics.alerts.labels("resolved").inc(len(group.alerts) - firing)
-    for alert in group.alerts:
-        runbook = state.runbook_of(alert)
+    if firing:
+        metrics.alerts.labels("firing").inc(firing)
+    if over := len(group.alerts) - firing:
+        metrics.alerts.labels("resolved").inc(over)
+    for runbook, count in Counter(map(state.runbook_of, group.alerts)).items():
         if runbook is None:
-            metrics.alerts_unmatched.inc()
+            metrics.alerts_unmatched.inc(count)
         else:
-            metrics.alerts_matched.labels(runbook).inc()
+            metrics.alerts_matched.labels(runbook).inc(count)
 
 
 def _note_unknown(source: Source, site: Site, state: State) -> None:
