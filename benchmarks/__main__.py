@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import accept, deliver, matching, memory
+from benchmarks import accept, deliver, matching, memory, store
 from benchmarks.programs import Unavailable
 
 BENCHES = {
@@ -10,6 +10,7 @@ BENCHES = {
     "deliver": deliver.main,
     "matching": matching.main,
     "memory": memory.main,
+    "store": store.main,
 }
 
 

@@ -81,7 +81,7 @@ async def measure(outbox: SqliteOutbox) -> None:
     print(f"backlog, {waiting} waiting: {(time.perf_counter() - began) * 1000:.1f} ms")
 
 
-async def main() -> None:
+async def _all() -> None:
     """On a store of its own, in the directory for temporary files."""
     with tempfile.TemporaryDirectory() as directory:
         outbox = SqliteOutbox.open(Path(directory, "alert-router.db"))
@@ -89,5 +89,10 @@ async def main() -> None:
         await outbox.close()
 
 
+def main() -> None:
+    """Print them."""
+    uvloop.run(_all())
+
+
 if __name__ == "__main__":
-    uvloop.run(main())
+    main()

@@ -7,7 +7,7 @@ dead destination delays no other: loops share nothing but the outbox.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -224,50 +224,3 @@ class DestinationLoop:
 
     def _names(self) -> dict[str, str]:
         return {"receiver": self.destination.receiver, "notifier": self.destination.notifier}
-
-
-class Deliverer:
-    """All destination loops; follows the configuration as it changes."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._loops: dict[Destination, DestinationLoop] = {}
-        self._tasks: dict[Destination, asyncio.Task[None]] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-
-    def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
-        """Serve exactly these: begin new ones, let go of those that went, keep the others."""
-        for destination in set(self._loops) - set(notifiers):
-            self._let_go(destination)
-        for destination, notifier in notifiers.items():
-            if destination in self._loops:
-                self._loops[destination].notifier = notifier
-                continue
-            loop = DestinationLoop(destination, notifier, self._lines)
-            self._loops[destination] = loop
-            self._tasks[destination] = asyncio.create_task(loop.run())
-
-    def wake(self, destination: Destination) -> None:
-        """Something was accepted for this destination."""
-        loop = self._loops.get(destination)
-        if loop is not None:
-            loop.wake.set()
-
-    async def stop(self, deadline: float) -> None:
-        """Finish what is being sent within `deadline` seconds; leave the rest for next time."""
-        loops = list(self._loops.values())
-        draining = asyncio.gather(*(loop.drain() for loop in loops), *self._leaving)
-        try:
-            async with asyncio.timeout(deadline):
-                await asyncio.shield(draining)
-        except TimeoutError:
-            log.warning("some sends did not finish in time and will be repeated")
-            await asyncio.gather(*(loop.abandon() for loop in loops))
-        await asyncio.gather(draining, *self._tasks.values(), return_exceptions=True)
-
-    def _let_go(self, destination: Destination) -> None:
-        loop = self._loops.pop(destination)
-        del self._tasks[destination]
-        leaving = asyncio.create_task(loop.drain())
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)

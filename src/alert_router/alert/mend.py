@@ -1,0 +1,147 @@
+"""Bodies that are not as Alertmanager writes them: put right where their meaning is plain, else
+refused with what was expected and what was found.
+"""
+
+import re
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from alert_router.alert.basics import PayloadError, Status, fingerprint
+
+# A JSON escape: a proper surrogate pair, a lone surrogate, or anything else. Matching every
+# escape keeps the scan in step, so that the text `\\ud800` (an escaped backslash) is left alone.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+
+
+def parse_json(raw: bytes) -> Any:
+    """The JSON in a body, lone surrogates replaced. Raises PayloadError."""
+    mended = _ESCAPE.sub(lambda m: b"\\ufffd" if m["lone"] else m[0], raw)
+    try:
+        return from_json(mended)
+    except ValueError as error:
+        raise PayloadError(
+            "a JSON object in UTF-8", f"invalid JSON: {_plain(str(error), 200)}"
+        ) from None
+
+
+def mend_group(data: Any) -> dict[str, Any]:
+    """The body with what other senders leave out or write otherwise put right. Raises
+    PayloadError if it is no alert group."""
+    if not isinstance(data, dict):
+        raise PayloadError(_EXPECTED, _describe(data))
+    given = data.get("alerts")
+    if "groupKey" not in data and not _is_alert_list(given):
+        raise PayloadError(_EXPECTED, _describe(data))
+    if given is not None and not isinstance(given, list):
+        raise PayloadError("`alerts` to be a list of alerts", f"`alerts` is {_kind(given)}")
+    group = {name: value for name, value in data.items() if value is not None}
+    for name in ("groupLabels", "commonLabels", "commonAnnotations"):
+        group[name] = _mend_map(data.get(name), name)
+    for name in ("version", "groupKey", "receiver", "externalURL", "notification_reason"):
+        if name in group:
+            group[name] = _text(group[name])
+    group["truncatedAlerts"] = _mend_count(data.get("truncatedAlerts"))
+    status = _status(data.get("status"), "status")
+    alerts = [_mend_alert(alert, index, status) for index, alert in enumerate(given or [])]
+    if not alerts:
+        # A group that names no alert still says that something fires: one alert stands for it.
+        alerts = [_mend_alert({"labels": group["groupLabels"] | group["commonLabels"]}, 0, status)]
+    group["alerts"] = alerts
+    if status is None:
+        fires = any(alert["status"] == Status.FIRING for alert in alerts)
+        status = Status.FIRING if fires else Status.RESOLVED
+    group["status"] = status
+    if not group.get("groupKey"):
+        labels = group["groupLabels"] or group["commonLabels"] or alerts[0]["labels"]
+        group["groupKey"] = "{}:" + to_json(dict(sorted(labels.items()))).decode()
+    return group
+
+
+def _mend_alert(data: Any, index: int, group_status: Status | None) -> dict[str, Any]:
+    where = f"alerts.{index}"
+    if not isinstance(data, dict):
+        raise PayloadError(f"`{where}` to be an alert, a JSON object", _kind(data))
+    alert = {name: value for name, value in data.items() if value is not None}
+    alert["status"] = _status(data.get("status"), f"{where}.status") or group_status or "firing"
+    for name in ("labels", "annotations"):
+        alert[name] = _mend_map(data.get(name), f"{where}.{name}")
+    for name in ("startsAt", "endsAt", "generatorURL", "fingerprint"):
+        alert[name] = _text(data.get(name))
+    alert["fingerprint"] = alert["fingerprint"] or fingerprint(alert["labels"])
+    return alert
+
+
+def _mend_map(value: Any, where: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise PayloadError(f"`{where}` to be an object of strings", f"{_kind(value)}")
+    return {name: _text(item) for name, item in value.items()}
+
+
+def _mend_count(value: Any) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _status(value: Any, where: str) -> Status | None:
+    if value is None or value == "":
+        return None
+    try:
+        return Status(str(value).lower())
+    except ValueError:
+        raise PayloadError(
+            f'`{where}` to be "firing" or "resolved"', _plain(repr(value), 60)
+        ) from None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value).decode()
+
+
+def _is_alert_list(value: Any) -> bool:
+    """Whether a list is one of alerts beyond doubt: objects that carry labels."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and isinstance(item.get("labels"), dict) for item in value)
+    )
+
+
+_EXPECTED = (
+    "an Alertmanager webhook body: a JSON object with `groupKey`, `status` and a list `alerts` "
+    "whose items have `labels`"
+)
+
+
+def _describe(data: Any) -> str:
+    """What a body that is no alert group seems to be."""
+    if isinstance(data, list):
+        if data and all(isinstance(item, dict) and "labels" in item for item in data):
+            return "a bare list of alerts, as for Alertmanager's own /api/v2/alerts"
+        return "a JSON list"
+    if not isinstance(data, dict):
+        return _kind(data)
+    if isinstance(data.get("labels"), dict):
+        return "a single alert without its group"
+    names = ", ".join(_plain(repr(name), 40) for name in list(data)[:8])
+    return f"a JSON object with the keys {names}" if names else "an empty JSON object"
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+    if isinstance(value, dict):
+        return "a JSON object"
+    if isinstance(value, list):
+        return "a JSON list"
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _plain(text: str, limit: int) -> str:
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
