@@ -210,6 +210,10 @@ def write_config(folder: Path, notifiers: list[dict[str, Any]], **more: Any) -> 
     }
     path = folder / "alert-router.yaml"
     path.write_text(json.dumps(config | more))
+    an_hour_ago = time.time() - 3600
+    for file in (path, folder / "routing.yaml"):
+        # Files written this very moment are read again at once: they may still have been changing.
+        os.utime(file, (an_hour_ago, an_hour_ago))
     return path
 
 

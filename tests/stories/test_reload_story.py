@@ -100,7 +100,7 @@ async def test_sighup_reloads_and_a_new_receiver_is_served(tmp_path: Path) -> No
             settings["receivers"].append({"name": "second", "notifiers": [webhook]})
             config.write_text(json.dumps(settings))
             process.popen.send_signal(signal.SIGHUP)
-            await eventually(lambda: '"reloaded"' in process.text(), "the reload")
+            await eventually(lambda: '["oncall", "second"]' in process.text(), "the reload")
             await post(f"{process.url}/webhook/second", body())
             await message(destination, "HighErrorRate")
 

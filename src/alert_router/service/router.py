@@ -118,7 +118,11 @@ class Router:
             self._warn_of_restart(fresh)
             self._take_over(fresh)
             await self._name_strangers()
-            log.info("reloaded", runbooks=len(fresh.state.catalogue.runbooks))
+            log.info(
+                "reloaded",
+                receivers=list(fresh.state.receivers.notifiers),
+                runbooks=len(fresh.state.catalogue.runbooks),
+            )
             return ReloadResult(True, fresh.problems)
 
     def has_room(self) -> bool:
