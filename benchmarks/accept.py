@@ -18,8 +18,8 @@ from benchmarks.programs import (
     wrk,
 )
 
-WARM_UP = 2.0  # seconds
-ROUND = 4.0
+WARM_UP = 2  # seconds
+ROUND = 4
 ROUNDS = 3  # of each, taking turns, so that a noisy minute falls on all
 
 ALERT_ROUTER = str(Path(sys.executable).parent / "alert-router")

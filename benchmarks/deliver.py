@@ -15,8 +15,8 @@ from benchmarks.accept import ALERT_ROUTER
 from benchmarks.programs import fetch, free_port, process, report, wait_for, wrk
 from benchmarks.programs import write_router_config as configure
 
-WARM_UP = 2.0  # seconds
-ROUND = 5.0
+WARM_UP = 2  # seconds
+ROUND = 5
 ROUNDS = 3
 
 

@@ -28,7 +28,7 @@ def main() -> None:
             resident = {}
             for goal in (FEW, MANY):
                 while delivered(base) < goal:
-                    wrk(f"{base}/webhook", "group.lua", 0.5 if goal == FEW else 5)
+                    wrk(f"{base}/webhook", "group.lua", 1 if goal == FEW else 5)
                     drain(base)
                 resident[goal] = resident_kib(router.pid)
     few, many = resident[FEW], resident[MANY]

@@ -1,6 +1,7 @@
 """`alert-router serve`: run the router until it is told to stop."""
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -58,5 +59,14 @@ async def _serve(path: Path, snapshot: Snapshot) -> None:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
+        _spare_the_collector()
         await stop.wait()
         log.info("stopping")
+
+
+def _spare_the_collector() -> None:
+    """Leave what was loaded at the start out of garbage collection, and collect less often: a
+    router under load makes few cycles, and looking for them took a fifth of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
