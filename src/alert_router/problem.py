@@ -3,8 +3,9 @@
 It does not decide what is a problem; that is for whoever reads the file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -74,3 +75,9 @@ class ProblemsError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(problem.show() for problem in self.problems))
+
+
+def did_you_mean(word: str, known: Sequence[str], otherwise: str = "") -> str:
+    """A hint that names the likeliest of the known words; `otherwise` where none is like it."""
+    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else otherwise

@@ -366,7 +366,7 @@ def test_all_problems_of_both_files_come_at_once_and_in_order(at):
     assert [(str(p.place), p.code) for p in raised.value.problems] == [
         ("config/main.yaml:1:14", "config-invalid-value"),
         ("config/main.yaml:2:16", "config-invalid-value"),
-        ("config/main.yaml:3:1", "config-duplicate-key"),
+        ("config/main.yaml:3:1", "yaml-duplicate-key"),
         ("config/routing.yaml:1:19", "config-undefined-receiver"),
         ("config/routing.yaml:1:27", "config-unknown-key"),
     ]
@@ -381,7 +381,7 @@ def test_a_broken_main_file_does_not_hide_the_routing_file(at):
 def test_a_missing_file_says_what_names_it(at):
     assert shown(at, "routing: none.yaml\n" + MAIN) == (
         "config/none.yaml: error: cannot read the file: No such file or directory "
-        "[config-unreadable]\n  `routing` in config/main.yaml names it"
+        "[yaml-unreadable]\n  `routing` in config/main.yaml names it"
     )
     with pytest.raises(ProblemsError, match=r"--config or in \$ALERT_ROUTER_CONFIG"):
         load(Path("nowhere.yaml"))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from alert_router import document
 from alert_router.cli import CONFIG
 from alert_router.cli.output import count, output_option, print_json, problem_text, show, styled
-from alert_router.config import Config, default_config_path, yaml
+from alert_router.config import Config, default_config_path
 from alert_router.config.validate import validate
 from alert_router.problem import Problem, ProblemsError, Severity
 from alert_router.runbook import Catalogue
@@ -60,7 +61,7 @@ def _examine(config: Path | None) -> tuple[list[Problem], str]:
 def _of_runbooks(path: Path) -> tuple[Problem, ...]:
     """What is wrong with the runbooks, where the main file at least says where they are."""
     try:
-        main, _ = validate(yaml.read(path), Config)
+        main, _ = validate(document.read(path), Config)
     except ProblemsError:
         return ()
     return Catalogue.load(main.runbooks.path).problems if main else ()

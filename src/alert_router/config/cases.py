@@ -8,9 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alert_router.config import yaml
-from alert_router.config.tree import children
 from alert_router.config.validate import in_order, validate
+from alert_router.document import children, read
 from alert_router.problem import Place, ProblemsError
 
 
@@ -53,7 +52,7 @@ class Case:
 
 def load_cases(path: Path) -> list[Case]:
     """The cases of a file, in its order. Raises ProblemsError with every problem of it."""
-    document = yaml.read(path)
+    document = read(path)
     model, found = validate(document, CasesModel)
     problems = in_order([*document.problems, *found])
     if model is None or problems:

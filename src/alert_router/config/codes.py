@@ -1,14 +1,8 @@
-"""The codes of every problem that reading configuration can report. Stable: people grep them."""
+"""The codes of every problem that reading configuration can report. Stable: people grep them.
 
-UNREADABLE = "config-unreadable"
-SYNTAX = "config-yaml-syntax"
-EMPTY = "config-empty"
-TOO_DEEP = "config-too-deep"
-TOO_LARGE = "config-too-large"
-SEVERAL_DOCUMENTS = "config-several-documents"
-UNSUPPORTED_YAML = "config-unsupported-yaml"
-BAD_ALIAS = "config-bad-alias"
-DUPLICATE_KEY = "config-duplicate-key"
+Those of YAML itself are in `document.codes`.
+"""
+
 DUPLICATE_NAME = "config-duplicate-name"
 UNKNOWN_KEY = "config-unknown-key"
 MISSING_KEY = "config-missing-key"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from alert_router.config import codes
-from alert_router.config.mask import clip
 from alert_router.config.model import Config
-from alert_router.config.tree import Document, Entry, Fields, Location, Text, children
+from alert_router.document import Document, Entry, Fields, Location, Text, children
+from alert_router.document.mask import clip
 from alert_router.problem import Place, Problem, Severity
 from alert_router.secret import Secret
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alert_router.config import codes, yaml
+from alert_router.config import codes
 from alert_router.config.crosscheck import (
     defined_receivers,
     name_problems,
@@ -16,12 +16,12 @@ from alert_router.config.crosscheck import (
     unreadable_secrets,
     unused_receivers,
 )
-from alert_router.config.mask import clip
 from alert_router.config.model import Config
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
-from alert_router.config.tree import Document, Text
-from alert_router.config.validate import did_you_mean, in_order, validate
-from alert_router.problem import Problem, ProblemsError
+from alert_router.config.validate import in_order, validate
+from alert_router.document import Document, Text, read
+from alert_router.document.mask import clip
+from alert_router.problem import Problem, ProblemsError, did_you_mean
 from alert_router.route import RouteTree, RunbookTable
 from alert_router.runbook import Catalogue
 
@@ -66,12 +66,12 @@ def load(path: Path) -> Loaded:
 
     Raises ProblemsError, with every problem of both files, if it cannot be used.
     """
-    main = yaml.read(path, missing=_MISSING)
+    main = read(path, missing=_MISSING)
     config, found = validate(main, Config)
     problems = in_order([*main.problems, *found, *name_problems(main)])
     routing_path = config.routing if config else _routing_path(main)
     try:
-        document = yaml.read(routing_path, missing=f"`routing` in {path} names it")
+        document = read(routing_path, missing=f"`routing` in {path} names it")
     except ProblemsError as error:
         raise ProblemsError([*problems, *error.problems]) from None
     routing, found = compile_routing(document)

@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from alert_router.config import codes
-from alert_router.config.mask import clip
-from alert_router.config.tree import Document, Fields, Items, Node, Text, children
 from alert_router.config.validate import validate
+from alert_router.document import Document, Fields, Items, Node, Text, children
+from alert_router.document.mask import clip
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.problem import Place, Problem
 from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable

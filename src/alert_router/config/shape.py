@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from alert_router.config.tree import Location
+from alert_router.document import Location
 from alert_router.secret import Secret
 
 

@@ -4,7 +4,6 @@ Which keys of other programs deserve a sentence of their own is told by `foreign
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,10 +12,10 @@ from pydantic_core import ErrorDetails
 
 from alert_router.config import codes
 from alert_router.config.foreign import as_matchers, foreign
-from alert_router.config.mask import MASK, clip, is_secret
 from alert_router.config.shape import keys_at, tags_at
-from alert_router.config.tree import Document, Entry, Fields, Items, Location, Node, Text, plain
-from alert_router.problem import Problem
+from alert_router.document import Document, Entry, Fields, Items, Location, Node, Text, plain
+from alert_router.document.mask import MASK, clip, is_secret
+from alert_router.problem import Problem, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -70,12 +69,6 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Problem
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """The problems of one file as they stand in it."""
     return sorted(problems, key=lambda problem: problem.place)
-
-
-def did_you_mean(word: str, known: list[str], otherwise: str = "") -> str:
-    """A hint that names the likeliest of the known words; `otherwise` where none is like it."""
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else otherwise
 
 
 def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from alert_router.config.mask import shown_line
+from alert_router.document.mask import shown_line
 from alert_router.problem import Place, Problem, Severity
 
 Location = tuple[str | int, ...]

@@ -5,9 +5,8 @@ import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.config.build import MAX_DEPTH
-from alert_router.config.tree import Text, children, plain
-from alert_router.config.yaml import parse, read
+from alert_router.document import Text, children, parse, plain, read
+from alert_router.document.build import MAX_DEPTH
 from alert_router.problem import Place, ProblemsError
 
 
@@ -70,12 +69,12 @@ def test_every_duplicate_key_is_found_with_both_places():
     document = parse("a: 1\nb: {c: 1, c: 2}\na: 3\n", "a.yaml")
     assert [problem.show() for problem in document.problems] == [
         "a.yaml:2:11: error: the key `c` is given twice; the first is at a.yaml:2:5"
-        " [config-duplicate-key]\n"
+        " [yaml-duplicate-key]\n"
         "  2 | b: {c: 1, c: 2}\n"
         "    |           ^\n"
         "  remove one of the two",
         "a.yaml:3:1: error: the key `a` is given twice; the first is at a.yaml:1:1"
-        " [config-duplicate-key]\n"
+        " [yaml-duplicate-key]\n"
         "  3 | a: 3\n"
         "    | ^\n"
         "  remove one of the two",
@@ -97,70 +96,69 @@ def test_a_quoted_merge_key_is_a_key():
 
 
 REFUSED = {
-    "": "a.yaml: error: the file is empty [config-empty]",
-    "# only a comment\n---\n": "a.yaml: error: the file is empty [config-empty]",
-    "- a\n": "a.yaml: error: the file must hold a mapping of keys, not a list [config-wrong-type]",
+    "": "a.yaml: error: the file is empty [yaml-empty]",
+    "# only a comment\n---\n": "a.yaml: error: the file is empty [yaml-empty]",
+    "- a\n": "a.yaml: error: the file must hold a mapping of keys, not a list [yaml-not-a-mapping]",
     "hello": "a.yaml: error: the file must hold a mapping of keys, not a single text"
     " [config-wrong-type]",
     "a: 1\n---\nb: 2\n": """\
-a.yaml:2:1: error: the file holds several YAML documents [config-several-documents]
+a.yaml:2:1: error: the file holds several YAML documents [yaml-several-documents]
   2 | ---
     | ^
   keep one; remove the line ---""",
     "a:\n\t- b\n": """\
 a.yaml:2:1: error: not valid YAML: found character '\\t' that cannot start any token \
-(while scanning for the next token) [config-yaml-syntax]
+(while scanning for the next token) [yaml-syntax]
   2 | \t- b
     | ^
   indent with spaces; YAML does not take tabs""",
     "a: b: c\n": """\
-a.yaml:1:5: error: not valid YAML: mapping values are not allowed here [config-yaml-syntax]
+a.yaml:1:5: error: not valid YAML: mapping values are not allowed here [yaml-syntax]
   1 | a: b: c
     |     ^
   quote a value that has a colon followed by a space in it""",
     "a: [1, 2\nb: 3\n": """\
 a.yaml:2:2: error: not valid YAML: expected ',' or ']', but got ':' \
-(while parsing a flow sequence that begins in line 1) [config-yaml-syntax]
+(while parsing a flow sequence that begins in line 1) [yaml-syntax]
   2 | b: 3
     |  ^""",
     'a: "\\d"\n': """\
 a.yaml:1:6: error: not valid YAML: found unknown escape character 'd' \
-(while scanning a double-quoted scalar) [config-yaml-syntax]
+(while scanning a double-quoted scalar) [yaml-syntax]
   1 | a: "\\d"
     |      ^
   in double quotes a backslash must be doubled; single quotes take it as it stands""",
     "a: *x\n": """\
-a.yaml:1:4: error: *x refers to no anchor before it [config-bad-alias]
+a.yaml:1:4: error: *x refers to no anchor before it [yaml-bad-alias]
   1 | a: *x
     |    ^""",
     "a: &x [*x]\n": """\
-a.yaml:1:8: error: *x refers to what it is itself part of [config-bad-alias]
+a.yaml:1:8: error: *x refers to what it is itself part of [yaml-bad-alias]
   1 | a: &x [*x]
     |        ^""",
     "a: !!python/object:os.system x\n": """\
 a.yaml:1:4: error: YAML's tags are not supported here: '!!python/object:os.system' \
-[config-unsupported-yaml]
+[yaml-unsupported]
   1 | a: !!python/object:os.system x
     |    ^
   write the value alone""",
     "a: {{ x }}\n": """\
-a.yaml:1:5: error: a key must be text [config-unsupported-yaml]
+a.yaml:1:5: error: a key must be text [yaml-unsupported]
   1 | a: {{ x }}
     |     ^
   quote a value that begins with { or [, or that has a ? in front""",
     "a: {<<: text}\n": """\
-a.yaml:1:5: error: << takes a mapping, or a list of mappings [config-unsupported-yaml]
+a.yaml:1:5: error: << takes a mapping, or a list of mappings [yaml-unsupported]
   1 | a: {<<: text}
     |     ^""",
     'a: "x\\0"\n': """\
 a.yaml:1:4: error: the text holds a character that no text may hold (NUL or a surrogate) \
-[config-unsupported-yaml]
+[yaml-unsupported]
   1 | a: "x\\0"
     |    ^""",
-    'a: "\\UFFFFFFFF"\n': "a.yaml: error: a character escape names no character"
-    " [config-yaml-syntax]",
+    'a: "\\UFFFFFFFF"\n': "a.yaml: error: a character escape names no character [yaml-syntax]",
     "a: x\x07y\n": "a.yaml:1:5: error: not valid YAML: the character U+0007 is not allowed"
-    " [config-yaml-syntax]\n  remove it",
+    " [yaml-syntax]\n  remove it",
 }
 
 
@@ -172,9 +170,7 @@ def test_what_cannot_be_read_says_where_and_why(text, expected):
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 100_000])
 @pytest.mark.parametrize("nest", ["[", "{a: ", "- "])
 def test_deep_nesting_is_refused_without_a_traceback(nest, depth):
-    assert f"nested deeper than {MAX_DEPTH} levels [config-too-deep]" in shown(
-        "a:\n " + nest * depth
-    )
+    assert f"nested deeper than {MAX_DEPTH} levels [yaml-too-deep]" in shown("a:\n " + nest * depth)
 
 
 def test_deep_nesting_by_aliases_is_refused():
@@ -184,13 +180,13 @@ def test_deep_nesting_by_aliases_is_refused():
 
 def test_an_alias_bomb_is_refused():
     bomb = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{f'*a{n - 1},' * 10}]" for n in range(1, 30)]
-    assert "too much, with aliases expanded [config-too-large]" in shown("\n".join(bomb))
+    assert "too much, with aliases expanded [yaml-too-large]" in shown("\n".join(bomb))
 
 
 def test_a_bomb_of_merges_is_refused():
     bomb = ["a0: &a0 {k: [x, x, x, x, x]}"]
     bomb += [f"a{n}: &a{n} {{k{n}: [{f'*a{n - 1},' * 10}], <<: *a{n - 1}}}" for n in range(1, 30)]
-    assert "[config-too-large]" in shown("\n".join(bomb))
+    assert "[yaml-too-large]" in shown("\n".join(bomb))
 
 
 @pytest.mark.parametrize(

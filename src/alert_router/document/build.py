@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from alert_router.config import codes
-from alert_router.config.mask import clip
-from alert_router.config.tree import Entry, Fields, Items, Node, Text
+from alert_router.document import codes
+from alert_router.document.mask import clip
+from alert_router.document.tree import Entry, Fields, Items, Node, Text
 from alert_router.problem import Place, Problem
 
 MAX_DEPTH = 64
@@ -95,7 +95,7 @@ class _Builder:
         is_text = bool(style) or self.tag(event) is not None
         if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in event.value):
             message = "the text holds a character that no text may hold (NUL or a surrogate)"
-            raise Refused(codes.UNSUPPORTED_YAML, message, place)
+            raise Refused(codes.UNSUPPORTED, message, place)
         value = None if not is_text and event.value in _NULLS else event.value
         return Text(place, value, style)
 
@@ -104,7 +104,7 @@ class _Builder:
             return event.tag
         name = event.tag.replace("tag:yaml.org,2002:", "!!")
         message = f"YAML's tags are not supported here: {name[:40]!r}"
-        raise Refused(codes.UNSUPPORTED_YAML, message, self.place(event), "write the value alone")
+        raise Refused(codes.UNSUPPORTED, message, self.place(event), "write the value alone")
 
     def anchored(self, event: yaml.NodeEvent, node: Node) -> Node:
         if event.anchor:
@@ -164,7 +164,7 @@ class _Builder:
             text = None
         if not text:
             hint = "quote a value that begins with { or [, or that has a ? in front"
-            raise Refused(codes.UNSUPPORTED_YAML, "a key must be text", self.place(event), hint)
+            raise Refused(codes.UNSUPPORTED, "a key must be text", self.place(event), hint)
         return text
 
     def merged(self, value: Node, place: Place) -> list[Fields]:
@@ -172,7 +172,7 @@ class _Builder:
         found = [source for source in sources if isinstance(source, Fields)]
         if len(found) < len(sources):
             message = "<< takes a mapping, or a list of mappings"
-            raise Refused(codes.UNSUPPORTED_YAML, message, place)
+            raise Refused(codes.UNSUPPORTED, message, place)
         self.nodes += sum(source.size for source in found)
         return found
 

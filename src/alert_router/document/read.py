@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from alert_router.config import codes
-from alert_router.config.build import Refused, build
-from alert_router.config.mask import shown_line
-from alert_router.config.tree import Document, Fields, Items, Text
+from alert_router.document import codes
+from alert_router.document.build import Refused, build
+from alert_router.document.mask import shown_line
+from alert_router.document.tree import Document, Fields, Items, Text
 from alert_router.problem import Place, Problem, ProblemsError
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -78,7 +78,8 @@ def parse(text: str, file: str) -> Document:
         raise _refuse(codes.EMPTY, "the file is empty", file)
     if not isinstance(root, Fields):
         found = "a list" if isinstance(root, Items) else "a single text"
-        raise _refuse(codes.WRONG_TYPE, f"the file must hold a mapping of keys, not {found}", file)
+        message = f"the file must hold a mapping of keys, not {found}"
+        raise _refuse(codes.NOT_A_MAPPING, message, file)
     document = Document(file, lines, root)
     shown = tuple(
         document.problem(problem.code, problem.message, problem.place, hint=problem.hint)

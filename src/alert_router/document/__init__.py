@@ -1,0 +1,28 @@
+"""YAML files as trees that know where everything stands. What a file must hold is for others."""
+
+from alert_router.document.read import parse, read
+from alert_router.document.tree import (
+    Document,
+    Entry,
+    Fields,
+    Items,
+    Location,
+    Node,
+    Text,
+    children,
+    plain,
+)
+
+__all__ = [
+    "Document",
+    "Entry",
+    "Fields",
+    "Items",
+    "Location",
+    "Node",
+    "Text",
+    "children",
+    "parse",
+    "plain",
+    "read",
+]

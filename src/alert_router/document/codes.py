@@ -1,0 +1,12 @@
+"""The codes of what can be wrong with a YAML file whatever it is for. Stable: people grep them."""
+
+UNREADABLE = "yaml-unreadable"
+SYNTAX = "yaml-syntax"
+EMPTY = "yaml-empty"
+NOT_A_MAPPING = "yaml-not-a-mapping"
+TOO_DEEP = "yaml-too-deep"
+TOO_LARGE = "yaml-too-large"
+SEVERAL_DOCUMENTS = "yaml-several-documents"
+UNSUPPORTED = "yaml-unsupported"
+BAD_ALIAS = "yaml-bad-alias"
+DUPLICATE_KEY = "yaml-duplicate-key"
