@@ -9,6 +9,7 @@ from alert_router.config import codes, load, load_cases
 from alert_router.config.cases import CaseModel, CasesModel
 from alert_router.config.model import Auth, Basic, Config, Delivery, Http, Log, Receiver, Runbooks
 from alert_router.config.routing import RouteModel, RoutingModel, RunbookEntryModel
+from alert_router.document import codes as yaml_codes
 from alert_router.notify.base import Notifier
 
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
@@ -59,4 +60,5 @@ def test_every_key_is_on_the_page(model):
 
 def test_every_code_is_on_the_page():
     known = {value for name, value in vars(codes).items() if name.isupper()}
-    assert known == set(re.findall(r"`((?:config|routing|secret)-[a-z0-9-]+)`", PAGE))
+    known |= {value for name, value in vars(yaml_codes).items() if name.isupper()}
+    assert known == set(re.findall(r"`((?:yaml|config|routing|secret)-[a-z0-9-]+)`", PAGE))

@@ -100,7 +100,7 @@ REFUSED = {
     "# only a comment\n---\n": "a.yaml: error: the file is empty [yaml-empty]",
     "- a\n": "a.yaml: error: the file must hold a mapping of keys, not a list [yaml-not-a-mapping]",
     "hello": "a.yaml: error: the file must hold a mapping of keys, not a single text"
-    " [config-wrong-type]",
+    " [yaml-not-a-mapping]",
     "a: 1\n---\nb: 2\n": """\
 a.yaml:2:1: error: the file holds several YAML documents [yaml-several-documents]
   2 | ---
