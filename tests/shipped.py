@@ -8,13 +8,49 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.config import load
 from alert_router.markdown import Block, Code, ListBlock, Quote
 from alert_router.runbook import Catalogue, Runbook
 
 ROOT = Path(__file__).parent.parent
-ALERTS = ROOT / "runbooks" / "alerts"
-CATALOGUE = Catalogue.load(ROOT / "runbooks")
-SHIPPED = ["database-issues", "high-error-rate", "high-latency", "pod-crashes", "redis-issues"]
+RUNBOOKS = ROOT / "runbooks"
+CATALOGUE = Catalogue.load(RUNBOOKS)
+SHIPPED = sorted(CATALOGUE.runbooks)
+# Those that the runbook table leads to, so that an alert's labels can be filled into them.
+MAPPED = {
+    entry.runbook
+    for entry in load(ROOT / "config" / "alert-router.yaml").table.entries
+    if entry.runbook is not None
+}
+CATEGORIES = {
+    "operations": [
+        "cache-management",
+        "certificate-rotation",
+        "configuration-changes",
+        "database-maintenance",
+        "deployment",
+        "log-analysis",
+        "rollback",
+        "scaling",
+    ],
+    "alerts": [
+        "database-issues",
+        "high-error-rate",
+        "high-latency",
+        "pod-crashes",
+        "redis-issues",
+        "resource-exhaustion",
+        "security-alerts",
+    ],
+    "incidents": [
+        "data-corruption",
+        "incident-response",
+        "performance-degradation",
+        "security-breach",
+        "service-outage",
+    ],
+}
+ALL = sorted(f"{category}/{name}" for category, names in CATEGORIES.items() for name in names)
 
 # What Prometheus adds to whatever it scrapes, here by a ServiceMonitor.
 TARGET = {"job", "instance", "namespace", "pod", "service"}
@@ -60,13 +96,29 @@ METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGIST
 }
 
 # Labels that some alert of the runbook carries. A rule that adds up leaves only what it groups by.
+# A runbook that no alert is mapped to has none, and so no placeholder.
 EVERYWHERE = {"alertname", "severity", "cluster", "environment"}
 CARRIED = {
-    "high-error-rate": EVERYWHERE | {"component", "slo"},
-    "high-latency": EVERYWHERE | {"component", "slo"},
-    "redis-issues": EVERYWHERE | {"component", "job", "instance", "tier", "command"},
-    "database-issues": EVERYWHERE | {"component", "job", "instance", "pool", "query"},
-    "pod-crashes": EVERYWHERE | {"component", "namespace", "pod", "container", "reason"},
+    "alerts/high-error-rate": EVERYWHERE | {"component", "slo"},
+    "alerts/high-latency": EVERYWHERE | {"component", "slo"},
+    "alerts/redis-issues": EVERYWHERE | {"component", "job", "instance", "tier", "command"},
+    "alerts/database-issues": EVERYWHERE | {"component", "job", "instance", "pool", "query"},
+    "alerts/pod-crashes": EVERYWHERE | {"component", "namespace", "pod", "container", "reason"},
+    # On a node's alert, `instance` is the node exporter's address or the node's name, and
+    # `namespace` and `pod` are the exporter's.
+    "alerts/resource-exhaustion": EVERYWHERE
+    | {"component", "job", "instance", "type"}
+    | {"namespace", "pod", "container", "persistentvolumeclaim", "resource", "resourcequota"}
+    | {"node", "device", "mountpoint", "fstype"},
+    "alerts/security-alerts": EVERYWHERE | {"component", "job", "instance", "path", "status"},
+    "incidents/data-corruption": EVERYWHERE | {"component"},
+    "incidents/performance-degradation": EVERYWHERE | {"component", "job", "instance", "operation"},
+}
+# Those of them that commands may use: an unfilled placeholder stops a pasted command, so only
+# what the alert that one follows the step for is sure to carry.
+IN_COMMANDS = {
+    "alerts/pod-crashes": {"namespace", "pod", "container"},
+    "alerts/resource-exhaustion": {"namespace", "pod", "container", "persistentvolumeclaim"},
 }
 
 SELECTORS = {
@@ -84,18 +136,26 @@ OBJECTS = {
     "configmap": {"schema-registry-config"},
 }
 VERBS_NAMESPACED = {
-    "annotate", "delete", "describe", "diff", "exec", "get", "label", "logs", "patch",
-    "port-forward", "rollout", "set", "top",
+    "annotate", "apply", "cp", "create", "delete", "describe", "diff", "exec", "get", "label",
+    "logs", "patch", "port-forward", "rollout", "scale", "set", "top", "wait",
 }  # fmt: skip
-CLUSTER_WIDE = {"nodes", "storageclass"}
+VERBS_CLUSTER_WIDE = {"cordon", "drain", "uncordon"}
+CLUSTER_WIDE = {"node", "nodes", "storageclass", "pv", "clusterissuer"}
+NAMESPACES = {"schema-registry", "$namespace", "ingress-nginx", "cert-manager"}
+# What the containers of a StatefulSet hold that a runbook may run.
+TOOLS = {
+    "postgres": {"df", "du", "pg_dump", "pg_isready", "pg_restore", "psql"},
+    "redis": {"df", "du", "redis-cli", "timeout"},
+}
 
 every_runbook = pytest.mark.parametrize("name", SHIPPED)
 
 
 def fences(blocks: tuple[Block, ...], *languages: str) -> Iterator[Code]:
+    """The fences of these languages, of any where none is named, in their order."""
     for block in blocks:
         match block:
-            case Code(language=language) if language in languages:
+            case Code(language=language) if not languages or language in languages:
                 yield block
             case ListBlock(items=items):
                 for item in items:
@@ -107,6 +167,22 @@ def fences(blocks: tuple[Block, ...], *languages: str) -> Iterator[Code]:
 
 
 def of(name: str) -> Runbook:
-    runbook = CATALOGUE.get(f"alerts/{name}")
+    """The runbook of that id."""
+    runbook = CATALOGUE.get(name)
     assert runbook is not None
     return runbook
+
+
+def category(name: str) -> str:
+    """The first part of an id."""
+    return name.partition("/")[0]
+
+
+def path_of(name: str) -> Path:
+    """The file of the runbook of that id."""
+    return RUNBOOKS / f"{name}.md"
+
+
+def text_of(name: str) -> str:
+    """The source of the runbook of that id."""
+    return path_of(name).read_text()

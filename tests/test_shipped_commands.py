@@ -10,26 +10,43 @@ from pathlib import Path
 
 import promql_parser
 
+from alert_router.enrich.placeholder import of_environment
 from alert_router.markdown import Code, to_text
 from tests.shipped import (
-    ALERTS,
     CARRIED,
     CLUSTER_WIDE,
+    IN_COMMANDS,
     METRICS,
+    NAMESPACES,
     OBJECTS,
     SELECTORS,
     SHIPPED,
+    TOOLS,
+    VERBS_CLUSTER_WIDE,
     VERBS_NAMESPACED,
+    category,
     every_runbook,
     fences,
     of,
+    text_of,
 )
 
 # What takes something away, or takes it out of service. A warning stands before each.
 DESTRUCTIVE = re.compile(
     r"kubectl delete|rollout undo|helm rollback|rollout restart sts|FLUSHALL|FLUSHDB"
     r"|pg_cancel_backend|pg_terminate_backend|ALTER SYSTEM|patch pvc"
+    r"|kubectl drain|--replicas=0|helm uninstall|helm upgrade|pg_restore"
+    r"|DROP (?:TABLE|DATABASE|INDEX)|TRUNCATE|DELETE FROM|VACUUM \(?FULL|aws s3 r[mb]\b|UNLINK"
 )
+# What a script gives a value: an assignment, a loop, what it reads.
+ASSIGNED = re.compile(
+    r"(?:^|[\s;(&|])(?:(?:export|local|readonly) +)?([A-Za-z_]\w*)=|\bfor +([A-Za-z_]\w*) +in\b"
+    r"|\bread +(?:-\w+ +)*([A-Za-z_]\w*)",
+    re.MULTILINE,
+)
+EXPANDED = re.compile(r"(?<!\$)\$\{?([A-Za-z_]\w*)")
+AWK = {"NF", "NR"}
+QUERIES = {"alerts": 8}  # at least so many; three elsewhere
 
 
 def run(program: list[str | Path], text: str = "") -> "subprocess.CompletedProcess[str]":
@@ -90,7 +107,8 @@ def test_shellcheck_has_nothing_to_say(tmp_path):
     scripts = []
     for name in SHIPPED:
         for fence in fences(of(name).blocks, "bash"):
-            scripts.append(tmp_path / f"{name}-line-{fence.line}.sh")
+            stem = name.replace("/", "-")
+            scripts.append(tmp_path / f"{stem}-line-{fence.line}.sh")
             scripts[-1].write_text(f"{fence.text}\n")
     # SC2154: placeholders are not assigned. SC2086: nor quoted, they are filled with one word.
     shellcheck = Path(sys.executable).parent / "shellcheck"
@@ -107,30 +125,39 @@ def test_kubectl_names_what_exists(name):
             if "kubectl" not in command:
                 continue
             words = command[command.index("kubectl") + 1 :]
-            assert words[0] in VERBS_NAMESPACED | {"cordon"}, words
+            assert words[0] in VERBS_NAMESPACED | VERBS_CLUSTER_WIDE, words
             for flag, value in pairwise(words):
                 if flag in {"-l", "--selector"}:
                     assert value in SELECTORS, words
                 if flag in {"-n", "--namespace"}:
-                    assert value in {"schema-registry", "$namespace"}, words
+                    assert value in NAMESPACES, words
                 if flag in OBJECTS and not value.startswith("-"):
                     assert value in OBJECTS[flag], words
             for kind, _, object_name in (word.partition("/") for word in words):
                 if kind in OBJECTS and object_name:
                     assert object_name in OBJECTS[kind], words
             in_namespace = {"-n", "--all-namespaces"} & set(words)
-            assert in_namespace or words[0] == "cordon" or words[1] in CLUSTER_WIDE, words
+            of_cluster = words[0] in VERBS_CLUSTER_WIDE or words[1] in CLUSTER_WIDE
+            assert in_namespace or of_cluster, words
+
+
+@every_runbook
+def test_helm_names_the_release_and_its_namespace(name):
+    for fence in fences(of(name).blocks, "bash"):
+        for words in commands(fence.text):
+            if words[0] == "helm" and words[1] not in {"repo", "search", "show", "version", "list"}:
+                assert "schema-registry" in words[2:5], words
+                assert words[words.index("-n") + 1] == "schema-registry", words
 
 
 @every_runbook
 def test_exec_goes_where_a_tool_is_known_to_be(name):
-    tools = {"postgres": {"psql"}, "redis": {"redis-cli", "timeout"}}
     for fence in fences(of(name).blocks, "bash"):
         for words in commands(fence.text):
             if words[:2] != ["kubectl", "exec"]:
                 continue
             target = next(word for word in words if word.startswith("sts/")).removeprefix("sts/")
-            assert words[words.index("--") + 1] in tools[target], words
+            assert words[words.index("--") + 1] in TOOLS[target], words
             if "psql" in words:
                 assert words[words.index("-d") + 1] == "schema_registry"
                 assert words[words.index("-U") + 1] in {"schema_registry", "postgres"}
@@ -140,7 +167,7 @@ def test_exec_goes_where_a_tool_is_known_to_be(name):
 @every_runbook
 def test_promql_parses_and_knows_only_what_is_measured(name):
     queries = list(fences(of(name).blocks, "promql"))
-    assert len(queries) >= 8
+    assert len(queries) >= QUERIES.get(category(name), 3)
     for fence in queries:
         for metric, labels in selectors(fence.text):
             assert metric in METRICS, f"line {fence.line}: {metric}"
@@ -166,21 +193,45 @@ def test_histograms_are_asked_for_quantiles_by_le(name):
         ), fence.text
 
 
+def assigned(script: str) -> set[str]:
+    return {name for match in ASSIGNED.finditer(script) for name in match.groups() if name}
+
+
+def expanded(script: str) -> set[str]:
+    return set(EXPANDED.findall(script)) - (AWK if "awk" in script else set())
+
+
+def placeholders(name: str) -> list[tuple[str, set[str]]]:
+    """Each shell fence with what it expands and neither it nor one before it assigns."""
+    known: set[str] = set()
+    found = []
+    for fence in fences(of(name).blocks, "bash"):
+        known |= assigned(fence.text)
+        unknown = {word for word in expanded(fence.text) - known if not of_environment(word)}
+        found.append((fence.text, unknown))
+    return found
+
+
 @every_runbook
 def test_placeholders_are_labels_that_its_alerts_carry(name):
-    text = (ALERTS / f"{name}.md").read_text()
+    text = text_of(name)
     assert "{{" not in text
-    assigned = {"BAD_POD", "SLOW_POD", "SLOW_NODE", "PG_CLAIM"}
-    found = set(re.findall(r"\$\{?([A-Za-z_]\w*)", text))
-    assert found - assigned <= CARRIED[name], found
-    for variable in assigned & found:
-        assert re.search(rf"(?m)^ +{variable}=", text), variable
+    own: set[str] = set()
+    for script, unknown in placeholders(name):
+        assert unknown <= CARRIED.get(name, set()), script
+        own |= assigned(script)
+    elsewhere = re.sub(r"(?ms)^ *```bash$.*?^ *```$", "", text)
+    assert set(EXPANDED.findall(elsewhere)) - own <= CARRIED.get(name, set())
 
 
 @every_runbook
 def test_commands_need_no_label_that_only_some_alerts_of_the_service_carry(name):
-    """An unfilled placeholder stops the pasted command, so only pod alerts' own labels are used."""
-    allowed = {"namespace", "pod", "container"} if name == "pod-crashes" else set()
-    for fence in fences(of(name).blocks, "bash"):
-        used = set(re.findall(r"\$\{?([a-z_]\w*)", fence.text))
-        assert used <= allowed, fence.text
+    """An unfilled placeholder stops the pasted command."""
+    for script, unknown in placeholders(name):
+        assert unknown <= IN_COMMANDS.get(name, set()), script
+
+
+def test_an_assignment_counts_from_where_it_stands():
+    assert assigned('A=1\nexport B="$A"; C=2 run\nfor d in x; do read -r e; done') == set("ABCde")
+    assert assigned("kubectl set env deploy/x --overwrite a.b/c==d") == set()
+    assert expanded("echo $A ${B:-1} $$C | awk '{ print $1, $NF }'") == {"A", "B"}

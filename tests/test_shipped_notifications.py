@@ -1,5 +1,7 @@
 """What a real notification makes of the shipped runbooks: commands filled, or none to fill."""
 
+import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from alert_router.config import load, load_cases
 from alert_router.config.cases import Case
 from alert_router.enrich import choose, enrich
 from alert_router.notification import Notification
-from tests.shipped import CATALOGUE, fences
+from alert_router.runbook import Step
+from tests.shipped import CARRIED, CATALOGUE, IN_COMMANDS, MAPPED, SHIPPED, fences, of
 
 CONFIG = Path(__file__).parent.parent / "config"
 LOADED = load(CONFIG / "alert-router.yaml")
@@ -23,9 +26,11 @@ CASES = [
 NO_POD = "${pod:?not in this alert}"
 
 
-def notification(case: Case, *, resolved: bool = False) -> Notification:
+def notification(
+    labels: Mapping[str, str], annotations: Mapping[str, str], *, resolved: bool = False
+) -> Notification:
     return enrich(
-        make_group(make_alert(case.labels, case.annotations, resolved=resolved)),
+        make_group(make_alert(labels, annotations, resolved=resolved)),
         id="msg",
         groups=("one",),
         receiver="oncall",
@@ -38,6 +43,10 @@ def notification(case: Case, *, resolved: bool = False) -> Notification:
     )
 
 
+def of_case(case: Case, *, resolved: bool = False) -> Notification:
+    return notification(case.labels, case.annotations, resolved=resolved)
+
+
 def texts(told: Notification, language: str) -> list[str]:
     return [
         fence.text
@@ -48,13 +57,17 @@ def texts(told: Notification, language: str) -> list[str]:
     ]
 
 
+def scripts(step: Step) -> list[str]:
+    return [fence.text for fence in fences(step.blocks)]
+
+
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
 @every_case
 @pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
 def test_two_sections_arrive_without_a_note(case, resolved):
-    told = notification(case, resolved=resolved)
+    told = of_case(case, resolved=resolved)
     if case.runbook is None:
         assert told.runbooks == ()
         return
@@ -68,30 +81,30 @@ def test_two_sections_arrive_without_a_note(case, resolved):
 @every_case
 @pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
 def test_commands_can_be_pasted_unless_they_ask_for_a_pod_the_alert_does_not_name(case, resolved):
-    for script in texts(notification(case, resolved=resolved), "bash"):
+    for script in texts(of_case(case, resolved=resolved), "bash"):
         unfilled = "not in this alert" in script
-        names_all = {"pod", "container"} <= case.labels.keys()
-        assert not unfilled or (case.runbook == "alerts/pod-crashes" and not names_all), script
+        missing = IN_COMMANDS.get(case.runbook or "", set()) - case.labels.keys()
+        assert not unfilled or missing & set(re.findall(r"\{(\w+):\?not in", script)), script
 
 
 @every_case
 def test_an_alert_without_a_pod_still_gets_commands_that_work(case):
     if case.runbook:
-        scripts = texts(notification(case), "bash")
+        scripts = texts(of_case(case), "bash")
         assert sum("not in this alert" not in script for script in scripts) >= 4
 
 
 @every_case
 @pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
 def test_queries_parse_when_filled(case, resolved):
-    for query in texts(notification(case, resolved=resolved), "promql"):
+    for query in texts(of_case(case, resolved=resolved), "promql"):
         promql_parser.parse(query)
 
 
 def test_a_crashing_pod_is_named_in_its_commands():
     (case,) = (case for case in CASES if case.name == "KubePodCrashLooping leads to the pods")
     pod = "schema-registry-6c9f7d5b8-x2kqp"
-    script = next(text for text in texts(notification(case), "bash") if "describe pod" in text)
+    script = next(text for text in texts(of_case(case), "bash") if "describe pod" in text)
     assert script == (
         f"kubectl describe pod {pod} -n schema-registry\n"
         f"kubectl logs {pod} -n schema-registry -c schema-registry --previous --tail=60"
@@ -100,6 +113,20 @@ def test_a_crashing_pod_is_named_in_its_commands():
 
 def test_a_service_that_is_down_stops_commands_for_a_pod_rather_than_run_them_without():
     (case,) = (case for case in CASES if case.name == "ServiceDown has its runbook")
-    scripts = texts(notification(case), "bash")
+    scripts = texts(of_case(case), "bash")
     assert any(f"kubectl delete pod {NO_POD} -n" in script for script in scripts)
     assert not any("$pod" in script for script in scripts)
+
+
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - MAPPED))
+def test_a_runbook_that_no_alert_is_mapped_to_is_shown_as_it_is_written(name):
+    labels = {label: "other" for labels in CARRIED.values() for label in labels}
+    for resolved in (False, True):
+        (part,) = notification(labels, {"runbook": name}, resolved=resolved).runbooks
+        assert part.id == name
+        for section in part.sections:
+            written = of(name).section(section.name)
+            assert written is not None
+            assert [scripts(step) for step in section.steps] == [
+                scripts(step) for step in written.steps
+            ]
