@@ -111,6 +111,7 @@ def write_router_config(folder: Path, port: int, destination: str, **notifier: o
         "http": {"listen": f"127.0.0.1:{port}", "external_url": "http://alerts.example.org"},
         "storage": f"sqlite:///{folder}/alert-router.db",
         "runbooks": {"path": str(root / "runbooks")},
+        "delivery": {"private_destinations": ["127.0.0.0/8"]},
         "routing": str(routing),
         "receivers": [{"name": "oncall", "notifiers": [webhook]}],
     }

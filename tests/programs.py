@@ -208,8 +208,10 @@ def write_config(folder: Path, notifiers: list[dict[str, Any]], **more: Any) -> 
         "routing": "routing.yaml",
         "receivers": [{"name": "oncall", "notifiers": notifiers}],
     }
+    here = {"private_destinations": ["127.0.0.0/8", "::1/128"]}
+    delivery = {"delivery": here | more.get("delivery", {})}
     path = folder / "alert-router.yaml"
-    path.write_text(json.dumps(config | more))
+    path.write_text(json.dumps(config | more | delivery))
     an_hour_ago = time.time() - 3600
     for file in (path, folder / "routing.yaml"):
         # Files written this very moment are read again at once: they may still have been changing.

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import IntEnum
 
 from alert_router.alert import Alert, AlertGroup, Status
+from alert_router.markdown import Block
 from alert_router.runbook.model import Section
+from alert_router.severity import STANDARD, Scale
 
 
 class Detail(IntEnum):
@@ -45,6 +47,8 @@ class Notification:
     `id` is the webhook id: stable over resends of the same batch. `groups` are the ids of the
     accepted groups it stands for. `without_runbook` lists alerts that no runbook is for.
     `notes` are sentences about trouble in enriching (a broken runbook), shown to people.
+    `title` and `message`, where a template of the notifier's made them, stand for the title and
+    for the list of the alerts; `scale` says which severities there are and how they look.
     """
 
     id: str
@@ -58,6 +62,9 @@ class Notification:
     accepted_at: datetime | None = None
     resent: bool = False
     external_url: str = field(default="")
+    title: str = ""
+    message: tuple[Block, ...] | None = None
+    scale: Scale = STANDARD
 
     @property
     def status(self) -> Status:

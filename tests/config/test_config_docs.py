@@ -9,6 +9,7 @@ from alert_router.config import codes, load, load_cases
 from alert_router.config.cases import CaseModel, CasesModel
 from alert_router.config.model import Auth, Basic, Config, Delivery, Http, Log, Receiver, Runbooks
 from alert_router.config.routing import RouteModel, RoutingModel, RunbookEntryModel
+from alert_router.config.severities import GradeModel, Severities
 from alert_router.document import codes as yaml_codes
 from alert_router.notify.base import Notifier
 
@@ -16,6 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding=
 EXAMPLES = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 MODELS = [
     *(Config, Http, Auth, Basic, Runbooks, Delivery, Log, Receiver, Notifier),
+    *(Severities, GradeModel),
     *(RoutingModel, RouteModel, RunbookEntryModel, CasesModel, CaseModel),
 ]
 NAMES = "receivers: [{name: oncall}, {name: pager}, {name: data}]\n"
@@ -40,6 +42,7 @@ def test_the_example_with_everything_has_the_defaults(tmp_path):
     least, everything = (_config(tmp_path, text) for text in texts)
     assert everything.delivery == least.delivery
     assert everything.log == least.log
+    assert everything.severities.scale() == least.severities.scale()
     assert everything.routing == least.routing
     changed = {"auth": None, "external_url": ""}
     assert everything.http.model_copy(update=changed) == least.http

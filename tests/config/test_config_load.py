@@ -111,7 +111,7 @@ config/main.yaml:1:1: error: unknown key `receviers` [config-unknown-key]
 config/main.yaml:1:1: error: unknown key `qqq` [config-unknown-key]
   1 | qqq: 1
     | ^
-  known here: http, storage, runbooks, routing, delivery, receivers, log""",
+  known here: http, storage, runbooks, routing, delivery, severities, receivers, log""",
     "log: {}\n": """\
 config/main.yaml:1:1: error: `receivers` is missing [config-missing-key]
   1 | log: {}

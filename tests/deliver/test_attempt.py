@@ -118,7 +118,7 @@ async def test_whatever_a_notifier_raises_is_an_outcome_in_doubt_without_its_tex
     error: Exception, reason: Reason
 ) -> None:
     async with aiohttp.ClientSession() as session:
-        outcome, seconds = await attempt.send(Odd(raises=error), "x", CLAIM, session)
+        outcome, seconds = await attempt.send(Odd(raises=error), "x", Sending(session, CLAIM.id))
     assert isinstance(outcome, Failed)
     assert outcome.reason is reason
     assert outcome.in_doubt

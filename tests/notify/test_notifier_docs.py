@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from alert_router.notify import AnyNotifier, WebhookNotifier, blockkit
 from alert_router.notify.base import Notifier, Reason
+from alert_router.notify.overhttp import HttpNotifier, Tls
 from tests.notify.notifications import notification
 
 PAGES = Path(__file__).parents[2] / "docs/notifiers"
@@ -41,7 +42,14 @@ def test_every_example_loads_as_that_type(type_):
 @pytest.mark.parametrize("type_", TYPES)
 def test_every_key_of_its_own_is_on_the_page(type_):
     own = set(TYPES[type_].model_fields) - set(Notifier.model_fields)
+    if issubclass(TYPES[type_], HttpNotifier):
+        own -= set(HttpNotifier.model_fields)
     assert {key for key in own if f"`{key}`" not in page(type_)} == set()
+
+
+def test_the_keys_of_all_that_speak_http_are_told_once():
+    keys = (set(HttpNotifier.model_fields) - set(Notifier.model_fields)) | set(Tls.model_fields)
+    assert {key for key in keys if f"`{key}`" not in page("README")} == set()
 
 
 def test_the_webhooks_example_has_the_keys_of_a_real_body():

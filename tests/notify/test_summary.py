@@ -50,14 +50,14 @@ def test_a_title_counts_where_there_is_something_to_count(alerts, more, title):
         (["of our own making"], "WARNING"),
     ],
 )
-def test_the_worst_severity_that_fires_gives_the_look(severities, word):
-    assert summary.look(notification([alert(severity=s) for s in severities])).word == word
+def test_the_worst_severity_that_fires_is_the_notifications(severities, word):
+    assert summary.grade(notification([alert(severity=s) for s in severities])).word == word
 
 
-def test_what_is_resolved_gives_no_look_while_something_fires():
+def test_what_is_resolved_does_not_count_while_something_fires():
     both = [alert(severity="critical", resolved=True), alert(severity="info")]
-    assert summary.look(notification(both)).word == "INFO"
-    assert summary.look(notification(both[:1])).word == "RESOLVED"
+    assert summary.grade(notification(both)).word == "INFO"
+    assert summary.grade(notification(both[:1])).word == "RESOLVED"
 
 
 @pytest.mark.parametrize(

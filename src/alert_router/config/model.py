@@ -7,18 +7,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
+from alert_router.config.severities import Severities
 from alert_router.config.values import (
     ExternalUrl,
     Listen,
     ListenAddress,
-    RelativePath,
     Size,
     StorageUrl,
 )
 from alert_router.duration import Duration
 from alert_router.notify import AnyNotifier
+from alert_router.notify.paths import RelativePath
 from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable
 
@@ -127,6 +128,7 @@ class Delivery(_Model):
     keep_delivered: Duration = 7 * _DAY
     keep_dead: Duration = 30 * _DAY
     reserve: Size = 64 * _MIB
+    private_destinations: tuple[IPvAnyNetwork, ...] = ()
 
     @model_validator(mode="after")
     def _backoffs_in_order(self) -> Self:
@@ -173,6 +175,7 @@ DEFAULTS: dict[str, Any] = {
     "storage": "sqlite:///alert-router.db",
     "runbooks": {},
     "delivery": {},
+    "severities": {},
     "log": {},
 }
 
@@ -185,6 +188,7 @@ class Config(_Model):
     runbooks: Runbooks
     routing: RelativePath = Field(Path("routing.yaml"), validate_default=True)
     delivery: Delivery
+    severities: Severities
     receivers: tuple[Receiver, ...] = Field(min_length=1)
     log: Log
 

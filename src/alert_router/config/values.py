@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator
+
+from alert_router.notify.paths import base_of
 
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -85,17 +87,6 @@ def parse_external_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def base_of(info: ValidationInfo) -> Path:
-    """The directory that relative paths are relative to: that of the file being read."""
-    return Path((info.context or {}).get("base", "."))
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    if not path.parts:
-        raise ValueError("expected a path")
-    return base_of(info) / path
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("expected text")
@@ -113,4 +104,3 @@ StorageUrl = Annotated[
     ),
 ]
 ExternalUrl = Annotated[str, AfterValidator(parse_external_url)]
-RelativePath = Annotated[Path, AfterValidator(_resolve)]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
 import structlog
 
 from alert_router.alert import Alert, AlertGroup
@@ -20,6 +19,7 @@ from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.outbox.base import Claim
 from alert_router.runbook.model import Runbook
+from alert_router.severity import STANDARD, Scale
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ class Desk:
     choose: Callable[[Alert], Choice]
     runbook: Callable[[str], Runbook | None]
     external_url: str
+    scale: Scale = STANDARD
 
 
 def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> Notification:
@@ -48,9 +49,10 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
         accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
         resent=claim.resent,
         external_url=desk.external_url,
+        scale=desk.scale,
     )
     try:
-        return enrich(
+        enriched = enrich(
             group,
             id=bare.id,
             groups=bare.groups,
@@ -64,6 +66,7 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
             accepted_at=bare.accepted_at,
             resent=bare.resent,
         )
+        return replace(enriched, scale=desk.scale)
     except Exception:
         log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
         note = "The runbooks could not be added: see the router's log."
@@ -97,11 +100,8 @@ def render(notification: Notification, notifier: Notifier, most: Detail) -> tupl
     return notifier.render(notification, Detail.MINIMAL), Detail.MINIMAL
 
 
-async def send(
-    notifier: Notifier, payload: Any, claim: Claim, session: aiohttp.ClientSession
-) -> tuple[Outcome, float]:
+async def send(notifier: Notifier, payload: Any, sending: Sending) -> tuple[Outcome, float]:
     """The outcome of sending, whatever happens, and how long it took in seconds."""
-    sending = Sending(session=session, id=claim.id, reference=claim.reference)
     began = time.perf_counter()
     try:
         async with asyncio.timeout(notifier.timeout + _GRACE):

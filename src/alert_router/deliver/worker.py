@@ -20,7 +20,16 @@ from alert_router.deliver.fold import fold
 from alert_router.deliver.schedule import Schedule, decide, is_too_old
 from alert_router.metrics import Metrics
 from alert_router.notification import Detail
-from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy
+from alert_router.notify.base import (
+    Delivered,
+    Failed,
+    Notifier,
+    Outcome,
+    Reason,
+    Remedy,
+    Sending,
+)
+from alert_router.notify.guard import Guard
 from alert_router.outbox.base import (
     Claim,
     Destination,
@@ -48,6 +57,7 @@ class Lines:
     metrics: Metrics
     schedule: Callable[[], Schedule]
     desk: Callable[[], Desk]
+    guard: Callable[[], Guard]
 
 
 @dataclass(eq=False, slots=True)
@@ -157,7 +167,8 @@ class DestinationLoop:
             return self._decide(attempt.unrenderable(error), claim)
         if detail is not Detail.FULL:
             self.lines.metrics.notifications_degraded.labels(*self._labels()).inc()
-        outcome, seconds = await attempt.send(self.notifier, payload, claim, self.lines.session)
+        sending = Sending(self.lines.session, claim.id, claim.reference, self.lines.guard())
+        outcome, seconds = await attempt.send(self.notifier, payload, sending)
         self.lines.metrics.send_duration.labels(*self._labels()).observe(seconds)
         return self._decide(outcome, claim)
 

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from alert_router.duration import Duration
 from alert_router.notification import Detail, Notification
+from alert_router.notify.guard import EVERYWHERE, Guard
 from alert_router.notify.secrets import fold_files
 from alert_router.secret import Secret, SecretUnavailable
 
@@ -71,12 +72,14 @@ Outcome = Delivered | Failed
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What a notifier may use to send: the shared HTTP session, the id that a resend keeps,
-    and the reference that the last delivery of this lane left."""
+    """What a notifier may use to send: the shared HTTP session, the id that a resend keeps, the
+    reference that the last delivery of this lane left, and, for connections that are not the
+    session's, the guard over where they may go."""
 
     session: aiohttp.ClientSession
     id: str
     reference: str | None = None
+    guard: Guard = EVERYWHERE
 
 
 class Notifier(BaseModel, ABC):

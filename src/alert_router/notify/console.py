@@ -50,9 +50,9 @@ class ConsoleNotifier(Notifier):
 
 
 def _message(notification: Notification, detail: Detail) -> Iterator[Line]:
-    look = summary.look(notification)
-    title = f"{look.word}: {summary.title(notification)}"
-    yield line("title", title, colour=look.terminal)
+    grade = summary.grade(notification)
+    title = f"{grade.word}: {summary.title(notification)}"
+    yield line("title", title, colour=grade.terminal)
     shown, more = summary.alerts(notification, detail)
     for alert in shown:
         yield from _alert(alert)

@@ -5,10 +5,12 @@ Deciding about retries is `deliver`'s.
 """
 
 import asyncio
+import errno
 import math
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -28,8 +30,35 @@ _RETRY_AFTER_CAP = 3600.0  # seconds
 _WRONG_DESTINATION = frozenset((401, 402, 403, 404, 405, 406, 407, 410, 415, 426, 451))
 USER_AGENT = f"alert-router/{__version__}"
 
-# What a body says against a 2xx status; None if it agrees.
-Check = Callable[[bytes], str | None]
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a destination says beyond HTTP.
+
+    `agrees` tells what the body of a 2xx answer means: None if it agrees, a sentence against it,
+    or the outcome itself. `wait` reads the seconds to wait from the body of a refusal that has
+    no Retry-After. `wrong_destination` tells of a 400 that is true of every message.
+    """
+
+    agrees: Callable[[bytes], Outcome | str | None] | None = None
+    wait: Callable[[bytes], float | None] | None = None
+    wrong_destination: Callable[[bytes], bool] | None = None
+
+
+PLAIN = Dialect()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a destination is reached: through a proxy (a URL, perhaps with user and password), and
+    with a TLS context and name of its own."""
+
+    proxy: str | None = None
+    tls: ssl.SSLContext | bool = True
+    server_name: str | None = None
+
+
+DIRECT = Way()
 
 
 class _Body(aiohttp.Payload):
@@ -70,8 +99,10 @@ async def post(
     *,
     headers: Mapping[str, str],
     limit: float,
-    check: Check | None = None,
+    dialect: Dialect = PLAIN,
+    way: Way = DIRECT,
     secrets: tuple[Secret, ...] = (),
+    method: str = "POST",
 ) -> Outcome:
     """POST the body to the URL and judge the answer. Never raises for what happens there.
 
@@ -85,30 +116,36 @@ async def post(
     hidden += headers.get("Authorization", "").split()[1:]
     data = _Body(body)
     try:
-        answer = await _exchange(session, target, data, headers, limit)
+        answer = await _exchange(session, method, target, data, headers, limit, way)
     except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
         return _broken(error, data.begun, limit, hidden)
     if not 200 <= answer.status < 300:
-        return judge(answer.status, answer.headers, answer.body, hidden)
-    return _agreed(answer, check, hidden)
+        return judge(answer.status, answer.headers, answer.body, hidden, dialect)
+    return _agreed(answer, dialect, hidden)
 
 
 async def _exchange(
     session: aiohttp.ClientSession,
+    method: str,
     target: str,
     data: _Body,
     headers: Mapping[str, str],
     limit: float,
+    way: Way,
 ) -> _Answer:
     """The answer. Raises what aiohttp raises where there is none."""
     deadline = asyncio.get_running_loop().time() + limit
     async with asyncio.timeout_at(deadline):
-        answer = await session.post(
+        answer = await session.request(
+            method,
             target,
             data=data,
             headers=_with_ours(headers),
             allow_redirects=False,
             auto_decompress=False,
+            proxy=way.proxy,
+            ssl=way.tls,
+            server_hostname=way.server_name,
             timeout=aiohttp.ClientTimeout(total=None),  # the deadline above is the only one
         )
     text, whole = bytearray(), True
@@ -139,6 +176,12 @@ def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> F
     if isinstance(error, TimeoutError):
         message = f"no answer within {limit:g} s" if begun else f"no connection within {limit:g} s"
         return Failed(Reason.TIMEOUT, message, in_doubt=begun)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        message = f"the proxy refused: HTTP {error.status}"
+        return Failed(Reason.CONNECTION, message, in_doubt=begun)
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == errno.EACCES:
+        message = clean(error.os_error.strerror or "the address is forbidden", hidden)
+        return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD, in_doubt=begun)
     if isinstance(error, aiohttp.ClientConnectorError):
         why = clean(error.strerror or type(error).__name__, hidden)
         return Failed(Reason.CONNECTION, f"cannot connect: {why}", in_doubt=begun)
@@ -155,21 +198,34 @@ def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> F
     return Failed(Reason.CONNECTION, message, in_doubt=begun)
 
 
-def _agreed(answer: _Answer, check: Check | None, hidden: list[str]) -> Outcome:
+def _agreed(answer: _Answer, dialect: Dialect, hidden: list[str]) -> Outcome:
     """A 2xx answer, if its body agrees. Where nobody asks the body, it may as well break off."""
-    if check is None:
+    if dialect.agrees is None:
         return Delivered()
     if not answer.whole:
         message = f"HTTP {answer.status}, but its body broke off"
         return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
-    objection = check(answer.body)
-    if objection is None:
+    verdict = dialect.agrees(answer.body)
+    if verdict is None:
         return Delivered()
-    message = f"HTTP {answer.status}, but: {clean(objection, hidden)}"
+    if isinstance(verdict, Delivered):
+        return verdict
+    if isinstance(verdict, Failed):
+        wait = verdict.retry_after
+        if verdict.remedy in (Remedy.RETRY, Remedy.HOLD) and wait is None:
+            wait = retry_after(answer.headers.get("Retry-After", ""), time.time())
+        return replace(verdict, message=clean(verdict.message, hidden), retry_after=wait)
+    message = f"HTTP {answer.status}, but: {clean(verdict, hidden)}"
     return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes, hidden: list[str]) -> Failed:
+def judge(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    hidden: list[str],
+    dialect: Dialect = PLAIN,
+) -> Failed:
     """What a status other than 2xx means; `hidden` is kept out of the message.
 
     408, 425, 429 and 5xx are tried again. Of those only 502 and 504 are in doubt: they come from
@@ -181,12 +237,15 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, hidden: list[str
     excerpt = clean(text.decode("utf-8", "replace"), hidden)
     message = f"HTTP {status}: {excerpt}" if excerpt else f"HTTP {status}"
     wait = retry_after(headers.get("Retry-After", ""), time.time())
+    if wait is None and dialect.wait is not None:
+        wait = _seconds(dialect.wait(body))
     if status == 429:
         return Failed(Reason.RATE_LIMITED, message, retry_after=wait)
     if status in (408, 425) or status >= 500:
         doubt = status in (502, 504)
         return Failed(Reason.SERVER_ERROR, message, in_doubt=doubt, retry_after=wait)
-    if status in _WRONG_DESTINATION:
+    wrong = status == 400 and dialect.wrong_destination and dialect.wrong_destination(body)
+    if status in _WRONG_DESTINATION or wrong:
         return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
     if 300 <= status < 400:
         return Failed(Reason.REDIRECTED, f"{message} (not followed)", Remedy.HOLD)
@@ -207,6 +266,11 @@ def retry_after(value: str, now: float) -> float | None:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         seconds = moment.timestamp() - now
-    if math.isnan(seconds) or seconds <= 0:
+    return _seconds(seconds)
+
+
+def _seconds(asked: float | None) -> float | None:
+    """Seconds that may be waited: none for what is no time ahead, at most an hour."""
+    if asked is None or math.isnan(asked) or asked <= 0:
         return None
-    return min(seconds, _RETRY_AFTER_CAP)
+    return min(asked, _RETRY_AFTER_CAP)

@@ -12,10 +12,11 @@ from pydantic_core import to_json
 from alert_router.alert import Alert
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import blockkit, mrkdwn, summary
-from alert_router.notify.base import Notifier, Outcome, Sending
+from alert_router.notify.base import Outcome, Sending
 from alert_router.notify.blockkit import Block, cut
-from alert_router.notify.http import post
+from alert_router.notify.http import Dialect
 from alert_router.notify.mrkdwn import Piece, escape
+from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
 from alert_router.notify.summary import one_line
 from alert_router.runbook.model import Section, Step
@@ -26,7 +27,7 @@ _MAX_VALUE = 120  # characters of a label's value
 _MAX_LINE = 300  # characters of a headline, a title, a note
 
 
-class SlackNotifier(Notifier):
+class SlackNotifier(HttpNotifier):
     """Posts to one channel: the webhook's own."""
 
     type: Literal["slack"] = "slack"
@@ -41,14 +42,7 @@ class SlackNotifier(Notifier):
         return _message(notification, _fewest(_blocks(notification, Detail.MINIMAL)))
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
-        return await post(
-            sending.session,
-            self.url,
-            payload,
-            headers={"Content-Type": "application/json"},
-            limit=self.timeout,
-            check=_agrees,
-        )
+        return await self.post(sending, self.url, payload, dialect=Dialect(agrees=_agrees))
 
 
 def _agrees(answer: bytes) -> str | None:
@@ -63,7 +57,7 @@ def _fewest(blocks: list[Block]) -> list[Block]:
 
 
 def _message(notification: Notification, blocks: list[Block]) -> bytes:
-    text = f"{summary.look(notification).word}: {summary.title(notification)}"
+    text = f"{summary.grade(notification).word}: {summary.title(notification)}"
     message: dict[str, Any] = {
         "text": cut(escape(text), _MAX_FALLBACK),
         "blocks": blocks,
@@ -75,8 +69,8 @@ def _message(notification: Notification, blocks: list[Block]) -> bytes:
 
 
 def _blocks(notification: Notification, detail: Detail) -> list[Block]:
-    look = summary.look(notification)
-    title = f"{look.emoji} {look.word}: {summary.title(notification)}"
+    grade = summary.grade(notification)
+    title = f"{grade.emoji} {grade.word}: {summary.title(notification)}"
     blocks = [blockkit.header(escape(title))]
     blocks += blockkit.sections([_alerts(notification, detail), _notes(notification)])
     for part in notification.runbooks:

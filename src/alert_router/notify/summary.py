@@ -1,16 +1,16 @@
-"""What every rendering says in words: title, severity, alerts in short, provenance, duration.
+"""What every rendering says in words: title, alerts in short, provenance, duration.
 
-Wording and colours of severities stand here once; markup and limits are each notifier's.
+Wording stands here once; severities are `severity`'s, markup and limits each notifier's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from alert_router.alert import Alert
 from alert_router.markdown import Block, Paragraph, plain
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.runbook.model import Section, Step
+from alert_router.severity import Grade
 
 # Labels that say which thing it is, in the order in which people ask; others follow.
 _TELLING = ("namespace", "pod", "container", "instance", "node", "job", "service", "component")
@@ -21,28 +21,6 @@ _LONGEST_VALUE = 500  # characters
 NO_RUNBOOK = "No runbook is mapped to this."
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a severity is shown: a word, an emoji, a colour as #rrggbb and as a terminal has it."""
-
-    word: str
-    emoji: str
-    colour: str
-    terminal: str
-
-
-CRITICAL = Look("CRITICAL", "🔴", "#d92d20", "red")
-WARNING = Look("WARNING", "🟠", "#f79009", "yellow")
-INFO = Look("INFO", "🔵", "#2e90fa", "blue")
-RESOLVED = Look("RESOLVED", "🟢", "#17b26a", "green")
-
-_LOOKS = {
-    **dict.fromkeys(("critical", "page", "emergency", "fatal", "p0", "p1", "s1"), CRITICAL),
-    **dict.fromkeys(("warning", "error", "p2", "p3", "s2", "s3", ""), WARNING),
-    **dict.fromkeys(("info", "none", "notice", "p4", "s4"), INFO),
-}
-
-
 def one_line(text: str, limit: int | None = None) -> str:
     """Text on one line and, with a limit, at most that many characters."""
     # Alerts may hold megabytes: what is cut off is not looked at.
@@ -50,17 +28,16 @@ def one_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
-def look(notification: Notification) -> Look:
-    """The look of the worst severity that fires; resolved if none does."""
-    firing = notification.group.firing
-    if not firing:
-        return RESOLVED
-    looks = [_LOOKS.get(alert.labels.get("severity", "").lower(), WARNING) for alert in firing]
-    return min(looks, key=(CRITICAL, WARNING, INFO).index)
+def grade(notification: Notification) -> Grade:
+    """The worst severity that fires; `resolved` if none does."""
+    return notification.scale.worst(notification.group.firing)
 
 
 def title(notification: Notification) -> str:
-    """`KubePodCrashLooping (2 firing, 1 resolved)`; counts only where there is more than one."""
+    """`KubePodCrashLooping (2 firing, 1 resolved)`; counts only where there is more than one.
+    A title that a template made goes before it."""
+    if notification.title:
+        return notification.title
     group = notification.group
     names = list(dict.fromkeys(name_of(alert) for alert in group.alerts))
     shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

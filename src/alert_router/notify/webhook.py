@@ -4,38 +4,23 @@ Whatever reads Alertmanager's webhook reads this one; `runbooks` and `alert_rout
 """
 
 import base64
-import re
 import time
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import model_validator
 from pydantic_core import to_json
 
 from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import summary
-from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
-from alert_router.notify.http import post
+from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
+from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
 from alert_router.runbook.model import Section, Step
 from alert_router.secret import SecretUnavailable
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_OURS = frozenset(("connection", "content-length", "content-type", "host", "transfer-encoding"))
 
-
-def _header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError("expected the name of a header: letters, digits and dashes")
-    if name.lower() in _OURS or name.lower().startswith("webhook-"):
-        raise ValueError("this header is set by the router itself")
-    return name
-
-
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-
-
-class WebhookNotifier(Notifier):
+class WebhookNotifier(HttpNotifier):
     """Posts JSON. A resend keeps the `webhook-id` header, so that it can be recognised."""
 
     type: Literal["webhook"] = "webhook"
@@ -43,7 +28,6 @@ class WebhookNotifier(Notifier):
     bearer_token: SecretField | None = None
     username: str = ""
     password: SecretField | None = None
-    headers: dict[HeaderName, SecretField] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:
@@ -53,9 +37,7 @@ class WebhookNotifier(Notifier):
             raise ValueError("`username` and `password` go together")
         if ":" in self.username:
             raise ValueError("a `username` of basic authentication cannot hold a colon")
-        given = [name.lower() for name in self.headers]
-        if len(set(given)) < len(given):
-            raise ValueError("`headers`: a name is given twice")
+        given = {name.lower() for name in self.headers}
         if "authorization" in given and (self.bearer_token or self.password):
             raise ValueError("`headers`: Authorization comes from the other keys already")
         return self
@@ -76,25 +58,11 @@ class WebhookNotifier(Notifier):
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         try:
-            own = {name: value.read() for name, value in self.headers.items()}
             authorization = self._authorization()
         except SecretUnavailable as error:
             return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
-        headers = {
-            **own,
-            **authorization,
-            "Content-Type": "application/json",
-            "webhook-id": sending.id,
-            "webhook-timestamp": str(int(time.time())),
-        }
-        return await post(
-            sending.session,
-            self.url,
-            payload,
-            headers=headers,
-            limit=self.timeout,
-            secrets=tuple(self.secrets()),
-        )
+        own = {"webhook-id": sending.id, "webhook-timestamp": str(int(time.time()))}
+        return await self.post(sending, self.url, payload, headers=authorization | own)
 
     def _authorization(self) -> dict[str, str]:
         if self.bearer_token:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import DestinationGauges, Metrics
+from alert_router.notify.guard import AddressInfo
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
@@ -42,7 +44,11 @@ class Router:
         self._backlog_at = 0.0
         self._reloading = asyncio.Lock()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ttl_dns_cache=30,
+                socket_factory=self._open,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
         )
@@ -53,6 +59,7 @@ class Router:
                 self.metrics,
                 schedule=lambda: self.snapshot.schedule,
                 desk=lambda: self.snapshot.desk,
+                guard=lambda: self.snapshot.guard,
             )
         )
         self.site = Site(
@@ -152,6 +159,10 @@ class Router:
             for row in rows
         )
 
+    def _open(self, info: AddressInfo) -> socket.socket:
+        """A socket to a destination, if the configuration in force allows it."""
+        return self.snapshot.guard.open(info)
+
     async def _listen(self) -> None:
         http = self.snapshot.loaded.config.http
         self._patience = patience = Patience(http.header_timeout)
@@ -170,7 +181,7 @@ class Router:
         self._server = await loop.create_server(
             lambda: patience.protocol(server), http.listen.host, http.listen.port, backlog=1024
         )
-        self.addresses = [socket.getsockname()[:2] for socket in self._server.sockets]
+        self.addresses = [made.getsockname()[:2] for made in self._server.sockets]
 
     def _take_over(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot

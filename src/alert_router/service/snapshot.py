@@ -17,6 +17,7 @@ from alert_router.deliver import Desk
 from alert_router.deliver.schedule import Schedule
 from alert_router.enrich import choose
 from alert_router.notify.base import Notifier
+from alert_router.notify.guard import Guard
 from alert_router.outbox.base import Destination
 from alert_router.pipeline import Receivers
 from alert_router.problem import Problem
@@ -34,6 +35,7 @@ class Snapshot:
     desk: Desk
     schedule: Schedule
     notifiers: Mapping[Destination, Notifier]
+    guard: Guard
     problems: tuple[Problem, ...]
 
     watched: tuple[Path, ...]
@@ -76,7 +78,12 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             limits=Limits(http.max_body, http.body_timeout),
             runbook_of=runbook_of,
         ),
-        desk=Desk(choose=decide, runbook=catalogue.get, external_url=external_url(http)),
+        desk=Desk(
+            choose=decide,
+            runbook=catalogue.get,
+            external_url=external_url(http),
+            scale=config.severities.scale(),
+        ),
         schedule=Schedule(
             min_backoff=config.delivery.min_backoff,
             max_backoff=config.delivery.max_backoff,
@@ -85,6 +92,7 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             max_age=config.delivery.max_age,
         ),
         notifiers=notifiers,
+        guard=Guard(config.delivery.private_destinations),
         problems=(
             *loaded.problems,
             *catalogue.problems,

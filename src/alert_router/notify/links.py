@@ -1,0 +1,61 @@
+"""Where a message leads: the query behind it, Alertmanager, and a silence already filled in.
+
+How a link looks, and which addresses a destination takes, is each notifier's.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from alert_router.notification import Notification
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST = 1800  # characters; browsers and chats take 2,000
+
+
+def links(notification: Notification) -> list[tuple[str, str]]:
+    """Pairs of words and address, in the order in which they are wanted: Silence, Query,
+    Alertmanager. Only those there are, all http or https; addresses come from the alerts and are
+    for people to follow, never for the router."""
+    group = notification.group
+    found = [
+        ("Silence", silence(group.external_url, group.common_labels)),
+        ("Query", group.alerts[0].generator_url),
+        ("Alertmanager", group.external_url),
+    ]
+    return [(words, url) for words, url in found if is_web(url)]
+
+
+def silence(alertmanager: str, labels: Mapping[str, str]) -> str:
+    """Alertmanager's page for a new silence on exactly these labels, to be looked at before it is
+    made; empty where there is no Alertmanager or the address would be too long. The form of the
+    filter is that of Alertmanager's own user interface (`#/silences/new?filter=`)."""
+    if not is_web(alertmanager) or not labels:
+        return ""
+    matchers = ",".join(f"{_name(name)}={_quoted(value)}" for name, value in labels.items())
+    encoded = quote(f"{{{matchers}}}", safe="", errors="replace")
+    url = f"{alertmanager.rstrip('/')}/#/silences/new?filter={encoded}"
+    return url if len(url) <= _LONGEST else ""
+
+
+def is_web(url: str) -> bool:
+    """Whether a browser goes there: http or https, with a host, and not absurdly long."""
+    if len(url) > _LONGEST:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.netloc)
+
+
+def _name(name: str) -> str:
+    plain = (
+        bool(name) and name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()
+    )
+    return name if plain else _quoted(name)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

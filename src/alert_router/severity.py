@@ -1,0 +1,84 @@
+"""Severities: which words there are, from the worst down, and how each is shown everywhere.
+
+What is done with them (a colour, a filter) is for the notifiers and the deliverer.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One severity: the word, emoji and colour (#rrggbb, and as a terminal has it) that show it,
+    and the values of the label, lower case, that mean it."""
+
+    word: str
+    emoji: str
+    colour: str
+    terminal: str
+    values: frozenset[str] = frozenset()
+
+
+class Labelled(Protocol):
+    """An alert, as far as its severity goes."""
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+CRITICAL = Grade(
+    "CRITICAL",
+    "🔴",
+    "#d92d20",
+    "red",
+    frozenset(("critical", "page", "emergency", "fatal", "p0", "p1", "s1")),
+)
+WARNING = Grade(
+    "WARNING", "🟠", "#f79009", "yellow", frozenset(("warning", "error", "p2", "p3", "s2", "s3"))
+)
+INFO = Grade("INFO", "🔵", "#2e90fa", "blue", frozenset(("info", "none", "notice", "p4", "s4")))
+RESOLVED = Grade("RESOLVED", "🟢", "#17b26a", "green")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The severities there are, the worst first, and the label that tells an alert's.
+
+    `otherwise` is the grade of alerts without the label or with a value that nobody named.
+    """
+
+    grades: tuple[Grade, ...] = (CRITICAL, WARNING, INFO)
+    otherwise: Grade = WARNING
+    resolved: Grade = RESOLVED
+    label: str = "severity"
+
+    def grade(self, alert: Labelled) -> Grade:
+        """An alert's grade, whether it fires or not."""
+        value = alert.labels.get(self.label, "").lower()
+        return next((grade for grade in self.grades if value in grade.values), self.otherwise)
+
+    def worst(self, alerts: Iterable[Labelled]) -> Grade:
+        """The worst grade of those that fire; `resolved` where there is none."""
+        return min(
+            (self.grade(alert) for alert in alerts), key=self.grades.index, default=self.resolved
+        )
+
+    def at_least(self, alert: Labelled, least: str) -> bool:
+        """Whether an alert is as grave as `least`, a word or value of the scale. One whose
+        severity nobody named always is: what is unknown is told rather than lost."""
+        value = alert.labels.get(self.label, "").lower()
+        if not any(value in grade.values for grade in self.grades):
+            return True
+        return self.grades.index(self.grade(alert)) <= self.grades.index(self.named(least))
+
+    def named(self, name: str) -> Grade:
+        """The grade that a word or a value names. Raises LookupError if there is none."""
+        folded = name.lower()
+        for grade in self.grades:
+            if folded == grade.word.lower() or folded in grade.values:
+                return grade
+        raise LookupError(name)
+
+
+STANDARD = Scale()

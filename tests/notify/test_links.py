@@ -1,0 +1,49 @@
+"""Where messages lead."""
+
+import json
+import re
+from urllib.parse import unquote
+
+import pytest
+
+from alert_router.matcher import parse_matchers
+from alert_router.notify.links import is_web, links, silence
+from tests.notify.notifications import alert, notification
+
+
+def matchers(url: str):
+    return parse_matchers(unquote(url.partition("filter=")[2]))
+
+
+def test_a_message_leads_to_a_silence_the_query_and_alertmanager():
+    found = dict(links(notification([alert(pod="a"), alert(pod="b")], commonLabels={"pod": "a"})))
+    assert list(found) == ["Silence", "Query", "Alertmanager"]
+    assert found["Silence"].startswith("http://am.example:9093/#/silences/new?filter=")
+
+
+@pytest.mark.parametrize(
+    "value", ["a", "", 'quo"te', "back\\slash", "line\nbreak", "{a,b}", "é☎&#?"]
+)
+@pytest.mark.parametrize("name", ["pod", "with.dot", "é"])
+def test_a_silence_is_for_exactly_these_labels(name, value):
+    (found,) = matchers(silence("http://am.example/", {name: value}))
+    assert (found.name, str(found.op.value), found.value) == (name, "=", value)
+
+
+def test_the_address_of_a_silence_holds_nothing_that_ends_it():
+    url = silence("http://am.example", {"a": 'x&y#z "'})
+    assert re.fullmatch(r"http://am\.example/#/silences/new\?filter=[\w%.~-]+", url)
+
+
+@pytest.mark.parametrize("labels", [{}, {"a": "x" * 3000}])
+def test_no_silence_is_offered_where_it_could_not_be_right(labels):
+    assert silence("http://am.example", labels) == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["", "javascript:alert(1)", "ftp://h/x", "//h/x", "http://", "http://[", "file:///etc"]
+)
+def test_what_no_browser_should_follow_is_no_link(url):
+    assert not is_web(url)
+    told = notification([alert() | {"generatorURL": url}], externalURL=url)
+    assert json.dumps(links(told)) == "[]"

@@ -1,0 +1,81 @@
+"""Severities: the worst counts, and what nobody named is told rather than lost."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from alert_router.config.severities import Severities
+from alert_router.severity import CRITICAL, INFO, RESOLVED, STANDARD, WARNING
+
+
+@dataclass
+class Labelled:
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def of(severity: str, label: str = "severity") -> Labelled:
+    return Labelled({label: severity})
+
+
+@pytest.mark.parametrize(
+    ("value", "grade"),
+    [("critical", CRITICAL), ("PAGE", CRITICAL), ("s2", WARNING), ("info", INFO), ("?", WARNING)],
+)
+def test_a_value_means_its_grade_whatever_its_case(value, grade):
+    assert STANDARD.grade(of(value)) is grade
+
+
+def test_the_worst_counts_and_nothing_at_all_is_resolved():
+    assert STANDARD.worst([of("info"), of("critical"), of("warning")]) is CRITICAL
+    assert STANDARD.worst([]) is RESOLVED
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "told"),
+    [
+        ("critical", "warning", True),
+        ("warning", "warning", True),
+        ("error", "WARNING", True),
+        ("info", "warning", False),
+        ("", "critical", True),
+        ("of our own making", "critical", True),
+    ],
+)
+def test_a_least_severity_lets_through_what_is_worse_and_what_is_unknown(value, least, told):
+    assert STANDARD.at_least(of(value), least) is told
+
+
+def test_a_severity_that_is_none_of_the_scale_is_no_name():
+    with pytest.raises(LookupError):
+        STANDARD.named("purple")
+
+
+def test_a_scale_of_ones_own_has_its_words_and_values_and_borrows_the_looks():
+    scale = Severities.model_validate(
+        {
+            "label": "prio",
+            "grades": [
+                {"word": "Wake", "values": ["p1", "P2"], "emoji": "☎", "colour": "#000000"},
+                {"word": "Info", "values": "p5"},
+            ],
+        }
+    ).scale()
+    wake, info = scale.grades
+    assert scale.grade(of("p2", "prio")) is wake
+    assert (wake.colour, info.colour) == ("#000000", INFO.colour)
+    assert scale.grade(of("p5")) is wake, "another label counts as none, told as the worst"
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ({"default": "purple"}, "none of `grades` has the word or value 'purple'"),
+        (
+            {"grades": [{"word": "A", "values": ["x"]}, {"word": "B", "values": ["X"]}]},
+            "a value can mean one severity only: x",
+        ),
+    ],
+)
+def test_a_scale_that_cannot_be_says_why(written, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Severities.model_validate(written)
