@@ -78,6 +78,8 @@ REGISTRY = {
     "schemas_active_total": set(),
 }
 CONTAINER = {"namespace", "pod", "container", "job"}
+AUTOSCALER = {"namespace", "horizontalpodautoscaler", "job"}
+CERTIFICATE = {"name", "issuer_name", "issuer_kind", "issuer_group"}
 METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGISTRY.items()} | {
     "up": TARGET,
     # kube-state-metrics
@@ -87,12 +89,36 @@ METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGIST
     "kube_pod_container_resource_limits": CONTAINER | {"resource", "unit", "node"},
     "kube_deployment_spec_replicas": {"namespace", "deployment", "job"},
     "kube_deployment_status_replicas_available": {"namespace", "deployment", "job"},
+    "kube_deployment_status_replicas_updated": {"namespace", "deployment", "job"},
+    "kube_deployment_status_condition": {"namespace", "deployment", "job"}
+    | {"condition", "status", "reason"},
+    "kube_pod_container_info": CONTAINER | {"image", "image_spec", "image_id", "container_id"},
+    "kube_pod_container_state_started": CONTAINER,
+    "kube_pod_container_resource_requests": CONTAINER | {"resource", "unit", "node"},
+    "kube_pod_status_phase": {"namespace", "pod", "job", "phase"},
+    "kube_node_status_allocatable": {"node", "job", "resource", "unit"},
+    "kube_horizontalpodautoscaler_spec_min_replicas": AUTOSCALER,
+    "kube_horizontalpodautoscaler_spec_max_replicas": AUTOSCALER,
+    "kube_horizontalpodautoscaler_status_current_replicas": AUTOSCALER,
+    "kube_horizontalpodautoscaler_status_desired_replicas": AUTOSCALER,
+    "kube_horizontalpodautoscaler_status_condition": AUTOSCALER | {"condition", "status"},
     # cAdvisor and the kubelet
     "container_cpu_cfs_periods_total": CONTAINER,
     "container_cpu_cfs_throttled_periods_total": CONTAINER,
+    "container_cpu_usage_seconds_total": CONTAINER,
     "container_memory_working_set_bytes": CONTAINER,
     "kubelet_volume_stats_available_bytes": {"namespace", "persistentvolumeclaim", "job"},
     "kubelet_volume_stats_capacity_bytes": {"namespace", "persistentvolumeclaim", "job"},
+    # cert-manager, and ingress-nginx of 1.2 or later. Where the scrape's own labels win, their
+    # `namespace` is called `exported_namespace`: so no query here asks for it.
+    "certmanager_certificate_expiration_timestamp_seconds": CERTIFICATE,
+    "certmanager_certificate_renewal_timestamp_seconds": CERTIFICATE,
+    "certmanager_certificate_ready_status": CERTIFICATE | {"condition"},
+    "nginx_ingress_controller_ssl_expire_time_seconds": {"host", "class", "secret_name"},
+    "nginx_ingress_controller_ssl_certificate_info": {"host", "class", "secret_name"}
+    | {"serial_number", "issuer_common_name", "issuer_organization", "public_key_algorithm"},
+    "nginx_ingress_controller_config_last_reload_successful": {"controller_pod"},
+    "nginx_ingress_controller_requests": {"ingress", "service", "host", "path", "method", "status"},
 }
 
 # Labels that some alert of the runbook carries. A rule that adds up leaves only what it groups by.
@@ -140,7 +166,7 @@ VERBS_NAMESPACED = {
     "logs", "patch", "port-forward", "rollout", "scale", "set", "top", "wait",
 }  # fmt: skip
 VERBS_CLUSTER_WIDE = {"cordon", "drain", "uncordon"}
-CLUSTER_WIDE = {"node", "nodes", "storageclass", "pv", "clusterissuer"}
+CLUSTER_WIDE = {"apiservice", "node", "nodes", "storageclass", "pv", "clusterissuer"}
 NAMESPACES = {"schema-registry", "$namespace", "ingress-nginx", "cert-manager"}
 # What the containers of a StatefulSet hold that a runbook may run.
 TOOLS = {
