@@ -136,7 +136,7 @@ CARRIED = {
     | {"component", "job", "instance", "type"}
     | {"namespace", "pod", "container", "persistentvolumeclaim", "resource", "resourcequota"}
     | {"node", "device", "mountpoint", "fstype"},
-    "alerts/security-alerts": EVERYWHERE | {"component", "job", "instance", "path", "status"},
+    "alerts/security-alerts": EVERYWHERE | {"component", "job", "status"},
     "incidents/data-corruption": EVERYWHERE | {"component"},
     "incidents/performance-degradation": EVERYWHERE | {"component", "job", "instance", "operation"},
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from alert_router.markdown import Heading, parse, slug, to_text
+from alert_router.markdown import Heading, parse, plain, slug, to_text
 from alert_router.runbook import STANDARD_SECTIONS
 from tests.shipped import (
     ALL,
@@ -122,7 +122,7 @@ def links(name: str) -> list[tuple[Path, str]]:
 
 @cache
 def anchors(path: Path) -> set[str]:
-    return {slug(to_text((b,))) for b in parse(path.read_text()) if isinstance(b, Heading)}
+    return {slug(plain(b.children)) for b in parse(path.read_text()) if isinstance(b, Heading)}
 
 
 def id_of(path: Path) -> str:
