@@ -5,7 +5,7 @@ import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.document import Text, children, parse, plain, read
+from alert_router.document import Text, children, parse, parse_all, plain, read, read_all
 from alert_router.document.build import MAX_DEPTH
 from alert_router.problem import Place, ProblemsError
 
@@ -89,6 +89,44 @@ def test_anchors_aliases_and_merges_work():
         "two": {"y": "3", "x": "1"},
         "three": {"y": "9", "z": "8", "x": "1"},
     }
+
+
+def test_all_documents_of_a_file_are_read_with_the_places_they_have_in_it(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("# first\na: 1\n---\n\n---\n  b: 2\n...\n---\n# nothing\n")
+    first, second = read_all(file)
+    assert (plain(first.root), plain(second.root)) == ({"a": "1"}, {"b": "2"})
+    assert second.root.place == Place(str(file), 6, 3)
+    assert second.problem("x", "y", second.root.place).source == "  b: 2"
+
+
+def test_an_anchor_ends_with_its_document():
+    with pytest.raises(ProblemsError, match=r"a.yaml:3:4: error: \*x refers to no anchor"):
+        parse_all("a: &x 1\n---\nb: *x\n", "a.yaml")
+
+
+def test_duplicate_keys_of_every_document_are_found():
+    first, _ = parse_all("a: 1\n---\nb: 1\nb: 2\n", "a.yaml")
+    assert [(it.place.line, it.source) for it in first.problems] == [(4, "b: 2")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("---\n---\n", "a.yaml: error: the file is empty [yaml-empty]"),
+        (
+            "a: 1\n---\n- b\n---\ntext\n",
+            "a.yaml:3:1: error: a document must hold a mapping of keys, not a list"
+            " [yaml-not-a-mapping]\n  3 | - b\n    | ^\n"
+            "a.yaml:5:1: error: a document must hold a mapping of keys, not a single text"
+            " [yaml-not-a-mapping]\n  5 | text\n    | ^",
+        ),
+    ],
+)
+def test_documents_that_hold_nothing_to_read_say_so(text, expected):
+    with pytest.raises(ProblemsError) as raised:
+        parse_all(text, "a.yaml")
+    assert str(raised.value) == expected
 
 
 def test_a_quoted_merge_key_is_a_key():

@@ -1,6 +1,6 @@
 """YAML files as trees that know where everything stands. What a file must hold is for others."""
 
-from alert_router.document.read import parse, read
+from alert_router.document.read import decode, parse, parse_all, read, read_all, read_text
 from alert_router.document.tree import (
     Document,
     Entry,
@@ -22,7 +22,11 @@ __all__ = [
     "Node",
     "Text",
     "children",
+    "decode",
     "parse",
+    "parse_all",
     "plain",
     "read",
+    "read_all",
+    "read_text",
 ]

@@ -1,4 +1,4 @@
-"""A stream of YAML events → one tree. Bounded in depth and in what aliases may expand to.
+"""A stream of YAML events → trees. Bounded in depth and in what aliases may expand to.
 
 Reading files and showing YAML's own errors is `yaml`.
 """
@@ -39,6 +39,12 @@ def build(events: Iterator[yaml.Event], file: str) -> tuple[Node | None, list[Pr
     return builder.document(), builder.problems
 
 
+def build_all(events: Iterator[yaml.Event], file: str) -> tuple[list[Node], list[Problem]]:
+    """The trees of all documents in the stream, and duplicate keys. Raises as `build` does."""
+    builder = _Builder(events, file)
+    return list(builder.documents()), builder.problems
+
+
 @dataclass
 class _Builder:
     events: Iterator[yaml.Event]
@@ -50,16 +56,24 @@ class _Builder:
 
     def document(self) -> Node | None:
         root: Node | None = None
-        documents = 0
+        for event in self.starts():
+            if root is not None:
+                message = "the file holds several YAML documents"
+                hint = "keep one; remove the line ---"
+                raise Refused(codes.SEVERAL_DOCUMENTS, message, self.place(event), hint)
+            root = self.node(next(self.events))
+        return root
+
+    def documents(self) -> Iterator[Node]:
+        for _ in self.starts():
+            self.anchors.clear()  # an anchor is known in its own document alone
+            yield self.node(next(self.events))
+
+    def starts(self) -> Iterator[yaml.Event]:
+        """Where documents begin; whoever asks for the next one has read this one."""
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    message = "the file holds several YAML documents"
-                    hint = "keep one; remove the line ---"
-                    raise Refused(codes.SEVERAL_DOCUMENTS, message, self.place(event), hint)
-                root = self.node(next(self.events))
-        return root
+                yield event
 
     def place(self, event: yaml.Event) -> Place:
         mark = event.start_mark
