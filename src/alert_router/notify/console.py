@@ -7,17 +7,25 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from alert_router.alert import Alert
-from alert_router.markdown import Block, Code, to_text
-from alert_router.notification import Detail, Notification, RunbookPart
+from alert_router.markdown import Block, Code, Paragraph, to_text
+from alert_router.notification import Detail, Notification
 from alert_router.notify import summary
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
+from alert_router.notify.outline import (
+    AlertLine,
+    Body,
+    Links,
+    Message,
+    More,
+    Note,
+    Part,
+    RunbookTitle,
+    SectionTitle,
+    StepLine,
+    Title,
+    outline,
+)
 from alert_router.notify.terminal import Line, as_text, line, write
-from alert_router.runbook.model import Section, Step
-
-_MAX_HEADLINE = 400  # characters
-_MAX_LABELS = 12
-_MAX_VALUE = 120
 
 
 class ConsoleNotifier(Notifier):
@@ -50,55 +58,36 @@ class ConsoleNotifier(Notifier):
 
 
 def _message(notification: Notification, detail: Detail) -> Iterator[Line]:
-    grade = summary.grade(notification)
-    title = f"{grade.word}: {summary.title(notification)}"
-    yield line("title", title, colour=grade.terminal)
-    shown, more = summary.alerts(notification, detail)
-    for alert in shown:
-        yield from _alert(alert)
-    if more:
-        yield line("soft", f"and {more} more", 2)
-    for note in notification.notes:
-        yield line("note", summary.one_line(note))
-    for part in notification.runbooks:
-        yield from _runbook(part, notification, detail)
-    if not notification.runbooks:
-        yield line("soft", summary.NO_RUNBOOK)
-    elif notification.without_runbook:
-        yield line("soft", summary.without_runbook(notification))
+    for part in outline(notification, detail):
+        yield from _lines(part)
 
 
-def _alert(alert: Alert) -> Iterator[Line]:
-    yield line("alert", summary.line(alert, _MAX_HEADLINE), 2)
-    told = summary.labels(alert)[:_MAX_LABELS]
-    shorten = summary.one_line
-    if pairs := [f"{shorten(name, 60)}={shorten(value, _MAX_VALUE)}" for name, value in told]:
-        yield line("soft", " ".join(pairs), 4)
-
-
-def _runbook(part: RunbookPart, notification: Notification, detail: Detail) -> Iterator[Line]:
-    yield line("runbook", summary.one_line(part.title))
-    yield line("soft", summary.one_line(f"{summary.provenance(part)}  {part.url}"))
-    if about := summary.about(part, notification):
-        yield line("soft", about)
-    if detail > Detail.MINIMAL:
-        for section in part.sections:
-            yield from _section(section, detail)
-
-
-def _section(section: Section, detail: Detail) -> Iterator[Line]:
-    yield line("section", summary.one_line(summary.heading(section)))
-    if detail > Detail.TITLES:
-        yield from _blocks(section.intro, 2)
-    for number, step in enumerate(section.steps, 1):
-        yield from _step(step, number, whole=summary.is_whole(number, detail))
-
-
-def _step(step: Step, number: int, *, whole: bool) -> Iterator[Line]:
-    first, rest = summary.opening(step) if whole else (None, ())
-    words = to_text((first,)) if first else step.title
-    yield line("step", f"{number}. {summary.one_line(words)}", 2)
-    yield from _blocks(rest, 5)
+def _lines(part: Part) -> Iterator[Line]:
+    match part:
+        case Title(grade):
+            yield line("title", str(part), colour=grade.terminal)
+        case AlertLine(text, pairs):
+            yield line("alert", text, 2)
+            if pairs:
+                yield line("soft", part.pairs(" "), 4)
+        case More():
+            yield line("soft", str(part), 2)
+        case Note(text):
+            yield line("note", text)
+        case RunbookTitle(text, url, provenance, about):
+            yield line("runbook", text)
+            yield line("soft", f"{provenance}  {url}")
+            if about:
+                yield line("soft", about)
+        case SectionTitle(text):
+            yield line("section", text)
+        case Message(blocks) | Body(blocks):
+            yield from _blocks(blocks, 2)
+        case StepLine(number, words, blocks):
+            yield line("step", f"{number}. {summary.one_line(to_text((Paragraph(words),)))}", 2)
+            yield from _blocks(blocks, 5)
+        case Links():
+            return  # long addresses are no help where nothing can be clicked
 
 
 def _blocks(blocks: Iterable[Block], indent: int) -> Iterator[Line]:

@@ -4,27 +4,34 @@ What alerts say goes into plain_text objects, which Slack does not parse, so tha
 format, link or ping; what runbooks say is mrkdwn.
 """
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from alert_router.alert import Alert
-from alert_router.notification import Detail, Notification, RunbookPart
+from alert_router.notification import Detail, Notification
 from alert_router.notify import blockkit, mrkdwn, summary
 from alert_router.notify.base import Outcome, Sending
 from alert_router.notify.blockkit import Block, cut
 from alert_router.notify.http import Dialect
 from alert_router.notify.mrkdwn import Piece, escape
+from alert_router.notify.outline import (
+    AlertLine,
+    Body,
+    Links,
+    Message,
+    Note,
+    Part,
+    RunbookTitle,
+    SectionTitle,
+    StepLine,
+    Title,
+    fit,
+    outline,
+)
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
-from alert_router.notify.summary import one_line
-from alert_router.runbook.model import Section, Step
 
 _MAX_FALLBACK = 1000  # characters of the text that a phone's notification shows
-_MAX_LABELS = 8
-_MAX_VALUE = 120  # characters of a label's value
-_MAX_LINE = 300  # characters of a headline, a title, a note
 
 
 class SlackNotifier(HttpNotifier):
@@ -35,11 +42,12 @@ class SlackNotifier(HttpNotifier):
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
         """The message as JSON, with as much detail as fits into its blocks."""
-        for level in range(detail, Detail.MINIMAL, -1):
-            blocks = _blocks(notification, Detail(level))
-            if len(blocks) <= blockkit.MAX_BLOCKS:
-                return _message(notification, blocks)
-        return _message(notification, _fewest(_blocks(notification, Detail.MINIMAL)))
+        blocks = fit(
+            detail,
+            lambda level: _blocks(notification, level),
+            lambda blocks: len(blocks) <= blockkit.MAX_BLOCKS,
+        )
+        return _message(notification, _fewest(blocks))
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         return await self.post(sending, self.url, payload, dialect=Dialect(agrees=_agrees))
@@ -69,76 +77,51 @@ def _message(notification: Notification, blocks: list[Block]) -> bytes:
 
 
 def _blocks(notification: Notification, detail: Detail) -> list[Block]:
-    grade = summary.grade(notification)
-    title = f"{grade.emoji} {grade.word}: {summary.title(notification)}"
-    blocks = [blockkit.header(escape(title))]
-    blocks += blockkit.sections([_alerts(notification, detail), _notes(notification)])
-    for part in notification.runbooks:
-        blocks.append({"type": "divider"})
-        blocks += blockkit.sections(_runbook(part, notification, detail))
-    if links := _links(notification):
-        blocks.append(blockkit.context(links))
+    blocks: list[Block] = []
+    held: list[list[Piece]] = []
+
+    def flush() -> None:
+        blocks.extend(blockkit.sections(held))
+        held.clear()
+
+    for part in outline(notification, detail):
+        match part:
+            case Title(grade):
+                blocks.append(blockkit.header(escape(f"{grade.emoji} {part}")))
+            case Links(pairs):
+                flush()
+                words = [mrkdwn.link(url, text) for text, url in pairs]
+                blocks.append(blockkit.context("  ·  ".join(words)))
+            case RunbookTitle():
+                flush()
+                blocks.append({"type": "divider"})
+                held.append(_runbook(part))
+            case Body(inner) if held:
+                held[-1] += mrkdwn.pieces(inner)
+            case _:
+                held.append(_pieces(part))
+    flush()
     return blocks
 
 
-def _alerts(notification: Notification, detail: Detail) -> list[Piece]:
-    shown, more = summary.alerts(notification, detail)
-    pieces = [Piece("plain", escape(_alert(alert))) for alert in shown]
-    return [*pieces, Piece("plain", f"and {more} more")] if more else pieces
+def _pieces(part: Part) -> list[Piece]:
+    """What belongs together, so that it is not cut apart where it need not be."""
+    match part:
+        case AlertLine(text):
+            pairs = f"\n    {part.pairs()}" if part.labels else ""
+            return [Piece("plain", escape(f"{text}{pairs}"))]
+        case Note(text):
+            return [Piece("plain", escape(text))]
+        case Message(inner):
+            return list(mrkdwn.pieces(inner))
+        case SectionTitle(text):
+            return [Piece("text", f"\n*{mrkdwn.literal(text)}*")]
+        case StepLine(number, words, inner):
+            return [Piece("text", f"{number}. {mrkdwn.inline(words)}"), *mrkdwn.pieces(inner)]
+        case _:
+            return [Piece("plain", escape(str(part)))]
 
 
-def _alert(alert: Alert) -> str:
-    told = summary.labels(alert)[:_MAX_LABELS]
-    pairs = [f"{one_line(name, _MAX_VALUE)}={one_line(value, _MAX_VALUE)}" for name, value in told]
-    head = summary.line(alert, _MAX_LINE)
-    return f"{head}\n    {'  '.join(pairs)}" if pairs else head
-
-
-def _notes(notification: Notification) -> list[Piece]:
-    notes = [*notification.notes[:5]]
-    if not notification.runbooks:
-        notes.append(summary.NO_RUNBOOK)
-    elif notification.without_runbook:
-        notes.append(summary.without_runbook(notification))
-    return [Piece("plain", escape(one_line(note, _MAX_LINE))) for note in notes]
-
-
-def _runbook(
-    part: RunbookPart, notification: Notification, detail: Detail
-) -> Iterator[list[Piece]]:
-    title = mrkdwn.link(part.url, one_line(part.title, _MAX_LINE))
-    top = [
-        Piece("text", f"*{title}*"),
-        Piece("plain", escape(one_line(summary.provenance(part), _MAX_LINE))),
-    ]
-    if about := summary.about(part, notification):
-        top.append(Piece("plain", escape(one_line(about, 2 * _MAX_LINE))))
-    yield top
-    if detail > Detail.MINIMAL:
-        for section in part.sections:
-            yield from _section(section, detail)
-
-
-def _section(section: Section, detail: Detail) -> Iterator[list[Piece]]:
-    top = [Piece("text", f"\n*{mrkdwn.literal(summary.heading(section))}*")]
-    if detail > Detail.TITLES:
-        top += mrkdwn.pieces(section.intro)
-    yield top
-    for number, step in enumerate(section.steps, 1):
-        yield _step(step, number, whole=summary.is_whole(number, detail))
-
-
-def _step(step: Step, number: int, *, whole: bool) -> list[Piece]:
-    first, rest = summary.opening(step) if whole else (None, ())
-    words = mrkdwn.inline(first.children) if first else mrkdwn.literal(step.title)
-    return [Piece("text", f"{number}. {words}"), *mrkdwn.pieces(rest)]
-
-
-def _links(notification: Notification) -> str:
-    """Where to go from here: the query behind the first alert, and Alertmanager."""
-    found = [
-        (notification.group.alerts[0].generator_url, "Query"),
-        (notification.group.external_url, "Alertmanager"),
-    ]
-    links = [mrkdwn.link(url, label) for url, label in found if mrkdwn.is_address(url)]
-    return "  ·  ".join(links)
+def _runbook(part: RunbookTitle) -> list[Piece]:
+    top = [Piece("text", f"*{mrkdwn.link(part.url, part.text)}*")]
+    return [*top, *(Piece("plain", escape(text)) for text in (part.provenance, part.about) if text)]
