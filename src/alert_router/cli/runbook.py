@@ -13,6 +13,7 @@ from alert_router.cli import CONFIG
 from alert_router.cli.blocks import rendered
 from alert_router.cli.group import InOrder
 from alert_router.cli.labels import pairs
+from alert_router.cli.lint import lint_
 from alert_router.cli.output import (
     clean_lines,
     console,
@@ -44,7 +45,7 @@ from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook
 
 @click.group(cls=InOrder)
 def runbook() -> None:
-    """The runbooks: list them, show one."""
+    """The runbooks: list them, show one, check them."""
 
 
 @runbook.command("list")
@@ -153,3 +154,6 @@ def _find(which: str, config: Path | None) -> Runbook:
 
 def _catalogue(config: Path | None) -> Catalogue:
     return Catalogue.load(load(config or default_config_path()).config.runbooks.path)
+
+
+runbook.add_command(lint_)

@@ -39,6 +39,13 @@ class Catalogue:
             loading.take(found)
         return loading.done()
 
+    @classmethod
+    def of_file(cls, path: Path) -> "Catalogue":
+        """A catalogue of one runbook alone. Never raises for what is on disk."""
+        loading = _Loading(path.parent, None)
+        loading.take(files.Found(path.name.removesuffix(".md"), path))
+        return loading.done()
+
     def get(self, id: str) -> Runbook | None:
         """The runbook of that id."""
         return self.runbooks.get(id)

@@ -114,7 +114,7 @@ def _risky(reading: _Reading) -> Iterable[str]:
 @lru_cache(maxsize=4096)
 def _read(text: str, language: str) -> _Reading:
     reading = _Reading()
-    for start, end in _spans(text, language):
+    for start, end in command_spans(text, language):
         script = Script(text, start, end)
         try:
             script.read()
@@ -143,7 +143,7 @@ def _read_unsure(script: Script, start: int, end: int, reading: _Reading) -> Non
     script.assigned.update(a or b for a, b in _SETS.findall(inside))
 
 
-def _spans(text: str, language: str) -> list[tuple[int, int]]:
+def command_spans(text: str, language: str) -> list[tuple[int, int]]:
     """Where commands stand: everywhere, or behind the prompts of a session."""
     if language not in CONSOLE_LANGUAGES:
         return [(0, len(text))]

@@ -1,0 +1,83 @@
+"""What a collection of runbooks has agreed upon, read off its runbooks.
+
+A directory that follows the ten standard sections is held to them. One that follows a standard of
+its own (Meaning, Impact, Diagnosis, Mitigation) is held to what most of its runbooks have, so that
+what all of them lack is not reported a hundred times.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from alert_router.runbook import STANDARD_SECTIONS, Runbook
+
+FIELDS = (
+    *("title", "category", "severity", "owner"),
+    *("last_updated", "review_interval", "tags"),
+)
+SHOWN = ("Detection", "Mitigation")  # what a firing notification carries
+
+_STANDARD = 6  # of the ten: a runbook with as many follows the standard
+_SOME_FIELDS = 3
+_MOST = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """What is expected of each runbook; `steps` are the sections that must have steps. `ordered`:
+    sections are held to the standard's order."""
+
+    sections: tuple[str, ...]
+    fields: tuple[str, ...]
+    steps: tuple[str, ...]
+    ordered: bool
+
+
+def conventions(runbooks: Iterable[Runbook]) -> Conventions:
+    """What these runbooks are to be like."""
+    known = list(runbooks)
+    ordered = _half(known, lambda runbook: len(names(runbook)) >= _STANDARD)
+    shared = _most(names(runbook) for runbook in known)
+    with_fields = _half(known, lambda runbook: len(fields(runbook)) >= _SOME_FIELDS)
+    common = _most(fields(runbook) for runbook in known if fields(runbook))
+    return Conventions(
+        sections=STANDARD_SECTIONS if ordered else _in_order(shared | set(SHOWN)),
+        fields=FIELDS if with_fields else tuple(name for name in FIELDS if name in common),
+        steps=SHOWN if ordered else tuple(n for n in SHOWN if _usually_steps(known, n)),
+        ordered=ordered,
+    )
+
+
+def names(runbook: Runbook) -> set[str]:
+    """The standard names of a runbook's sections."""
+    return {section.name for section in runbook.sections if section.name}
+
+
+def fields(runbook: Runbook) -> set[str]:
+    """The fields of its metadata that say something and are known here. A title alone is what a
+    site generator wants, no metadata."""
+    return {name for name in FIELDS if runbook.metadata.get(name)} - {"title"}
+
+
+def value_of(metadata: Mapping[str, str], name: str) -> str:
+    """A field's value without white space, "" for none."""
+    return metadata.get(name, "").strip()
+
+
+def _half(runbooks: list[Runbook], holds: Callable[[Runbook], bool]) -> bool:
+    return bool(runbooks) and 2 * sum(map(holds, runbooks)) >= len(runbooks)
+
+
+def _most(sets: Iterable[set[str]]) -> set[str]:
+    known = list(sets)
+    counted = Counter(name for one in known for name in one)
+    return {name for name, number in counted.items() if number >= _MOST * len(known)}
+
+
+def _usually_steps(runbooks: list[Runbook], name: str) -> bool:
+    having = [section for runbook in runbooks if (section := runbook.section(name))]
+    return 2 * sum(bool(section.steps) for section in having) > len(having)
+
+
+def _in_order(found: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in STANDARD_SECTIONS if name in found)

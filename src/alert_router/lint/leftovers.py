@@ -1,0 +1,46 @@
+"""Text that its author meant to replace: TODO, "insert site specific", lorem ipsum."""
+
+import re
+from collections.abc import Iterator
+
+from alert_router.lint import codes
+from alert_router.lint.page import Page
+from alert_router.lint.walk import codes as code_blocks
+from alert_router.lint.walk import proses
+from alert_router.markdown import CodeSpan
+from alert_router.problem import Problem
+
+# Marks are upper case: "todo" is a word of other languages, "xxx" stands for digits.
+_WORDS = re.compile(
+    r"(?<![\w/.-])(?:TODO|FIXME|TBD|TBC|TBA|XXX)(?![\w/-]|\.\w)"
+    r"|(?i:\b(?:lorem ipsum|fill (?:this|me) in|placeholder text|coming soon|work in progress)\b"
+    r"|\bto be (?:written|filled in|completed|documented|added)\b"
+    r"|\b(?:insert|add|put|enter|write) (?:your |any )?"
+    r"(?:site|team|company|environment|organi[sz]ation)[- ]specific\b"
+    r"|\binsert (?:your )?(?:text|description|content|details|link|command)s? here\b)"
+    r"|(?<![\w\])])\[(?:\.\.\.|…)\](?![(\[])"
+)
+_COMMENTED = re.compile(
+    r"(?:^|\s)(?:#|//|--)[^\n]*?\b(?P<word>TODO|FIXME|TBD|XXX)\b(?=[:\s(]|$)", re.MULTILINE
+)
+
+
+def check(page: Page) -> Iterator[Problem]:
+    """Everything left over in one runbook's prose and in the comments of its code."""
+    for prose in proses(page.runbook.blocks):
+        for spot in page.spots(prose, _WORDS):
+            if not isinstance(spot.leaf, CodeSpan):
+                yield _problem(page, spot.match[0], spot.line, spot.column)
+    for code in code_blocks(page.runbook.blocks):
+        for match in _COMMENTED.finditer(code.text):
+            yield _problem(page, match["word"], *page.in_code(code, match.start("word")))
+
+
+def _problem(page: Page, words: str, line: int, column: int) -> Problem:
+    return page.problem(
+        codes.LEFTOVER,
+        f"`{words}` was left over",
+        line,
+        column,
+        hint="Write what belongs here, or take it out.",
+    )
