@@ -19,29 +19,29 @@ CONFIG = ROOT / "config" / "alert-router.yaml"
 CASES = load_cases(ROOT / "config" / "routing-tests.yaml")
 SNAPSHOT: list[Snapshot] = []
 
-# The registry's rules, and those of kube-prometheus that pod-crashes is for.
+# The registry's rules, and those of kube-prometheus that a runbook is for.
 MAPPED = {
-    "high-error-rate": [
+    "alerts/high-error-rate": [
         "HighErrorRate",
         "LowAvailability",
         "FastErrorBudgetBurn",
         "SlowErrorBudgetBurn",
     ],
-    "high-latency": ["HighLatencyP95", "HighRequestLatencySpike"],
-    "redis-issues": [
+    "alerts/high-latency": ["HighLatencyP95", "HighRequestLatencySpike"],
+    "alerts/redis-issues": [
         "RedisConnectionErrors",
         "SlowRedisOperations",
         "LowCacheHitRate",
         "CriticalCacheHitRate",
     ],
-    "database-issues": [
+    "alerts/database-issues": [
         "DatabasePoolExhausted",
         "DatabasePoolCritical",
         "DatabasePoolWaitTime",
         "DatabaseConnectionErrors",
         "SlowDatabaseQueries",
     ],
-    "pod-crashes": [
+    "alerts/pod-crashes": [
         "ServiceDown",
         "HealthCheckFailing",
         "KubePodCrashLooping",
@@ -86,7 +86,7 @@ UNMAPPED = [
     "KubeJobFailed",
     "KubeHpaReplicasMismatch",
 ]
-OWNER = {alert: f"alerts/{name}" for name, alerts in MAPPED.items() for alert in alerts}
+OWNER = {alert: name for name, alerts in MAPPED.items() for alert in alerts}
 
 
 def snapshot() -> Snapshot:
