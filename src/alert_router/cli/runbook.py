@@ -26,6 +26,8 @@ from alert_router.cli.output import (
     table,
     tell,
 )
+from alert_router.cli.runbook_index import index_
+from alert_router.cli.runbook_new import new
 from alert_router.cli.runbook_view import as_json as runbook_as_json
 from alert_router.cli.runbook_view import (
     blocks_of,
@@ -157,3 +159,5 @@ def _catalogue(config: Path | None) -> Catalogue:
 
 
 runbook.add_command(lint_)
+runbook.add_command(new)
+runbook.add_command(index_)

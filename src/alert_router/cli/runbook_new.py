@@ -1,0 +1,98 @@
+"""`alert-router runbook new`: the beginning of a runbook, and the routing entry that leads to it.
+
+What it begins with is `runbook.skeleton`'s.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import re2
+
+from alert_router.cli import CONFIG
+from alert_router.cli.output import clean, clean_lines, join, show
+from alert_router.config import default_config_path, load
+from alert_router.matcher import Matcher, Op
+from alert_router.runbook.skeleton import check_id, skeleton
+
+
+def _id(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    try:
+        return check_id(value.removesuffix(".md"))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: {error}") from None
+
+
+@click.command("new")
+@CONFIG
+@click.argument("id", metavar="CATEGORY/NAME", callback=_id)
+@click.option(
+    "--alert", "alerts", multiple=True, metavar="NAME", help="An alert it is for; may be repeated."
+)
+@click.option("--title", default="", help="By default made of the name.")
+@click.option(
+    "--severity",
+    type=click.Choice(["critical", "warning", "info"]),
+    default="warning",
+    show_default=True,
+)
+@click.option("--owner", default="TODO", help="The team that keeps it true.")
+@click.option(
+    "--path",
+    "root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The runbooks' directory; by default the configuration's.",
+)
+def new(
+    config: Path | None,
+    id: str,
+    alerts: tuple[str, ...],
+    title: str,
+    severity: str,
+    owner: str,
+    root: Path | None,
+) -> None:
+    """Begin the runbook CATEGORY/NAME, with all sections, and print the routing entry to paste.
+
+    What is still to be written says TODO, and `check` finds it. Exit 1: there is such a file.
+    """
+    root = root or load(config or default_config_path()).config.runbooks.path
+    path = root / f"{id}.md"
+    today = datetime.now(UTC).date()
+    text = skeleton(id, title=title, alerts=alerts, severity=severity, owner=owner, today=today)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.ClickException(f"{clean(str(path))} is there already") from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    show(join(("wrote ", "dim"), (str(path), "bold")))
+    if alerts:
+        show(
+            "", join(("Under `runbooks:` in routing.yaml:", "dim")), clean_lines(_entry(id, alerts))
+        )
+    else:
+        show(
+            join(
+                ("No alert leads to it yet: --alert NAME prints the entry for routing.yaml.", "dim")
+            )
+        )
+
+
+def _entry(id: str, alerts: tuple[str, ...]) -> str:
+    """The table's entry, YAML: single quotes take a matcher as it stands but for themselves."""
+    lines = [f"  - matchers: {_quoted(_matcher(alerts))}", f"    runbook: {id}"]
+    return "\n".join(lines)
+
+
+def _matcher(alerts: tuple[str, ...]) -> str:
+    if len(alerts) == 1:
+        return str(Matcher("alertname", Op.EQUAL, alerts[0]))
+    return str(Matcher("alertname", Op.REGEX, "|".join(map(re2.escape, alerts))))
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"['{doubled}']"
