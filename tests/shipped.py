@@ -109,8 +109,8 @@ METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGIST
     "container_memory_working_set_bytes": CONTAINER,
     "kubelet_volume_stats_available_bytes": {"namespace", "persistentvolumeclaim", "job"},
     "kubelet_volume_stats_capacity_bytes": {"namespace", "persistentvolumeclaim", "job"},
-    # cert-manager, and ingress-nginx of 1.2 or later. Where the scrape's own labels win, their
-    # `namespace` is called `exported_namespace`: so no query here asks for it.
+    # cert-manager and ingress-nginx. Where the scrape's own labels win, their `namespace` and
+    # `service` are called `exported_namespace` and so on: so no query here asks for them.
     "certmanager_certificate_expiration_timestamp_seconds": CERTIFICATE,
     "certmanager_certificate_renewal_timestamp_seconds": CERTIFICATE,
     "certmanager_certificate_ready_status": CERTIFICATE | {"condition"},
@@ -118,7 +118,7 @@ METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGIST
     "nginx_ingress_controller_ssl_certificate_info": {"host", "class", "secret_name"}
     | {"serial_number", "issuer_common_name", "issuer_organization", "public_key_algorithm"},
     "nginx_ingress_controller_config_last_reload_successful": {"controller_pod"},
-    "nginx_ingress_controller_requests": {"ingress", "service", "host", "path", "method", "status"},
+    "nginx_ingress_controller_requests": {"ingress", "host", "path", "method", "status"},
 }
 
 # Labels that some alert of the runbook carries. A rule that adds up leaves only what it groups by.
@@ -151,6 +151,8 @@ SELECTORS = {
     "app.kubernetes.io/name=schema-registry",
     "app.kubernetes.io/name=quarantined",  # set by a runbook itself
     "kubernetes.io/service-name=schema-registry-service",
+    "app.kubernetes.io/name=ingress-nginx,app.kubernetes.io/component=controller",
+    "app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller",
     "app=postgres",
     "app=redis",
     "app in (postgres,redis)",
