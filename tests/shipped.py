@@ -137,6 +137,7 @@ CARRIED = {
     | {"namespace", "pod", "container", "persistentvolumeclaim", "resource", "resourcequota"}
     | {"node", "device", "mountpoint", "fstype"},
     "alerts/security-alerts": EVERYWHERE | {"component", "job", "status"},
+    "operations/scaling": EVERYWHERE | {"namespace", "horizontalpodautoscaler", "job"},
     "incidents/data-corruption": EVERYWHERE | {"component"},
     "incidents/performance-degradation": EVERYWHERE | {"component", "job", "instance", "operation"},
 }

@@ -52,8 +52,8 @@ MAPPED = {
         "KubeStatefulSetReplicasMismatch",
         "KubeStatefulSetUpdateNotRolledOut",
         "KubePdbNotEnoughHealthyPods",
-        "KubeHpaMaxedOut",
     ],
+    "operations/scaling": ["KubeHpaMaxedOut", "KubeHpaReplicasMismatch"],
 }
 UNMAPPED = [
     "HighMemoryUsage",
@@ -84,7 +84,6 @@ UNMAPPED = [
     "NodeCPUHighUsage",
     "NodeSystemSaturation",
     "KubeJobFailed",
-    "KubeHpaReplicasMismatch",
 ]
 OWNER = {alert: name for name, alerts in MAPPED.items() for alert in alerts}
 
