@@ -19,13 +19,15 @@ PATH = f"/services/T0{WORD}/B0{WORD}?token=x{WORD}"
 class Case:
     """A notifier under test: `make` takes its URL and further keys; `keeps_rules` asserts on what
     `readable` tells of a payload; `ok` is the answer it takes for a success. One that does not
-    speak HTTP has `over_http=False` and is spared its table."""
+    speak HTTP has `over_http=False` and is spared its table; one whose address is not a secret of
+    its own has `any_url=False`."""
 
     name: str
     make: Callable[..., Notifier]
     keeps_rules: Callable[[Any], None]
     ok: bytes = b""
     over_http: bool = True
+    any_url: bool = True
 
 
 CASES = [
@@ -38,4 +40,13 @@ CASES = [
         webhook_rules.check,
     ),
     Case("slack", lambda url, **k: SlackNotifier(url=url, **k), slack_rules.check, ok=b"ok"),
+    Case(
+        "slack-bot",
+        lambda url, **k: SlackNotifier(
+            bot_token=f"xoxb-{WORD}", channel="#alerts", api_url=url.replace(PATH, "/api"), **k
+        ),
+        slack_rules.check_bot,
+        ok=b'{"ok": true, "channel": "C1", "ts": "1764000000.000100"}',
+        any_url=False,
+    ),
 ]

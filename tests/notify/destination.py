@@ -64,6 +64,16 @@ def answer(status: int, text: bytes = b"", *headers: str) -> Script:
     return script
 
 
+def in_turn(*scripts: Script) -> Script:
+    """Each request is answered by the next of these."""
+    left = list(scripts)
+
+    async def script(here: Destination, writer: asyncio.StreamWriter) -> None:
+        await left.pop(0)(here, writer)
+
+    return script
+
+
 def echo(status: int) -> Script:
     """Everything it was sent comes back, the secret parts included."""
 
@@ -127,6 +137,7 @@ async def garbage(here: Destination, writer: asyncio.StreamWriter) -> None:
 
 
 async def _head(writer: asyncio.StreamWriter, status: int, *headers: str) -> None:
-    lines = [f"HTTP/1.1 {status} Whatever", *headers, "", ""]
+    # One request a connection: the script is over when it has been answered.
+    lines = [f"HTTP/1.1 {status} Whatever", "Connection: close", *headers, "", ""]
     writer.write("\r\n".join(lines).encode())
     await writer.drain()

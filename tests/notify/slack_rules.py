@@ -1,6 +1,7 @@
 """What must hold for anything Slack is sent: its limits, judged by its own SDK and again here,
 and that nothing but our own links is markup."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,15 @@ def check(message: Any) -> None:
         assert text["text"].strip()
         assert len(text["text"]) <= 3000
         _no_markup_but_ours(text)
+
+
+def check_bot(payload: Any) -> None:
+    """What a bot posts or changes, and what it says in the thread."""
+    assert set(payload) == {"message", "reply", "over"}
+    check(payload["message"])
+    check(payload["reply"])
+    # All blocks together; chat.postMessage refuses from some 13,200 characters on.
+    assert len(json.dumps(payload["message"]["blocks"], ensure_ascii=False)) <= 13_200
 
 
 def texts(message: Any) -> Iterator[dict[str, Any]]:

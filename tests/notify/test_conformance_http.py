@@ -21,6 +21,11 @@ from tests.notify.notifications import notification
 every_notifier = pytest.mark.parametrize(
     "case", [case for case in CASES if case.over_http], ids=lambda case: case.name
 )
+every_secret_url = pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.over_http and case.any_url],
+    ids=lambda case: case.name,
+)
 RETRY, HOLD, SMALLER = Remedy.RETRY, Remedy.HOLD, Remedy.SMALLER
 GIGABYTE = 1024**3
 
@@ -41,7 +46,7 @@ async def outcome(case, script, **fields):
 @every_notifier
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_a_success_is_delivered(case, status):
-    assert await outcome(case, answer(status, case.ok)) == Delivered()
+    assert isinstance(await outcome(case, answer(status, case.ok)), Delivered)
 
 
 @every_notifier
@@ -227,7 +232,7 @@ async def test_a_certificate_of_its_own_making_is_not_taken(case, tmp_path):
     assert "certificate" in failed.message.lower()
 
 
-@every_notifier
+@every_secret_url
 @pytest.mark.parametrize("url", ["hooks.example/x", "ftp://hooks.example/x", "http://", "a b", "?"])
 async def test_a_url_that_is_none_holds_the_destination(case, url):
     failed = await send(case, f"{url}{WORD}" if url != "http://" else url)
@@ -235,7 +240,7 @@ async def test_a_url_that_is_none_holds_the_destination(case, url):
     assert WORD not in failed.message
 
 
-@every_notifier
+@every_secret_url
 async def test_a_secret_that_cannot_be_read_holds_the_destination(case, monkeypatch):
     monkeypatch.delenv("NO_SUCH_URL", raising=False)
     failed = await send(case, "${NO_SUCH_URL}")
@@ -271,5 +276,5 @@ async def test_a_resend_has_the_same_body_and_says_it_is_json(case):
         await send(case, server.url(PATH))
     (_, headers, first), (_, _, second) = server.requests
     assert first == second
-    assert headers["content-type"] == "application/json"
+    assert headers["content-type"].startswith("application/json")
     assert headers["user-agent"].startswith("alert-router/")

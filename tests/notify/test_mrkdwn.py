@@ -3,7 +3,7 @@
 import pytest
 
 from alert_router.markdown import Code, parse
-from alert_router.notify.mrkdwn import link, literal, pieces
+from alert_router.notify.slack.mrkdwn import link, literal, pieces
 
 ZERO = "\u200b"
 

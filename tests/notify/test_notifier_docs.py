@@ -9,9 +9,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from alert_router.notify import AnyNotifier, WebhookNotifier, blockkit
+from alert_router.notify import AnyNotifier, WebhookNotifier
 from alert_router.notify.base import Notifier, Reason
 from alert_router.notify.overhttp import HttpNotifier, Tls
+from alert_router.notify.slack import blockkit
 from tests.notify.notifications import notification
 
 PAGES = Path(__file__).parents[2] / "docs/notifiers"

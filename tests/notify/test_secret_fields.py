@@ -15,6 +15,18 @@ FIELDS = [
     if "Secret" in str(field.annotation) and "dict" not in str(field.annotation)
 ]
 
+# What else a notifier needs beside the field under test, where that is not its `url` alone.
+BESIDE = {
+    ("webhook", "password"): {"url": "https://h/x", "username": "router"},
+    ("slack", "bot_token"): {"channel": "#alerts"},
+}
+
+
+def beside(notifier, name):
+    type_ = notifier.model_fields["type"].default
+    default = {"url": "https://h/x"} if name != "url" and "url" in notifier.model_fields else {}
+    return BESIDE.get((type_, name), default)
+
 
 def test_there_are_optional_secrets_among_them():
     assert (WebhookNotifier, "bearer_token") in FIELDS
@@ -23,11 +35,8 @@ def test_there_are_optional_secrets_among_them():
 @pytest.mark.parametrize(("notifier", "name"), FIELDS)
 def test_a_secret_can_come_from_a_file(tmp_path, notifier, name):
     (tmp_path / "value").write_text("s3cr3t\n")
-    fields = {"url": "https://h/x"} if name != "url" else {}
-    if name == "password":
-        fields["username"] = "router"
     made = notifier.model_validate(
-        fields | {f"{name}_file": "value"}, context={"base": str(tmp_path)}
+        beside(notifier, name) | {f"{name}_file": "value"}, context={"base": str(tmp_path)}
     )
     assert getattr(made, name) == Secret(file=tmp_path / "value")
     assert made.secrets_missing() == []
@@ -35,7 +44,6 @@ def test_a_secret_can_come_from_a_file(tmp_path, notifier, name):
 
 @pytest.mark.parametrize(("notifier", "name"), FIELDS)
 def test_a_secret_given_twice_is_an_error_without_its_value(notifier, name):
-    fields = {"url": "https://h/x", "username": "router"} if notifier is WebhookNotifier else {}
     with pytest.raises(ValueError, match=f"give one of `{name}` and `{name}_file`") as caught:
-        notifier.model_validate(fields | {name: "s3cr3t", f"{name}_file": "value"})
+        notifier.model_validate(beside(notifier, name) | {name: "s3cr3t", f"{name}_file": "value"})
     assert "s3cr3t" not in str(caught.value)

@@ -56,7 +56,7 @@ def test_an_absolute_path_stays(tmp_path):
 )
 def test_a_secret_is_given_exactly_once(fields, said):
     with pytest.raises(ValidationError, match=said.replace("(", r"\(")):
-        load(type="slack", **fields)
+        load(type="webhook", **fields)
 
 
 @pytest.mark.parametrize(

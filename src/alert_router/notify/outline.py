@@ -21,6 +21,8 @@ _MAX_VALUE = 120  # characters of a label's name or value
 _MAX_LINE = 300  # characters of a headline, a title, a note
 _MAX_NOTES = 5
 
+RESENT = "Sent again: whether an earlier try arrived is not known."
+
 Payload = TypeVar("Payload")
 
 
@@ -174,6 +176,8 @@ def _alerts(notification: Notification, detail: Detail) -> Iterator[Part]:
 
 
 def _notes(notification: Notification) -> Iterator[Part]:
+    if notification.resent:
+        yield Note(RESENT)
     for note in notification.notes[:_MAX_NOTES]:
         yield Note(one_line(note, _MAX_LINE))
     if not notification.runbooks:

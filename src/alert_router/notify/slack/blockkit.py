@@ -6,7 +6,7 @@ What a message says is `slack`'s; how Markdown looks in it is `mrkdwn`'s.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from alert_router.notify.mrkdwn import Piece
+from alert_router.notify.slack.mrkdwn import Piece
 
 Block = dict[str, Any]
 

@@ -1,24 +1,21 @@
-"""The notifier `slack`: an incoming webhook, Block Kit.
+"""A notification as Slack's messages: Block Kit within its limits.
 
 What alerts say goes into plain_text objects, which Slack does not parse, so that no value can
-format, link or ping; what runbooks say is mrkdwn.
+format, link or ping; what runbooks say is mrkdwn. How messages get there is `notifier`'s.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic_core import to_json
 
 from alert_router.notification import Detail, Notification
-from alert_router.notify import blockkit, mrkdwn, summary
-from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.blockkit import Block, cut
-from alert_router.notify.http import Dialect
-from alert_router.notify.mrkdwn import Piece, escape
+from alert_router.notify import summary
 from alert_router.notify.outline import (
     AlertLine,
     Body,
     Links,
     Message,
+    More,
     Note,
     Part,
     RunbookTitle,
@@ -28,52 +25,51 @@ from alert_router.notify.outline import (
     fit,
     outline,
 )
-from alert_router.notify.overhttp import HttpNotifier
-from alert_router.notify.secrets import SecretField
+from alert_router.notify.slack import blockkit, mrkdwn
+from alert_router.notify.slack.blockkit import Block, cut
+from alert_router.notify.slack.mrkdwn import Piece, escape
 
 _MAX_FALLBACK = 1000  # characters of the text that a phone's notification shows
 
 
-class SlackNotifier(HttpNotifier):
-    """Posts to one channel: the webhook's own."""
+def message(notification: Notification, detail: Detail, most: int | None = None) -> dict[str, Any]:
+    """The message with as much detail as fits into its blocks, and, where `most` is given, into
+    that many characters of all its blocks as JSON."""
 
-    type: Literal["slack"] = "slack"
-    url: SecretField
+    def fits(blocks: list[Block]) -> bool:
+        return len(blocks) <= blockkit.MAX_BLOCKS and (most is None or _size(blocks) <= most)
 
-    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
-        """The message as JSON, with as much detail as fits into its blocks."""
-        blocks = fit(
-            detail,
-            lambda level: _blocks(notification, level),
-            lambda blocks: len(blocks) <= blockkit.MAX_BLOCKS,
-        )
-        return _message(notification, _fewest(blocks))
-
-    async def notify(self, payload: bytes, sending: Sending) -> Outcome:
-        return await self.post(sending, self.url, payload, dialect=Dialect(agrees=_agrees))
+    blocks = fit(detail, lambda level: _blocks(notification, level), fits)
+    while not fits(blocks):  # the first ones, and the last, which has the links
+        del blocks[-2 if len(blocks) > 2 else -1]
+    return _message(notification, blocks)
 
 
-def _agrees(answer: bytes) -> str | None:
-    """An incoming webhook says `ok`, in plain text."""
-    return None if answer.strip() == b"ok" else answer.decode("utf-8", "replace") or "empty answer"
+def change(notification: Notification) -> dict[str, Any]:
+    """What a message's thread is told when the message itself was changed: how things stand."""
+    parts = [
+        part
+        for part in outline(notification, Detail.MINIMAL)
+        if isinstance(part, Title | AlertLine | More)
+    ]
+    return _message(
+        notification, blockkit.sections([[piece for p in parts for piece in _pieces(p)]])
+    )
 
 
-def _fewest(blocks: list[Block]) -> list[Block]:
-    """The first blocks, and the last, which has the links."""
-    most = blockkit.MAX_BLOCKS
-    return blocks if len(blocks) <= most else [*blocks[: most - 1], blocks[-1]]
+def _size(blocks: list[Block]) -> int:
+    return len(to_json(blocks).decode())
 
 
-def _message(notification: Notification, blocks: list[Block]) -> bytes:
+def _message(notification: Notification, blocks: list[Block]) -> dict[str, Any]:
     text = f"{summary.grade(notification).word}: {summary.title(notification)}"
-    message: dict[str, Any] = {
+    return {
         "text": cut(escape(text), _MAX_FALLBACK),
         "blocks": blocks,
         # Slack would otherwise fetch what links lead to.
         "unfurl_links": False,
         "unfurl_media": False,
     }
-    return to_json(message)
 
 
 def _blocks(notification: Notification, detail: Detail) -> list[Block]:
@@ -107,6 +103,8 @@ def _blocks(notification: Notification, detail: Detail) -> list[Block]:
 def _pieces(part: Part) -> list[Piece]:
     """What belongs together, so that it is not cut apart where it need not be."""
     match part:
+        case Title(grade):
+            return [Piece("plain", escape(f"{grade.emoji} {part}"))]
         case AlertLine(text):
             pairs = f"\n    {part.pairs()}" if part.labels else ""
             return [Piece("plain", escape(f"{text}{pairs}"))]
