@@ -6,11 +6,12 @@ import json
 import aiohttp
 import pytest
 from pydantic import ValidationError
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from alert_router.markdown import Code
 from alert_router.notification import Detail
 from alert_router.notify import WebhookNotifier
-from alert_router.notify.base import Delivered, Sending
+from alert_router.notify.base import Delivered, Reason, Remedy, Sending
 from alert_router.runbook.model import Section
 from tests.notify import destination
 from tests.notify.notifications import alert, body, notification
@@ -92,6 +93,24 @@ async def test_it_authenticates_as_it_is_told():
     assert (headers["authorization"], headers["x-key"]) == ("Bearer t0ken", "k")
     _, headers, _ = await sent({"username": "me", "password": "pässword"})
     assert base64.b64decode(headers["authorization"].split()[1]).decode() == "me:pässword"
+
+
+async def test_a_signature_is_one_that_the_standards_own_library_verifies():
+    secret = "whsec_" + base64.b64encode(b"k" * 24).decode()
+    _, headers, body = await sent({"signing_secret": secret})
+    assert Webhook(secret).verify(body, headers)["alerts"]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(body.replace(b"PodCrash", b"PodCrush"), headers)
+
+
+@pytest.mark.parametrize("secret", ["whsec_é", "whsec_", "no base64 at all!"])
+async def test_a_signing_secret_that_is_none_holds_the_destination(secret):
+    notifier = WebhookNotifier(url="http://127.0.0.1:1/", signing_secret=secret)
+    async with aiohttp.ClientSession() as session:
+        failed = await notifier.notify(b"{}", Sending(session, "1"))
+    assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
+    assert "signing_secret" in failed.message
+    assert "no base64" not in failed.message
 
 
 async def test_a_large_body_arrives_whole():

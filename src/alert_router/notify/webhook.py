@@ -4,11 +4,12 @@ Whatever reads Alertmanager's webhook reads this one; `runbooks` and `alert_rout
 """
 
 import base64
-import time
+from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
 from pydantic_core import to_json
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
@@ -28,6 +29,7 @@ class WebhookNotifier(HttpNotifier):
     bearer_token: SecretField | None = None
     username: str = ""
     password: SecretField | None = None
+    signing_secret: SecretField | None = None
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:
@@ -58,11 +60,10 @@ class WebhookNotifier(HttpNotifier):
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         try:
-            authorization = self._authorization()
+            headers = self._authorization() | self._signature(sending.id, payload)
         except SecretUnavailable as error:
             return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
-        own = {"webhook-id": sending.id, "webhook-timestamp": str(int(time.time()))}
-        return await self.post(sending, self.url, payload, headers=authorization | own)
+        return await self.post(sending, self.url, payload, headers=headers)
 
     def _authorization(self) -> dict[str, str]:
         if self.bearer_token:
@@ -71,6 +72,20 @@ class WebhookNotifier(HttpNotifier):
             pair = f"{self.username}:{self.password.read()}".encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
         return {}
+
+    def _signature(self, id: str, payload: bytes) -> dict[str, str]:
+        """The headers of Standard Webhooks; signed where there is a secret to sign with."""
+        now = datetime.now(UTC)
+        headers = {"webhook-id": id, "webhook-timestamp": str(int(now.timestamp()))}
+        if self.signing_secret is None:
+            return headers
+        try:
+            signer = Webhook(self.signing_secret.read())
+        except (ValueError, EmptyWebhookSecretError):
+            raise SecretUnavailable(
+                "`signing_secret` is none: expected whsec_ and then base64"
+            ) from None
+        return headers | {"webhook-signature": signer.sign(id, now, payload.decode())}
 
 
 def _runbook(part: RunbookPart, detail: Detail) -> dict[str, Any]:
