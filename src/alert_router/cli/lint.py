@@ -59,7 +59,7 @@ def _problems(catalogues: Sequence[Catalogue]) -> list[Problem]:
 def _files(catalogue: Catalogue) -> Iterable[Path]:
     """The files that were looked at, whichever argument led to them."""
     for id in {*catalogue.runbooks, *catalogue.broken}:
-        yield Path(catalogue.root, f"{id}.md").absolute()
+        yield Path(catalogue.root, f"{id}.md").resolve()
 
 
 def _number(problems: Iterable[Problem], severity: Severity) -> int:

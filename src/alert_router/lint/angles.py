@@ -11,8 +11,6 @@ from alert_router.enrich.shell import SHELL_LANGUAGES
 from alert_router.lint import codes
 from alert_router.lint.fences import ANGLE
 from alert_router.lint.page import Page
-from alert_router.lint.walk import codes as code_blocks
-from alert_router.lint.walk import proses
 from alert_router.markdown import CodeSpan
 from alert_router.problem import Problem
 
@@ -40,7 +38,7 @@ def _by_hand(page: Page) -> Iterator[Problem]:
     """Each name once, where it stands first."""
     found = [
         (match, code)
-        for code in code_blocks(page.runbook.blocks)
+        for code in page.codes
         if code.language in SHELL_LANGUAGES
         for match in ANGLE.finditer(code.text)
         if match["name"].lower() not in _ELEMENTS
@@ -54,20 +52,26 @@ def _by_hand(page: Page) -> Iterator[Problem]:
                 codes.PLACEHOLDER_BY_HAND,
                 f"`{match[0]}` is to be filled in by hand{often}",
                 *page.in_code(code, match.start()),
-                hint=f"If the alert has it as a label, write `${_label(match['name'])}`.",
+                hint=_hint(match["name"]),
             )
 
 
+def _hint(words: str) -> str:
+    if name := _label(words):
+        return f"If the alert has it as a label, write `${name}`."
+    return "If the alert has it as a label, write that label's name after a `$`."
+
+
 def _label(words: str) -> str:
-    """What the label may be called that somebody describes so."""
+    """What the label may be called that somebody describes so, "" if that says too much."""
     if match := _OF_A_LABEL.match(words):
         return match["name"].lower()
     name = re.sub(r"\W+", "_", words).strip("_").lower()
-    return _NOT_ITS_NAME.sub("", name) if name.count("_") < 3 else "label"
+    return _NOT_ITS_NAME.sub("", name) if name.count("_") < 3 else ""
 
 
 def _dropped(page: Page) -> Iterator[Problem]:
-    for prose in proses(page.runbook.blocks):
+    for prose in page.proses:
         for spot in page.spots(prose, _TAG):
             tag = spot.match[0]
             if isinstance(spot.leaf, CodeSpan) or not spot.exact:

@@ -39,7 +39,8 @@ def conventions(runbooks: Iterable[Runbook]) -> Conventions:
     ordered = _half(known, lambda runbook: len(names(runbook)) >= _STANDARD)
     shared = _most(names(runbook) for runbook in known)
     with_fields = _half(known, lambda runbook: len(fields(runbook)) >= _SOME_FIELDS)
-    common = _most(fields(runbook) for runbook in known if fields(runbook))
+    some = [fields(runbook) for runbook in known if fields(runbook)]
+    common = _most(some) if 4 * len(some) >= len(known) else set()
     return Conventions(
         sections=STANDARD_SECTIONS if ordered else _in_order(shared | set(SHOWN)),
         fields=FIELDS if with_fields else tuple(name for name in FIELDS if name in common),

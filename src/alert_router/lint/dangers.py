@@ -23,7 +23,7 @@ _SHELL = {
     "kubectl drain": rf"\b(?:kubectl|oc(?:\s+adm)?|kubecolor){_OPTIONS}\s+drain\b",
     "--replicas=0": r"(?<=\s)--replicas[= ]0(?!\d)",
     "--grace-period=0": r"(?<=\s)--grace-period[= ]0(?!\d)",
-    "--force": r"(?<=\s)--force(?:=true)?(?![\w=-])",
+    "--force": r"^\s*[\w./$({].*?\s(?P<at>--force)(?:=true)?(?![\w=-])",
     "helm uninstall": rf"\bhelm{_OPTIONS}\s+(?:uninstall|delete)\b",
     "helm rollback": rf"\bhelm{_OPTIONS}\s+rollback\b",
     "terraform destroy": rf"\b(?:terraform|tofu|terragrunt){_OPTIONS}\s+destroy\b",
@@ -74,7 +74,7 @@ class Danger:
 
 
 def dangers(code: Code) -> Iterator[Danger]:
-    """The commands of a block that delete, overwrite or cut off, in order."""
+    """The commands of a block that delete, overwrite or cut off, in order, each once."""
     if code.language not in _READ or not _HINT.search(code.text):
         return
     for start, end in commands(code):
@@ -82,15 +82,18 @@ def dangers(code: Code) -> Iterator[Danger]:
             if _MENTIONS.match(text) or _TRIES.search(text):
                 continue
             found = [
-                Danger(name, start + at + match.start(), start + at + match.end())
+                Danger(name, start + at + match.start(group), start + at + match.end())
                 for name, pattern in _PATTERNS
                 if (match := pattern.search(text))
+                for group in ("at" if "at" in pattern.groupindex else 0,)
             ]
-            yield from sorted(found, key=lambda danger: danger.start)
+            if found:  # one word of it is enough
+                yield min(found, key=lambda danger: danger.start)
 
 
 _SPLIT = re.compile(
-    r"""(?P<kept>\\.|'[^']*'|"(?:\\.|[^"\\])*")|(?P<comment>(?:(?<=\s)|(?<![^\n]))#[^\n]*|(?<![^\s])--\s[^\n]*)"""
+    r"""(?P<kept>\\.|'[^']*'|"(?:\\.|[^"\\])*")"""
+    r"""|(?P<comment>(?:(?<=\s)|(?<![^\n]))\#[^\n]*|(?<![^\n])[ \t]*--\s[^\n]*)"""
     r"""|(?P<end>[;|&\n]+|\$\()""",
     re.DOTALL,
 )

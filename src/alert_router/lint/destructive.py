@@ -20,8 +20,8 @@ _WARNING = re.compile(
     r"|\bno (?:way|going) back|\bpoint of no return|\bdata[ -]?loss|\bdowntime|\boutage|\brisk"
     r"|\bdisrupt|\binterrupt|\b(?:can ?not|can't|never) be (?:undone|reversed|recovered|restored)"
     r"|\blast resort|\blos(?:e|es|ing|t)\b|\bunavailable|⚠|\[!(?:WARNING|CAUTION|IMPORTANT)\]"
-    r"|\b(?:delete|remove|drop|wipe|kill|terminate|evict|break|cut|stop|discard)s?"
-    r" (?:all|every|the|any|its|their|each|everything|whatever|what)\b",
+    r"|\b(?:will|would|may|can) (?:\w+ )?(?:delete|remove|drop|wipe|kill|terminate|evict|break|cut)"
+    r"|\b(?:deletes|removes|drops|wipes|kills|terminates|evicts|breaks|cuts|throws|discards)\b",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"(?:^|[ \t])(?:#|--)[^\n]*", re.MULTILINE)
@@ -29,6 +29,8 @@ _COMMENT = re.compile(r"(?:^|[ \t])(?:#|--)[^\n]*", re.MULTILINE)
 
 def check(page: Page) -> Iterator[Problem]:
     """Every such command of one runbook, each kind once a step."""
+    if not any(next(dangers(code), None) for code in page.codes):
+        return
     blocks = page.runbook.blocks
     starts = [section.line for section in page.runbook.sections]
     before = [block for block in blocks if not starts or block.line < starts[0]]

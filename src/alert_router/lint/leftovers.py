@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 from alert_router.lint import codes
 from alert_router.lint.page import Page
-from alert_router.lint.walk import codes as code_blocks
-from alert_router.lint.walk import proses
 from alert_router.markdown import CodeSpan
 from alert_router.problem import Problem
 
 # Marks are upper case: "todo" is a word of other languages, "xxx" stands for digits.
 _WORDS = re.compile(
-    r"(?<![\w/.-])(?:TODO|FIXME|TBD|TBC|TBA|XXX)(?![\w/-]|\.\w)"
+    r"(?<![\w/.-])(?:TODO|FIXME|TBD|TBC|TBA|XXX)(?=\s*(?:[:;,(.)\]!?*]|\Z))(?!\.\w)"
+    r"|\A(?:TODO|FIXME|TBD)\b(?![/-])"
     r"|(?i:\b(?:lorem ipsum|fill (?:this|me) in|placeholder text|coming soon|work in progress)\b"
-    r"|\bto be (?:written|filled in|completed|documented|added)\b"
+    r"|(?:\A|(?<=[.:(] ))to be (?:written|filled in|completed|documented|added)\b(?=\s*(?:[.)]|\Z))"
     r"|\b(?:insert|add|put|enter|write) (?:your |any )?"
     r"(?:site|team|company|environment|organi[sz]ation)[- ]specific\b"
     r"|\binsert (?:your )?(?:text|description|content|details|link|command)s? here\b)"
@@ -27,11 +26,11 @@ _COMMENTED = re.compile(
 
 def check(page: Page) -> Iterator[Problem]:
     """Everything left over in one runbook's prose and in the comments of its code."""
-    for prose in proses(page.runbook.blocks):
+    for prose in page.proses:
         for spot in page.spots(prose, _WORDS):
             if not isinstance(spot.leaf, CodeSpan):
                 yield _problem(page, spot.match[0], spot.line, spot.column)
-    for code in code_blocks(page.runbook.blocks):
+    for code in page.codes:
         for match in _COMMENTED.finditer(code.text):
             yield _problem(page, match["word"], *page.in_code(code, match.start("word")))
 

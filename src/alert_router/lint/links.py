@@ -4,17 +4,17 @@ What leads out of the repository, or by a scheme, is not followed: nothing here 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from alert_router.lint import codes
 from alert_router.lint.anchors import Anchors
 from alert_router.lint.page import Page
-from alert_router.lint.walk import Prose, links, proses
+from alert_router.lint.walk import Prose, links
 from alert_router.markdown import Link, Text, parse_document
 from alert_router.problem import Problem, did_you_mean
-from alert_router.runbook import Catalogue, files
+from alert_router.runbook import files
 
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|/|\\")
 _FILLED = re.compile(r"[${}<>%](?![0-9A-Fa-f]{2})|\{\{")
@@ -27,8 +27,9 @@ _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 class Tree:
     """The files that links may lead to. What was looked up is remembered for one run."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._top = _repository(catalogue.root)
+    def __init__(self, root: Path, pages: Iterable[Page]) -> None:
+        self._top = _repository(root)
+        self._pages = {_normal(page.path.absolute()): page for page in pages}
         self._there: dict[Path, bool] = {}
         self._anchors: dict[Path, Anchors | None] = {}
 
@@ -46,14 +47,20 @@ class Tree:
     def anchors(self, path: Path) -> Anchors | None:
         """The anchors of a Markdown file; None where it is none or cannot be read."""
         if path not in self._anchors:
-            self._anchors[path] = _read(path)
+            page = self._pages.get(path)
+            self._anchors[path] = of_page(page) if page else _read(path)
         return self._anchors[path]
+
+
+def of_page(page: Page) -> Anchors:
+    """The anchors of a runbook."""
+    return Anchors(page.runbook.blocks, page.text)
 
 
 def check(page: Page, tree: Tree) -> Iterator[Problem]:
     """Everything about the links of one runbook."""
-    own = Anchors(page.runbook.blocks, page.text)
-    for prose in proses(page.runbook.blocks):
+    own: Anchors | None = None
+    for prose in page.proses:
         for spot in page.spots(prose, _UNDEFINED):
             if isinstance(spot.leaf, Text) and spot.exact:
                 message = f"the reference `{spot.match['ref']}` is not defined"
@@ -61,6 +68,7 @@ def check(page: Page, tree: Tree) -> Iterator[Problem]:
                 yield page.problem(codes.DEAD_LINK, message, spot.line, spot.column, hint=hint)
         for link in links(prose.spans):
             if not _ELSEWHERE.match(link.url) and not _FILLED.search(link.url):
+                own = own or of_page(page)
                 yield from _judge(page, prose, link, own, tree)
 
 

@@ -128,7 +128,12 @@ def _dates(page: Page, today: date) -> Iterator[Problem]:
     if written and updated is None:
         yield _bad(page, "last_updated", f"`{written}` is no date", "Write it as 2026-01-31.")
     elif updated and updated > today:
-        yield _bad(page, "last_updated", f"{updated} is in the future; today is {today}")
+        yield _bad(
+            page,
+            "last_updated",
+            f"`{written}` is in the future",
+            "Write the day of the last change.",
+        )
     interval = value_of(page.runbook.metadata, "review_interval")
     days = _days(interval) if interval else None
     if interval and days is None and interval.lower() not in _NEVER:

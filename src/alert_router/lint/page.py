@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from alert_router.lint.codes import SEVERITIES
-from alert_router.lint.walk import Prose, leaves
+from alert_router.lint.walk import Prose, codes, leaves, proses
 from alert_router.markdown import Block, Code, CodeSpan, Heading, Text
 from alert_router.problem import Place, Problem
 from alert_router.runbook import Runbook
@@ -47,6 +47,16 @@ class Page:
         return cls(runbook, path, _LINE_END.sub("\n", text.removeprefix("\ufeff")))
 
     @cached_property
+    def proses(self) -> tuple[Prose, ...]:
+        """Everything in it that is read as words."""
+        return tuple(proses(self.runbook.blocks))
+
+    @cached_property
+    def codes(self) -> tuple[Code, ...]:
+        """Its code blocks."""
+        return tuple(codes(self.runbook.blocks))
+
+    @cached_property
     def lines(self) -> list[str]:
         """The lines without their ends."""
         return self.text.split("\n")
@@ -76,7 +86,7 @@ class Page:
     ) -> Problem:
         """A problem at a place; without a column at the first word of the line."""
         source = self.source(line)
-        if line and not column:
+        if line and not 0 < column <= len(source) + 1:
             column = self.first_word(line)
         place = Place(str(self.path), line, column if source.strip() else 0)
         return Problem(code, message, place, SEVERITIES[code], hint, source.rstrip())

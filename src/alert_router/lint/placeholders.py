@@ -12,18 +12,16 @@ from alert_router.enrich.shell import SHELL_LANGUAGES, compile_fences
 from alert_router.enrich.shell.template import Slot
 from alert_router.lint import codes
 from alert_router.lint.page import Page
-from alert_router.lint.walk import codes as code_blocks
-from alert_router.lint.walk import proses
 from alert_router.markdown import Code
 from alert_router.problem import Problem, did_you_mean
 
 # What people write for `{{ $labels.pod }}`; the last group is the label.
 _NEARLY = re.compile(
-    r"\{\{-?\s*(?:\$?\.?(?:Common|Group)?(?:Labels|labels?)|\$(?:label|Labels|Label|common_?[lL]abels))"
-    r"\.(?P<a>[A-Za-z_]\w*)\s*-?\}\}"
-    r"|\{\{-?\s*(?:index\s+)?\$labels\s+\"(?P<b>\w+)\"\s*-?\}\}"
-    r"|(?<![{\w$])(?<!\{ )\$\{?labels?\.(?P<c>[A-Za-z_]\w*)\}?"
-    r"|(?<!\{)\{\s*\$labels\.(?P<d>[A-Za-z_]\w*)\s*\}(?!\})"
+    r"(?!\{\{\s*\$labels\.\w+\s*\}\})"
+    r"(?:\{\{-?\s*[$.]{0,2}(?:[Cc]ommon_?|[Gg]roup_?)?[Ll]abels?\.(?P<a>[A-Za-z_]\w*)\s*-?\}\}"
+    r"|\{\{-?\s*(?:index\s+)?\$[Ll]abels?\s+\"(?P<b>\w+)\"\s*-?\}\}"
+    r"|(?<![{\w$])(?<!\{ )\$\{?[Ll]abels?\.(?P<c>[A-Za-z_]\w*)\}?"
+    r"|(?<!\{)\{\s*\$labels\.(?P<d>[A-Za-z_]\w*)\s*\}(?!\}))"
 )
 # A template's own language is written in these.
 _TEMPLATES = frozenset(
@@ -40,10 +38,10 @@ def check(page: Page, carried: frozenset[str] | None, known: frozenset[str]) -> 
 
 
 def _nearly(page: Page) -> Iterator[Problem]:
-    for prose in proses(page.runbook.blocks):
+    for prose in page.proses:
         for spot in page.spots(prose, _NEARLY):
             yield _misspelt(page, spot.match, spot.line, spot.column)
-    for code in code_blocks(page.runbook.blocks):
+    for code in page.codes:
         if code.language not in _TEMPLATES:
             for match in _NEARLY.finditer(code.text):
                 yield _misspelt(page, match, *page.in_code(code, match.start()))
@@ -85,7 +83,7 @@ _Found = tuple[str, str, int, int]
 
 def _in_code(page: Page) -> Iterator[_Found]:
     """The placeholders in commands and queries that are no variables of their own."""
-    shell = [c for c in code_blocks(page.runbook.blocks) if c.language in SHELL_LANGUAGES]
+    shell = [c for c in page.codes if c.language in SHELL_LANGUAGES]
     templates = compile_fences([(code.text, code.language) for code in shell])
     for code, template in zip(shell, templates, strict=True):
         at = 0
@@ -95,7 +93,7 @@ def _in_code(page: Page) -> Iterator[_Found]:
                 at += len(part.written)
             else:
                 at += len(part)
-    for code in code_blocks(page.runbook.blocks):
+    for code in page.codes:
         if code.language in QUERY_LANGUAGES:
             yield from _in_query(page, code)
 
@@ -106,7 +104,7 @@ def _in_query(page: Page, code: Code) -> Iterator[_Found]:
 
 
 def _in_prose(page: Page) -> Iterator[_Found]:
-    for prose in proses(page.runbook.blocks):
+    for prose in page.proses:
         for spot in page.spots(prose, PLACEHOLDER):
             name = name_of(spot.match)
             explicit = spot.match["explicit"] is not None

@@ -11,7 +11,6 @@ import promql_parser
 
 from alert_router.lint import codes
 from alert_router.lint.page import Page
-from alert_router.lint.walk import codes as code_blocks
 from alert_router.problem import Problem
 
 _LONGEST = 20_000
@@ -31,7 +30,7 @@ _SAYS_NOTHING = "invalid promql query"
 
 def check(page: Page) -> Iterator[Problem]:
     """Everything about the PromQL fences of one runbook."""
-    for code in code_blocks(page.runbook.blocks):
+    for code in page.codes:
         if code.language != "promql" or len(code.text) > _LONGEST:
             continue
         for offset, why in wrong(code.text):
@@ -80,8 +79,8 @@ def _complaint(text: str) -> str | None:
     if not re.sub(r"#[^\n]*", "", text).strip() or _too_deep(text):
         return None
     reasons = []
-    for word in ("x", "1"):
-        filled = _fill(text, word)
+    for word, first in (("x", "x"), ("1", "1"), ("x", "1")):
+        filled = _fill(text, word, first)
         try:
             promql_parser.parse(filled)
         except ValueError as error:
@@ -97,13 +96,17 @@ def _complaint(text: str) -> str | None:
     return reasons[0]
 
 
-def _fill(text: str, word: str) -> str:
+def _fill(text: str, word: str, first: str) -> str:
+    """The query with a word for each placeholder, another for the first argument of a call."""
+
     def filled(match: re.Match[str]) -> str:
         if match.lastgroup == "string":
             return match[0]
         if match.lastgroup == "comment":
             return ""
-        return "5m" if _DURATION.search(text, max(0, match.start() - 40), match.start()) else word
+        if _DURATION.search(text, max(0, match.start() - 40), match.start()):
+            return "5m"
+        return first if text[: match.start()].rstrip().endswith("(") else word
 
     return _TOKEN.sub(filled, text)
 

@@ -4,7 +4,7 @@ What a check looks for is in the module that it is called after; how problems ar
 is for the command.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -41,16 +41,20 @@ def lint(
     labels = labels_by_runbook or {}
     pages = [page for id in sorted(catalogue.runbooks) if (page := _page(catalogue, id))]
     expected = conventions(page.runbook for page in pages)
-    tree = links.Tree(catalogue)
+    tree = links.Tree(catalogue.root, pages)
     known = frozenset(label for found in labels.values() if found for label in found)
     by_file = {str(page.path): page for page in pages}
     problems = [_placed(problem, by_file) for problem in catalogue.problems]
     problems += shell.check(pages)
+    hidden = {str(page.path): secrets.find(page) for page in pages}
     for page in pages:
+        problems += secrets.check(page, hidden[str(page.path)])
         problems += _page_by_page(page, expected, tree, today)
         problems += placeholders.check(page, labels.get(page.runbook.id), known)
-    found = dict.fromkeys(_without_secrets(problems, by_file))
-    return tuple(sorted(found, key=lambda problem: (problem.place, problem.code)))
+    shown = dict.fromkeys(
+        secrets.masked(problem, hidden.get(problem.place.file, ())) for problem in problems
+    )
+    return tuple(sorted(shown, key=lambda problem: (problem.place, problem.code)))
 
 
 def _page_by_page(
@@ -63,7 +67,6 @@ def _page_by_page(
     yield from angles.check(page)
     yield from leftovers.check(page)
     yield from destructive.check(page)
-    yield from secrets.check(page, secrets.find(page))
 
 
 def _page(catalogue: Catalogue, id: str) -> Page | None:
@@ -84,9 +87,3 @@ def _placed(problem: Problem, by_file: Mapping[str, Page]) -> Problem:
     column = problem.place.column or page.first_word(problem.place.line)
     place = replace(problem.place, column=column)
     return replace(problem, place=place, source=page.source(problem.place.line).rstrip())
-
-
-def _without_secrets(problems: Iterable[Problem], by_file: Mapping[str, Page]) -> Iterator[Problem]:
-    found = {file: secrets.find(page) for file, page in by_file.items()}
-    for problem in problems:
-        yield secrets.masked(problem, found.get(problem.place.file, ()))

@@ -40,9 +40,23 @@ _IN_URL = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s/:@\"'`]{0,80}):(?P<value>[^\s/@\"'`]{3,200})@[\w\[]"
 )
 _BEARER = re.compile(r"\b(?:Bearer|Basic)\s+(?P<value>[A-Za-z0-9._~+/=-]{20,400})")
-_QUICK = re.compile(
-    r"-----BEGIN|AKIA|ASIA|gh[pousr]_|github_pat|gl(?:pat|dt|rt|cbt|ptt)-|xox|xapp-|hooks\.slack|k_live_|sk-|AIza"
-    r"|npm_|SG\.|hvs\.|dop_v1|pypi-|eyJ|://[^\s/]*@|Bearer|Basic|(?i:passw|passph|secret|token|key|credential)"
+# One of these is in whatever has a secret: searching for them is quick.
+_SIGNS = (
+    *("-----begin", "akia", "asia", "github_pat", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-"),
+    *(
+        "gldt-",
+        "glrt-",
+        "glcbt-",
+        "glptt-",
+        "xox",
+        "xapp-",
+        "hooks.slack",
+        "k_live_",
+        "sk-",
+        "aiza",
+    ),
+    *("npm_", "sg.", "hvs.", "dop_v1", "pypi-", "eyj", "://", "bearer", "basic", "passw", "passph"),
+    *("secret", "token", "key", "credential"),
 )
 _PLACE = re.compile(r"[<>{}$*%…]|\.\.\.|^\(|\[|\\")
 _EXAMPLE = re.compile(
@@ -65,11 +79,12 @@ class Secret:
 
 def find(page: Page) -> list[Secret]:
     """The secrets of one runbook's file, code and comments included."""
-    if not _QUICK.search(page.text):
-        return []
     found: dict[tuple[int, int], Secret] = {}
-    for number, line in enumerate(page.lines, 1):
-        if _QUICK.search(line):
+    whole = page.text.lower()
+    signs = [sign for sign in _SIGNS if sign in whole]
+    for number, line in enumerate(page.lines if signs else (), 1):
+        lower = line.lower()
+        if any(sign in lower for sign in signs):
             for secret in _in_line(page, number, line):
                 found.setdefault((secret.line, secret.column), secret)
     return list(found.values())

@@ -1,0 +1,80 @@
+"""`alert-router runbook lint`."""
+
+import json
+
+CLEAN = "# Example\n\n## Detection\n\n1. Look.\n\n## Mitigation\n\n1. Act.\n"
+LEFTOVER = CLEAN.replace("Act", "TODO")
+SECRET = CLEAN.replace("Act", "Use postgres://app:Zk3v9Qm2Lx@db/x")
+
+
+def test_a_clean_directory_is_good(router):
+    router.write("clean/a.md", CLEAN)
+
+    result = router.run("runbook", "lint", "clean")
+
+    assert (result.exit_code, result.stdout) == (0, "0 errors, 0 warnings, 0 info; 1 runbook\n")
+
+
+def test_findings_are_shown_as_check_shows_them(router):
+    router.write("left/a.md", LEFTOVER)
+
+    result = router.run("runbook", "lint", "left")
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "left/a.md:9:4: warning: `TODO` was left over [runbook-leftover]\n"
+        "  9 | 1. TODO.\n"
+        "    |    ^\n"
+        "  Write what belongs here, or take it out.\n"
+        "0 errors, 1 warning, 0 info; 1 runbook\n"
+    )
+
+
+def test_warnings_fail_only_where_that_is_wanted(router):
+    router.write("left/a.md", LEFTOVER)
+    router.write("secret/a.md", SECRET)
+
+    codes = [
+        router.run("runbook", "lint", *words).exit_code
+        for words in (["left"], ["left", "--strict"], ["secret"], ["nowhere"], [])
+    ]
+    assert codes == [0, 1, 1, 1, 2]
+
+
+def test_files_and_directories_may_be_given_together_and_nothing_is_told_twice(router):
+    router.write("left/a.md", LEFTOVER)
+    router.write("left/b.md", CLEAN)
+
+    answer = router.json("runbook", "lint", "left", "left/a.md", "left/../left/b.md")
+
+    assert [(p["file"], p["code"]) for p in answer["problems"]] == [
+        ("left/a.md", "runbook-leftover")
+    ]
+    counts = {key: answer[key] for key in ("files", "errors", "warnings", "infos")}
+    assert counts == {"files": 2, "errors": 0, "warnings": 1, "infos": 0}
+
+
+def test_a_file_alone_is_read_whatever_it_is_called(router):
+    router.write("README.md", LEFTOVER)
+    assert "1 warning" in router.run("runbook", "lint", "README.md").stdout
+
+
+def test_no_configuration_is_needed_and_none_is_read(router):
+    router.write("alert-router.yaml", "not: [a, configuration")
+    router.write("clean/a.md", CLEAN)
+    assert router.run("runbook", "lint", "clean").exit_code == 0
+
+
+def test_no_secret_is_in_any_output(router):
+    router.write("secret/a.md", SECRET)
+    for output in ("text", "json"):
+        shown = router.run("runbook", "lint", "secret", "--output", output).output
+        assert "Zk3v9Qm2Lx" not in shown
+        assert "runbook-secret" in shown
+
+
+def test_json_is_json_whatever_a_runbook_holds(router):
+    router.write("odd/a.md", "# \x1b[31m\u2028\n\n```bash\n\x1b)\n```\n")
+    result = router.run("runbook", "lint", "odd", "--output", "json")
+    assert json.loads(result.stdout)["files"] == 1
+    assert "\x1b" not in router.run("runbook", "lint", "odd").stdout
