@@ -24,6 +24,7 @@ CONFIG = click.option(
         "check": ("check:check", "Find what is wrong with configuration, routing and runbooks."),
         "route": ("route:route", "Show the routing, or what becomes of an alert and why."),
         "test": ("test:test", "Run routing unit tests."),
+        "coverage": ("coverage:coverage", "Tell which alerting rules have a runbook, and which."),
         "runbook": ("runbook:runbook", "List the runbooks, or read one."),
         "preview": ("preview:preview", "Show what each destination would be sent for a payload."),
         "send": ("send:send", "Post a payload or a made-up alert to a running router."),

@@ -42,7 +42,7 @@ class TestSuite:
 
 
 def junit_xml(name: str, suites: Sequence[TestSuite]) -> str:
-    """The document. Characters that XML forbids are written as people read them (`\\\\x1b`)."""
+    """The document. Characters that XML forbids are written as people read them (`\\x1b`)."""
     cases = [case for suite in suites for case in suite.cases]
     root = ET.Element("testsuites", {"name": _legal(name), **_counts(cases)})
     for suite in suites:
@@ -52,7 +52,9 @@ def junit_xml(name: str, suites: Sequence[TestSuite]) -> str:
         for case in suite.cases:
             _add(element, case)
     ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
+    # ASCII alone, all else as references: then no locale can spoil it on its way out.
+    body = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode("ascii")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
 
 
 def _add(suite: ET.Element, case: TestCase) -> None:

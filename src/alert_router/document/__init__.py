@@ -1,6 +1,14 @@
 """YAML files as trees that know where everything stands. What a file must hold is for others."""
 
-from alert_router.document.read import decode, parse, parse_all, read, read_all, read_text
+from alert_router.document.read import (
+    MAX_BYTES,
+    decode,
+    parse,
+    parse_all,
+    read,
+    read_all,
+    read_text,
+)
 from alert_router.document.tree import (
     Document,
     Entry,
@@ -14,6 +22,7 @@ from alert_router.document.tree import (
 )
 
 __all__ = [
+    "MAX_BYTES",
     "Document",
     "Entry",
     "Fields",

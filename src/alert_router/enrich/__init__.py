@@ -4,9 +4,18 @@ Which runbook an alert gets is `choose`; gathering is `gather`; filling placehol
 and, by language, `shell`, `promql` and `link`.
 """
 
-from alert_router.enrich.choose import Choice, choose
+from alert_router.enrich.choose import ANNOTATIONS, Choice, Way, choose
 from alert_router.enrich.fill import Filling, filling
 from alert_router.enrich.gather import enrich
 from alert_router.enrich.placeholder import AlertLabels
 
-__all__ = ["AlertLabels", "Choice", "Filling", "choose", "enrich", "filling"]
+__all__ = [
+    "ANNOTATIONS",
+    "AlertLabels",
+    "Choice",
+    "Filling",
+    "Way",
+    "choose",
+    "enrich",
+    "filling",
+]

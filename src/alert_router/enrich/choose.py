@@ -13,7 +13,7 @@ from alert_router.runbook.model import Runbook
 
 Way = Literal["table", "annotation", "name", "default", "none"]
 
-_ANNOTATIONS = ("runbook", "runbook_url")
+ANNOTATIONS = ("runbook", "runbook_url")  # the first that leads to a runbook counts
 _SHOWN = 5
 
 
@@ -67,7 +67,7 @@ def choose(alert: Alert, table: Table, catalogue: Runbooks, default: str | None)
         wanted = table.entries[entry].runbook
         if wanted is None or _usable(wanted, catalogue, "the runbook table", problems):
             return Choice(wanted, "table", entry)
-    for annotation in _ANNOTATIONS:
+    for annotation in ANNOTATIONS:
         reference = alert.annotations.get(annotation, "")
         if reference:
             origin = f"its annotation {annotation}"
