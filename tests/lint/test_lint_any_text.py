@@ -11,11 +11,11 @@ from alert_router.lint import SEVERITIES, bash, shell
 from tests.lint.kit import linted
 
 BLOCKS = """\
-# A|## Mitigation|## Detection|### x|1. do|- [ ] it|> [!WARNING]|```bash|```|~~~|```promql
-```console|   ```sh|$ ls )|rm -rf /|kubectl delete pod x|kubectl logs <pod> -n $ns|{{ .Labels.pod }}|`${x}`
-[a](b.md#c)|[a][b]|<pod-name>|<details>|<pre>TODO|&lt;x&gt;|\\<x\\>|TODO|password: a8Kd92mQx71Zp
-**Severity:** bad|up{a=~'$x'|DROP TABLE x|# TODO: x|-----BEGIN PRIVATE KEY-----|é|***|===|---
-last_updated: 2020-02-30|    indented TODO|   1. [x](#y)"""
+# A|## Mitigation|## Detection|### x|1. do|- [ ] it|> [!WARNING]|```bash|```|~~~|   1. [x](#y)
+```promql|```console|   ```sh|$ ls )|rm -rf /|kubectl delete pod x|{{ .Labels.pod }}|`${x}`
+kubectl logs <pod> -n $ns|[a](b.md#c)|[a][b]|<pod-name>|<details>|<pre>TODO|&lt;x&gt;|\\<x\\>
+TODO|password: a8Kd92mQx71Zp|**Severity:** bad|up{a=~'$x'|DROP TABLE x|# TODO: x|é|***|===|---
+-----BEGIN PRIVATE KEY-----|last_updated: 2020-02-30|    indented TODO"""
 PIECES = [piece for line in BLOCKS.split("\n") for piece in line.split("|")]
 PIECES += [
     "| a | b |\n|---|---|",

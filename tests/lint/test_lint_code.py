@@ -41,6 +41,8 @@ def test_what_bash_cannot_parse_has_its_place(tmp_path, text, message, at):
         "rm !(keep)",
         "$ kubectl get pods\nNAME  READY (1/1)\n$ ls",
         "# it's a comment\nls",
+        "[root@db ~]# kubectl get pods\nNAME READY (1/1)",
+        "root@db:/home# patronictl list\n+ Cluster: (1) --+",
     ],
 )
 def test_shell_with_places_for_words_and_sessions_is_shell(tmp_path, text):
@@ -118,6 +120,17 @@ def test_the_query_of_several_that_does_not_parse_is_named(tmp_path):
     [problem] = [p for p in problems if p.code == "runbook-promql-syntax"]
     assert pointed_at(problem) == "rate(errors[5m]"
     assert problem.place.line == 10
+
+
+def test_of_queries_on_lines_of_their_own_the_wrong_one_is_named(tmp_path):
+    problems = linted(tmp_path, fence("up == 0\nrate(errors[5m)\nsum(up)", "promql"))
+    assert [line for line, _, _ in found(problems, "runbook-promql-syntax")] == [9]
+
+
+def test_what_follows_an_unclosed_fence_is_not_read_as_its_language(tmp_path):
+    text = "# A\n\n```promql\nup\n\n## Mitigation\n\nIt's (here).\n"
+    assert [p.code for p in linted(tmp_path, text)][:1] == ["runbook-missing-section"]
+    assert found(linted(tmp_path, text), "runbook-promql-syntax") == []
 
 
 def test_deep_queries_are_left_alone(tmp_path):

@@ -74,6 +74,11 @@ def test_words_to_fill_in_by_hand_are_told_once_each(tmp_path):
     ]
 
 
+def test_words_in_the_output_of_a_session_are_nobodys_to_fill_in(tmp_path):
+    text = fence("$ kubectl get nodes\nnode-1  Ready  <none>")
+    assert found(linted(tmp_path, text), "runbook-placeholder-by-hand") == []
+
+
 @pytest.mark.parametrize("text", ["sort <in >out", "a <b> c.txt x", "cat <<EOF\nx\nEOF", "ls <(a)"])
 def test_redirections_are_no_words_to_fill_in(tmp_path, text):
     problems = found(linted(tmp_path, fence(text)), "runbook-placeholder-by-hand")

@@ -97,6 +97,7 @@ def test_a_destructive_command_wants_a_warning(tmp_path, command, language, word
         ("kubectl get pods  # then kubectl delete pod", "bash"),
         ("DELETE FROM schemas WHERE id = 3;", "sql"),
         ("-- DROP TABLE schemas", "sql"),
+        ("DELETE FROM schemas\n  WHERE id = 3;", "sql"),
         ("kubectl delete pod api-0", "text"),
         ("kubectl scale deploy/api --replicas=05", "bash"),
         ("docker run --rm -v /:/x busybox", "bash"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from alert_router.enrich.shell import SHELL_LANGUAGES
 from alert_router.lint import codes
-from alert_router.lint.fences import ANGLE
+from alert_router.lint.fences import ANGLE, commands
 from alert_router.lint.page import Page
 from alert_router.markdown import CodeSpan
 from alert_router.problem import Problem
@@ -40,7 +40,8 @@ def _by_hand(page: Page) -> Iterator[Problem]:
         (match, code)
         for code in page.codes
         if code.language in SHELL_LANGUAGES
-        for match in ANGLE.finditer(code.text)
+        for start, end in commands(code)
+        for match in ANGLE.finditer(code.text, start, end)
         if match["name"].lower() not in _ELEMENTS
     ]
     times = Counter(match[0] for match, _ in found)

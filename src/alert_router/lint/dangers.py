@@ -85,10 +85,17 @@ def dangers(code: Code) -> Iterator[Danger]:
                 Danger(name, start + at + match.start(group), start + at + match.end())
                 for name, pattern in _PATTERNS
                 if (match := pattern.search(text))
+                and not (name.endswith("WHERE") and _goes_on(code.text, start + at + match.start()))
                 for group in ("at" if "at" in pattern.groupindex else 0,)
             ]
             if found:  # one word of it is enough
                 yield min(found, key=lambda danger: danger.start)
+
+
+def _goes_on(text: str, start: int) -> bool:
+    """Whether a statement has its WHERE on a line of its own."""
+    end = text.find(";", start)
+    return re.search(r"\bWHERE\b", text[start : end if end >= 0 else None], re.I) is not None
 
 
 _SPLIT = re.compile(

@@ -7,11 +7,12 @@ from alert_router.markdown import Code
 
 # A fence called `bash` is often a session: what stands behind the prompts is bash, and the rest
 # is output.
-_PROMPT = re.compile(r"^[ \t]*[$%][ \t]+(?=\S)", re.MULTILINE)
+_HOST = r"\[[^\]\n]{1,60}\]|[\w.-]+@[\w.-]+(?:[: ][^\s$#%]{0,60})?|[a-z][\w.-]*"
+_PROMPT = re.compile(rf"^[ \t]*(?:[$%]|(?:{_HOST})[$#%])[ \t]+(?=\S)", re.MULTILINE)
 
 # `<pod-name>`, `<POD NAME>`, `<ns/pod>`: no redirection has its file right behind the `<` and a
 # `>` right behind that.
-ANGLE = re.compile(r"(?<![<\w&$])<(?P<name>[A-Za-z](?:[\w .:/|-]{0,60}[\w.:/])?)>(?![>&])")
+ANGLE = re.compile(r"(?<![<\w&$])<(?P<name>[A-Za-z](?:[\w .,:/|()'-]{0,60}[\w.:/)])?)>(?![>&])")
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{0,100}\}\}")
 
 

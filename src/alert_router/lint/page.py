@@ -56,6 +56,13 @@ class Page:
         """Its code blocks."""
         return tuple(codes(self.runbook.blocks))
 
+    @property
+    def parsable(self) -> tuple[Code, ...]:
+        """Its code blocks, if each ends where it should: with one fence too few, code and prose
+        may have changed places from anywhere on."""
+        found = (problem.code for problem in self.runbook.problems)
+        return () if "runbook-unclosed-fence" in found else self.codes
+
     @cached_property
     def lines(self) -> list[str]:
         """The lines without their ends."""

@@ -30,7 +30,7 @@ _SAYS_NOTHING = "invalid promql query"
 
 def check(page: Page) -> Iterator[Problem]:
     """Everything about the PromQL fences of one runbook."""
-    for code in page.codes:
+    for code in page.parsable:
         if code.language != "promql" or len(code.text) > _LONGEST:
             continue
         for offset, why in wrong(code.text):
@@ -47,31 +47,38 @@ def check(page: Page) -> Iterator[Problem]:
 
 @lru_cache(maxsize=4096)
 def wrong(text: str) -> tuple[tuple[int, str], ...]:
-    """The queries of a fence that do not parse: offset and reason. Several may stand in one,
-    set apart by blank lines or comments, or each on a line of its own."""
-    if _complaint(text) is None:
+    """The queries of a fence that do not parse: offset and reason. Several may stand in one, set
+    apart by blank lines or comments, or each on a line of its own: they do if at least half of
+    the parts are queries."""
+    whole = _complaint(text)
+    if whole is None:
         return ()
-    found = []
-    for start, chunk in _chunks(text):
-        why = _complaint(chunk)
-        if why is not None and not _line_by_line(chunk):
-            found.append((start + len(chunk) - len(chunk.lstrip()), why))
-    return tuple(found)
+    for pieces in (_chunks(text), _lines(text)):
+        judged = [(at, _complaint(piece)) for at, piece in pieces]
+        bad = tuple((at, why) for at, why in judged if why is not None)
+        if 2 * len(bad) <= len(judged):
+            return bad
+    return ((len(text) - len(text.lstrip()), whole),)
 
 
 def _chunks(text: str) -> Iterator[tuple[int, str]]:
     at = 0
     for match in _BETWEEN.finditer(text):
-        if text[at : match.start()].strip():
-            yield at, text[at : match.start()]
+        yield from _piece(at, text[at : match.start()])
         at = match.end()
-    if text[at:].strip():
-        yield at, text[at:]
+    yield from _piece(at, text[at:])
 
 
-def _line_by_line(chunk: str) -> bool:
-    lines = [line for line in chunk.split("\n") if line.strip()]
-    return len(lines) > 1 and all(_complaint(line) is None for line in lines)
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    at = 0
+    for line in text.split("\n"):
+        yield from _piece(at, line)
+        at += len(line) + 1
+
+
+def _piece(at: int, text: str) -> Iterator[tuple[int, str]]:
+    if text.strip() and not text.strip().startswith("#"):
+        yield at + len(text) - len(text.lstrip()), text.strip()
 
 
 def _complaint(text: str) -> str | None:

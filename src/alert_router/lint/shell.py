@@ -53,7 +53,7 @@ def check(pages: Sequence[Page]) -> Iterator[Problem]:
 
 
 def _pieces(page: Page) -> Iterator[Piece]:
-    for code in page.codes:
+    for code in page.parsable:
         if code.language in _BASH:
             for start, end in fences.commands(code):
                 if end - start <= _LONGEST:
