@@ -80,6 +80,11 @@ class Metrics:
             "Notifications sent in a plainer form because the full one could not be made.",
             *by_destination,
         )
+        self.template_failures = self._counter(
+            "template_failures",
+            "Templates of notifiers that failed, so that the built-in words stood for them.",
+            *by_destination,
+        )
         self.folded = self._counter(
             "folded_groups",
             "Accepted groups told within a newer group's notification.",

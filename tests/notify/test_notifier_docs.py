@@ -25,7 +25,7 @@ def page(name):
 
 
 def test_there_is_a_page_for_each_notifier_and_a_row_in_the_list():
-    assert {path.stem for path in PAGES.glob("*.md")} == {*TYPES, "README"}
+    assert {path.stem for path in PAGES.glob("*.md")} == {*TYPES, "README", "templates"}
     assert set(re.findall(r"^\| \[`(\w+)`\]\(\1\.md\)", page("README"), re.MULTILINE)) == set(TYPES)
 
 

@@ -138,6 +138,7 @@ def _preview(claim: Claim, notifier: Notifier, snapshot: Snapshot) -> Preview:
     if not group.firing and not notifier.send_resolved:
         return Preview(claim.destination, notifier, None)
     notification = attempt.write(claim, group, notifier, snapshot.desk)
+    notification, _ = attempt.word(notification, notifier)
     payload, _ = attempt.render(notification, notifier, attempt.most_detail(claim))
     return Preview(claim.destination, notifier, payload)
 

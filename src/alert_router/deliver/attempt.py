@@ -17,6 +17,7 @@ from alert_router.alert import Alert, AlertGroup
 from alert_router.enrich import Choice, enrich
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
+from alert_router.notify.template import TemplateError
 from alert_router.outbox.base import Claim
 from alert_router.runbook.model import Runbook
 from alert_router.severity import STANDARD, Scale
@@ -71,6 +72,24 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
         log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
         note = "The runbooks could not be added: see the router's log."
         return replace(bare, notes=(note,))
+
+
+def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
+    """The notification with the words of the notifier's own templates, and how many of these
+    failed: for those the built-in words stay."""
+    title, message, errors = "", None, {}
+    try:
+        title = notifier.title.line(notification) if notifier.title else ""
+    except TemplateError as error:
+        errors["title"] = str(error)
+    try:
+        message = notifier.template.blocks(notification) if notifier.template else None
+    except TemplateError as error:
+        errors["template"] = str(error)
+    if errors:
+        names = {"id": notification.id, "notifier": notifier.identity}
+        log.warning("a template failed; the built-in words stand for it", **names, **errors)
+    return replace(notification, title=title, message=message), len(errors)
 
 
 def most_detail(claim: Claim) -> Detail:

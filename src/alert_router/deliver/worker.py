@@ -158,6 +158,9 @@ class DestinationLoop:
         if not group.firing and not self.notifier.send_resolved:
             return Settlement(Verdict.DROPPED, now, reason="send_resolved"), 0.0
         notification = attempt.write(claim, group, self.notifier, self.lines.desk())
+        notification, failed = attempt.word(notification, self.notifier)
+        if failed:
+            self.lines.metrics.template_failures.labels(*self._labels()).inc(failed)
         try:
             payload, detail = attempt.render(
                 notification, self.notifier, attempt.most_detail(claim)

@@ -17,6 +17,7 @@ from alert_router.duration import Duration
 from alert_router.notification import Detail, Notification
 from alert_router.notify.guard import EVERYWHERE, Guard
 from alert_router.notify.secrets import fold_files
+from alert_router.notify.template import TemplateField
 from alert_router.secret import Secret, SecretUnavailable
 
 
@@ -101,6 +102,8 @@ class Notifier(BaseModel, ABC):
     timeout: Duration = Field(10.0, gt=0, le=300, description="for one attempt")
     firing_sections: tuple[str, ...] = ("Detection", "Mitigation")
     resolved_sections: tuple[str, ...] = ("Verification", "Post-Incident")
+    title: TemplateField | None = None
+    template: TemplateField | None = None
 
     @abstractmethod
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> Any:

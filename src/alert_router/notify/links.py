@@ -39,8 +39,9 @@ def silence(alertmanager: str, labels: Mapping[str, str]) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Whether a browser goes there: http or https, with a host, and not absurdly long."""
-    if len(url) > _LONGEST:
+    """Whether a browser goes there: http or https, with a host, no space or control character,
+    and not absurdly long."""
+    if len(url) > _LONGEST or not url.isprintable() or " " in url:
         return False
     try:
         parts = urlsplit(url)

@@ -56,6 +56,10 @@ class WebhookNotifier(HttpNotifier):
             "resent": notification.resent,
             "notes": notification.notes,
         }
+        if notification.title:
+            body["alert_router"]["title"] = notification.title
+        if notification.message is not None:
+            body["alert_router"]["message"] = to_text(notification.message)
         return to_json(body)
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:

@@ -1,0 +1,143 @@
+"""A template of a notifier's: words of ours with values of alerts in them.
+
+A value never meets a parser: while the template runs a token stands for it, and only in the
+finished tree of blocks is the token replaced. So no value can format, link or end anything.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from alert_router.markdown import Block, parse
+from alert_router.markdown.rewrite import Rewrite
+from alert_router.notification import Notification
+from alert_router.notify.links import is_web
+from alert_router.notify.template.context import context
+from alert_router.notify.template.environment import (
+    MAX_SIZE,
+    Environment,
+    Steps,
+    TooMuch,
+    refuse_unwanted,
+)
+
+# Private use characters around a number: neither Markdown nor any alert means something by them.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_TOKEN = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+_MAX_TITLE = 300  # characters
+_MAX_VALUES = 4 * MAX_SIZE  # characters of all values together
+
+
+class TemplateError(Exception):
+    """A template that cannot be compiled, or failed on a notification; the text says where and
+    why, and holds no value of an alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template, compiled. Compiling raises TemplateError."""
+
+    source: str
+    _compiled: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        environment = Environment(_finalize)
+        try:
+            tree = environment.parse(self.source)
+            unwanted = refuse_unwanted(tree)
+            if unwanted:
+                raise TemplateError(unwanted)
+            compiled = environment.from_string(tree)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"line {error.lineno}: {error.message}") from None
+        except jinja2.TemplateError as error:
+            raise TemplateError(str(error)) from None
+        object.__setattr__(self, "_compiled", compiled)
+
+    def line(self, notification: Notification) -> str:
+        """What it says, as one line of plain text. Raises TemplateError."""
+        text, values = self._run(notification)
+        whole = " ".join(_put(text, values).split())
+        if not whole:
+            raise TemplateError("it says nothing")
+        return whole if len(whole) <= _MAX_TITLE else whole[: _MAX_TITLE - 1] + "…"
+
+    def blocks(self, notification: Notification) -> tuple[Block, ...]:
+        """What it says, as Markdown's blocks. Raises TemplateError."""
+        text, values = self._run(notification)
+        found = parse(text)
+        if not found:
+            raise TemplateError("it says nothing")
+
+        return Rewrite(
+            text=lambda words: " ".join(_put(words, values).splitlines()),
+            code=lambda code: _put(code, values),
+            url=lambda url: _address(url, values),
+        ).blocks(found)
+
+    def _run(self, notification: Notification) -> tuple[str, list[str]]:
+        values: list[str] = []
+        try:
+            return _bounded(self._compiled, context(notification) | {_VALUES: values}), values
+        except (jinja2.TemplateError, TooMuch) as error:
+            raise TemplateError(_reason(error)) from None
+        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise TemplateError(type(error).__name__) from None
+
+
+_VALUES = "values of this run"  # no template can name it
+
+
+@jinja2.pass_context
+def _finalize(context: jinja2.runtime.Context, value: Any) -> str:
+    """The token that stands for a value until nothing is parsed any more."""
+    text = str(value)  # raises for what is undefined
+    if callable(value):
+        raise TypeError("a method is no text")
+    values: list[str] = context[_VALUES]
+    values.append(text.replace(_OPEN, "").replace(_CLOSE, ""))
+    if sum(map(len, values)) > _MAX_VALUES:
+        raise TooMuch(f"more than {_MAX_VALUES} characters of values")
+    return f"{_OPEN}{len(values) - 1}{_CLOSE}"
+
+
+def _bounded(compiled: jinja2.Template, data: dict[str, Any]) -> str:
+    """What a template makes, within bounds of steps and size."""
+    out: list[str] = []
+    size = 0
+    before = sys.gettrace()
+    sys.settrace(Steps())
+    try:
+        for chunk in compiled.generate(data):
+            size += len(chunk)
+            if size > MAX_SIZE:
+                raise TooMuch(f"more than {MAX_SIZE} characters")
+            out.append(chunk)
+    finally:
+        sys.settrace(before)
+    return "".join(out)
+
+
+def _put(text: str, values: list[str]) -> str:
+    """The text with its values in place of their tokens."""
+    return _TOKEN.sub(lambda match: values[int(match[1])], text) if _OPEN in text else text
+
+
+def _address(written: str, values: list[str]) -> str:
+    """An address with its values: one that is a value from its beginning stays if a browser
+    goes there, within others a value is percent-encoded."""
+    whole = _TOKEN.match(written)
+    if whole is not None:
+        address = _put(whole[0], values)
+        return address if whole.end() == len(written) and is_web(address) else ""
+    return _TOKEN.sub(
+        lambda match: quote(_put(match[0], values), safe="", errors="replace"), written
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
