@@ -50,7 +50,7 @@ def _grouped(alerts: Sequence[AlertCoverage]) -> Iterator[tuple[str, list[AlertC
 
 
 def _lines(alerts: Sequence[AlertCoverage], routing: Routing) -> Iterator[Text]:
-    rows = [_cells(alert, routing) for alert in alerts]
+    rows = [_cells(alert) for alert in alerts]
     widths = [max(len(row[at]) for row in rows) for at in range(4)]
     for alert, row in zip(alerts, rows, strict=True):
         number, name, severity, runbook = (
@@ -70,7 +70,7 @@ def _lines(alerts: Sequence[AlertCoverage], routing: Routing) -> Iterator[Text]:
             yield join("      ", (note, "yellow"))
 
 
-def _cells(alert: AlertCoverage, routing: Routing) -> tuple[str, str, str, str]:
+def _cells(alert: AlertCoverage) -> tuple[str, str, str, str]:
     return (
         str(alert.rule.place.line),
         clean(alert.rule.name),
