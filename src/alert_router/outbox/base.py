@@ -5,9 +5,12 @@ decides nothing about retries: it does what a Settlement says.
 """
 
 import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from alert_router.outbox.observed import Observation
 
 
 class StoreUnavailable(Exception):
@@ -221,6 +224,19 @@ class Outbox(Protocol):
         """Delete at most `limit` rows that are settled that long, with the groups and lanes that
         go with them; how many went, so that 0 means done. What is remembered of a group goes
         later than its deliveries: its last word by a day, its message's reference by a week."""
+        ...
+
+    async def observe(self, observations: Sequence[Observation]) -> None:
+        """Add to the tallies; once a day has MOST_A_DAY of them, new names to those of OTHERS.
+        A short transaction where the observations are few."""
+        ...
+
+    async def observed(self, day: int) -> builtins.list[Observation]:
+        """The tallies of one day: one for each alert name, runbook and way."""
+        ...
+
+    async def forget_observed(self, *, before_day: int, limit: int) -> int:
+        """Delete at most `limit` tallies of earlier days; how many went."""
         ...
 
     async def close(self) -> None:

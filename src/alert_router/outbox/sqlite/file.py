@@ -129,11 +129,11 @@ def prepare(connection: sqlite3.Connection, path: Path, *, may_change: bool) -> 
             f"the store {path} is of an older version: start the service once, which brings it "
             "up to date"
         )
-    for number, script in enumerate(MIGRATIONS[version:], version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;{script};PRAGMA application_id = {_APPLICATION};"
-            f"PRAGMA user_version = {number};COMMIT;"
-        )
+    scripts = ";".join(MIGRATIONS[version:])
+    connection.executescript(
+        f"BEGIN IMMEDIATE;{scripts};PRAGMA application_id = {_APPLICATION};"
+        f"PRAGMA user_version = {len(MIGRATIONS)};COMMIT;"
+    )
 
 
 def truncate_wal(run: Callable[[str], sqlite3.Cursor]) -> None:

@@ -1,11 +1,11 @@
 """The store's public face: each method one operation on the writer's thread.
 
-What the operations do is in `accept`, `claim`, `settle`, `letters` and `upkeep`.
+What the operations do is in `accept`, `claim`, `settle`, `letters`, `upkeep` and `observed`.
 """
 
 import sqlite3
 from builtins import list as List  # noqa: N812 (the class has a method of that name)
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from alert_router.outbox.base import (
@@ -19,7 +19,8 @@ from alert_router.outbox.base import (
     State,
     StoreUnavailable,
 )
-from alert_router.outbox.sqlite import file, letters, upkeep
+from alert_router.outbox.observed import Observation
+from alert_router.outbox.sqlite import file, letters, observed, upkeep
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.claim import claim
 from alert_router.outbox.sqlite.ids import webhook_id
@@ -145,6 +146,18 @@ class SqliteOutbox:
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """As `Outbox.prune`."""
         return await self._run(upkeep.prune, delivered_before, dead_before, limit)
+
+    async def observe(self, observations: Sequence[Observation]) -> None:
+        """As `Outbox.observe`."""
+        await self._run(observed.observe, observations)
+
+    async def observed(self, day: int) -> List[Observation]:
+        """As `Outbox.observed`."""
+        return await self._run(observed.observed, day)
+
+    async def forget_observed(self, *, before_day: int, limit: int) -> int:
+        """As `Outbox.forget_observed`."""
+        return await self._run(observed.forget, before_day, limit)
 
     async def close(self) -> None:
         """As `Outbox.close`."""

@@ -201,3 +201,21 @@ UPDATE lane SET reference = NULL WHERE id = ?;
 -- name: drop_empty_lane
 DELETE FROM lane WHERE id = ? AND phase = 0
     AND NOT EXISTS (SELECT 1 FROM delivery WHERE lane = lane.id);
+
+-- name: add_to_observed
+UPDATE observed SET received = received + ?, woken = woken + ?, seen_at = max(seen_at, ?)
+WHERE day = ? AND alert = ? AND runbook = ? AND way = ?;
+
+-- name: begin_observed
+INSERT INTO observed (received, woken, seen_at, day, alert, runbook, way)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: tallies_on
+SELECT count(*) FROM observed WHERE day = ?;
+
+-- name: observed_on
+SELECT day, alert, runbook, way, received, woken, seen_at FROM observed WHERE day = ?;
+
+-- name: forget_observed
+DELETE FROM observed WHERE (day, alert, runbook, way) IN (
+    SELECT day, alert, runbook, way FROM observed WHERE day < ? ORDER BY day LIMIT ?);

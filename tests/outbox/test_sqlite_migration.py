@@ -1,0 +1,85 @@
+"""A store of an earlier version is brought up to date, and nothing in it is lost."""
+
+import sqlite3
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from alert_router.outbox.base import State, StoreUnavailable
+from alert_router.outbox.observed import Observation
+from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.sqlite.queries import MIGRATIONS
+from tests.outbox.kit import NOW, B, group, names, put, take
+
+EARLIER = Path(__file__).parent / "store-1.sql"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store as the program of version 1 left it."""
+    path = tmp_path / "alert-router.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.executescript(EARLIER.read_text(encoding="utf-8"))
+    return path
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as raw:
+        return raw.execute("PRAGMA user_version").fetchone()[0]
+
+
+async def test_the_service_brings_an_earlier_store_up_to_date_and_carries_on(path):
+    assert version(path) == 1
+    outbox = SqliteOutbox.open(path)
+    assert {(row.group, row.destination.notifier): row.state for row in await outbox.list()} == {
+        ("delivered", "slack"): State.DELIVERED,
+        ("waiting", "slack"): State.WAITING,
+        ("waiting", "webhook"): State.WAITING,
+        ("dead", "webhook"): State.DEAD,
+    }
+    assert [names(claim) for claim in await take(outbox, B)] == [["waiting"]]
+    await put(outbox, group("new", lane="a"))
+    assert [claim.reference for claim in await take(outbox) if names(claim) == ["new"]] == [
+        "message-1"
+    ]
+    seen = Observation(1, "RedisDown", "", "none", 1, 0, NOW)
+    await outbox.observe([seen])
+    assert await outbox.observed(1) == [seen]
+    await outbox.close()
+    assert version(path) == len(MIGRATIONS)
+
+
+async def test_an_updated_store_has_the_tables_of_a_new_one(path, tmp_path):
+    def tables(of: Path) -> dict[str, str]:
+        with closing(sqlite3.connect(of)) as raw:
+            found = raw.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
+            # A table made anew from a dump has quotes around its name, nothing else differs.
+            return {name: sql.replace('"', "") for name, sql in found}
+
+    new = tmp_path / "new.db"
+    for store in (path, new):
+        await SqliteOutbox.open(store).close()
+    assert tables(path) == tables(new)
+
+
+def test_a_command_leaves_an_earlier_store_to_the_service(path):
+    with pytest.raises(StoreUnavailable, match=r"older version: start the service once"):
+        SqliteOutbox.open(path, exclusive=False)
+    assert version(path) == 1
+
+
+async def test_an_update_that_fails_leaves_the_store_as_it_was(path):
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE TABLE observed (something TEXT)")
+    with pytest.raises(StoreUnavailable, match="cannot open the store"):
+        SqliteOutbox.open(path)
+    assert version(path) == 1
+
+
+def test_the_scripts_of_versions_in_use_never_change():
+    """A store made by the script of its day would lack whatever is added to it later: what is
+    new goes into a script of its own."""
+    digests = [sha256(script.encode()).hexdigest()[:16] for script in MIGRATIONS]
+    assert digests == ["f3ba8a93ed2018b5", "4764fb6f2dc924ed"]
