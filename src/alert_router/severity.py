@@ -66,11 +66,13 @@ class Scale:
 
     def at_least(self, alert: Labelled, least: str) -> bool:
         """Whether an alert is as grave as `least`, a word or value of the scale. One whose
-        severity nobody named always is: what is unknown is told rather than lost."""
+        severity nobody named always is: what is unknown is told rather than lost. Raises
+        LookupError where `least` is none of the scale."""
+        most = self.grades.index(self.named(least))
         value = alert.labels.get(self.label, "").lower()
         if not any(value in grade.values for grade in self.grades):
             return True
-        return self.grades.index(self.grade(alert)) <= self.grades.index(self.named(least))
+        return self.grades.index(self.grade(alert)) <= most
 
     def named(self, name: str) -> Grade:
         """The grade that a word or a value names. Raises LookupError if there is none."""

@@ -80,6 +80,24 @@ async def test_a_destination_that_hangs_delays_no_other(tmp_path: Path) -> None:
             assert len(slow.requests) == 2  # its own limit of concurrent sends
 
 
+async def test_a_destination_is_sent_no_more_than_its_rate_and_critical_ones_first(
+    tmp_path: Path,
+) -> None:
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": destination.url, "rate_limit": "2/s"}
+        async with router(write_config(tmp_path, [notifier])) as process:
+            for severity in ("info", "warning", "critical"):
+                for number in range(3):
+                    key = f"{severity}{number}"
+                    await post(f"{process.url}/webhook", body(key=key, severity=severity))
+            await eventually(lambda: len(destination.requests) == 9, "all of them")
+        times = [request.at for request in destination.requests]
+        # Two may come at once; from then on one each half second, give or take a machine's noise.
+        assert times[-1] - times[0] >= 7 / 2 - 0.5
+        keys = [request.json["groupKey"] for request in destination.requests]
+        assert keys.index("critical2") < keys.index("info2")
+
+
 async def test_critical_lanes_go_first(tmp_path: Path) -> None:
     async with recorder() as destination:
         destination.answer = lambda request: web.Response(status=503)

@@ -28,20 +28,28 @@ from alert_router.cli.output import (
 from alert_router.config import default_config_path
 from alert_router.deliver import attempt
 from alert_router.deliver.fold import fold
+from alert_router.deliver.wanted import wanted
 from alert_router.notify import AnyNotifier, ConsoleNotifier, Notifier
 from alert_router.notify.terminal import write
 from alert_router.outbox.base import Claim, Destination, WaitingGroup
 from alert_router.pipeline import Source, to_store
 from alert_router.service.snapshot import Snapshot, read
 
+_UNWANTED = {
+    "send_resolved": "no resolved alerts (send_resolved: false)",
+    "min_severity": "nothing that minor (min_severity)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What one destination would be sent; `payload` is None where it would be sent nothing."""
+    """What one destination would be sent; `payload` is None where it would be sent nothing,
+    since the notifier's key `unwanted` leaves nothing."""
 
     destination: Destination
     notifier: Notifier
     payload: Any
+    unwanted: str = ""
 
 
 def _types() -> dict[str, type[Notifier]]:
@@ -134,9 +142,9 @@ def make(raw: bytes, snapshot: Snapshot, receiver: str, type_: str | None) -> li
 
 
 def _preview(claim: Claim, notifier: Notifier, snapshot: Snapshot) -> Preview:
-    group = fold(claim.groups)
-    if not group.firing and not notifier.send_resolved:
-        return Preview(claim.destination, notifier, None)
+    group = wanted(fold(claim.groups), notifier, snapshot.desk.scale)
+    if isinstance(group, str):
+        return Preview(claim.destination, notifier, None, group)
     notification = attempt.write(claim, group, notifier, snapshot.desk)
     notification, _ = attempt.word(notification, notifier)
     payload, _ = attempt.render(notification, notifier, attempt.most_detail(claim))
@@ -171,7 +179,8 @@ def _show(one: Preview) -> None:
     to = f"{one.destination.receiver}/{one.destination.notifier}"
     show(join(("── ", "dim"), (to, "bold"), f" ({one.notifier.type})", (" ──", "dim")))
     if one.payload is None:
-        show(join(("nothing: it wants no resolved alerts (send_resolved: false)", "dim")))
+        reason = _UNWANTED[one.unwanted]
+        show(join((f"nothing: it wants {reason}", "dim")))
     elif isinstance(one.notifier, ConsoleNotifier) and console().is_terminal:
         write(one.payload, one.notifier.timeout)
     else:

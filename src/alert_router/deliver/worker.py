@@ -17,7 +17,9 @@ import structlog
 from alert_router.deliver import attempt
 from alert_router.deliver.attempt import Desk
 from alert_router.deliver.fold import fold
+from alert_router.deliver.pace import Pace
 from alert_router.deliver.schedule import Schedule, decide, is_too_old
+from alert_router.deliver.wanted import wanted
 from alert_router.metrics import Metrics
 from alert_router.notification import Detail
 from alert_router.notify.base import (
@@ -71,6 +73,7 @@ class DestinationLoop:
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _due: list[float] = field(default_factory=list)
     _kept: int = 0
+    _pace: Pace | None = None
     _stopping: bool = False
 
     async def run(self) -> None:
@@ -103,6 +106,10 @@ class DestinationLoop:
         free = self.notifier.concurrency - len(self._running)
         if free <= 0 or self._kept:  # what was sent is written down before more is sent
             return False
+        if pace := self._paced():
+            free = min(free, pace.free(time.monotonic()))
+            if free <= 0:
+                return False
         claims = await self.lines.outbox.claim(
             self.destination,
             limit=free,
@@ -110,11 +117,22 @@ class DestinationLoop:
             lease=self.notifier.timeout + _LEASE_MARGIN,
             fold=self.notifier.fold,
         )
+        if pace:
+            pace.take(len(claims))
         for claim in claims:
             task = asyncio.create_task(self._work(claim))
             self._running.add(task)
             task.add_done_callback(self._done)
         return bool(claims)
+
+    def _paced(self) -> Pace | None:
+        """The pace to keep, begun anew where the configuration has another rate."""
+        rate = self.notifier.rate_limit
+        if rate is None:
+            self._pace = None
+        elif self._pace is None or self._pace.rate != rate:
+            self._pace = Pace(rate, time.monotonic())
+        return self._pace
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -125,6 +143,8 @@ class DestinationLoop:
         now = time.time()
         self._due = [due for due in self._due if due > now]
         pause = min([_POLL, *(due - now for due in self._due)])
+        if self._pace and (wait := self._pace.wait(time.monotonic())):
+            pause = wait  # nothing can be sent before, and something may be then
         try:
             async with asyncio.timeout(pause):
                 await self.wake.wait()
@@ -154,10 +174,11 @@ class DestinationLoop:
             return self._decide(
                 Failed(Reason.EXPIRED, "waited longer than max_age", Remedy.GIVE_UP), claim
             )
-        group = fold(claim.groups)
-        if not group.firing and not self.notifier.send_resolved:
-            return Settlement(Verdict.DROPPED, now, reason="send_resolved"), 0.0
-        notification = attempt.write(claim, group, self.notifier, self.lines.desk())
+        desk = self.lines.desk()
+        group = wanted(fold(claim.groups), self.notifier, desk.scale)
+        if isinstance(group, str):
+            return Settlement(Verdict.DROPPED, now, reason=group), 0.0
+        notification = attempt.write(claim, group, self.notifier, desk)
         notification, failed = attempt.word(notification, self.notifier)
         if failed:
             self.lines.metrics.template_failures.labels(*self._labels()).inc(failed)

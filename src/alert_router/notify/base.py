@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from alert_router.duration import Duration
 from alert_router.notification import Detail, Notification
 from alert_router.notify.guard import EVERYWHERE, Guard
+from alert_router.notify.rate import RateField
 from alert_router.notify.secrets import fold_files
 from alert_router.notify.template import TemplateField
 from alert_router.secret import Secret, SecretUnavailable
@@ -97,6 +98,8 @@ class Notifier(BaseModel, ABC):
     type: str
     name: str = ""
     send_resolved: bool = True
+    min_severity: str = ""
+    rate_limit: RateField | None = None
     fold: bool = True
     concurrency: int = Field(4, ge=1, le=256)
     timeout: Duration = Field(10.0, gt=0, le=300, description="for one attempt")

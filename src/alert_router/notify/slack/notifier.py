@@ -13,6 +13,7 @@ from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.http import Dialect
 from alert_router.notify.overhttp import HttpNotifier
+from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
 from alert_router.notify.slack import api
 from alert_router.notify.slack.message import change, message
@@ -32,6 +33,7 @@ class SlackNotifier(HttpNotifier):
     """
 
     type: Literal["slack"] = "slack"
+    rate_limit: RateField | None = Rate(1, 1.0)  # a channel takes about one a second
     url: SecretField | None = None
     bot_token: SecretField | None = None
     channel: str = ""
