@@ -16,6 +16,7 @@ _MARKS = {
     "uncovered": ("✗", "bold red"),
     "none-wanted": ("-", "dim"),
 }
+_WIDEST = 48  # columns; the few that are longer push the rest of their own line
 _AGREEMENT = {"agrees": "dim", "templated": "dim", "depends": "dim"}
 
 
@@ -51,7 +52,7 @@ def _grouped(alerts: Sequence[AlertCoverage]) -> Iterator[tuple[str, list[AlertC
 
 def _lines(alerts: Sequence[AlertCoverage], routing: Routing) -> Iterator[Text]:
     rows = [_cells(alert) for alert in alerts]
-    widths = [max(len(row[at]) for row in rows) for at in range(4)]
+    widths = [min(max(len(row[at]) for row in rows), _WIDEST) for at in range(4)]
     for alert, row in zip(alerts, rows, strict=True):
         number, name, severity, runbook = (
             text.ljust(width) for text, width in zip(row, widths, strict=True)
