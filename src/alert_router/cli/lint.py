@@ -17,7 +17,11 @@ from alert_router.runbook import Catalogue
 
 @click.command("lint")
 @click.argument(
-    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "paths",
+    metavar="PATH...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
 )
 @click.option("--strict", is_flag=True, help="Warnings are findings too: exit 1.")
 @output_option

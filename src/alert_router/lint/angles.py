@@ -72,19 +72,18 @@ def _label(words: str) -> str:
 
 
 def _dropped(page: Page) -> Iterator[Problem]:
-    for prose in page.proses:
-        for spot in page.spots(prose, _TAG):
-            tag = spot.match[0]
-            if isinstance(spot.leaf, CodeSpan) or not spot.exact:
-                continue
-            if spot.match["name"].lower() in _ELEMENTS or f"</{spot.match['name']}" in page.text:
-                continue
-            if page.source(spot.line)[spot.column - 2 : spot.column - 1] == "\\":
-                continue
-            yield page.problem(
-                codes.DROPPED_TEXT,
-                f"Markdown takes `{tag}` for HTML: on a Git host it is not seen",
-                spot.line,
-                spot.column,
-                hint=f"Put it between backticks: `{tag}`.",
-            )
+    for spot in page.spots(_TAG, "<"):
+        tag = spot.match[0]
+        if isinstance(spot.leaf, CodeSpan) or not spot.exact:
+            continue
+        if spot.match["name"].lower() in _ELEMENTS or f"</{spot.match['name']}" in page.text:
+            continue
+        if page.source(spot.line)[spot.column - 2 : spot.column - 1] == "\\":
+            continue
+        yield page.problem(
+            codes.DROPPED_TEXT,
+            f"Markdown takes `{tag}` for HTML: on a Git host it is not seen",
+            spot.line,
+            spot.column,
+            hint=f"Put it between backticks: `{tag}`.",
+        )

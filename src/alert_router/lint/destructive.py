@@ -5,11 +5,12 @@ the first step, and in comments of the same fence.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from alert_router.lint import codes
 from alert_router.lint.dangers import dangers
 from alert_router.lint.page import Page
+from alert_router.lint.walk import codes as codes_of
 from alert_router.lint.walk import flat
 from alert_router.markdown import Block, Code, Heading, Paragraph, Table, plain
 from alert_router.problem import Problem
@@ -29,7 +30,7 @@ _COMMENT = re.compile(r"(?:^|[ \t])(?:#|--)[^\n]*", re.MULTILINE)
 
 def check(page: Page) -> Iterator[Problem]:
     """Every such command of one runbook, each kind once a step."""
-    if not any(next(dangers(code), None) for code in page.codes):
+    if not _dangerous(page.runbook.blocks):
         return
     blocks = page.runbook.blocks
     starts = [section.line for section in page.runbook.sections]
@@ -39,7 +40,14 @@ def check(page: Page) -> Iterator[Problem]:
         yield from _section(page, section)
 
 
+def _dangerous(blocks: Iterable[Block]) -> bool:
+    return any(next(dangers(code), None) is not None for code in codes_of(blocks))
+
+
 def _section(page: Page, section: Section) -> Iterator[Problem]:
+    parts = (section.intro, *(step.blocks for step in section.steps))
+    if not any(map(_dangerous, parts)):
+        return
     warned = _warns(plain(section.title))
     yield from _in(page, section.intro, warned)
     warned = warned or any(_warns_in(block) for block in flat(section.intro))

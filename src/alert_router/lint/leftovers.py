@@ -19,6 +19,10 @@ _WORDS = re.compile(
     r"|\binsert (?:your )?(?:text|description|content|details|link|command)s? here\b)"
     r"|(?<![\w\])])\[(?:\.\.\.|…)\](?![(\[])"
 )
+_SIGNS = (
+    *("todo", "fixme", "tbd", "tbc", "tba", "xxx", "lorem", "fill this", "fill me", "placeholder"),
+    *("coming soon", "work in progress", "to be ", "specific", " here", "[...]", "[…]"),
+)
 _COMMENTED = re.compile(
     r"(?:^|\s)(?:#|//|--)[^\n]*?\b(?P<word>TODO|FIXME|TBD|XXX)\b(?=[:\s(]|$)", re.MULTILINE
 )
@@ -26,10 +30,9 @@ _COMMENTED = re.compile(
 
 def check(page: Page) -> Iterator[Problem]:
     """Everything left over in one runbook's prose and in the comments of its code."""
-    for prose in page.proses:
-        for spot in page.spots(prose, _WORDS):
-            if not isinstance(spot.leaf, CodeSpan):
-                yield _problem(page, spot.match[0], spot.line, spot.column)
+    for spot in page.spots(_WORDS, *_SIGNS):
+        if not isinstance(spot.leaf, CodeSpan):
+            yield _problem(page, spot.match[0], spot.line, spot.column)
     for code in page.codes:
         for match in _COMMENTED.finditer(code.text):
             yield _problem(page, match["word"], *page.in_code(code, match.start("word")))

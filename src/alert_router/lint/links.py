@@ -60,12 +60,12 @@ def of_page(page: Page) -> Anchors:
 def check(page: Page, tree: Tree) -> Iterator[Problem]:
     """Everything about the links of one runbook."""
     own: Anchors | None = None
+    for spot in page.spots(_UNDEFINED, "]["):
+        if isinstance(spot.leaf, Text) and spot.exact:
+            message = f"the reference `{spot.match['ref']}` is not defined"
+            hint = f"Add a line `[{spot.match['ref']}]: URL`."
+            yield page.problem(codes.DEAD_LINK, message, spot.line, spot.column, hint=hint)
     for prose in page.proses:
-        for spot in page.spots(prose, _UNDEFINED):
-            if isinstance(spot.leaf, Text) and spot.exact:
-                message = f"the reference `{spot.match['ref']}` is not defined"
-                hint = f"Add a line `[{spot.match['ref']}]: URL`."
-                yield page.problem(codes.DEAD_LINK, message, spot.line, spot.column, hint=hint)
         for link in links(prose.spans):
             if not _ELSEWHERE.match(link.url) and not _FILLED.search(link.url):
                 own = own or of_page(page)

@@ -69,6 +69,11 @@ class Page:
         return self.text.split("\n")
 
     @cached_property
+    def lower(self) -> str:
+        """The text in lower case, for searching."""
+        return self.text.lower()
+
+    @cached_property
     def _starts(self) -> list[int]:
         starts = [0]
         for line in self.lines:
@@ -118,11 +123,15 @@ class Page:
         found = self.text.find(needle, self._starts[line - 1], end)
         return self.at(found) if found >= 0 else None
 
-    def spots(self, prose: Prose, pattern: re.Pattern[str]) -> Iterator[Spot]:
-        """The matches in the words and inline code of a piece of prose."""
-        found = list(leaves(prose.spans))
-        if any(pattern.search(leaf.text) for leaf in found):
-            yield from self._spots(prose, found, pattern)
+    def spots(self, pattern: re.Pattern[str], *signs: str) -> Iterator[Spot]:
+        """The matches in the words and inline code of all its prose. One of the signs, in lower
+        case, is in the source of whatever matches: they are quickly found, or not."""
+        there = [sign for sign in signs if sign in self.lower]
+        for prose in self.proses if there else ():
+            found = list(leaves(prose.spans))
+            words = " ".join(leaf.text for leaf in found).lower()
+            if any(sign in words for sign in there):
+                yield from self._spots(prose, found, pattern)
 
     def _spots(
         self, prose: Prose, found: list[Text | CodeSpan], pattern: re.Pattern[str]
@@ -137,14 +146,11 @@ class Page:
         for leaf in found:
             start = self.text.find(leaf.text, cursor, end)
             for match in pattern.finditer(leaf.text):
-                at = start + match.start() if start >= 0 else self._near(match[0], cursor, end)
+                at = start + match.start() if start >= 0 else self.text.find(match[0], cursor, end)
                 line, column = self.at(at) if at >= 0 else (prose.line, 0)
                 yield Spot(line, column, match, leaf, at >= 0)
             if start >= 0:
                 cursor = start + len(leaf.text)
-
-    def _near(self, text: str, cursor: int, end: int) -> int:
-        return self.text.find(text, cursor, end)
 
     def in_code(self, code: Code, offset: int) -> tuple[int, int]:
         """Line and column of an offset in a code block's text."""

@@ -38,9 +38,8 @@ def check(page: Page, carried: frozenset[str] | None, known: frozenset[str]) -> 
 
 
 def _nearly(page: Page) -> Iterator[Problem]:
-    for prose in page.proses:
-        for spot in page.spots(prose, _NEARLY):
-            yield _misspelt(page, spot.match, spot.line, spot.column)
+    for spot in page.spots(_NEARLY, "label"):
+        yield _misspelt(page, spot.match, spot.line, spot.column)
     for code in page.codes:
         if code.language not in _TEMPLATES:
             for match in _NEARLY.finditer(code.text):
@@ -104,10 +103,9 @@ def _in_query(page: Page, code: Code) -> Iterator[_Found]:
 
 
 def _in_prose(page: Page) -> Iterator[_Found]:
-    for prose in page.proses:
-        for spot in page.spots(prose, PLACEHOLDER):
-            name = name_of(spot.match)
-            explicit = spot.match["explicit"] is not None
-            # A variable in the prose is as a rule one of the commands', which are judged there.
-            if explicit or (name.islower() and not of_environment(name)):
-                yield name, spot.match[0], spot.line, spot.column
+    for spot in page.spots(PLACEHOLDER, "$"):
+        name = name_of(spot.match)
+        explicit = spot.match["explicit"] is not None
+        # A variable in the prose is as a rule one of the commands', which are judged there.
+        if explicit or (name.islower() and not of_environment(name)):
+            yield name, spot.match[0], spot.line, spot.column

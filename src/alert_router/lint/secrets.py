@@ -80,8 +80,7 @@ class Secret:
 def find(page: Page) -> list[Secret]:
     """The secrets of one runbook's file, code and comments included."""
     found: dict[tuple[int, int], Secret] = {}
-    whole = page.text.lower()
-    signs = [sign for sign in _SIGNS if sign in whole]
+    signs = [sign for sign in _SIGNS if sign in page.lower]
     for number, line in enumerate(page.lines if signs else (), 1):
         lower = line.lower()
         if any(sign in lower for sign in signs):
