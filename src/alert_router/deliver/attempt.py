@@ -52,6 +52,7 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
         external_url=desk.external_url,
         scale=desk.scale,
     )
+    notes = _told_instead(claim)
     try:
         enriched = enrich(
             group,
@@ -67,11 +68,20 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
             accepted_at=bare.accepted_at,
             resent=bare.resent,
         )
-        return replace(enriched, scale=desk.scale)
+        return replace(enriched, scale=desk.scale, notes=(*notes, *enriched.notes))
     except Exception:
         log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
         note = "The runbooks could not be added: see the router's log."
-        return replace(bare, notes=(note,))
+        return replace(bare, notes=(*notes, note))
+
+
+def _told_instead(claim: Claim) -> tuple[str, ...]:
+    """Whom this destination stands in for."""
+    origins = dict.fromkeys(group.instead_of for group in claim.groups if group.instead_of)
+    return tuple(
+        f"Told here since {origin.receiver}/{origin.notifier} takes nothing at present."
+        for origin in origins
+    )
 
 
 def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:

@@ -80,4 +80,5 @@ def _failed(
         reason=outcome.reason.value,
         message=outcome.message,
         smaller=smaller,
+        failing=outcome.remedy in (Remedy.RETRY, Remedy.HOLD),
     )

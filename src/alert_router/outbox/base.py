@@ -68,13 +68,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class WaitingGroup:
-    """One delivery of a claim: the accepted group and which alerts of it were routed here."""
+    """One delivery of a claim: the accepted group and which alerts of it were routed here, or,
+    `instead_of` here, to a destination that takes nothing."""
 
     delivery: int
     group: str
     body: bytes
     fingerprints: tuple[str, ...]
     accepted_at: float
+    instead_of: Destination | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What becomes of a claim. Times are unix seconds; `reason` is a word, `message` a sentence."""
+    """What becomes of a claim. Times are unix seconds; `reason` is a word, `message` a sentence.
+    `failing` says that it is the destination that takes nothing, whatever the message."""
 
     verdict: Verdict
     now: float
@@ -120,6 +123,7 @@ class Settlement:
     message: str = ""
     reference: str | None = None
     smaller: bool = False
+    failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +151,14 @@ class DeliveryRow:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits and what is dead for one destination, for metrics and `ready`. A dead letter
-    that was replayed counts no more."""
+    that was replayed counts no more. `failing_since`: it has taken nothing since then, unix
+    seconds."""
 
     destination: Destination
     waiting: int
     oldest_accepted_at: float | None
     dead: int
+    failing_since: float | None = None
 
 
 class Outbox(Protocol):
@@ -179,6 +185,19 @@ class Outbox(Protocol):
 
     async def pause(self, destination: Destination, until: float, reason: str) -> None:
         """No claims for the destination before `until`; kept over restarts; 0 resumes."""
+        ...
+
+    async def divert(
+        self,
+        destination: Destination,
+        to: tuple[Destination, ...],
+        *,
+        failing_before: float,
+        now: float,
+    ) -> int:
+        """Where the destination has taken nothing since `failing_before` or longer: have all that
+        waits for it told by the others too, each delivery once, and none that stands for another
+        itself; how many. What the others are told of anyway is not told twice."""
         ...
 
     async def backlog(self) -> builtins.list[Backlog]:

@@ -83,14 +83,15 @@ def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[Waitin
     most = MOST_ROWS if fold or again else 1
     values = (lane.id, lane.batch_end if again else _NO_END, most)
     groups: list[WaitingGroup] = []
-    for delivery, group, body, fingerprints, accepted_at in session.execute(
+    for delivery, group, body, fingerprints, accepted_at, origin in session.execute(
         _WAITING_IN_LANE, values
     ):
         room -= len(body)
         if groups and room < 0 and not again:
             break
         names = tuple(json.loads(fingerprints))
-        groups.append(WaitingGroup(delivery, group, body, names, accepted_at))
+        instead_of = session.named(origin) if origin is not None else None
+        groups.append(WaitingGroup(delivery, group, body, names, accepted_at, instead_of))
     return tuple(groups)
 
 

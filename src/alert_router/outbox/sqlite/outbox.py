@@ -1,6 +1,7 @@
 """The store's public face: each method one operation on the writer's thread.
 
-What the operations do is in `accept`, `claim`, `settle`, `letters`, `upkeep` and `observed`.
+What the operations do is in `accept`, `claim`, `settle`, `letters`, `divert`, `upkeep` and
+`observed`.
 """
 
 import sqlite3
@@ -23,6 +24,7 @@ from alert_router.outbox.observed import Observation
 from alert_router.outbox.sqlite import file, letters, observed, upkeep
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.claim import claim
+from alert_router.outbox.sqlite.divert import divert
 from alert_router.outbox.sqlite.ids import webhook_id
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import settle, void_leases
@@ -101,6 +103,21 @@ class SqliteOutbox:
     async def pause(self, destination: Destination, until: float, reason: str) -> None:
         """As `Outbox.pause`."""
         await self._run(upkeep.pause, destination, until, reason)
+
+    async def divert(
+        self,
+        destination: Destination,
+        to: tuple[Destination, ...],
+        *,
+        failing_before: float,
+        now: float,
+    ) -> int:
+        """As `Outbox.divert`; in short transactions as `expire`."""
+        done, last = 0, _BATCH
+        while last == _BATCH:
+            last = await self._run(divert, destination, to, failing_before, now, _BATCH)
+            done += last
+        return done
 
     async def backlog(self) -> List[Backlog]:
         """As `Outbox.backlog`."""

@@ -55,7 +55,7 @@ ORDER BY due_at LIMIT ?;
 SELECT min(priority) FROM lane WHERE destination = ? AND phase = 2 AND priority > ?;
 
 -- name: waiting_in_lane
-SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at
+SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at, d.diverted_from
 FROM delivery d JOIN alert_group g ON g.seq = d.alert_group
 WHERE d.lane = ? AND d.state = 0 AND d.id <= ? ORDER BY d.id LIMIT ?;
 
@@ -71,7 +71,36 @@ UPDATE lane SET phase = 1, leased = 0, fence = fence + 1, crashes = crashes + 1
 WHERE phase = 2 AND leased;
 
 -- name: lane_of_claim
-SELECT fence, leased, batch, batch_end, attempts FROM lane WHERE id = ?;
+SELECT fence, leased, batch, batch_end, attempts, destination FROM lane WHERE id = ?;
+
+-- name: destination_fails
+UPDATE destination SET failing_since = ? WHERE id = ? AND failing_since = 0;
+
+-- name: destination_takes
+UPDATE destination SET failing_since = 0 WHERE id = ? AND failing_since > 0;
+
+-- name: failing_since
+SELECT failing_since FROM destination WHERE id = ?;
+
+-- name: to_divert
+SELECT d.id, d.alert_group, d.priority, d.fingerprints, l.identity
+FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.state = 0 AND d.destination = ? AND NOT d.diverted AND d.diverted_from IS NULL
+ORDER BY d.accepted_at LIMIT ?;
+
+-- name: group_is_in_lane
+SELECT EXISTS (SELECT 1 FROM delivery WHERE alert_group = ? AND destination = ?);
+
+-- name: add_diverted
+INSERT INTO delivery
+    (lane, destination, alert_group, priority, accepted_at, fingerprints, diverted_from)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: mark_diverted
+UPDATE delivery SET diverted = 1 WHERE id = ?;
+
+-- name: destination_names
+SELECT receiver, notifier FROM destination WHERE id = ?;
 
 -- name: settle_batch
 UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
@@ -128,7 +157,8 @@ SELECT d.receiver, d.notifier,
     (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 0),
     (SELECT min(accepted_at) FROM delivery WHERE destination = d.id AND state = 0),
     (SELECT count(*) FROM delivery
-        WHERE destination = d.id AND state = 2 AND replayed_as IS NULL)
+        WHERE destination = d.id AND state = 2 AND replayed_as IS NULL),
+    d.failing_since
 FROM destination d ORDER BY d.receiver, d.notifier;
 
 -- name: rows

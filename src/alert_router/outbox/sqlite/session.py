@@ -15,6 +15,7 @@ from alert_router.outbox.sqlite.queries import query
 
 _FIND_DESTINATION = query("find_destination")
 _ADD_DESTINATION = query("add_destination")
+_DESTINATION_NAMES = query("destination_names")
 
 _WAL_LARGE = 64 * 1024 * 1024  # bytes
 
@@ -81,6 +82,11 @@ class Session:
             names = (destination.receiver, destination.notifier)
             key = self._destinations[destination] = self.insert(_ADD_DESTINATION, names)
         return key
+
+    def named(self, key: int) -> Destination:
+        """The destination of a key."""
+        receiver, notifier = self._run(_DESTINATION_NAMES, (key,)).fetchone()
+        return Destination(receiver, notifier)
 
     def begin(self) -> None:
         """Begin a transaction that may write; after trouble, on a new connection.

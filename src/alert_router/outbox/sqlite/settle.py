@@ -12,6 +12,8 @@ _LANE_TRIES_AGAIN = query("lane_tries_again")
 _LANE_RELEASED = query("lane_released")
 _LANE_SHRINKS = query("lane_shrinks")
 _BATCH_LEFT = query("batch_left")
+_DESTINATION_FAILS = query("destination_fails")
+_DESTINATION_TAKES = query("destination_takes")
 _VOID_LEASES = query("void_leases")
 
 DELIVERED, DEAD = 1, 2
@@ -23,11 +25,15 @@ def settle(session: Session, claim: Claim, settlement: Settlement) -> bool:
     row = session.execute(_LANE_OF_CLAIM, (claim.lane,)).fetchone()
     if row is None or row[0] != claim.fence:
         return False
-    _, leased, batch, batch_end, attempts = row
+    _, leased, batch, batch_end, attempts, destination = row
     if not leased:  # said before, and the answer was lost
         return True
     if batch != claim.id:  # another lane, which has taken the number of one that was pruned
         return False
+    if settlement.failing:
+        session.execute(_DESTINATION_FAILS, (settlement.now, destination))
+    elif settlement.verdict is Verdict.DELIVERED:
+        session.execute(_DESTINATION_TAKES, (destination,))
     if settlement.verdict in _FINAL:
         _finish(session, claim.lane, settlement, batch_end, attempts)
     elif settlement.verdict is Verdict.RELEASED:
