@@ -2,6 +2,19 @@
 
 import json
 
+import pytest
+
+from tests.checks.pages import runbook
+
+
+@pytest.fixture
+def router(router):
+    """With runbooks that nothing is wrong with."""
+    clean = runbook().replace("---\n\n", "alerts: none\n---\n\n", 1)
+    for name in ("redis-issues", "high-error-rate"):
+        router.write(f"runbooks/alerts/{name}.md", clean)
+    return router
+
 
 def test_a_good_configuration_passes_with_a_summary(router):
     result = router.run("check")

@@ -111,7 +111,7 @@ config/main.yaml:1:1: error: unknown key `receviers` [config-unknown-key]
 config/main.yaml:1:1: error: unknown key `qqq` [config-unknown-key]
   1 | qqq: 1
     | ^
-  known here: http, storage, runbooks, routing, delivery, severities, receivers, log""",
+  known here: http, storage, runbooks, routing, delivery, severities, receivers, log, checks""",
     "log: {}\n": """\
 config/main.yaml:1:1: error: `receivers` is missing [config-missing-key]
   1 | log: {}
@@ -425,7 +425,8 @@ def test_a_key_named_like_the_type_is_found_where_it_stands(at):
 def test_the_file_of_a_secret_is_known_by_name(at):
     text = shown(at, SLACK + "        url_flie: a\n")
     assert "did you mean `url_file`?" in text
-    assert "`url` or `url_file` is missing" in shown(at, SLACK)
+    webhook = MAIN + "      - type: webhook\n"
+    assert "`url` or `url_file` is missing" in shown(at, webhook)
 
 
 def test_an_unused_receiver_is_told_but_no_error(at):
@@ -471,9 +472,11 @@ def test_unknown_runbooks_are_found_by_cross_check(at):
     problems = cross_check(loaded, Catalogue.load(loaded.config.runbooks.path, None))
     assert [problem.show() for problem in problems] == [
         "config/routing.yaml:5:30: error: there is no runbook `alerts/redis-isues` "
-        "[routing-unknown-runbook]\n  did you mean `alerts/redis-issues`?",
+        "[routing-unknown-runbook]\n  5 |   - {matchers: a=b, runbook: alerts/redis-isues}\n"
+        "    |                              ^\n  did you mean `alerts/redis-issues`?",
         "config/routing.yaml:3:18: error: there is no runbook `alerts/redis-issues.md` "
-        "[routing-unknown-runbook]\n  write it as its path without .md: alerts/redis-issues",
+        "[routing-unknown-runbook]\n  3 | default_runbook: alerts/redis-issues.md\n"
+        "    |                  ^\n  write it as its path without .md: alerts/redis-issues",
     ]
 
 

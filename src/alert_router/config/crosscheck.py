@@ -1,17 +1,17 @@
 """What single values cannot tell: names given twice, receivers unused, secrets plain or missing.
 
-What one file names in another is for `load`.
+What one file names in another is for `load`, which codes there are `known`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from alert_router.config import codes
+from alert_router.config import codes, known
 from alert_router.config.model import Config
 from alert_router.document import Document, Entry, Fields, Location, Text, children
-from alert_router.document.mask import clip
-from alert_router.problem import Place, Problem, Severity
+from alert_router.document.mask import clip, is_secret
+from alert_router.problem import Place, Problem, Severity, did_you_mean
 from alert_router.secret import Secret
 
 
@@ -75,6 +75,8 @@ def plain_secrets(main: Document, config: Config) -> Iterator[Problem]:
         key = location[-1]
         message = f"`{key}` holds a secret in plain text"
         hint = f"put it into a file and write `{key}_file`, or write ${{VARIABLE}}"
+        if location[-2:-1] == ("headers",):
+            hint = "write ${VARIABLE}, the name of an environment variable"
         yield main.problem(
             codes.SECRET_IN_PLAIN, message, place, hint=hint, severity=Severity.WARNING
         )
@@ -82,7 +84,12 @@ def plain_secrets(main: Document, config: Config) -> Iterator[Problem]:
 
 def _plain(value: object, location: Location) -> Iterator[Location]:
     if isinstance(value, Secret) and value.plain is not None:
-        yield location
+        if location[-1] != "proxy" or "@" in value.plain:  # most proxies have no password
+            yield location
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if is_secret(str(key)):
+                yield from _plain(item, (*location, str(key)))
     elif isinstance(value, BaseModel):
         for name, info in type(value).model_fields.items():
             yield from _plain(getattr(value, name), (*location, info.alias or name))
@@ -108,4 +115,19 @@ def unreadable_secrets(main: Document, config: Config) -> Iterator[Problem]:
                 hint = "nobody is let in until it is there"
             yield main.problem(
                 codes.SECRET_UNREADABLE, sentence, node.place, hint=hint, severity=Severity.WARNING
+            )
+
+
+def unknown_codes(main: Document) -> Iterator[Problem]:
+    """Severities set for codes that there are not: a warning, since codes come and go."""
+    checks = main.root.get("checks")
+    severity = checks.get("severity") if isinstance(checks, Fields) else None
+    for entry in severity.entries.values() if isinstance(severity, Fields) else ():
+        if entry.key not in known.SEVERITIES:
+            yield main.problem(
+                codes.UNKNOWN_CODE,
+                f"there is no code `{clip(entry.key)}`",
+                entry.place,
+                hint=did_you_mean(entry.key, list(known.SEVERITIES), "docs/checks lists them all"),
+                severity=Severity.WARNING,
             )

@@ -13,6 +13,7 @@ from alert_router.config.crosscheck import (
     defined_receivers,
     name_problems,
     plain_secrets,
+    unknown_codes,
     unreadable_secrets,
     unused_receivers,
 )
@@ -81,6 +82,7 @@ def load(path: Path) -> Loaded:
     used = {reference.name for reference in receivers_used(document)}
     notes = (
         *unused_receivers(main, used),
+        *unknown_codes(main),
         *plain_secrets(main, config),
         *unreadable_secrets(main, config),
     )
@@ -117,7 +119,13 @@ def _unknown_runbook(reference: Reference, known: list[str]) -> Problem:
         hint = f"did you mean `{same_name[0]}`?" if same_name else hint
     hint = hint or "`alert-router runbook list` shows those there are"
     message = f"there is no runbook `{clip(reference.name)}`"
-    return Problem(codes.ROUTING_UNKNOWN_RUNBOOK, message, reference.place, hint=hint)
+    return Problem(
+        codes.ROUTING_UNKNOWN_RUNBOOK,
+        message,
+        reference.place,
+        hint=hint,
+        source=reference.source,
+    )
 
 
 def _routing_path(main: Document) -> Path:

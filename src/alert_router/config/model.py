@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
+from alert_router.config.checks import Checks
 from alert_router.config.severities import Severities
 from alert_router.config.values import (
     ExternalUrl,
@@ -177,6 +178,7 @@ DEFAULTS: dict[str, Any] = {
     "delivery": {},
     "severities": {},
     "log": {},
+    "checks": {},
 }
 
 
@@ -191,6 +193,7 @@ class Config(_Model):
     severities: Severities
     receivers: tuple[Receiver, ...] = Field(min_length=1)
     log: Log
+    checks: Checks
 
     @model_validator(mode="before")
     @classmethod

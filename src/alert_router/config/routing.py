@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from alert_router.config import codes
 from alert_router.config.validate import validate
 from alert_router.document import Document, Fields, Items, Node, Text, children
-from alert_router.document.mask import clip
+from alert_router.document.mask import clip, shown_line
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.problem import Place, Problem
 from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
@@ -53,10 +53,11 @@ class RoutingModel(_Model):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A name that a file uses, and where."""
+    """A name that a file uses, where, and the line that says so."""
 
     name: str
     place: Place
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,11 @@ def _texts_of(node: Node) -> Iterator[Text]:
             yield text
 
 
+def matcher_places(node: Node) -> list[Place]:
+    """Of each matcher of a route or entry without mistakes, the place of the text it stands in."""
+    return [text.place for text in _texts_of(node) for _ in parse_matchers(text.value or "")]
+
+
 def _matcher_texts(root: Fields) -> Iterator[Text]:
     """Every matcher text of the file."""
     for node in children(root.get("runbooks")):
@@ -171,7 +177,7 @@ def receivers_used(document: Document) -> Iterator[Reference]:
     for route in _routes(document.root):
         receiver = route.get("receiver")
         if isinstance(receiver, Text) and receiver.value:
-            yield Reference(receiver.value, receiver.place)
+            yield _reference(document, receiver, receiver.value)
 
 
 def runbooks_used(document: Document) -> Iterator[Reference]:
@@ -180,7 +186,11 @@ def runbooks_used(document: Document) -> Iterator[Reference]:
     named = [node.get("runbook") for node in entries if isinstance(node, Fields)]
     for node in (*named, document.root.get("default_runbook")):
         if isinstance(node, Text) and node.value:
-            yield Reference(node.value, node.place)
+            yield _reference(document, node, node.value)
+
+
+def _reference(document: Document, node: Text, name: str) -> Reference:
+    return Reference(name, node.place, shown_line(document.lines, node.place.line))
 
 
 def _root_problems(document: Document) -> Iterator[Problem]:

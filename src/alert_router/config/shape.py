@@ -1,7 +1,8 @@
 """What a pydantic model allows at a location: the keys of a mapping, the types of a union."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,7 +17,7 @@ def keys_at(model: type[BaseModel], location: Location) -> list[str]:
     for member in _at(model, location):
         for name, info in member.model_fields.items():
             keys[_key(name, info)] = None
-            if Secret in (info.annotation, *get_args(info.annotation)):
+            if _is_secret(info.annotation):
                 keys[f"{name}_file"] = None  # the other spelling of every secret
     return list(keys)
 
@@ -49,6 +50,15 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from _models(inner)
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a field is a secret; a list or mapping of some is none."""
+    if get_origin(annotation) is Annotated:
+        return _is_secret(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return any(_is_secret(inner) for inner in get_args(annotation))
+    return bool(annotation is Secret)
 
 
 def _tags(model: type[BaseModel]) -> list[str]:

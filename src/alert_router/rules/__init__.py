@@ -4,6 +4,7 @@ What an alert is given for them (a runbook, receivers) is `coverage`'s.
 """
 
 from alert_router.rules.carried import ABSENT, Carried, Values, either
+from alert_router.rules.codes import SEVERITIES
 from alert_router.rules.model import AlertRule, RuleSet, is_template
 from alert_router.rules.promql import PromqlError, parse_promql
 from alert_router.rules.read import read_rules, read_rules_text
@@ -11,6 +12,7 @@ from alert_router.rules.yields import yielded_labels
 
 __all__ = [
     "ABSENT",
+    "SEVERITIES",
     "AlertRule",
     "Carried",
     "PromqlError",

@@ -1,0 +1,110 @@
+"""Everything that is wrong with configuration, routing, runbooks and rules, gathered.
+
+Finding problems is for those who read the files; here they are put together, silenced and weighed
+as comments and the configuration say.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from alert_router import document, lint, silence
+from alert_router.cli.output import count
+from alert_router.cli.problems import from_here
+from alert_router.config import Config, Loaded, cross_check, load
+from alert_router.config.checks import weighed
+from alert_router.config.known import SEVERITIES
+from alert_router.config.reach import routing_problems, unreached
+from alert_router.config.validate import validate
+from alert_router.coverage import Routing, cover, labels_by_runbook
+from alert_router.problem import Problem, ProblemsError
+from alert_router.rules import RuleSet, read_rules
+from alert_router.runbook import Catalogue
+
+# What is looked for only where rules are given, or bash is missing.
+_WITH_RULES = frozenset(("runbook-unknown-label",))
+_SOMETIMES = frozenset(("runbook-shell-unchecked",))
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found, in the order of files and lines, and what there is."""
+
+    problems: tuple[Problem, ...]
+    summary: str
+
+
+def examine(path: Path, rules: Sequence[str], *, today: date) -> Examined:
+    """Everything about the configuration at `path` and what it names. `rules` are rule files,
+    directories or patterns; without them, those that the configuration names.
+
+    What keeps the configuration from being used is neither silenced nor weighed.
+    """
+    loaded, fatal = _load(path)
+    config = loaded.config if loaded else _config(path)
+    if config is None:
+        return Examined(_in_order(fatal), "")
+    names = [*rules] or [str(path) for path in config.checks.rules]
+    ruleset = read_rules(names) if names else RuleSet((), (), ())
+    catalogue = Catalogue.load(Path(from_here(str(config.runbooks.path))))
+    labels = _labels(loaded, catalogue, ruleset, config.checks.labels) if names else None
+    found = [*ruleset.problems, *lint.lint(catalogue, today=today, labels_by_runbook=labels)]
+    if loaded:
+        found += loaded.problems
+        found += cross_check(loaded, catalogue)
+        found += routing_problems(loaded)
+        found += unreached(loaded, catalogue, labels or {})
+    texts = silence.texts_of(_files(loaded, catalogue, ruleset))
+    judged = SEVERITIES.keys() - _SOMETIMES - (frozenset() if names else _WITH_RULES)
+    found = silence.silenced(found, texts, known=SEVERITIES, judged=judged)
+    problems = _in_order([*fatal, *weighed(found, config.checks.severity)])
+    return Examined(problems, _summary(loaded, catalogue, ruleset) if loaded else "")
+
+
+def _load(path: Path) -> tuple[Loaded | None, tuple[Problem, ...]]:
+    try:
+        return load(path), ()
+    except ProblemsError as error:
+        return None, error.problems
+
+
+def _config(path: Path) -> Config | None:
+    """The main file, where it is good though the routing is not."""
+    try:
+        return validate(document.read(path), Config)[0]
+    except ProblemsError:
+        return None
+
+
+def _labels(
+    loaded: Loaded | None, catalogue: Catalogue, rules: RuleSet, others: Iterable[str]
+) -> Mapping[str, frozenset[str] | None] | None:
+    if loaded is None:
+        return None
+    routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
+    alerts = cover(rules.alerts, routing, {})
+    return labels_by_runbook(alerts, tuple(others))
+
+
+def _files(loaded: Loaded | None, catalogue: Catalogue, rules: RuleSet) -> Iterator[str]:
+    yield from map(str, loaded.files if loaded else ())
+    yield from rules.files
+    for id in {*catalogue.runbooks, *catalogue.broken}:
+        yield str(Path(catalogue.root, f"{id}.md"))
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    once = dict.fromkeys(problems)
+    return tuple(sorted(once, key=lambda problem: (problem.place, problem.code)))
+
+
+def _summary(loaded: Loaded, catalogue: Catalogue, rules: RuleSet) -> str:
+    parts = [
+        count(len(loaded.table.entries), "table entry", "table entries"),
+        count(len(loaded.config.receivers), "receiver"),
+        count(len(catalogue.runbooks), "runbook"),
+    ]
+    if rules.alerts:
+        parts.append(count(len(rules.alerts), "alerting rule"))
+    return f"; {', '.join(parts)}"
