@@ -12,7 +12,7 @@ def test_a_clean_directory_is_good(router):
 
     result = router.run("runbook", "lint", "clean")
 
-    assert (result.exit_code, result.stdout) == (0, "0 errors, 0 warnings, 0 info; 1 runbook\n")
+    assert (result.exit_code, result.stdout) == (0, "0 errors, 0 warnings; 1 runbook\n")
 
 
 def test_findings_are_shown_as_check_shows_them(router):
@@ -26,7 +26,7 @@ def test_findings_are_shown_as_check_shows_them(router):
         "  9 | 1. TODO.\n"
         "    |    ^\n"
         "  Write what belongs here, or take it out.\n"
-        "0 errors, 1 warning, 0 info; 1 runbook\n"
+        "0 errors, 1 warning; 1 runbook\n"
     )
 
 
@@ -57,6 +57,36 @@ def test_files_and_directories_may_be_given_together_and_nothing_is_told_twice(r
 def test_a_file_alone_is_read_whatever_it_is_called(router):
     router.write("README.md", LEFTOVER)
     assert "1 warning" in router.run("runbook", "lint", "README.md").stdout
+
+
+def test_a_comment_with_a_reason_silences_a_finding(router):
+    comment = "   <!-- alert-router: ignore runbook-leftover: it is the vendor's word -->\n"
+    router.write("left/a.md", LEFTOVER.replace("1. TODO", f"1. Act.\n\n{comment}   TODO"))
+    router.write("left/b.md", LEFTOVER + comment)
+
+    answer = router.json("runbook", "lint", "left")
+
+    assert [(p["file"], p["code"]) for p in answer["problems"]] == [
+        ("left/b.md", "runbook-leftover"),
+        ("left/b.md", "ignore-unused"),
+    ]
+
+
+def test_findings_for_github_and_code_scanning(router):
+    router.write("left/a.md", LEFTOVER)
+
+    annotations = router.run("runbook", "lint", "left", "--output", "github").stdout
+    sarif = json.loads(router.run("runbook", "lint", "left", "--output", "sarif").stdout)
+
+    assert annotations.startswith("::warning file=left/a.md,line=9,col=4,title=runbook-leftover::")
+    [result] = sarif["runs"][0]["results"]
+    assert result["ruleId"] == "runbook-leftover"
+
+
+def test_a_file_that_is_no_markdown_is_wrong_usage(router):
+    result = router.run("runbook", "lint", "routing.yaml")
+    assert result.exit_code == 2
+    assert "'routing.yaml' is no runbook: the name of one ends in `.md`" in result.stderr
 
 
 def test_no_configuration_is_needed_and_none_is_read(router):

@@ -1,6 +1,6 @@
 """`alert-router runbook lint`: what is wrong in runbooks, of any directory, without configuration.
 
-What is looked for is `lint`'s; this gathers, shows and counts.
+What is looked for is `lint`'s; what comments silence, `silence`'s; how it is written, `problems`'.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,16 @@ from pathlib import Path
 
 import click
 
-from alert_router.cli.output import count, output_option, print_json, problem_text, show, styled
-from alert_router.lint import lint
-from alert_router.problem import Problem, Severity
+from alert_router import silence
+from alert_router.cli.output import count
+from alert_router.cli.problems import Format, format_option, report
+from alert_router.config.known import SEVERITIES as KNOWN
+from alert_router.lint import SEVERITIES, lint
+from alert_router.problem import Problem
 from alert_router.runbook import Catalogue
+
+# Without rules, or where there is bash, these are not looked for.
+_NOT_JUDGED = frozenset(("runbook-unknown-label", "runbook-shell-unchecked"))
 
 
 @click.command("lint")
@@ -24,47 +30,42 @@ from alert_router.runbook import Catalogue
     type=click.Path(exists=True, path_type=Path),
 )
 @click.option("--strict", is_flag=True, help="Warnings are findings too: exit 1.")
-@output_option
+@format_option
 @click.pass_context
-def lint_(ctx: click.Context, paths: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+def lint_(ctx: click.Context, paths: tuple[Path, ...], strict: bool, output: Format) -> None:
     """Check runbooks: Markdown files, or directories of them.
 
     A directory is one collection: its runbooks are held to what most of them are like. Needs no
     configuration. Exit 0: nothing worse than warnings; 1: errors (with --strict, warnings too).
     """
     catalogues = [_catalogue(path) for path in paths]
-    problems = _problems(catalogues)
-    files = len({file for catalogue in catalogues for file in _files(catalogue)})
-    errors, warnings, infos = (_number(problems, severity) for severity in Severity)
-    if as_json:
-        shown = [problem.as_json() for problem in problems]
-        counts = {"files": files, "errors": errors, "warnings": warnings, "infos": infos}
-        print_json({"problems": shown, **counts})
-    else:
-        show(*map(problem_text, problems))
-        verdict = f"{count(errors, 'error')}, {count(warnings, 'warning')}, {infos} info"
-        colour = "bold red" if errors else "yellow" if warnings else "bold green"
-        show(styled(f"{verdict}; {count(files, 'runbook')}", colour))
-    ctx.exit(1 if errors or (strict and warnings) else 0)
+    files = {file.resolve(): file for catalogue in catalogues for file in _files(catalogue)}
+    problems = _problems(catalogues, files.values())
+    summary = f"; {count(len(files), 'runbook')}"
+    counts = report(problems, output, summary=summary, extra={"files": len(files)})
+    ctx.exit(counts.exit_code(strict=strict))
 
 
 def _catalogue(path: Path) -> Catalogue:
     """The runbooks below a directory, or the one of a file."""
-    return Catalogue.of_file(path) if path.is_file() else Catalogue.load(path)
+    if path.is_dir():
+        return Catalogue.load(path)
+    if path.suffix != ".md":
+        raise click.UsageError(f"{str(path)!r} is no runbook: the name of one ends in `.md`")
+    return Catalogue.of_file(path)
 
 
-def _problems(catalogues: Sequence[Catalogue]) -> list[Problem]:
-    """Every problem once, in the order of files and lines."""
+def _problems(catalogues: Sequence[Catalogue], files: Iterable[Path]) -> list[Problem]:
+    """Every problem once, but for those that comments silence, in the order of files and lines."""
     today = datetime.now(UTC).date()
     found = [problem for catalogue in catalogues for problem in lint(catalogue, today=today)]
-    return sorted(dict.fromkeys(found), key=lambda problem: (problem.place, problem.code))
+    texts = silence.texts_of(map(str, files))
+    judged = SEVERITIES.keys() - _NOT_JUDGED
+    left = silence.silenced(dict.fromkeys(found), texts, known=KNOWN, judged=judged)
+    return sorted(left, key=lambda problem: (problem.place, problem.code))
 
 
 def _files(catalogue: Catalogue) -> Iterable[Path]:
-    """The files that were looked at, whichever argument led to them."""
-    for id in {*catalogue.runbooks, *catalogue.broken}:
-        yield Path(catalogue.root, f"{id}.md").resolve()
-
-
-def _number(problems: Iterable[Problem], severity: Severity) -> int:
-    return sum(problem.severity is severity for problem in problems)
+    """The files that were looked at."""
+    for id in sorted({*catalogue.runbooks, *catalogue.broken}):
+        yield Path(catalogue.root, f"{id}.md")
