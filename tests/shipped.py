@@ -109,6 +109,11 @@ METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGIST
     "container_memory_working_set_bytes": CONTAINER,
     "kubelet_volume_stats_available_bytes": {"namespace", "persistentvolumeclaim", "job"},
     "kubelet_volume_stats_capacity_bytes": {"namespace", "persistentvolumeclaim", "job"},
+    "kubelet_volume_stats_used_bytes": {"namespace", "persistentvolumeclaim", "job"},
+    # node exporter, and kube-state-metrics on nodes
+    "node_filesystem_avail_bytes": {"job", "instance", "device", "fstype", "mountpoint"},
+    "node_filesystem_size_bytes": {"job", "instance", "device", "fstype", "mountpoint"},
+    "kube_node_status_condition": {"node", "job", "condition", "status"},
     # cert-manager and ingress-nginx. Where the scrape's own labels win, their `namespace` and
     # `service` are called `exported_namespace` and so on: so no query here asks for them.
     "certmanager_certificate_expiration_timestamp_seconds": CERTIFICATE,
@@ -169,7 +174,7 @@ VERBS_NAMESPACED = {
     "logs", "patch", "port-forward", "rollout", "scale", "set", "top", "wait",
 }  # fmt: skip
 VERBS_CLUSTER_WIDE = {"cordon", "drain", "uncordon"}
-CLUSTER_WIDE = {"apiservice", "node", "nodes", "storageclass", "pv", "clusterissuer"}
+CLUSTER_WIDE = {"--raw", "apiservice", "node", "nodes", "storageclass", "pv", "clusterissuer"}
 NAMESPACES = {"schema-registry", "$namespace", "ingress-nginx", "cert-manager"}
 # What the containers of a StatefulSet hold that a runbook may run.
 TOOLS = {
