@@ -141,7 +141,9 @@ def tables(found: list[Page]) -> str:
 
 
 def _row(page: Page) -> str:
-    sentence = re.split(r"(?<=[.:])\s", " ".join(page.words.split()))[0].rstrip(".:")
+    words = " ".join(page.words.split())
+    ends = (at.start() for at in re.finditer(r"[.:]\s", words + " "))
+    sentence = words[: next(at for at in ends if words.count("`", 0, at) % 2 == 0)]
     return f"| [`{page.code}`]({page.code}.md) | {page.severity} | {sentence} |"
 
 

@@ -14,6 +14,10 @@ def _too_large(name: str, size: int) -> None:
     Path(name).write_text("# Example\n" + "x\n" * (size // 2), encoding="utf-8")
 
 
+def _too_deep() -> None:
+    Path("config/routing.yaml").write_text("route: " + "[" * 64 + "]" * 64, encoding="utf-8")
+
+
 def _dead_link() -> None:
     Path("runbooks/alerts/example.md").unlink()
     Path("runbooks/alerts/example.md").symlink_to("gone.md")
@@ -38,6 +42,7 @@ SPECIAL = {
     "runbook-too-large": lambda _: _too_large("runbooks/alerts/example.md", 1 << 20),
     "runbook-unreadable": lambda _: _dead_link(),
     "runbooks-missing": lambda _: _no_runbooks(),
+    "yaml-too-deep": lambda _: _too_deep(),
     "yaml-too-large": lambda _: _too_large("config/routing.yaml", 16 << 20),
 }
 # Where other rules are asked for than the page's.
@@ -81,6 +86,10 @@ def test_the_good_example_has_no_such_problem(page: Page, tmp_path: Path) -> Non
 @pytest.mark.parametrize("page", PAGES, ids=by_code)
 def test_the_page_says_how_much_its_problem_weighs(page: Page) -> None:
     assert SEVERITIES[page.code] == page.severity
+
+
+def test_every_code_has_a_page() -> None:
+    assert {page.code for page in PAGES} == set(SEVERITIES)
 
 
 def test_the_index_lists_every_page() -> None:

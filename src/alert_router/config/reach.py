@@ -164,7 +164,7 @@ def _contradictions(document: Document, written: _Written, start: int) -> Iterat
         message = f"no alert meets `{clip(str(matcher), 80)}` and `{clip(str(other), 80)}`{where}"
     else:
         message = f"no alert meets `{clip(str(matcher), 80)}` and the matchers before it"
-    hint = 'all matchers must hold at once; for one or the other write label=~"a|b"'
+    hint = f'all matchers must hold at once; for either value write {clip(matcher.name)}=~"a|b"'
     yield document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
