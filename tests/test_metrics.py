@@ -13,6 +13,7 @@ def full() -> Metrics:
     metrics.webhook_duration.observe(0.01)
     metrics.alerts.labels("firing").inc(4)
     metrics.alerts_matched.labels("alerts/high-error-rate").inc()
+    metrics.firing_alerts.labels("covered").inc()
     destination = ("oncall", "slack")
     metrics.notifications.labels(*destination).inc()
     metrics.notifications_failed.labels(*destination, "timeout").inc()

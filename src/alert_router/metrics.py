@@ -62,6 +62,11 @@ class Metrics:
         self.alerts_unmatched = self._counter(
             "alerts_unmatched", "Alerts accepted for which there is no runbook."
         )
+        self.firing_alerts = self._counter(
+            "firing_alerts_received",
+            "Firing alerts accepted, by whether there is a runbook for them.",
+            "coverage",
+        )
         self.unknown_receivers = self._counter(
             "unknown_receiver_webhooks",
             "Webhooks posted to a receiver that is not configured; the default receiver got them.",

@@ -11,11 +11,13 @@ import click
 
 from alert_router.cli import CONFIG
 from alert_router.cli.coverage_formats import coverage_json, coverage_junit, coverage_markdown
+from alert_router.cli.coverage_observed import report_observed
 from alert_router.cli.coverage_view import show_coverage
 from alert_router.cli.output import clean_lines, print_json
 from alert_router.config import default_config_path, load
 from alert_router.coverage import AlertCoverage, Routing, cover, totals
 from alert_router.document import MAX_BYTES
+from alert_router.outbox.observed import KEPT_DAYS
 from alert_router.problem import Problem, Severity
 from alert_router.rules import read_rules
 from alert_router.runbook import Catalogue
@@ -41,7 +43,17 @@ def carried_labels(
 
 @click.command()
 @CONFIG
-@click.argument("rules", nargs=-1, required=True)
+@click.argument("rules", nargs=-1)
+@click.option(
+    "--observed",
+    is_flag=True,
+    help="Instead of rules: the alerts that really came in, from the router's store.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, KEPT_DAYS),
+    help=f"With --observed: so many days, today among them; {KEPT_DAYS} if not said.",
+)
 @click.option(
     "--fail-under",
     type=click.FloatRange(0, 100),
@@ -69,6 +81,8 @@ def coverage(
     ctx: click.Context,
     config: Path | None,
     rules: tuple[str, ...],
+    observed: bool,
+    days: int | None,
     fail_under: float | None,
     labels: dict[str, str | None],
     output: str,
@@ -78,7 +92,12 @@ def coverage(
     RULES are Prometheus rule files, PrometheusRule resources, directories, patterns, or - for
     standard input. Where the answer depends on a label that no rule file tells, that is said.
     Exit 0; 1: fewer are covered than --fail-under, or there are errors in the rules.
+    With --observed it is what came in that counts, ranked by how often it woke someone.
     """
+    _check_usage(rules, observed, days, labels)
+    if observed:
+        is_enough = report_observed(config, days or KEPT_DAYS, fail_under, output)
+        ctx.exit(0 if is_enough else 1)
     routing = read_routing(config or default_config_path())
     found = read_rules(rules, _stdin)
     alerts = cover(found.alerts, routing, labels)
@@ -86,6 +105,18 @@ def coverage(
     is_short = fail_under is not None and totals(alerts).percent < fail_under
     is_wrong = any(problem.severity is Severity.ERROR for problem in found.problems)
     ctx.exit(1 if is_short or is_wrong else 0)
+
+
+def _check_usage(
+    rules: tuple[str, ...], observed: bool, days: int | None, labels: dict[str, str | None]
+) -> None:
+    """Raises UsageError where options do not go together."""
+    if observed and (rules or labels):
+        raise click.UsageError("--observed takes neither rules nor --label: it reads the store")
+    if not observed and days is not None:
+        raise click.UsageError("--days goes with --observed")
+    if not observed and not rules:
+        raise click.UsageError("Missing argument 'RULES...', or --observed")
 
 
 def _stdin() -> bytes:

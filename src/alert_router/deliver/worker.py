@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import structlog
 
+from alert_router.coverage.tally import Tally
 from alert_router.deliver import attempt
 from alert_router.deliver.attempt import Desk
 from alert_router.deliver.fold import fold
@@ -57,6 +58,7 @@ class Lines:
     outbox: Outbox
     session: aiohttp.ClientSession
     metrics: Metrics
+    tally: Tally
     schedule: Callable[[], Schedule]
     desk: Callable[[], Desk]
     guard: Callable[[], Guard]
@@ -194,6 +196,8 @@ class DestinationLoop:
         sending = Sending(self.lines.session, claim.id, claim.reference, self.lines.guard())
         outcome, seconds = await attempt.send(self.notifier, payload, sending)
         self.lines.metrics.send_duration.labels(*self._labels()).observe(seconds)
+        if isinstance(outcome, Delivered):
+            self.lines.tally.wake(group.firing, desk.choose, time.time())
         return self._decide(outcome, claim)
 
     def _decide(self, outcome: Outcome, claim: Claim) -> tuple[Settlement, float]:

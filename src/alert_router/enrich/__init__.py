@@ -1,13 +1,14 @@
 """Enrichment: an alert group becomes a notification with what to do in it.
 
-Which runbook an alert gets is `choose`; gathering is `gather`; filling placeholders is `fill`
-and, by language, `shell`, `promql` and `link`.
+Which runbook an alert gets is `choose`, and `remember` what it got before; gathering is `gather`;
+filling placeholders is `fill` and, by language, `shell`, `promql` and `link`.
 """
 
 from alert_router.enrich.choose import ANNOTATIONS, Choice, Way, choose
 from alert_router.enrich.fill import Filling, filling
 from alert_router.enrich.gather import enrich
 from alert_router.enrich.placeholder import AlertLabels
+from alert_router.enrich.remember import remembering
 
 __all__ = [
     "ANNOTATIONS",
@@ -18,4 +19,5 @@ __all__ = [
     "choose",
     "enrich",
     "filling",
+    "remembering",
 ]

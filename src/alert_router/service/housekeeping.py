@@ -1,4 +1,4 @@
-"""What must be done now and then: prune, expire, and find what waits for nobody.
+"""What must be done now and then: prune, expire, write down what was counted.
 
 In small batches, since the store's one writer also serves the intake.
 """
@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 import structlog
 
+from alert_router.coverage.tally import Tally
 from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.observed import KEPT_DAYS, day_of
 from alert_router.service.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
 
 _EVERY = 30.0  # seconds between rounds
+_TALLY_EVERY = 5.0  # seconds between writings of the tallies: so much a kill can lose
 _BATCH = 500  # rows; a batch is one short transaction
 _BREATH = 0.02  # seconds between batches, in which the intake's commits go first
 
@@ -27,6 +30,14 @@ async def keep_house(outbox: Outbox, snapshot: Callable[[], Snapshot]) -> None:
         except StoreUnavailable as error:
             log.warning("housekeeping put off", error=str(error))
         await asyncio.sleep(_EVERY)
+
+
+async def keep_tally(tally: Tally, outbox: Outbox) -> None:
+    """Write down what was counted, again and again, for as long as the router runs."""
+    while True:
+        await asyncio.sleep(_TALLY_EVERY)
+        # One that has begun is finished: the last one, at the stop, waits for it.
+        await asyncio.shield(tally.write(outbox))
 
 
 async def tidy(outbox: Outbox, snapshot: Snapshot, now: float) -> None:
@@ -43,4 +54,9 @@ async def tidy(outbox: Outbox, snapshot: Snapshot, now: float) -> None:
             dead_before=now - delivery.keep_dead,
             limit=_BATCH,
         )
+        await asyncio.sleep(_BREATH)
+    oldest = day_of(now) - KEPT_DAYS + 1
+    forgotten = _BATCH
+    while forgotten:
+        forgotten = await outbox.forget_observed(before_day=oldest, limit=_BATCH)
         await asyncio.sleep(_BREATH)

@@ -12,13 +12,14 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from alert_router.coverage.tally import Tally
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import DestinationGauges, Metrics
 from alert_router.notify.guard import AddressInfo
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
-from alert_router.service.housekeeping import keep_house
+from alert_router.service.housekeeping import keep_house, keep_tally
 from alert_router.service.snapshot import Snapshot, read
 from alert_router.service.watch import changes
 from alert_router.web.app import build
@@ -39,6 +40,7 @@ class Router:
         self.snapshot = snapshot
         self.outbox = outbox
         self.metrics = Metrics()
+        self.tally = Tally()
         self.addresses: list[tuple[str, int]] = []
         self._room = (0.0, True)
         self._backlog_at = 0.0
@@ -57,6 +59,7 @@ class Router:
                 outbox,
                 self._session,
                 self.metrics,
+                self.tally,
                 schedule=lambda: self.snapshot.schedule,
                 desk=lambda: self.snapshot.desk,
                 guard=lambda: self.snapshot.guard,
@@ -66,6 +69,7 @@ class Router:
             state=lambda: self.snapshot.state,
             outbox=outbox,
             metrics=self.metrics,
+            tally=self.tally,
             wake=self.deliverer.wake,
             reload=self.reload,
             has_room=self.has_room,
@@ -83,6 +87,7 @@ class Router:
         await self._name_strangers()
         self._tasks = [
             asyncio.create_task(keep_house(self.outbox, lambda: self.snapshot)),
+            asyncio.create_task(keep_tally(self.tally, self.outbox)),
             asyncio.create_task(self._watch()),
         ]
         log.info(
@@ -108,6 +113,7 @@ class Router:
         if self._runner is not None:
             await self._runner.cleanup()
         await self._session.close()
+        await self.tally.write(self.outbox)
         await self.outbox.close()
         log.info("stopped")
 

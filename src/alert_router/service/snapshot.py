@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from alert_router.alert import Alert
 from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Auth, Http
 from alert_router.deliver import Desk
 from alert_router.deliver.schedule import Schedule
-from alert_router.enrich import choose
+from alert_router.enrich import choose, remembering
 from alert_router.notify.base import Notifier
 from alert_router.notify.guard import Guard
 from alert_router.outbox.base import Destination
@@ -51,13 +50,9 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
     watched = (*loaded.files, config.runbooks.path)
     seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
     catalogue = Catalogue.load(config.runbooks.path, previous.state.catalogue if previous else None)
-    decide = partial(
-        choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook
+    decide = remembering(
+        partial(choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook)
     )
-
-    def runbook_of(alert: Alert) -> str | None:
-        return decide(alert).runbook
-
     notifiers = {
         Destination(receiver.name, notifier.identity): notifier
         for receiver in config.receivers
@@ -76,7 +71,7 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             credentials=_credentials(http.auth),
             dedup_window=config.delivery.dedup_window,
             limits=Limits(http.max_body, http.body_timeout),
-            runbook_of=runbook_of,
+            choose=decide,
         ),
         desk=Desk(
             choose=decide,

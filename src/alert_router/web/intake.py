@@ -7,12 +7,14 @@ can never be accepted is 400, 401 or 413, each counted.
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
 
-from alert_router.alert import AlertGroup, PayloadError
-from alert_router.metrics import Metrics
+from alert_router.alert import Alert, AlertGroup, PayloadError
+from alert_router.coverage.observed import state_of
+from alert_router.enrich import Choice, Way
 from alert_router.outbox.base import NewGroup, StoreUnavailable
 from alert_router.pipeline import Source, accept
 from alert_router.web.auth import is_allowed, unauthorized
@@ -81,20 +83,32 @@ async def _take(
 def _after(group: AlertGroup, new: NewGroup, site: Site, state: State) -> None:
     for target in new.targets:
         site.wake(target.destination)
-    _count(group, site.metrics, state)
+    _count(group, site, state.choose, new.accepted_at)
 
 
-def _count(group: AlertGroup, metrics: Metrics, state: State) -> None:
-    firing = len(group.firing)
-    if firing:
-        metrics.alerts.labels("firing").inc(firing)
-    if over := len(group.alerts) - firing:
-        metrics.alerts.labels("resolved").inc(over)
-    for runbook, count in Counter(map(state.runbook_of, group.alerts)).items():
+def _count(
+    group: AlertGroup, site: Site, choose: Callable[[Alert], Choice], accepted_at: float
+) -> None:
+    """Each alert of an accepted group once, however many are told of it."""
+    metrics = site.metrics
+    found: Counter[tuple[bool, str | None, Way]] = Counter()
+    names: Counter[tuple[str, str | None, Way]] = Counter()
+    for alert in group.alerts:
+        choice = choose(alert)
+        firing = alert.firing
+        found[firing, choice.runbook, choice.way] += 1
+        if firing:
+            names[alert.name, choice.runbook, choice.way] += 1
+    for (firing, runbook, way), count in found.items():
+        metrics.alerts.labels("firing" if firing else "resolved").inc(count)
         if runbook is None:
             metrics.alerts_unmatched.inc(count)
         else:
             metrics.alerts_matched.labels(runbook).inc(count)
+        if firing:
+            metrics.firing_alerts.labels(state_of(runbook, way)).inc(count)
+    for (name, runbook, way), count in names.items():
+        site.tally.receive(name, runbook, way, count, accepted_at)
 
 
 def _note_unknown(source: Source, site: Site, state: State) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from alert_router.alert import Alert
+from alert_router.coverage.tally import Tally
+from alert_router.enrich import Choice
 from alert_router.metrics import Metrics
 from alert_router.outbox.base import Destination, Outbox
 from alert_router.pipeline import Receivers
@@ -42,7 +45,7 @@ class State:
     credentials: Credentials
     dedup_window: float
     limits: Limits
-    runbook_of: Callable[..., str | None]
+    choose: Callable[[Alert], Choice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Site:
     state: Callable[[], State]
     outbox: Outbox
     metrics: Metrics
+    tally: Tally
     wake: Callable[[Destination], None]
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]

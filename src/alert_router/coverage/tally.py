@@ -1,0 +1,74 @@
+"""Counting what comes in and what is told, in memory, for the store to keep.
+
+The intake and the deliverer only add to a dictionary; every few seconds all of it is written at
+once. A process that is killed loses the last seconds of it, and no alert.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from alert_router.alert import Alert
+from alert_router.enrich import Choice
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.observed import MOST_A_DAY, OTHERS, Observation, day_of
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_NAME = 200  # characters
+_BATCH = 250  # observations; a batch is one short operation of the store's writer
+
+
+class Tally:
+    """What was counted and is not written yet. Of one event loop."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, str, str, str], tuple[int, int, float]] = {}
+        self._writing = asyncio.Lock()
+
+    def receive(self, alert: str, runbook: str | None, way: str, number: int, now: float) -> None:
+        """So many alerts of that name came in firing, and were found this runbook this way."""
+        self._add(day_of(now), _name(alert), runbook or "", way, number, 0, now)
+
+    def wake(self, firing: Iterable[Alert], choose: Callable[[Alert], Choice], now: float) -> None:
+        """A notification that told of these alerts was delivered: each name counts once."""
+        first = {alert.name: alert for alert in reversed(list(firing))}
+        for name, alert in first.items():
+            try:
+                choice = choose(alert)
+            except Exception as error:  # the notification went out without a runbook
+                log.error("no runbook could be chosen", error=type(error).__name__)
+                choice = Choice(None, "none")
+            self._add(day_of(now), _name(name), choice.runbook or "", choice.way, 0, 1, now)
+
+    async def write(self, outbox: Outbox) -> None:
+        """Hand all of it to the store; what that cannot take now is kept."""
+        async with self._writing:
+            counts, self._counts = self._counts, {}
+            rows = [Observation(*key, *count) for key, count in counts.items()]
+            for start in range(0, len(rows), _BATCH):
+                try:
+                    await outbox.observe(rows[start : start + _BATCH])
+                except StoreUnavailable as error:
+                    log.warning("the tallies of what came in are kept", error=str(error))
+                    for it in rows[start:]:
+                        more = (it.received, it.woken, it.seen_at)
+                        self._add(it.day, it.alert, it.runbook, it.way, *more)
+                    return
+
+    def _add(
+        self, day: int, alert: str, runbook: str, way: str, received: int, woken: int, at: float
+    ) -> None:
+        key = (day, alert, runbook, way)
+        count = self._counts.get(key)
+        if count is None and len(self._counts) >= MOST_A_DAY:
+            key = (day, OTHERS, runbook, way)
+            count = self._counts.get(key)
+        if count is not None:
+            received, woken, at = count[0] + received, count[1] + woken, max(count[2], at)
+        self._counts[key] = (received, woken, at)
+
+
+def _name(alert: str) -> str:
+    return alert if len(alert) <= _LONGEST_NAME else f"{alert[:_LONGEST_NAME]}…"

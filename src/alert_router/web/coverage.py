@@ -1,0 +1,60 @@
+"""GET /api/v1/coverage: what came in and whether it had a runbook, for machines.
+
+Open, as the metrics and the pages are: who may reach the port may read the names of alerts.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from alert_router.coverage.observed import read_observed
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.observed import KEPT_DAYS
+from alert_router.web.site import SITE, Site
+
+_LISTED = 1000  # alerts in an answer
+_SECONDS = 2.0  # how long an answer is believed
+_HEADERS = {"X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(slots=True)
+class Recent:
+    """The last answer, so that asking often reads seldom, and never twice at a time."""
+
+    days: int = 0
+    until: float = 0.0
+    answer: dict[str, object] = field(default_factory=dict)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read(self, site: Site, days: int) -> dict[str, object]:
+        """The answer for so many days. Raises StoreUnavailable."""
+        async with self.reading:
+            if self.days != days or time.monotonic() > self.until:
+                await site.tally.write(site.outbox)
+                found = await read_observed(site.outbox, days, time.time())
+                self.answer = found.as_json(_LISTED)
+                self.days, self.until = days, time.monotonic() + _SECONDS
+            return self.answer
+
+
+RECENT: web.AppKey[Recent] = web.AppKey("recent", Recent)
+
+
+async def observed(request: web.Request) -> web.Response:
+    """The alerts of the last `days` days, 30 if not said."""
+    text = request.query.get("days", str(KEPT_DAYS))
+    days = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+    if not 1 <= days <= KEPT_DAYS:
+        return _refuse(400, f"days: expected a whole number from 1 to {KEPT_DAYS}")
+    try:
+        answer = await request.app[RECENT].read(request.app[SITE], days)
+    except StoreUnavailable:
+        return _refuse(503, "the store cannot be read")
+    return web.json_response(answer, headers=_HEADERS)
+
+
+def _refuse(status: int, why: str) -> web.Response:
+    body = {"status": "refused", "error": why}
+    return web.json_response(body, status=status, headers=_HEADERS)
