@@ -82,6 +82,8 @@ AUTOSCALER = {"namespace", "horizontalpodautoscaler", "job"}
 CERTIFICATE = {"name", "issuer_name", "issuer_kind", "issuer_group"}
 METRICS = {f"schema_registry_{name}": labels | TARGET for name, labels in REGISTRY.items()} | {
     "up": TARGET,
+    # Prometheus' own: since when each alert is active, with the labels that its rule gives it
+    "ALERTS_FOR_STATE": {"alertname", "severity", "component"},
     # kube-state-metrics
     "kube_pod_container_status_waiting_reason": CONTAINER | {"reason"},
     "kube_pod_container_status_last_terminated_reason": CONTAINER | {"reason"},
