@@ -1,0 +1,111 @@
+"""Comments that silence problems, line by line."""
+
+import pytest
+
+from alert_router.problem import Place, Problem, Severity
+from alert_router.silence import silenced, texts_of
+
+KNOWN = ("some-code", "other-code")
+
+
+def left(text, *places, file="a.yaml", code="some-code", judged=KNOWN):
+    """Of problems on these lines, those that are left, and what is told about the comments."""
+    problems = [Problem(code, "m", Place(file, line)) for line in places]
+    found = silenced(problems, {file: text}, known=KNOWN, judged=judged)
+    return [p.place.line for p in found if p.code == code], [p for p in found if p.code != code]
+
+
+GOOD = "# alert-router: ignore some-code: a reason"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"a: 1  {GOOD}\nb: 2\n", [2]),
+        (f"{GOOD}\na: 1\nb: 2\n", [1, 3]),
+        (f"x:\n  {GOOD}\n\n  # another comment\n  b: 2\n", [1, 2, 3, 5]),
+        (f"{GOOD}\n# alert-router: ignore other-code: x\na: 1\n", [1, 2]),
+        ("a: 1  # alert-router: ignore other-code, some-code: both are right\n", []),
+        ("a: 1  # alert-router:ignore some-code : tight\n", []),
+        ("a: 1# alert-router: ignore some-code: no comment to YAML\n", [1]),
+        ("# alert-router: ignored some-code: another word\na: 1\n", [1, 2]),
+    ],
+)
+def test_a_comment_is_about_its_line_or_the_next(text, lines):
+    every = range(1, text.count("\n") + 1)
+    assert left(text, *every)[0] == lines
+
+
+MARK = "<!-- alert-router: ignore some-code: a reason -->"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"word {MARK}\nword\n", [2]),
+        (f"{MARK}\nword\nword\n", [1, 3]),
+        (f"> {MARK}\n> word\nword\n", [1, 3]),
+        (f"{MARK}\n\n```bash\nrm -rf x\n```\nword\n", [1, 2, 6]),
+        (f"- step\n\n  {MARK}\n  ~~~\n  x\n  ```\n  y\n  ~~~\n\nword\n", [1, 2, 3, 9, 10]),
+        (f"```markdown\n{MARK}\n```\nword\n", [1, 2, 3, 4]),
+        (f"---\nowner: x\ntags: y  {GOOD}\n---\n# T\n", [1, 2, 4, 5]),
+        (f"---\nowner: x\n---\n# T  {GOOD}\n", [1, 2, 3, 4]),
+    ],
+)
+def test_in_markdown_a_comment_is_htmls_and_may_be_about_a_block(text, lines):
+    every = range(1, text.count("\n") + 1)
+    assert left(text, *every, file="a.md")[0] == lines
+
+
+def test_what_is_about_the_whole_file_is_silenced_in_its_first_lines():
+    assert left(f"{MARK}\n# T\n", 0, file="a.md") == ([], [])
+    assert left(f"---\nowner: x\n---\n# T\n\n{MARK}\n", 0, file="a.md") == ([], [])
+    assert left("\n" * 10 + f"{MARK}\n# T\n", 0, file="a.md")[0] == [0]
+    assert left(f"word {MARK}\n", 0, file="a.md")[0] == [0]
+    assert left(f"{GOOD}\na: 1\n", 0) == ([], [])
+
+
+def test_without_a_reason_nothing_is_silenced():
+    lines, (problem,) = left("a: 1  # alert-router: ignore some-code\n", 1)
+    assert lines == [1]
+    assert problem.show() == (
+        "a.yaml:1:30: warning: this comment gives no reason, so it silences nothing "
+        "[ignore-without-reason]\n"
+        "  1 | a: 1  # alert-router: ignore some-code\n"
+        "    |                             ^\n"
+        "  write: alert-router: ignore some-code: why it is right here"
+    )
+    assert left("a: 1  # alert-router: ignore some-code:  \n", 1)[0] == [1]
+    assert left("a <!-- alert-router: ignore some-code -->\n", 1, file="a.md")[0] == [1]
+
+
+def test_a_code_that_there_is_not_is_told_with_what_was_meant():
+    _, (problem,) = left("a: 1  # alert-router: ignore some-cod: reason\n")
+    assert (problem.code, problem.hint) == ("ignore-unknown-code", "did you mean `some-code`?")
+    _, problems = left("a: 1  # alert-router: ignore\n")
+    assert [problem.code for problem in problems] == [
+        "ignore-unknown-code",
+        "ignore-without-reason",
+    ]
+    assert problems[0].message == "no code is named to be ignored"
+
+
+def test_a_comment_that_silences_nothing_is_told_if_its_code_was_looked_for():
+    _, (problem,) = left(f"a: 1  {GOOD}\n")
+    assert (problem.code, problem.severity) == ("ignore-unused", Severity.INFO)
+    assert left(f"a: 1  {GOOD}\n", judged=("other-code",)) == ([], [])
+
+
+def test_comments_silence_nothing_in_other_files_and_nothing_else():
+    problem = Problem("some-code", "m", Place("b.yaml", 1))
+    found = silenced([problem], {"a.yaml": f"a: 1 {GOOD}"}, known=KNOWN, judged=())
+    assert found == [problem]
+    assert left(f"a: 1  {GOOD}\n", 1, code="another-code")[0] == [1]
+
+
+def test_only_files_with_such_comments_are_kept(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"a: 1 {GOOD}\n", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("a: 1\n", encoding="utf-8")
+    (tmp_path / "c.yaml").write_bytes(b"\xff alert-router: ignore\n")
+    names = [str(tmp_path / f"{name}.yaml") for name in "abcd"]
+    assert set(texts_of([*names, str(tmp_path), "a\0"])) == {names[0], names[2]}
