@@ -172,7 +172,7 @@ OBJECTS = {
     "configmap": {"schema-registry-config"},
 }
 VERBS_NAMESPACED = {
-    "annotate", "apply", "cp", "create", "delete", "describe", "diff", "exec", "get", "label",
+    "annotate", "apply", "auth", "cp", "create", "delete", "describe", "diff", "exec", "get", "label",
     "logs", "patch", "port-forward", "rollout", "scale", "set", "top", "wait",
 }  # fmt: skip
 VERBS_CLUSTER_WIDE = {"cordon", "drain", "uncordon"}
