@@ -159,7 +159,10 @@ def test_exec_goes_where_a_tool_is_known_to_be(name):
             target = next(word for word in words if word.startswith("sts/")).removeprefix("sts/")
             assert words[words.index("--") + 1] in TOOLS[target], words
             if "psql" in words:
-                assert words[words.index("-d") + 1] == "schema_registry"
+                # What is renamed must not be what one is connected to.
+                renames = any("RENAME TO schema_registry" in word for word in words)
+                database = "postgres" if renames else "schema_registry"
+                assert words[words.index("-d") + 1] == database, words
                 assert words[words.index("-U") + 1] in {"schema_registry", "postgres"}
             assert not {"KEYS", "MONITOR", "SORT"} & set(words), words
 
