@@ -75,12 +75,14 @@ MAPPED = {
         "NodeMemoryHighUtilization",
         "NodeMemoryMajorPagesFaults",
     ],
+    "incidents/data-corruption": [
+        "ValidationFailureSpike",
+        "CompatibilityCheckFailures",
+    ],
 }
 UNMAPPED = [
     "S3Errors",
     "SlowS3Operations",
-    "ValidationFailureSpike",
-    "CompatibilityCheckFailures",
     "HighAuthenticationFailureRate",
     "RateLimitHit",
     "NodeCPUHighUsage",
