@@ -22,7 +22,7 @@ def full() -> Metrics:
     metrics.send_duration.labels(*destination).observe(0.2)
     metrics.latency.labels(*destination).observe(1.5)
     metrics.paused.labels(*destination).set(1)
-    metrics.show_backlog([DestinationGauges("oncall", "slack", 3, 12.5, 1)])
+    metrics.show_backlog([DestinationGauges("oncall", "slack", 3, 12.5, 1, 0.0, False)])
     return metrics
 
 

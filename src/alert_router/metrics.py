@@ -27,13 +27,16 @@ _LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 3600, 21
 
 
 class DestinationGauges(NamedTuple):
-    """What waits for one destination. `oldest` is in seconds, 0 when nothing waits."""
+    """How one destination stands. `oldest` is in seconds, 0 when nothing waits; so is `failing`,
+    for how long it has taken nothing; `held` while it rests."""
 
     receiver: str
     notifier: str
     pending: int
     oldest: float
     dead: int
+    failing: float
+    held: bool
 
 
 class Metrics:
@@ -117,6 +120,16 @@ class Metrics:
             "1 while a destination is held because it refuses everything or asked for a pause.",
             *by_destination,
         )
+        self.failing = self._gauge(
+            "destination_failing_seconds",
+            "For how long every attempt at a destination has failed; 0 while it takes messages.",
+            *by_destination,
+        )
+        self.diverted = self._counter(
+            "diverted_deliveries",
+            "Deliveries told by the fallback too, since their destination took nothing.",
+            *by_destination,
+        )
         self.unsettled = self._gauge(
             "unsettled_deliveries", "Outcomes kept in memory because the store cannot be written."
         )
@@ -138,12 +151,14 @@ class Metrics:
 
     def show_backlog(self, rows: Iterable[DestinationGauges]) -> None:
         """Replace the gauges by destination, so that a destination that went is gone."""
-        for gauge in (self.pending, self.oldest_pending, self.dead):
+        for gauge in (self.pending, self.oldest_pending, self.dead, self.failing, self.paused):
             gauge.clear()
         for row in rows:
             self.pending.labels(row.receiver, row.notifier).set(row.pending)
             self.oldest_pending.labels(row.receiver, row.notifier).set(row.oldest)
             self.dead.labels(row.receiver, row.notifier).set(row.dead)
+            self.failing.labels(row.receiver, row.notifier).set(row.failing)
+            self.paused.labels(row.receiver, row.notifier).set(row.held)
 
     def text(self) -> bytes:
         """The exposition, in Prometheus' text format."""

@@ -1,6 +1,7 @@
 """The whole configuration: defaults, and the very text people see for each mistake."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -489,3 +490,49 @@ def test_the_default_path_is_the_first_that_exists(tmp_path, monkeypatch):
     monkeypatch.setenv("ALERT_ROUTER_CONFIG", f"{tmp_path}{os.sep}own.yaml")
     assert config_path() == tmp_path / "own.yaml"
     assert config_path(Path("given.yaml")) == Path("given.yaml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            "fallback: bakup",
+            "config/main.yaml:4:38: error: there is no receiver `bakup` "
+            "[config-undefined-receiver]\n"
+            "  4 |     notifiers: [{type: console, fallback: bakup}]\n"
+            "    |                                           ^\n"
+            "  did you mean `backup`?",
+        ),
+        (
+            "fallback: oncall",
+            "config/main.yaml:4:38: error: a notifier cannot fall back to its own receiver "
+            "[config-invalid-value]\n"
+            "  4 |     notifiers: [{type: console, fallback: oncall}]\n"
+            "    |                                           ^\n"
+            "  name another one, which is told by another way",
+        ),
+        (
+            "min_severity: critcal",
+            "config/main.yaml:4:42: error: `min_severity`: no grade has the word or value "
+            "`critcal` [config-invalid-value]\n"
+            "  4 |     notifiers: [{type: console, min_severity: critcal}]\n"
+            "    |                                               ^\n"
+            "  did you mean `critical`?",
+        ),
+    ],
+)
+def test_what_a_notifier_names_elsewhere_has_to_be_there(at, keys, expected):
+    main = (
+        "receivers:\n  - name: backup\n  - name: oncall\n"
+        f"    notifiers: [{{type: console, {keys}}}]\n"
+    )
+    found = shown(at, main)
+    assert re.sub(r":4:\d+:", ":4:_:", found) == re.sub(r":4:\d+:", ":4:_:", expected)
+
+
+def test_a_receiver_to_fall_back_to_is_used(at):
+    main = (
+        "receivers:\n  - name: backup\n  - name: oncall\n"
+        "    notifiers: [{type: console, fallback: backup}]\n"
+    )
+    assert [problem.code for problem in at(main).problems] == []

@@ -18,6 +18,7 @@ from alert_router.config.crosscheck import (
     unused_receivers,
 )
 from alert_router.config.model import Config
+from alert_router.config.notifiers import fallbacks, notifier_problems
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
 from alert_router.config.validate import in_order, validate
 from alert_router.document import Document, Text, read
@@ -79,7 +80,10 @@ def load(path: Path) -> Loaded:
     problems += in_order([*document.problems, *found, *_undefined(main, document)])
     if config is None or routing is None or problems:
         raise ProblemsError(problems)
-    used = {reference.name for reference in receivers_used(document)}
+    wrong = in_order(notifier_problems(main, config))
+    if wrong:
+        raise ProblemsError(wrong)
+    used = {reference.name for reference in receivers_used(document)} | fallbacks(config)
     notes = (
         *unused_receivers(main, used),
         *unknown_codes(main),

@@ -256,7 +256,6 @@ class DestinationLoop:
         if kept:
             self._kept -= 1
             self.lines.metrics.unsettled.dec()
-        self.lines.metrics.paused.labels(*self._labels()).set(1 if pause_until > time.time() else 0)
 
     def _labels(self) -> tuple[str, str]:
         return self.destination.receiver, self.destination.notifier

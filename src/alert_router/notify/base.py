@@ -105,6 +105,8 @@ class Notifier(BaseModel, ABC):
     timeout: Duration = Field(10.0, gt=0, le=300, description="for one attempt")
     firing_sections: tuple[str, ...] = ("Detection", "Mitigation")
     resolved_sections: tuple[str, ...] = ("Verification", "Post-Incident")
+    fallback: str = ""
+    fallback_after: Duration = Field(600.0, gt=0)
     title: TemplateField | None = None
     template: TemplateField | None = None
 

@@ -151,14 +151,15 @@ class DeliveryRow:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits and what is dead for one destination, for metrics and `ready`. A dead letter
-    that was replayed counts no more. `failing_since`: it has taken nothing since then, unix
-    seconds."""
+    that was replayed counts no more. `failing_since`: it has taken nothing since then;
+    `paused_until`: it rests until then, both unix seconds."""
 
     destination: Destination
     waiting: int
     oldest_accepted_at: float | None
     dead: int
     failing_since: float | None = None
+    paused_until: float = 0.0
 
 
 class Outbox(Protocol):

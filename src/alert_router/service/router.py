@@ -19,6 +19,7 @@ from alert_router.notify.guard import AddressInfo
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
+from alert_router.service.fallback import keep_falling_back
 from alert_router.service.housekeeping import keep_house, keep_tally
 from alert_router.service.snapshot import Snapshot, read
 from alert_router.service.watch import changes
@@ -88,6 +89,11 @@ class Router:
         self._tasks = [
             asyncio.create_task(keep_house(self.outbox, lambda: self.snapshot)),
             asyncio.create_task(keep_tally(self.tally, self.outbox)),
+            asyncio.create_task(
+                keep_falling_back(
+                    self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics
+                )
+            ),
             asyncio.create_task(self._watch()),
         ]
         log.info(
@@ -161,6 +167,8 @@ class Router:
                 row.waiting,
                 max(0.0, now - row.oldest_accepted_at) if row.oldest_accepted_at else 0.0,
                 row.dead,
+                max(0.0, now - row.failing_since) if row.failing_since else 0.0,
+                row.paused_until > now,
             )
             for row in rows
         )

@@ -158,7 +158,7 @@ SELECT d.receiver, d.notifier,
     (SELECT min(accepted_at) FROM delivery WHERE destination = d.id AND state = 0),
     (SELECT count(*) FROM delivery
         WHERE destination = d.id AND state = 2 AND replayed_as IS NULL),
-    d.failing_since
+    d.failing_since, d.paused_until
 FROM destination d ORDER BY d.receiver, d.notifier;
 
 -- name: rows

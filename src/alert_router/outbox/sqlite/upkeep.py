@@ -53,8 +53,8 @@ def next_due(session: Session, now: float) -> float | None:
 def backlog(session: Session) -> list[Backlog]:
     """As `Outbox.backlog`."""
     return [
-        Backlog(Destination(receiver, notifier), waiting, oldest, dead, since or None)
-        for receiver, notifier, waiting, oldest, dead, since in session.execute(_BACKLOG)
+        Backlog(Destination(receiver, notifier), waiting, oldest, dead, since or None, paused)
+        for receiver, notifier, waiting, oldest, dead, since, paused in session.execute(_BACKLOG)
     ]
 
 
