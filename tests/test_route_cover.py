@@ -205,6 +205,32 @@ def test_an_expression_is_read_as_re2_reads_it(pattern):
         assert language.accepts(states) == (compiled.search(word) is not None), word
 
 
+def is_read_right(pattern):
+    """Whether an expression, if it is read at all, means what it means to RE2."""
+    compiled = re2.compile(f"^(?:{pattern})$", OPTIONS)
+    language = of_pattern(pattern)
+    if language is None:
+        return
+    for word in WORDS[:200]:
+        states = language.start
+        for char in word:
+            states = language.step(states, ord(char))
+        assert language.accepts(states) == (compiled.search(word) is not None), word
+
+
+OPTIONS = re2.Options()
+OPTIONS.log_errors = False
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.text(alphabet="ab-1.*+?[](){}|^$\\,dDwsQE:iP<>", max_size=12))
+def test_no_expression_is_read_otherwise_than_re2_reads_it(pattern):
+    try:
+        is_read_right(pattern)
+    except re2.error:
+        return  # it is no expression
+
+
 @settings(deadline=None, max_examples=100)
 @given(expressions, expressions)
 def test_an_example_is_one_and_where_there_is_none_no_word_is(first, second):

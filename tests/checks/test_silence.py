@@ -72,7 +72,7 @@ def test_without_a_reason_nothing_is_silenced():
         "a.yaml:1:30: warning: this comment gives no reason, so it silences nothing "
         "[ignore-without-reason]\n"
         "  1 | a: 1  # alert-router: ignore some-code\n"
-        "    |                             ^\n"
+        "    |                              ^\n"
         "  write: alert-router: ignore some-code: why it is right here"
     )
     assert left("a: 1  # alert-router: ignore some-code:  \n", 1)[0] == [1]
