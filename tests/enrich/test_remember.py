@@ -1,10 +1,12 @@
 """Choices remembered: the same answers, with fewer questions."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.alert import Alert
-from alert_router.enrich import Choice, remembering
+from alert_router.enrich import Choice, choose, remembering
+from alert_router.matcher import parse_matchers
+from alert_router.route import RunbookEntry, RunbookTable
 
 
 def alert(labels: dict[str, str], annotations: dict[str, str] | None = None) -> Alert:
@@ -13,44 +15,70 @@ def alert(labels: dict[str, str], annotations: dict[str, str] | None = None) -> 
     )
 
 
-def told(one: Alert) -> Choice:
-    """A choice that tells everything a choice may depend on."""
-    wanted = {name: one.annotations.get(name) for name in ("runbook", "runbook_url")}
-    return Choice(f"{sorted(one.labels.items())} {wanted}", "table")
+TABLES = [
+    RunbookTable([RunbookEntry(parse_matchers(text), f"entry-{text}") for text in texts])
+    for texts in (
+        ['a="x"', 'b=~"x|y",a!="y"', 'alertname="x"'],
+        ['c=""', 'b=~".*y",c="x"'],
+        ['a="x",b="y"'],
+        [],
+    )
+]
 
 
-words = st.sampled_from(["", "a", "b", "runbook", "runbook_url", "alertname"])
-alerts = st.builds(
-    alert, st.dictionaries(words, words, max_size=4), st.dictionaries(words, words, max_size=3)
-)
+class Every:
+    """A catalogue that has every runbook of a word."""
+
+    def get(self, id: str) -> object:
+        return object()
+
+    def by_reference(self, reference: str) -> list[str]:
+        return [reference, "other"] if reference == "two" else [reference]
+
+    def by_name(self, alertname: str) -> list[str]:
+        return [alertname] if alertname == "y" else []
 
 
-@given(st.lists(alerts, max_size=30))
-def test_what_is_remembered_is_what_would_be_chosen(asked: list[Alert]) -> None:
-    choose = remembering(told)
-    assert [choose(one) for one in asked] == [told(one) for one in asked]
+names = st.sampled_from(["a", "b", "c", "d", "alertname"])
+values = st.sampled_from(["", "x", "y", "two"])
+annotations = st.dictionaries(st.sampled_from(["runbook", "runbook_url", "summary"]), values)
+alerts = st.builds(alert, st.dictionaries(names, values), annotations)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(TABLES), st.lists(alerts, max_size=30))
+def test_what_is_remembered_is_what_would_be_chosen(
+    table: RunbookTable, asked: list[Alert]
+) -> None:
+    def decide(one: Alert) -> Choice:
+        return choose(one, table, Every(), None)  # type: ignore[arg-type]
+
+    remembered = remembering(decide, table.names)
+    assert [remembered(one) for one in asked] == [decide(one) for one in asked]
 
 
 def questions(*asked: Alert) -> int:
-    """How often it was asked for."""
+    """How often it was looked for, by a table that asks for `component`."""
     count = 0
 
-    def choose(_: Alert) -> Choice:
+    def decide(_: Alert) -> Choice:
         nonlocal count
         count += 1
         return Choice(None, "none")
 
-    remembered = remembering(choose)
+    remembered = remembering(decide, {"component"})
     for one in asked:
         remembered(one)
     return count
 
 
-def test_the_same_alert_is_looked_for_once_whatever_else_it_says() -> None:
-    labels = {"alertname": "RedisDown", "pod": "a"}
-    assert questions(alert(labels), alert(dict(labels), {"summary": "other"})) == 1
-    assert questions(alert(labels), alert(labels | {"pod": "b"})) == 2
-    assert questions(alert(labels), alert(labels, {"runbook_url": "x"})) == 2
+def test_alerts_that_differ_in_nothing_that_is_asked_for_are_looked_for_once() -> None:
+    labels = {"alertname": "RedisDown", "component": "redis"}
+    first = alert(labels)
+    assert questions(first, alert(labels | {"pod": "b"}, {"summary": "other"})) == 1
+    assert questions(first, alert(labels | {"component": "api"})) == 2
+    assert questions(first, alert(labels | {"alertname": "RedisSlow"})) == 2
+    assert questions(first, alert(labels, {"runbook_url": "x"})) == 2
 
 
 def test_what_is_very_long_is_not_kept() -> None:
@@ -59,5 +87,5 @@ def test_what_is_very_long_is_not_kept() -> None:
 
 
 def test_more_alerts_than_are_kept_are_all_answered() -> None:
-    many = [alert({"pod": str(number)}) for number in range(5000)]
+    many = [alert({"alertname": str(number)}) for number in range(5000)]
     assert questions(*many, many[-1]) == 5000

@@ -1,38 +1,35 @@
-"""Choices remembered: an alert is counted when it comes in and enriched once for each notifier,
-and the same alert comes again and again; its runbook is looked for once.
+"""Choices remembered: an alert is counted when it comes in and enriched for each notifier, and
+most alerts differ only in labels that no table asks for; a runbook is looked for once.
 
 How it is chosen is `choose`. A reload brings other tables, and forgets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from alert_router.alert import Alert
 from alert_router.enrich.choose import ANNOTATIONS, Choice
 
-_MOST = 2048  # choices; about 2 KiB each with the labels they are for
-_LONGEST = 8192  # characters of labels and annotations; longer ones are looked for each time
+_MOST = 2048  # choices
+_LONGEST = 4096  # characters of what one was made of; with more it is made anew each time
 
 
-def remembering(choose: Callable[[Alert], Choice]) -> Callable[[Alert], Choice]:
-    """The same function of an alert's labels and of its annotations that can name a runbook,
-    with the answers for the alerts of late."""
-    known: dict[tuple[object, ...], Choice] = {}
+def remembering(
+    choose: Callable[[Alert], Choice], names: Iterable[str]
+) -> Callable[[Alert], Choice]:
+    """The same function, which asks for no other labels than these and the alert's name, and for
+    no annotations but those that can name a runbook."""
+    asked = tuple({"alertname", *names})
+    known: dict[tuple[str | None, ...], Choice] = {}
 
     def remembered(alert: Alert) -> Choice:
-        get = alert.annotations.get
-        key = (*map(get, ANNOTATIONS), *alert.labels.items())
+        key = (*map(alert.labels.get, asked), *map(alert.annotations.get, ANNOTATIONS))
         found = known.get(key)
         if found is None:
             found = choose(alert)
-            if _length(alert) <= _LONGEST:
+            if sum(len(text) for text in key if text) <= _LONGEST:
                 if len(known) >= _MOST:
                     known.clear()
                 known[key] = found
         return found
 
     return remembered
-
-
-def _length(alert: Alert) -> int:
-    texts = (alert.annotations.get(name, "") for name in ANNOTATIONS)
-    return sum(map(len, texts)) + sum(map(len, alert.labels)) + sum(map(len, alert.labels.values()))

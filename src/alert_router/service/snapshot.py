@@ -51,7 +51,8 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
     seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
     catalogue = Catalogue.load(config.runbooks.path, previous.state.catalogue if previous else None)
     decide = remembering(
-        partial(choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook)
+        partial(choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook),
+        loaded.table.names,
     )
     notifiers = {
         Destination(receiver.name, notifier.identity): notifier

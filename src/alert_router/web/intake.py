@@ -91,14 +91,15 @@ def _count(
 ) -> None:
     """Each alert of an accepted group once, however many are told of it."""
     metrics = site.metrics
-    found: Counter[tuple[bool, str | None, Way]] = Counter()
-    names: Counter[tuple[str, str | None, Way]] = Counter()
+    names: Counter[tuple[str, bool, str | None, Way]] = Counter()
     for alert in group.alerts:
         choice = choose(alert)
-        firing = alert.firing
-        found[firing, choice.runbook, choice.way] += 1
+        names[alert.name, alert.firing, choice.runbook, choice.way] += 1
+    found: Counter[tuple[bool, str | None, Way]] = Counter()
+    for (name, firing, runbook, way), count in names.items():
+        found[firing, runbook, way] += count
         if firing:
-            names[alert.name, choice.runbook, choice.way] += 1
+            site.tally.receive(name, runbook, way, count, accepted_at)
     for (firing, runbook, way), count in found.items():
         metrics.alerts.labels("firing" if firing else "resolved").inc(count)
         if runbook is None:
@@ -107,8 +108,6 @@ def _count(
             metrics.alerts_matched.labels(runbook).inc(count)
         if firing:
             metrics.firing_alerts.labels(state_of(runbook, way)).inc(count)
-    for (name, runbook, way), count in names.items():
-        site.tally.receive(name, runbook, way, count, accepted_at)
 
 
 def _note_unknown(source: Source, site: Site, state: State) -> None:
