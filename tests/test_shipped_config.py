@@ -79,12 +79,14 @@ MAPPED = {
         "ValidationFailureSpike",
         "CompatibilityCheckFailures",
     ],
+    "alerts/security-alerts": [
+        "HighAuthenticationFailureRate",
+        "RateLimitHit",
+    ],
 }
 UNMAPPED = [
     "S3Errors",
     "SlowS3Operations",
-    "HighAuthenticationFailureRate",
-    "RateLimitHit",
     "NodeCPUHighUsage",
     "NodeSystemSaturation",
     "KubeJobFailed",
