@@ -93,3 +93,87 @@ def test_no_control_character_of_a_file_reaches_the_terminal(router):
 
 def test_an_unknown_option_is_usage(router):
     assert router.run("check", "--nonsense").exit_code == 2
+
+
+RULES = """\
+groups:
+  - name: example
+    rules:
+      - alert: Example
+        expr: sum by (pod) (rate(errors_total[5m])) > 1
+"""
+ASKS = "\n1. See.\n\n   ```bash\n   kubectl --context $cluster -n $namespace logs $pod\n   ```\n"
+
+
+@pytest.fixture
+def rules(router):
+    """A rule whose alerts carry a pod, and a runbook of theirs that asks for more."""
+    router.write("rules/a.yaml", RULES)
+    routing = (router.directory / "routing.yaml").read_text()
+    router.write("routing.yaml", routing.replace('alertname=~"Redis.*"', 'alertname="Example"'))
+    text = (router.directory / "runbooks/alerts/redis-issues.md").read_text()
+    router.write(
+        "runbooks/alerts/redis-issues.md", text.replace("## Detection\n", f"## Detection\n{ASKS}")
+    )
+    return router
+
+
+def codes(answer):
+    return [problem["code"] for problem in answer["problems"]]
+
+
+def test_with_rules_labels_that_alerts_do_not_carry_are_found(rules):
+    assert codes(rules.json("check")) == []
+    answer = rules.json("check", "--rules", "rules/*.yaml")
+    assert [p["message"].split("`")[1] for p in answer["problems"]] == ["$cluster", "$namespace"]
+    assert rules.run("check", "--rules", "rules").stdout.endswith("2 runbooks, 1 alerting rule\n")
+
+
+def test_the_configuration_names_rules_and_the_labels_that_are_added_to_all(rules):
+    checks = "checks: {rules: [rules/*.yaml], labels: [cluster]}\n"
+    rules.write("alert-router.yaml", rules.config.read_text() + checks)
+    answer = rules.json("check")
+    assert [p["message"].split("`")[1] for p in answer["problems"]] == ["$namespace"]
+    assert codes(rules.json("check", "--rules", "nowhere.yaml", exit_code=1)) == ["yaml-unreadable"]
+
+
+def test_what_is_wrong_in_rules_is_told_though_the_routing_is_broken(rules):
+    rules.write("routing.yaml", "route: {receiver: nobody}\n")
+    rules.write("rules/a.yaml", RULES.replace("> 1", ">"))
+    answer = rules.json("check", "--rules", "rules", exit_code=1)
+    assert codes(answer) == ["config-undefined-receiver", "rules-promql"]
+
+
+def weigh(router, **severity):
+    text = "".join(f"    {code.replace('_', '-')}: {word}\n" for code, word in severity.items())
+    router.write("alert-router.yaml", router.config.read_text() + f"checks:\n  severity:\n{text}")
+
+
+def test_the_configuration_weighs_single_codes(router):
+    router.write("runbooks/alerts/redis-issues.md", "# Redis\n")
+    weigh(router, runbook_missing_section="error")
+    assert router.json("check", exit_code=1)["errors"] == 1
+
+
+def test_what_is_off_is_not_told(router):
+    router.write("runbooks/alerts/redis-issues.md", "# Redis\n")
+    weigh(router, runbook_missing_section="off", runbook_no_metadata="off")
+    assert codes(router.json("check")) == []
+
+
+def test_what_keeps_the_configuration_from_being_used_is_neither_weighed_nor_silenced(router):
+    weigh(router, config_undefined_receiver="off")
+    router.write(
+        "routing.yaml",
+        "route: {receiver: nobody}  # alert-router: ignore config-undefined-receiver: why not\n",
+    )
+    assert codes(router.json("check", exit_code=1))[0] == "config-undefined-receiver"
+
+
+def test_a_comment_in_any_file_silences_its_line(router):
+    routing = (router.directory / "routing.yaml").read_text()
+    comment = "# alert-router: ignore routing-shadowed-entry: kept for its history"
+    entry = f"  {comment}\n  - matchers: ['component=\"cache\"']\n    runbook: null\n"
+    router.write("routing.yaml", routing.replace("route:\n", f"{entry}route:\n"))
+    router.write("runbooks/empty.md", "")
+    assert codes(router.json("check", exit_code=1)) == ["runbook-empty"]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.config import load, load_cases
+from alert_router.config.reach import routing_problems
 from alert_router.problem import ProblemsError
 
 MAIN = """\
@@ -52,12 +53,16 @@ def damaged(draw, text):
     return text
 
 
+def load_and_judge(path):
+    [problem.show() for problem in routing_problems(load(path))]
+
+
 def reads(main, routing, cases=CASES):
     with TemporaryDirectory() as directory:
         for name, text in (("main", main), ("routing", routing), ("cases", cases)):
             content = text.encode("utf-8", "surrogatepass")
             Path(directory, f"{name}.yaml").write_bytes(content)
-        for read, name in ((load, "main"), (load_cases, "cases")):
+        for read, name in ((load_and_judge, "main"), (load_cases, "cases")):
             try:
                 read(Path(directory, f"{name}.yaml"))
             except ProblemsError as error:

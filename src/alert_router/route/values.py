@@ -4,7 +4,7 @@ A missing label is the empty string. Literals are compared exactly; expressions 
 those can tell, and otherwise they are taken to leave some value.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -94,7 +94,9 @@ def _is_empty(conditions: frozenset[Condition]) -> bool:
         return False
 
 
-def _example(conditions: Iterable[Condition]) -> str | None:
+@lru_cache(maxsize=65536)
+def _example(conditions: frozenset[Condition]) -> str | None:
+    """A value, as far as the conditions are understood. Raises Undecided."""
     inside: list[Language] = []
     outside: list[Language] = []
     for condition in conditions:
