@@ -4,11 +4,14 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alert_router.outbox.observed import Observation, day_of
+from alert_router.outbox.sqlite import SqliteOutbox
 from tests.http import get, metric, post
 from tests.programs import Recorder, Router, body, eventually, recorder, write_config
 
@@ -76,6 +79,28 @@ async def test_what_came_in_is_told_beside_the_router_and_after_a_restart(tmp_pa
             assert counts({it["alert"]: it for it in json.loads(answer)["alerts"]}) == expected
         finally:
             running.end(signal.SIGKILL)
+
+
+async def test_what_is_older_than_30_days_is_forgotten(tmp_path: Path) -> None:
+    store = tmp_path / "alert-router.db"
+    today = day_of(time.time())
+    days = [today - back for back in (0, 29, 30, 31, 400)]
+    outbox = SqliteOutbox.open(store)
+    await outbox.observe([Observation(day, "A", "", "none", 1, 0, day * 86_400.0) for day in days])
+    await outbox.close()
+    running = await Router(write_config(tmp_path, [{"type": "console"}])).started()
+    try:
+
+        async def forgotten() -> bool:
+            guest = SqliteOutbox.open(store, exclusive=False)
+            left = [day for day in days if await guest.observed(day)]
+            await guest.close()
+            assert {today, today - 29} <= set(left)
+            return len(left) == 2
+
+        await eventually(forgotten, "the tallies of last month to be forgotten")
+    finally:
+        running.end(signal.SIGKILL)
 
 
 async def test_a_kill_loses_no_alert_and_of_the_tallies_the_last_seconds(tmp_path: Path) -> None:

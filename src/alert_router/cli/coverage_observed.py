@@ -91,7 +91,7 @@ def _verdict(found: Observed, fail_under: float | None) -> str:
             f"{count(len(found.alerts), 'alert name')} since {found.since}: "
             f"{counts.received} received, {counts.covered} with a runbook, "
             f"{counts.uncovered} without, {counts.none_wanted} that want none; "
-            f"someone was woken {counts.woken} times"
+            f"someone was woken {count(counts.woken, 'time')}"
         )
     wanted = f", {fail_under:g} % are wanted" if fail_under is not None else ""
     return f"{said}; {percent(counts.percent)} covered{wanted}"
@@ -121,7 +121,10 @@ def _junit(found: Observed) -> str:
 
 def _case(rank: int, alert: ObservedAlert) -> TestCase:
     name, counts = alert.name or "(no name)", alert.counts
-    said = f"rank {rank}: woke someone {counts.woken} times, received {counts.received} times"
+    said = (
+        f"rank {rank}: woke someone {count(counts.woken, 'time')}, "
+        f"received {count(counts.received, 'time')}"
+    )
     result: dict[str, Result] = {"none-wanted": "skipped", "uncovered": "failure"}
     message = {"none-wanted": "no runbook is wanted", "uncovered": f"no runbook; {said}"}
     state = alert.state

@@ -4,6 +4,7 @@ Counting is `tally`, keeping the store's. It keeps no labels, so that a runbook 
 one that was chosen when the alert came, or was told, not what a table mended since would say.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,7 +92,8 @@ async def read_observed(outbox: Outbox, days: int, now: float) -> Observed:
     # The clock may have been set back: what is of tomorrow still counts.
     rows = [row for day in range(first, first + days + 1) for row in await outbox.observed(day)]
     since = datetime.fromtimestamp(first * DAY, UTC).date().isoformat()
-    return gather(rows, days, since)
+    # Seldom much, but where names are made up it may be: not on the loop that serves.
+    return await asyncio.to_thread(gather, rows, days, since)
 
 
 def gather(rows: Sequence[Observation], days: int, since: str) -> Observed:
