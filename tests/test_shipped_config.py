@@ -83,10 +83,12 @@ MAPPED = {
         "HighAuthenticationFailureRate",
         "RateLimitHit",
     ],
+    "incidents/performance-degradation": [
+        "S3Errors",
+        "SlowS3Operations",
+    ],
 }
 UNMAPPED = [
-    "S3Errors",
-    "SlowS3Operations",
     "NodeCPUHighUsage",
     "NodeSystemSaturation",
     "KubeJobFailed",
