@@ -81,7 +81,7 @@ def _may_fail(alerts: Region, matchers: Iterable[Matcher]) -> Matchers | None:
     found: list[Matcher] = []
     for matcher in matchers:
         values = alerts.get(matcher.name, _ANYTHING)
-        if values.where(Condition(matcher)).is_empty:
+        if values.is_apart_from(matcher) or values.where(Condition(matcher)).is_empty:
             return None
         if not values.where(Condition(matcher, met=False)).is_empty:
             found.append(matcher)

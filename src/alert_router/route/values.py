@@ -59,6 +59,13 @@ class Values:
             return Values(self.conditions, frozenset(left))
         return Values(self.conditions | {condition})
 
+    def is_apart_from(self, matcher: Matcher) -> bool:
+        """Whether that is plain without looking closer: most pairs in a long table are."""
+        if self.few is None or matcher.op not in (Op.EQUAL, Op.REGEX):
+            return False
+        texts = literals(matcher)
+        return texts is not None and self.few.isdisjoint(texts)
+
     @property
     def is_empty(self) -> bool:
         """Whether there is certainly no such value."""
