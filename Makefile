@@ -25,7 +25,7 @@ check: $(DEV) ## Format, lint, types, floors, documents
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/alert-router check
+	$(BIN)/alert-router check --strict
 	$(BIN)/alert-router test config/routing-tests.yaml
 	$(BIN)/pytest -q tests/test_docs.py tests/config/test_config_docs.py
 
