@@ -1,9 +1,13 @@
 """`alert-router check`."""
 
 import json
+from datetime import date
+from pathlib import Path
 
 import pytest
 
+from alert_router.cli.examine import examine
+from alert_router.runbook import Catalogue
 from tests.checks.pages import runbook
 
 
@@ -177,3 +181,38 @@ def test_a_comment_in_any_file_silences_its_line(router):
     router.write("routing.yaml", routing.replace("route:\n", f"{entry}route:\n"))
     router.write("runbooks/empty.md", "")
     assert codes(router.json("check", exit_code=1)) == ["runbook-empty"]
+
+
+def test_runbooks_and_rules_are_checked_though_the_main_file_is_broken(rules):
+    rules.write("alert-router.yaml", rules.config.read_text().replace("receivers:", "recievers:"))
+    rules.write("runbooks/empty.md", "")
+    rules.write("rules/a.yaml", RULES.replace("> 1", ">"))
+    found = codes(rules.json("check", "--rules", "rules", exit_code=1))
+    assert {"config-unknown-key", "runbook-empty", "rules-promql"} <= set(found)
+    rules.write("alert-router.yaml", "runbooks: {path: [\n")
+    found = codes(rules.json("check", "--rules", "rules", exit_code=1))
+    assert found == ["yaml-syntax", "rules-promql"]
+
+
+def test_what_ships_is_clean_to_the_last_warning(monkeypatch):
+    """On the day on which its runbooks were last changed: reviews fall due by themselves."""
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    books = Catalogue.load(root / "runbooks").runbooks.values()
+    today = max(date.fromisoformat(book.metadata["last_updated"]) for book in books)
+    found = examine(Path("config/alert-router.yaml"), (), today=today)
+    assert [problem.show() for problem in found.problems] == []
+    assert "alerting rules" in found.summary
+
+
+def test_a_comment_about_what_could_not_be_looked_for_is_not_called_unused(router):
+    text = (router.directory / "runbooks/alerts/high-error-rate.md").read_text()
+    reason = "<!-- alert-router: ignore {}: it is so -->"
+    about = [reason.format(c) for c in ("routing-unreached-runbook", "runbook-unknown-label")]
+    text = text.replace("alerts: none\n", "").replace(
+        "# Example\n", "\n".join([*about, "# Example\n"])
+    )
+    router.write("runbooks/alerts/high-error-rate.md", text)
+    assert codes(router.json("check")) == []
+    router.write("routing.yaml", "route: {receiver: nobody}\n")
+    assert codes(router.json("check", exit_code=1)) == ["config-undefined-receiver"]

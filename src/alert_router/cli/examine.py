@@ -4,6 +4,7 @@ Finding problems is for those who read the files; here they are put together, si
 as comments and the configuration say.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +14,7 @@ from alert_router import document, lint, silence
 from alert_router.cli.output import count
 from alert_router.cli.problems import from_here
 from alert_router.config import Config, Loaded, cross_check, load
-from alert_router.config.checks import weighed
+from alert_router.config.checks import Checks, weighed
 from alert_router.config.known import SEVERITIES
 from alert_router.config.reach import routing_problems, unreached
 from alert_router.config.validate import validate
@@ -22,8 +23,9 @@ from alert_router.problem import Problem, ProblemsError
 from alert_router.rules import RuleSet, read_rules
 from alert_router.runbook import Catalogue
 
-# What is looked for only where rules are given, or bash is missing.
+# What is looked for only where rules are given, the routing can be used, or bash is missing.
 _WITH_RULES = frozenset(("runbook-unknown-label",))
+_WITH_ROUTING = frozenset(("routing-unreached-runbook",))
 _SOMETIMES = frozenset(("runbook-shell-unchecked",))
 
 
@@ -42,13 +44,11 @@ def examine(path: Path, rules: Sequence[str], *, today: date) -> Examined:
     What keeps the configuration from being used is neither silenced nor weighed.
     """
     loaded, fatal = _load(path)
-    config = loaded.config if loaded else _config(path)
-    if config is None:
-        return Examined(_in_order(fatal), "")
-    names = [*rules] or [str(path) for path in config.checks.rules]
+    runbooks, checks = _named(loaded.config) if loaded else _salvaged(path)
+    names = [*rules] or [str(path) for path in checks.rules]
     ruleset = read_rules(names) if names else RuleSet((), (), ())
-    catalogue = Catalogue.load(Path(from_here(str(config.runbooks.path))))
-    labels = _labels(loaded, catalogue, ruleset, config.checks.labels) if names else None
+    catalogue = Catalogue.load(Path(from_here(str(runbooks)))) if runbooks else Catalogue(path)
+    labels = _labels(loaded, catalogue, ruleset, checks.labels) if names else None
     found = [*ruleset.problems, *lint.lint(catalogue, today=today, labels_by_runbook=labels)]
     if loaded:
         found += loaded.problems
@@ -56,9 +56,11 @@ def examine(path: Path, rules: Sequence[str], *, today: date) -> Examined:
         found += routing_problems(loaded)
         found += unreached(loaded, catalogue, labels or {})
     texts = silence.texts_of(_files(loaded, catalogue, ruleset))
-    judged = SEVERITIES.keys() - _SOMETIMES - (frozenset() if names else _WITH_RULES)
+    judged = SEVERITIES.keys() - _SOMETIMES
+    judged -= frozenset() if labels is not None else _WITH_RULES
+    judged -= frozenset() if loaded else _WITH_ROUTING
     found = silence.silenced(found, texts, known=SEVERITIES, judged=judged)
-    problems = _in_order([*fatal, *weighed(found, config.checks.severity)])
+    problems = _in_order([*fatal, *weighed(found, checks.severity)])
     return Examined(problems, _summary(loaded, catalogue, ruleset) if loaded else "")
 
 
@@ -69,12 +71,25 @@ def _load(path: Path) -> tuple[Loaded | None, tuple[Problem, ...]]:
         return None, error.problems
 
 
-def _config(path: Path) -> Config | None:
-    """The main file, where it is good though the routing is not."""
+def _named(config: Config) -> tuple[Path | None, Checks]:
+    return config.runbooks.path, config.checks
+
+
+def _salvaged(path: Path) -> tuple[Path | None, Checks]:
+    """Where the runbooks are, and what is to be checked, as far as a configuration that cannot be
+    used still tells."""
     try:
-        return validate(document.read(path), Config)[0]
+        main = document.read(path)
     except ProblemsError:
-        return None
+        return None, Checks()
+    config, _ = validate(main, Config)
+    if config is not None:
+        return _named(config)
+    section = main.root.get("runbooks")
+    named = section.text("path") if isinstance(section, document.Fields) else None
+    runbooks = path.parent / (named or "../runbooks")
+    there = os.path.isdir(runbooks)  # noqa: PTH112 - Path's own raises without permission
+    return runbooks if there else None, Checks()
 
 
 def _labels(
