@@ -203,7 +203,9 @@ def test_an_annotation_is_one_command_whatever_it_holds(problem):
 
 def test_a_file_whose_name_is_a_command_begins_no_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    problem = Problem("runbook-empty", "no\x1b text", Place("a\n::error::b.md", 1, 1), source="x")
+    hostile = "no\x1b text\n::error::b"
+    place = Place("a\n::error::b.md", 1, 1)
+    problem = Problem("runbook-empty", hostile, place, hint=hostile, source=hostile)
     for output in (Format.TEXT, Format.GITHUB):
         report([problem], output)
         lines = capsys.readouterr().out.splitlines()

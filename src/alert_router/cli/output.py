@@ -6,6 +6,7 @@ said, and when a command fails, is for the commands.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -110,8 +111,16 @@ def table(*columns: str | Text, rows: Iterable[Sequence[str | Text]]) -> Table:
 
 
 def problem_text(problem: Problem) -> Text:
-    """A problem as `Problem.show` has it, cleaned, with its severity in colour."""
-    shown = Text(clean_lines(problem.show()))
+    """A problem as `Problem.show` has it, cleaned, with its severity in colour. What it says stays
+    on the lines it has: one that a file began could be a command to the CI that reads this."""
+    said = replace(
+        problem,
+        place=replace(problem.place, file=clean(problem.place.file)),
+        message=clean(problem.message),
+        hint=clean(problem.hint),
+        source=problem.source.replace("\n", "\\n"),
+    )
+    shown = Text(clean_lines(said.show()))
     place = len(clean(str(problem.place)))
     shown.stylize("bold", 0, place)
     start = place + len(": ")

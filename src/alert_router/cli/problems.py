@@ -95,7 +95,7 @@ def report(
         for problem in shown:
             click.echo(annotation(problem))
     else:
-        show(*(problem_text(_on_one_line(problem)) for problem in shown))
+        show(*map(problem_text, shown))
     colour = "bold red" if counts.errors else "yellow" if counts.warnings else "bold green"
     show(styled(f"{counts}{summary}", colour))
     return counts
@@ -121,12 +121,6 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _on_one_line(problem: Problem) -> Problem:
-    """The problem with a place that is one line, whatever the file is called: a line that a name
-    begins could be a workflow command."""
-    return replace(problem, place=replace(problem.place, file=clean(problem.place.file)))
 
 
 def _relative(problem: Problem, seen: dict[str, str]) -> Problem:
