@@ -209,7 +209,9 @@ def test_only_keeps_the_named_alerts_and_computes_status_and_common_labels_anew(
             alert(fingerprint="b", labels={"x": "1", "y": "2"}, status="resolved"),
         ]
     )
+    assert len(group.firing) + len(group.resolved) == 2
     part = group.only(frozenset({"b"}))
+    assert part.firing + part.resolved == part.alerts
     assert part.status is Status.RESOLVED
     assert part.common_labels == {"x": "1", "y": "2"}
     assert group.only(frozenset({"a", "b"})) is group

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from alert_router.notify import ConsoleNotifier, Notifier, SlackNotifier, WebhookNotifier
-from tests.notify import console_rules, slack_rules, webhook_rules
+from alert_router.notify import (
+    ConsoleNotifier,
+    Notifier,
+    PagerDutyNotifier,
+    SlackNotifier,
+    WebhookNotifier,
+)
+from tests.notify import console_rules, pagerduty_rules, slack_rules, webhook_rules
 
 # Every secret of the tests has this word in each of its parts.
 WORD = "SECRET"
@@ -20,7 +26,8 @@ class Case:
     """A notifier under test: `make` takes its URL and further keys; `keeps_rules` asserts on what
     `readable` tells of a payload; `ok` is the answer it takes for a success. One that does not
     speak HTTP has `over_http=False` and is spared its table; one whose address is not a secret of
-    its own has `any_url=False`."""
+    its own has `any_url=False`. `patience` is how many seconds it waits after a 429 or 5xx that
+    does not say."""
 
     name: str
     make: Callable[..., Notifier]
@@ -28,6 +35,7 @@ class Case:
     ok: bytes = b""
     over_http: bool = True
     any_url: bool = True
+    patience: float | None = None
 
 
 CASES = [
@@ -48,5 +56,18 @@ CASES = [
         slack_rules.check_bot,
         ok=b'{"ok": true, "channel": "C1", "ts": "1764000000.000100"}',
         any_url=False,
+    ),
+    *(
+        Case(
+            f"pagerduty-{dedup}",
+            lambda url, dedup=dedup, **k: PagerDutyNotifier(
+                routing_key=f"k{WORD}", url=url.replace(PATH, "/v2/enqueue"), dedup=dedup, **k
+            ),
+            pagerduty_rules.check,
+            ok=pagerduty_rules.SUCCESS,
+            any_url=False,
+            patience=60.0,
+        )
+        for dedup in ("group", "alert")
     ),
 ]

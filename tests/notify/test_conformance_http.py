@@ -117,7 +117,7 @@ async def test_retry_after_is_obeyed_and_capped(case, status, value, least, most
 )
 async def test_a_retry_after_that_is_none_is_ignored(case, value):
     failed = await outcome(case, answer(429, b"", f"Retry-After: {value}"))
-    assert (failed.reason, failed.retry_after) == (Reason.RATE_LIMITED, None)
+    assert (failed.reason, failed.retry_after) == (Reason.RATE_LIMITED, case.patience)
 
 
 @every_notifier

@@ -18,6 +18,7 @@ FIELDS = [
 # What else a notifier needs beside the field under test, where that is not its `url` alone.
 BESIDE = {
     ("webhook", "password"): {"url": "https://h/x", "username": "router"},
+    ("pagerduty", "proxy"): {"routing_key": "k"},
     ("slack", "bot_token"): {"channel": "#alerts"},
 }
 

@@ -104,7 +104,7 @@ class AlertGroup(BaseModel):
     def with_alerts(self, alerts: tuple[Alert, ...]) -> "AlertGroup":
         """The group with other alerts: status and what is common computed over them."""
         firing = any(alert.firing for alert in alerts)
-        return self.model_copy(
+        group = self.model_copy(
             update={
                 "alerts": alerts,
                 "status": Status.FIRING if firing else Status.RESOLVED,
@@ -112,6 +112,9 @@ class AlertGroup(BaseModel):
                 "common_annotations": common([alert.annotations for alert in alerts]),
             }
         )
+        for known in ("firing", "resolved"):  # a copy keeps what was computed of the original
+            group.__dict__.pop(known, None)
+        return group
 
     def as_json(self) -> dict[str, Any]:
         """The group in the keys and order of Alertmanager's body, extra keys kept."""

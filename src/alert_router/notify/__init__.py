@@ -6,11 +6,20 @@ from pydantic import Field
 
 from alert_router.notify.base import Notifier
 from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.notify.slack import SlackNotifier
 from alert_router.notify.webhook import WebhookNotifier
 
 AnyNotifier = Annotated[
-    ConsoleNotifier | SlackNotifier | WebhookNotifier, Field(discriminator="type")
+    ConsoleNotifier | PagerDutyNotifier | SlackNotifier | WebhookNotifier,
+    Field(discriminator="type"),
 ]
 
-__all__ = ["AnyNotifier", "ConsoleNotifier", "Notifier", "SlackNotifier", "WebhookNotifier"]
+__all__ = [
+    "AnyNotifier",
+    "ConsoleNotifier",
+    "Notifier",
+    "PagerDutyNotifier",
+    "SlackNotifier",
+    "WebhookNotifier",
+]

@@ -50,6 +50,11 @@ def is_web(url: str) -> bool:
     return parts.scheme.lower() in ("http", "https") and bool(parts.netloc)
 
 
+def encoded(url: str) -> str:
+    """The address in ASCII: what is no part of a URL is percent-encoded, what is stays."""
+    return quote(url, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
+
+
 def _name(name: str) -> str:
     plain = (
         bool(name) and name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()
