@@ -10,11 +10,12 @@ from typing import Any
 from alert_router.notify import (
     ConsoleNotifier,
     Notifier,
+    NtfyNotifier,
     PagerDutyNotifier,
     SlackNotifier,
     WebhookNotifier,
 )
-from tests.notify import console_rules, pagerduty_rules, slack_rules, webhook_rules
+from tests.notify import console_rules, ntfy_rules, pagerduty_rules, slack_rules, webhook_rules
 
 # Every secret of the tests has this word in each of its parts.
 WORD = "SECRET"
@@ -69,5 +70,14 @@ CASES = [
             patience=60.0,
         )
         for dedup in ("group", "alert")
+    ),
+    Case(
+        "ntfy",
+        lambda url, **k: NtfyNotifier(
+            topic=f"t{WORD}", token=f"tk_{WORD}", url=url.replace(PATH, ""), **k
+        ),
+        ntfy_rules.check,
+        ok=ntfy_rules.OK,
+        any_url=False,
     ),
 ]

@@ -18,6 +18,10 @@ FIELDS = [
 # What else a notifier needs beside the field under test, where that is not its `url` alone.
 BESIDE = {
     ("webhook", "password"): {"url": "https://h/x", "username": "router"},
+    ("ntfy", "token"): {"topic": "t"},
+    ("ntfy", "proxy"): {"topic": "t"},
+    ("ntfy", "password"): {"topic": "t", "username": "router"},
+    ("ntfy", "topic"): {},
     ("pagerduty", "proxy"): {"routing_key": "k"},
     ("slack", "bot_token"): {"channel": "#alerts"},
 }

@@ -6,12 +6,13 @@ from pydantic import Field
 
 from alert_router.notify.base import Notifier
 from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.notify.slack import SlackNotifier
 from alert_router.notify.webhook import WebhookNotifier
 
 AnyNotifier = Annotated[
-    ConsoleNotifier | PagerDutyNotifier | SlackNotifier | WebhookNotifier,
+    ConsoleNotifier | NtfyNotifier | PagerDutyNotifier | SlackNotifier | WebhookNotifier,
     Field(discriminator="type"),
 ]
 
@@ -19,6 +20,7 @@ __all__ = [
     "AnyNotifier",
     "ConsoleNotifier",
     "Notifier",
+    "NtfyNotifier",
     "PagerDutyNotifier",
     "SlackNotifier",
     "WebhookNotifier",
