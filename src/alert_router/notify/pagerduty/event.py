@@ -8,34 +8,25 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
-from alert_router.alert import Alert, AlertGroup
+from alert_router.alert import Alert
 from alert_router.markdown import visible
-from alert_router.notification import Detail, Notification
+from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify.links import encoded, is_web, links
 from alert_router.notify.outline import AlertLine, Title, outline
 from alert_router.notify.pagerduty.details import Entries, details, sections
+from alert_router.notify.pagerduty.fields import Field, fields
 from alert_router.notify.pagerduty.severity import Severities
 from alert_router.notify.summary import one_line
 
 Event = dict[str, Any]
-Field = Literal["source", "component", "group", "class"]
 
 # developer.pagerduty.com, Events API v2, "Send an event": characters, and for a whole event bytes.
 MAX_SUMMARY = 1024
 # No limits are documented for these.
-_MAX_FIELD = 255
 _MAX_LINK_TEXT = 200
 _MAX_RUNBOOK_LINKS = 10
-
-FIELDS: Mapping[Field, tuple[str, ...]] = {
-    "source": ("instance", "node", "host", "hostname", "pod", "service", "job", "cluster"),
-    "component": ("component", "service", "app", "deployment", "statefulset", "container", "job"),
-    "group": ("namespace", "environment", "cluster"),
-    "class": ("alertname",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +55,20 @@ def _split(notification: Notification, form: Form) -> Iterator[Notification]:
         return
     # Where two alerts say they are the same one, it fires if either does.
     alerts = {alert.fingerprint: alert for alert in (*group.resolved, *group.firing)}
-    for alert in sorted(alerts.values(), key=lambda alert: not alert.firing):
-        parts = tuple(
-            replace(
-                part,
-                alerts=(alert,),
-                commands_for=None if part.commands_for == alert else part.commands_for,
-            )
-            for part in notification.runbooks
-            if alert in part.alerts
-        )
+    of = [(part, {alert.fingerprint for alert in part.alerts}) for part in notification.runbooks]
+    bare = {alert.fingerprint for alert in notification.without_runbook}
+    for name, alert in sorted(alerts.items(), key=lambda item: not item[1].firing):
+        parts = tuple(_for(part, alert) for part, names in of if name in names)
         alone = group.with_alerts((alert,)).model_copy(update={"truncated_alerts": 0})
-        without = tuple(one for one in notification.without_runbook if one == alert)
+        without = (alert,) if name in bare else ()
         yield replace(notification, group=alone, runbooks=parts, without_runbook=without)
+
+
+def _for(part: RunbookPart, alert: Alert) -> RunbookPart:
+    """The runbook as it is for one alert, which need not be told that the commands are its own."""
+    whose = part.commands_for
+    own = whose is None or whose.fingerprint == alert.fingerprint
+    return replace(part, alerts=(alert,), commands_for=None if own else whose)
 
 
 def _event(
@@ -87,7 +79,7 @@ def _event(
     payload = {
         "summary": _summary(notification),
         "severity": form.severity.worst(alerts, notification.scale),
-        **_fields(notification, alerts, form),
+        **fields(notification.group, alerts, form.labels),
         "custom_details": details(notification, detail, told),
     }
     if moment := _moment(alerts):
@@ -131,29 +123,6 @@ def _summary(notification: Notification) -> str:
     if len(notification.group.alerts) == 1 and lines and lines[0].labels:
         text += f" ({lines[0].pairs(', ')})"
     return one_line(visible(text), MAX_SUMMARY)
-
-
-def _fields(notification: Notification, alerts: Sequence[Alert], form: Form) -> dict[str, str]:
-    found = {}
-    for field, usual in FIELDS.items():
-        names = form.labels.get(field, usual)
-        values = dict.fromkeys(filter(None, (_first(alert, names) for alert in alerts)))
-        if values:
-            more = f" and {len(values) - 1} more" if len(values) > 1 else ""
-            first = next(iter(values))
-            found[field] = one_line(visible(first), _MAX_FIELD - len(more)) + more
-    return {"source": _sender(notification.group)} | found
-
-
-def _first(alert: Alert, names: Sequence[str]) -> str:
-    """The first of these labels that the alert has."""
-    return next((value for name in names if (value := alert.labels.get(name, "").strip())), "")
-
-
-def _sender(group: AlertGroup) -> str:
-    """Where an alert without any telling label comes from; PagerDuty wants a source."""
-    host = urlsplit(group.external_url).hostname if is_web(group.external_url) else None
-    return (host or "Alertmanager")[:_MAX_FIELD]
 
 
 def _moment(alerts: Sequence[Alert]) -> datetime | None:

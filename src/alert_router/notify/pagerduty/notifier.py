@@ -17,6 +17,7 @@ from alert_router.notify.outline import fit
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.pagerduty import event
 from alert_router.notify.pagerduty.event import Event, Form
+from alert_router.notify.pagerduty.fields import Field as EventField
 from alert_router.notify.pagerduty.severity import Severities
 from alert_router.notify.pagerduty.taken import Taken
 from alert_router.notify.secrets import SecretField
@@ -40,7 +41,7 @@ class PagerDutyNotifier(HttpNotifier):
     url: str = Field(URL, pattern=r"^https?://[^\s?#]+$")
     dedup: Literal["group", "alert"] = "group"
     severity: Severities = Severities()
-    labels: dict[event.Field, tuple[str, ...]] = Field(default_factory=dict)
+    labels: dict[EventField, tuple[str, ...]] = Field(default_factory=dict)
     client: str = "Alert Router"
     client_url: str = ""
     _taken: Taken = PrivateAttr(default_factory=Taken)
