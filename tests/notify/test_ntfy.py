@@ -96,7 +96,7 @@ def test_a_severity_of_the_configurations_own_can_have_a_priority():
         {"tags": ["a,b"]},
         {"tags": ["a"] * 6},
         {"url": "ntfy.sh"},
-        {"url": "https://ntfy.sh/"},
+        {"url": "https://ntfy.sh/?x"},
         {"token": "t", "username": "u", "password": "p"},
         {"username": "u"},
     ],
@@ -174,7 +174,7 @@ def test_any_command_is_copied_exactly_or_not_at_all(lines):
 async def test_a_server_takes_what_is_sent_whatever_it_says():
     told = notification([alert(annotations={"summary": text}, pod=text) for text in HOSTILE])
     async with destination.serve(ntfy_rules.ntfy()) as server:
-        it = notifier(url=server.url("").rstrip("/"), token="tk_x", tags=["skull"])
+        it = notifier(url=server.url(), token="tk_x", tags=["skull"])
         for one in (told, notification(), notification(runbooks=90)):
             assert await send(it, one) == Delivered()
         assert await send(it, told, id="msg-2") == Delivered()
@@ -186,9 +186,13 @@ async def test_a_server_takes_what_is_sent_whatever_it_says():
     assert server.requests[0][1]["authorization"] == "Bearer tk_x"
 
 
+def test_a_slash_behind_the_server_does_no_harm():
+    assert notifier(url="https://ntfy.example/").url == "https://ntfy.example"
+
+
 async def test_a_user_is_named_to_the_server():
     async with destination.serve(ntfy_rules.ntfy()) as server:
-        it = notifier(url=server.url("").rstrip("/"), username="phil", password="pässword")
+        it = notifier(url=server.url(), username="phil", password="pässword")
         assert await send(it, notification()) == Delivered()
     scheme, _, pair = server.requests[0][1]["authorization"].partition(" ")
     assert (scheme, base64.b64decode(pair).decode()) == ("Basic", "phil:pässword")
@@ -196,7 +200,7 @@ async def test_a_user_is_named_to_the_server():
 
 async def test_a_topic_that_is_none_holds_the_destination_and_is_not_told():
     async with destination.serve(ntfy_rules.ntfy()) as server:
-        it = notifier(url=server.url("").rstrip("/"), topic="not a topic")
+        it = notifier(url=server.url(), topic="not a topic")
         failed = await send(it, notification())
     assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
     assert "topic invalid" in failed.message
@@ -207,7 +211,7 @@ async def test_a_topic_that_is_none_holds_the_destination_and_is_not_told():
 async def test_how_long_a_limit_lasts_is_told_by_its_number(code, wait):
     said = json.dumps({"code": code, "http": 429, "error": "limit reached"}).encode()
     async with destination.serve(answer(429, said)) as server:
-        failed = await send(notifier(url=server.url("").rstrip("/")), notification())
+        failed = await send(notifier(url=server.url()), notification())
     assert (failed.reason, failed.retry_after) == (Reason.RATE_LIMITED, wait)
 
 

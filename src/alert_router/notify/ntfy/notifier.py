@@ -7,18 +7,20 @@ import base64
 import hashlib
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.http import Dialect
+from alert_router.notify.links import is_web
 from alert_router.notify.ntfy.message import message
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable
 
 URL = "https://ntfy.sh"
+_MAX_TAG = 64
 _NAMES = {"min": 1, "low": 2, "default": 3, "high": 4, "max": 5, "urgent": 5}
 _WRONG_TOPIC = frozenset((40009, 40010))  # no topic, or a name that is reserved
 _DAILY = 42908  # all messages of a day are used up
@@ -26,18 +28,34 @@ _WAITS = {42901: 5.0, _DAILY: 900.0}  # seconds; a request comes back every five
 
 
 def _number(value: Any) -> Any:
-    return _NAMES.get(value.lower(), value) if isinstance(value, str) else value
+    number = _NAMES.get(value.lower(), value) if isinstance(value, str) else value
+    if str(number) not in {"1", "2", "3", "4", "5"}:
+        raise ValueError(f"expected 1 to 5, or {', '.join(_NAMES)}")
+    return number
 
 
-Priority = Annotated[int, BeforeValidator(_number), Field(ge=1, le=5)]
-Tag = Annotated[str, Field(pattern=r"^[^,\s]+$", max_length=64)]
+def _tag(text: str) -> str:
+    if not text or len(text) > _MAX_TAG or "," in text or len(text.split()) != 1:
+        raise ValueError(f"expected a word of at most {_MAX_TAG} characters, without a comma")
+    return text
+
+
+def _server(text: str) -> str:
+    url = text.rstrip("/")
+    if not is_web(url) or "?" in url or "#" in url:
+        raise ValueError("expected a server's address, as https://ntfy.example.org")
+    return url
+
+
+Priority = Annotated[int, BeforeValidator(_number)]
+Tag = Annotated[str, AfterValidator(_tag)]
 
 
 class NtfyNotifier(HttpNotifier):
     """Publishes to one topic."""
 
     type: Literal["ntfy"] = "ntfy"
-    url: str = Field(URL, pattern=r"^https?://[^\s?#]*[^\s?#/]$")
+    url: Annotated[str, AfterValidator(_server)] = URL
     topic: SecretField
     token: SecretField | None = None
     username: str = ""

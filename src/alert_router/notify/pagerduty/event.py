@@ -16,7 +16,7 @@ from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify.links import encoded, is_web, links
 from alert_router.notify.outline import AlertLine, Title, outline
 from alert_router.notify.pagerduty.details import Entries, details, sections
-from alert_router.notify.pagerduty.fields import Field, fields
+from alert_router.notify.pagerduty.fields import Labels, fields
 from alert_router.notify.pagerduty.severity import Severities
 from alert_router.notify.summary import one_line
 
@@ -36,7 +36,7 @@ class Form:
 
     each: bool
     severity: Severities
-    labels: Mapping[Field, tuple[str, ...]]
+    labels: Labels
     client: str
     client_url: str
 

@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from alert_router.alert import Alert, AlertGroup
 from alert_router.markdown import visible
 from alert_router.notify.links import is_web
 from alert_router.notify.summary import one_line
 
-Field = Literal["source", "component", "group", "class"]
+Name = Literal["source", "component", "group", "class"]
+Names = tuple[str, ...]
 
 _MAX_FIELD = 255  # characters; no limit is documented
 _LOOKED_AT = 4 * _MAX_FIELD  # of a value that may be megabytes
 
-FIELDS: Mapping[Field, tuple[str, ...]] = {
+FIELDS: Mapping[Name, Names] = {
     "source": ("instance", "node", "host", "hostname", "pod", "service", "job", "cluster"),
     "component": ("component", "service", "app", "deployment", "statefulset", "container", "job"),
     "group": ("namespace", "environment", "cluster"),
@@ -25,14 +28,27 @@ FIELDS: Mapping[Field, tuple[str, ...]] = {
 }
 
 
-def fields(
-    group: AlertGroup, alerts: Sequence[Alert], labels: Mapping[Field, tuple[str, ...]]
-) -> dict[str, str]:
-    """The fields there are labels for, over these alerts of the group; a source in any case.
-    `labels` come before the built-in ones."""
-    found = {}
-    for field, usual in FIELDS.items():
-        names = labels.get(field, usual)
+class Labels(BaseModel):
+    """The labels that each field is taken from, instead of the built-in ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    source: Names = FIELDS["source"]
+    component: Names = FIELDS["component"]
+    group: Names = FIELDS["group"]
+    class_: Names = Field(FIELDS["class"], alias="class")
+
+    def of(self, field: Name) -> Names:
+        """The names of a field's labels, the first wanted first."""
+        found: Names = getattr(self, "class_" if field == "class" else field)
+        return found
+
+
+def fields(group: AlertGroup, alerts: Sequence[Alert], labels: Labels) -> dict[str, str]:
+    """The fields there are labels for, over these alerts of the group; a source in any case."""
+    found: dict[str, str] = {}
+    for field in FIELDS:
+        names = labels.of(field)
         values = dict.fromkeys(filter(None, (_first(alert, names) for alert in alerts)))
         if values:
             more = f" and {len(values) - 1} more" if len(values) > 1 else ""

@@ -5,19 +5,20 @@ What events say is `event`'s; what a severity means is `severity`'s.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, PrivateAttr
 from pydantic_core import from_json, to_json
 
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.http import Dialect
+from alert_router.notify.links import is_web
 from alert_router.notify.outline import fit
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.pagerduty import event
 from alert_router.notify.pagerduty.event import Event, Form
-from alert_router.notify.pagerduty.fields import Field as EventField
+from alert_router.notify.pagerduty.fields import Labels
 from alert_router.notify.pagerduty.severity import Severities
 from alert_router.notify.pagerduty.taken import Taken
 from alert_router.notify.secrets import SecretField
@@ -32,16 +33,22 @@ _AT_ONCE = 8  # events on their way
 _WAIT = 60.0  # seconds before PagerDuty is bothered again, where it does not say
 
 
+def _address(text: str) -> str:
+    if not is_web(text):
+        raise ValueError(f"expected an address, as {URL}")
+    return text
+
+
 class PagerDutyNotifier(HttpNotifier):
     """Triggers and resolves in one service. An event sent twice is the same event to PagerDuty,
     so that a resend does no harm."""
 
     type: Literal["pagerduty"] = "pagerduty"
     routing_key: SecretField
-    url: str = Field(URL, pattern=r"^https?://[^\s?#]+$")
+    url: Annotated[str, AfterValidator(_address)] = URL
     dedup: Literal["group", "alert"] = "group"
     severity: Severities = Severities()
-    labels: dict[EventField, tuple[str, ...]] = Field(default_factory=dict)
+    labels: Labels = Labels()
     client: str = "Alert Router"
     client_url: str = ""
     _taken: Taken = PrivateAttr(default_factory=Taken)
