@@ -13,9 +13,17 @@ from alert_router.notify import (
     NtfyNotifier,
     PagerDutyNotifier,
     SlackNotifier,
+    TeamsNotifier,
     WebhookNotifier,
 )
-from tests.notify import console_rules, ntfy_rules, pagerduty_rules, slack_rules, webhook_rules
+from tests.notify import (
+    console_rules,
+    ntfy_rules,
+    pagerduty_rules,
+    slack_rules,
+    teams_rules,
+    webhook_rules,
+)
 
 # Every secret of the tests has this word in each of its parts.
 WORD = "SECRET"
@@ -80,4 +88,5 @@ CASES = [
         ok=ntfy_rules.OK,
         any_url=False,
     ),
+    Case("teams", lambda url, **k: TeamsNotifier(url=url, **k), teams_rules.check),
 ]

@@ -9,10 +9,16 @@ from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.notify.slack import SlackNotifier
+from alert_router.notify.teams import TeamsNotifier
 from alert_router.notify.webhook import WebhookNotifier
 
 AnyNotifier = Annotated[
-    ConsoleNotifier | NtfyNotifier | PagerDutyNotifier | SlackNotifier | WebhookNotifier,
+    ConsoleNotifier
+    | NtfyNotifier
+    | PagerDutyNotifier
+    | SlackNotifier
+    | TeamsNotifier
+    | WebhookNotifier,
     Field(discriminator="type"),
 ]
 
@@ -23,5 +29,6 @@ __all__ = [
     "NtfyNotifier",
     "PagerDutyNotifier",
     "SlackNotifier",
+    "TeamsNotifier",
     "WebhookNotifier",
 ]

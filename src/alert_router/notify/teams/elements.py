@@ -1,0 +1,104 @@
+"""Adaptive Card elements, as JSON: lines of text, code, links, containers.
+
+Text is always in a TextRun, which Teams does not parse as Markdown, so that no value can format,
+link or mention. What a message says is `card`'s; how Markdown looks is `runs`'.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from alert_router.markdown import visible
+from alert_router.notify.links import encoded
+
+Element = dict[str, Any]
+Look = dict[str, Any]
+Run = tuple[str, Look]
+
+MONOSPACE: Look = {"fontType": "Monospace"}
+BOLD: Look = {"weight": "Bolder"}
+SUBTLE: Look = {"isSubtle": True, "size": "Small"}
+TIGHT = {"spacing": "None"}
+
+# What stands for a code on a client without CodeBlock, where there is no room to say it twice.
+ELSEWHERE = "A command: open this on a computer, or see the runbook's page."
+
+_LONGEST_URL = 1800  # characters, encoded
+_ADDRESS = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
+# Teams makes a local time of `{{DATE(...)}}` in a run. In two runs it is only text.
+_FORMULA = re.compile(r"(?<=\{)(?=\{(?:DATE|TIME))")
+
+# Words of code blocks in runbooks, and Teams' words for the same language
+# (learn.microsoft.com, Teams platform, "Code blocks in Adaptive Cards").
+_LANGUAGES = {
+    **dict.fromkeys(("bash", "sh", "shell", "zsh", "console", "shell-session"), "Bash"),
+    **dict.fromkeys(("sql", "psql", "pgsql", "postgresql"), "SQL"),
+    **dict.fromkeys(("py", "python"), "Python"),
+    **dict.fromkeys(("ps1", "powershell", "pwsh"), "PowerShell"),
+    **dict.fromkeys(("js", "javascript"), "JavaScript"),
+    **dict.fromkeys(("go", "golang"), "Go"),
+    "json": "JSON",
+    "java": "Java",
+    "xml": "XML",
+    "html": "HTML",
+}
+
+
+def line(runs: Iterable[Run], **more: Any) -> Element:
+    """A line of text: a RichTextBlock of runs. One without words has a space."""
+    told = [
+        {"type": "TextRun", "text": part} | look
+        for text, look in runs
+        for part in _FORMULA.split(visible(text))
+        if part
+    ]
+    return {"type": "RichTextBlock", "inlines": told or [{"type": "TextRun", "text": " "}]} | more
+
+
+def code(text: str, language: str, *, twice: bool) -> Element:
+    """A code block, whole; `twice` says it again for clients that do not know CodeBlock."""
+    shown = visible(text)
+    instead = line([(shown, MONOSPACE)] if twice else [(ELSEWHERE, SUBTLE)])
+    return {
+        "type": "CodeBlock",
+        "codeSnippet": shown,
+        "language": _LANGUAGES.get(language, "PlainText"),
+        "fallback": instead,
+    }
+
+
+def link(url: str) -> Look:
+    """What makes a run lead to an address; nothing where it is none for a browser."""
+    address = encoded(url)
+    if not _ADDRESS.match(url) or len(address) > _LONGEST_URL:
+        return {}
+    return {"selectAction": {"type": "Action.OpenUrl", "url": address}}
+
+
+def button(title: str, url: str) -> Element:
+    """A button below the card that opens a page."""
+    return {"type": "Action.OpenUrl", "title": title, "url": encoded(url)}
+
+
+def foldable(id: str, title: str, items: Sequence[Element], *, opened: bool) -> list[Element]:
+    """A heading, and under it what a click on the heading shows and hides."""
+    if not items:
+        return [line([(title, BOLD)], spacing="Medium")]
+    action = {
+        "type": "Action.ToggleVisibility",
+        "title": "Show or hide",
+        "targetElements": [id, f"{id}-opened", f"{id}-closed"],
+    }
+    heads = [
+        {
+            "type": "Container",
+            "id": f"{id}-{state}",
+            "spacing": "Medium",
+            "selectAction": action,
+            "items": [line([(f"{mark} {title}", BOLD)])],
+        }
+        | ({} if opened is (state == "opened") else {"isVisible": False})
+        for state, mark in (("opened", "▾"), ("closed", "▸"))
+    ]
+    body = {"type": "Container", "id": id, "spacing": "Small", "items": list(items)}
+    return [*heads, body if opened else body | {"isVisible": False}]
