@@ -172,8 +172,8 @@ OBJECTS = {
     "configmap": {"schema-registry-config"},
 }
 VERBS_NAMESPACED = {
-    "annotate", "apply", "auth", "cp", "create", "delete", "describe", "diff", "exec", "get", "label",
-    "logs", "patch", "port-forward", "rollout", "scale", "set", "top", "wait",
+    "annotate", "apply", "auth", "cp", "create", "delete", "describe", "diff", "exec", "get",
+    "label", "logs", "patch", "port-forward", "rollout", "scale", "set", "top", "wait",
 }  # fmt: skip
 VERBS_CLUSTER_WIDE = {"cordon", "drain", "uncordon"}
 CLUSTER_WIDE = {"--raw", "apiservice", "node", "nodes", "storageclass", "pv", "clusterissuer"}

@@ -9,6 +9,7 @@ from typing import Any
 
 from alert_router.notify import (
     ConsoleNotifier,
+    EmailNotifier,
     Notifier,
     NtfyNotifier,
     PagerDutyNotifier,
@@ -18,6 +19,7 @@ from alert_router.notify import (
 )
 from tests.notify import (
     console_rules,
+    email_rules,
     ntfy_rules,
     pagerduty_rules,
     slack_rules,
@@ -49,6 +51,21 @@ class Case:
 
 CASES = [
     Case("console", lambda url, **k: ConsoleNotifier(**k), console_rules.check, over_http=False),
+    Case(
+        "email",
+        lambda url, **k: EmailNotifier.model_validate(
+            {
+                "to": "sre@example.org",
+                "from": "alerts@example.org",
+                "smarthost": "mail.example.org:587",
+                "auth_username": "router",
+                "auth_password": f"p{WORD}",
+            }
+            | k
+        ),
+        email_rules.check,
+        over_http=False,
+    ),
     Case(
         "webhook",
         lambda url, **k: WebhookNotifier(

@@ -45,7 +45,8 @@ def test_every_key_of_its_own_is_on_the_page(type_):
     own = set(TYPES[type_].model_fields) - set(Notifier.model_fields)
     if issubclass(TYPES[type_], HttpNotifier):
         own -= set(HttpNotifier.model_fields)
-    assert {key for key in own if f"`{key}`" not in page(type_)} == set()
+    keys = {TYPES[type_].model_fields[name].alias or name for name in own}
+    assert {key for key in keys if f"`{key}`" not in page(type_)} == set()
 
 
 def test_the_keys_of_all_that_speak_http_are_told_once():

@@ -18,6 +18,12 @@ FIELDS = [
 # What else a notifier needs beside the field under test, where that is not its `url` alone.
 BESIDE = {
     ("webhook", "password"): {"url": "https://h/x", "username": "router"},
+    ("email", "auth_password"): {
+        "to": "sre@example.org",
+        "from": "alerts@example.org",
+        "smarthost": "mail.example.org:587",
+        "auth_username": "router",
+    },
     ("ntfy", "token"): {"topic": "t"},
     ("ntfy", "proxy"): {"topic": "t"},
     ("ntfy", "password"): {"topic": "t", "username": "router"},

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from alert_router.notify.base import Notifier
 from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.email import EmailNotifier
 from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.notify.slack import SlackNotifier
@@ -14,6 +15,7 @@ from alert_router.notify.webhook import WebhookNotifier
 
 AnyNotifier = Annotated[
     ConsoleNotifier
+    | EmailNotifier
     | NtfyNotifier
     | PagerDutyNotifier
     | SlackNotifier
@@ -25,6 +27,7 @@ AnyNotifier = Annotated[
 __all__ = [
     "AnyNotifier",
     "ConsoleNotifier",
+    "EmailNotifier",
     "Notifier",
     "NtfyNotifier",
     "PagerDutyNotifier",

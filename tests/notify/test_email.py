@@ -1,0 +1,341 @@
+"""E-mail: what a real server gets, and what is made of its answers."""
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alert_router.markdown import Code
+from alert_router.notify import EmailNotifier
+from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
+from alert_router.notify.email.mime import compose, header
+from alert_router.notify.guard import Guard
+from alert_router.runbook.model import Section
+from tests.notify import email_rules
+from tests.notify.notifications import HOSTILE, alert, hostile, notification
+from tests.notify.test_over_http import certificate, needs_openssl
+
+TO = ["sre@example.org", "On call <oncall@example.org>"]
+
+
+@dataclass
+class Mailbox:
+    """A server's memory, and what it answers to whom."""
+
+    port: int = 0
+    messages: list[bytes] = field(default_factory=list)
+    recipients: list[list[str]] = field(default_factory=list)
+    refuse: dict[str, str] = field(default_factory=dict)
+    answer: str = "250 OK"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address in self.refuse:
+            return self.refuse[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        if self.answer.startswith("2"):
+            self.messages.append(envelope.content)
+            self.recipients.append(envelope.rcpt_tos)
+        return self.answer
+
+
+@asynccontextmanager
+async def server(box=None, **options):
+    """A real SMTP server on this event loop."""
+    box = box or Mailbox()
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: SMTP(box, loop=loop, **options), "127.0.0.1", 0)
+    box.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield box
+    finally:
+        listening.close()
+
+
+def make(port, **fields):
+    told = {"to": TO, "from": "Alerts <alerts@example.org>", "smarthost": f"127.0.0.1:{port}"}
+    return EmailNotifier.model_validate(told | {"require_tls": False, "timeout": 5} | fields)
+
+
+async def send(port, told=None, *, id_="batch-1", guard=None, **fields):
+    notifier = make(port, **fields)
+    async with aiohttp.ClientSession() as session:
+        sending = Sending(session, id_, guard=guard or Guard())
+        return await notifier.notify(notifier.render(told or notification()), sending)
+
+
+def rendered(told):
+    notifier = make(25)
+    return notifier.readable(notifier.render(told))
+
+
+async def test_it_arrives_as_text_and_html_at_every_recipient():
+    async with server() as box:
+        assert await send(box.port) == Delivered()
+    assert box.recipients == [["sre@example.org", "oncall@example.org"]]
+    message = email_rules.check_message(box.messages[0])
+    assert message["subject"] == "CRITICAL: PodCrash"
+    assert message["from"] == "Alerts <alerts@example.org>"
+    assert message["to"] == "sre@example.org, On call <oncall@example.org>"
+    assert message["auto-submitted"] == "auto-generated"
+    text, html = (part.get_content() for part in message.iter_parts())
+    for words in ("A pod crashes", "Pods that crash", "Look at the log.", "logs --previous"):
+        assert words in text
+        assert words in html
+    assert "1. Look at the pod." in text
+
+
+async def test_a_resend_has_its_id_and_a_group_its_thread():
+    other = notification([alert(pod="b")], groupKey="another")
+    async with server() as box:
+        for told, id_ in ((None, "batch-1"), (None, "batch-1"), (None, "batch-2"), (other, "b-3")):
+            await send(box.port, told, id_=id_)
+    one, again, later, another = map(email_rules.check_message, box.messages)
+    assert one["message-id"] == again["message-id"] != later["message-id"]
+    assert one["references"] == later["references"] == one["in-reply-to"]
+    assert another["references"] != one["references"]
+    assert one["message-id"].endswith("@example.org>")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(told=hostile)
+def test_no_value_breaks_out_of_its_place_in_the_message(told):
+    said = rendered(told)
+    email_rules.check(said)
+    raw = compose(
+        said,
+        sender="a@example.org",
+        to=["b@example.org"],
+        id="<1@example.org>",
+        thread="<2@example.org>",
+        now=datetime(2026, 11, 23, tzinfo=UTC),
+        headers={},
+    )
+    message = email_rules.check_message(raw)
+    assert set(message.keys()) >= {"From", "To", "Subject", "Message-ID"}
+    assert "bcc" not in message
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "a\r\nBcc: evil@example.org", "x\n\nbody", "é☎\u202e"])
+def test_a_header_is_one_printable_line(text):
+    assert header(text).isprintable()
+    assert len(header(text)) <= 300
+
+
+_code = st.lists(
+    st.text(st.sampled_from("ab `$&<>\"'\\|;*_~{}#\t"), min_size=1, max_size=80)
+    .filter(str.strip)
+    .filter(lambda line: line == line.strip("\t")),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(_code)
+def test_any_command_is_copied_exactly(lines):
+    told = notification(sections=(Section("Detection", (), (Code("\n".join(lines), "bash"),)),))
+    assert email_rules.commands(rendered(told)["html"])[0] == "\n".join(lines).rstrip("\n")
+
+
+def test_many_alerts_and_long_runbooks_stay_below_what_mailboxes_cut():
+    alerts = [alert(pod=f"a-{n}", annotations={"summary": "x" * 100_000}) for n in range(600)]
+    steps = Section("Mitigation", (), (Code("y" * 200_000),))
+    said = rendered(notification(alerts, (steps,) * 3, runbooks=3))
+    assert len(said["html"].encode()) <= 100_000
+    assert "and 595 more" in said["text"] or "and 590 more" in said["text"]
+
+
+async def test_a_repeat_of_what_may_have_arrived_says_so():
+    async with server() as box:
+        await send(box.port, changed(notification(), resent=True))
+    assert (
+        b"Sent again"
+        in email_rules.check_message(box.messages[0]).get_body(("plain",)).get_content().encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "remedy"),
+    [
+        ("451 try later", Reason.SERVER_ERROR, Remedy.RETRY),
+        ("552 too much", Reason.TOO_LARGE, Remedy.SMALLER),
+        ("554 looks like spam", Reason.REJECTED, Remedy.SMALLER),
+    ],
+)
+async def test_what_is_said_to_the_message_is_about_the_message(answer, reason, remedy):
+    async with server(Mailbox(answer=answer)) as box:
+        failed = await send(box.port)
+    assert (failed.reason, failed.remedy, failed.in_doubt) == (reason, remedy, False)
+    assert answer.split(" ", 1)[1] in failed.message
+
+
+async def test_recipients_who_are_all_refused_hold_the_destination():
+    refuse = {"sre@example.org": "550 no such user", "oncall@example.org": "550 no such user"}
+    async with server(Mailbox(refuse=refuse)) as box:
+        failed = await send(box.port)
+    assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
+    assert "sre@example.org: 550 no such user" in failed.message
+
+
+async def test_one_recipient_refused_for_good_costs_the_others_nothing():
+    async with server(Mailbox(refuse={"sre@example.org": "550 no such user"})) as box:
+        assert await send(box.port) == Delivered()
+    assert box.recipients == [["oncall@example.org"]]
+
+
+async def test_one_recipient_refused_for_now_has_all_told_again_rather_than_one_never():
+    async with server(Mailbox(refuse={"sre@example.org": "450 greylisted"})) as box:
+        failed = await send(box.port)
+        assert (failed.reason, failed.in_doubt) == (Reason.SERVER_ERROR, True)
+        assert "delivered to others, but sre@example.org: 450 greylisted" in failed.message
+        box.refuse.clear()
+        assert await send(box.port) == Delivered()
+    first, second = map(email_rules.check_message, box.messages)
+    assert first["message-id"] == second["message-id"]
+
+
+@needs_openssl
+async def test_starttls_and_a_password(tmp_path):
+    key, made = certificate(tmp_path, "mail")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+    seen = []
+
+    def authenticator(server, session, envelope, mechanism, data):
+        seen.append((data.login, data.password, session.ssl is not None))
+        return AuthResult(success=data.password == b"s3cr3t", handled=False)
+
+    options = {
+        "tls_context": context,
+        "require_starttls": True,
+        "authenticator": authenticator,
+        "auth_required": True,
+    }
+    keys = {"require_tls": True, "auth_username": "router", "tls": {"ca_file": made}}
+    async with server(**options) as box:
+        assert await send(box.port, **keys, auth_password="s3cr3t") == Delivered()
+        failed = await send(box.port, **keys, auth_password="wr0ng-one")
+        untrusted = await send(box.port, **keys | {"tls": {}}, auth_password="s3cr3t")
+    assert seen[0] == (b"router", b"s3cr3t", True)
+    assert (failed.reason, failed.remedy, failed.in_doubt) == (
+        Reason.MISCONFIGURED,
+        Remedy.HOLD,
+        False,
+    )
+    assert "wr0ng-one" not in failed.message
+    assert (untrusted.reason, untrusted.in_doubt) == (Reason.CONNECTION, False)
+    assert len(box.messages) == 1
+
+
+async def test_without_tls_where_it_is_required_nothing_is_said():
+    async with server() as box:
+        failed = await send(box.port, require_tls=True)
+    assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
+    assert "offers no TLS" in failed.message
+    assert box.messages == []
+
+
+async def scripted(*lines, then="hang"):
+    """A server that says these lines, one a command, and then hangs or hangs up."""
+
+    async def connected(reader, writer):
+        for line in lines:
+            writer.write(f"{line}\r\n".encode())
+            await writer.drain()
+            if line.startswith("354"):
+                await reader.readuntil(b"\r\n.\r\n")
+            else:
+                await reader.readline()
+        if then == "hang":
+            await reader.read()
+        writer.close()
+
+    return await asyncio.start_server(connected, "127.0.0.1", 0)
+
+
+TALK = ("220 hello", "250 mail", "250 sender", "250 one", "250 other", "354 go on")
+
+
+@pytest.mark.parametrize(
+    ("said", "in_doubt"), [(0, False), (1, False), (3, False), (5, False), (6, True)]
+)
+@pytest.mark.parametrize("then", ["hang", "drop"])
+async def test_only_what_breaks_after_the_message_is_in_doubt(said, in_doubt, then):
+    async with await scripted(*TALK[:said], then=then) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        failed = await send(port, timeout=0.5)
+    assert isinstance(failed, Failed)
+    assert failed.remedy is Remedy.RETRY
+    assert failed.reason is (Reason.TIMEOUT if then == "hang" else Reason.CONNECTION)
+    # After 354 it is the message that is being said.
+    assert failed.in_doubt is (in_doubt or said == 5)
+
+
+async def test_a_server_that_is_busy_is_tried_later_and_one_that_refuses_us_is_held():
+    for line, reason, remedy in (
+        ("421 too busy", Reason.SERVER_ERROR, Remedy.RETRY),
+        ("554 go away", Reason.MISCONFIGURED, Remedy.HOLD),
+    ):
+        async with await scripted(line) as listening:
+            failed = await send(listening.sockets[0].getsockname()[1])
+        assert (failed.reason, failed.remedy, failed.in_doubt) == (reason, remedy, False)
+
+
+async def test_a_server_inside_has_to_be_allowed():
+    async with server() as box:
+        failed = await send(box.port, guard=Guard(()))
+    assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
+    assert "private_destinations" in failed.message
+    assert box.messages == []
+
+
+async def test_nothing_is_in_doubt_where_nobody_listens():
+    failed = await send(1)
+    assert (failed.reason, failed.remedy, failed.in_doubt) == (
+        Reason.CONNECTION,
+        Remedy.RETRY,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"to": []}, "at least 1"),
+        ({"to": "no address"}, "expected an address"),
+        ({"to": "a@b.example\r\nBcc: c@d.example"}, "expected an address"),
+        ({"from": "a@b.example, c@d.example"}, "expected an address"),
+        ({"smarthost": "mail.example.org"}, "expected host:port"),
+        ({"smarthost": "mail.example.org:0"}, "expected host:port"),
+        ({"auth_username": "u"}, "go together"),
+        ({"auth_password": "p"}, "go together"),
+        ({"headers": {"Bcc": "x@example.org"}}, "set by the router"),
+        ({"headers": {"X: y": "1"}}, "name of a header"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once(fields, said):
+    with pytest.raises(ValueError, match=said):
+        make(25, **fields)
+
+
+async def test_headers_of_ones_own_are_sent_and_clean():
+    async with server() as box:
+        await send(box.port, headers={"X-Team": "sre\r\nBcc: evil@example.org"})
+    message = email_rules.check_message(box.messages[0])
+    assert message["x-team"] == "sre Bcc: evil@example.org"
+    assert message["bcc"] is None
+
+
+def test_addresses_may_come_as_one_text():
+    assert make(25, to="a@b.example, C <c@d.example>").to == ("a@b.example", "C <c@d.example>")
