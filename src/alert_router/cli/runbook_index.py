@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from alert_router.cli import CONFIG
-from alert_router.cli.output import clean, count, join, show, tell
+from alert_router.cli.output import clean, count, join, output_option, print_json, show, tell
 from alert_router.config import default_config_path, load
 from alert_router.runbook import Catalogue
 from alert_router.runbook.index import audit_of, index, is_index
@@ -49,6 +49,7 @@ def _interval(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     "--audit-interval", metavar="TIME", callback=_interval, help="How often they are to be: 90d."
 )
 @click.option("--force", is_flag=True, help="Replace a page that was written by hand.")
+@output_option
 @click.pass_context
 def index_(
     ctx: click.Context,
@@ -58,6 +59,7 @@ def index_(
     audited: date | None,
     audit_interval: str | None,
     force: bool,
+    as_json: bool,
 ) -> None:
     """Write README.md into the runbooks' directory: an index of all, with owners and reviews.
 
@@ -75,7 +77,10 @@ def index_(
     audit = audit_of(old)
     audit = replace(audit, last=audited or audit.last, interval=audit_interval or audit.interval)
     new = index(catalogue, audit)
+    told = {"file": str(page), "runbooks": len(catalogue.runbooks), "was_current": old == new}
     if check:
+        if as_json:
+            print_json(told)
         ctx.exit(_compare(page, old, new))
     if old and not is_index(old) and not force:
         raise click.ClickException(
@@ -86,7 +91,10 @@ def index_(
             page.write_text(new, encoding="utf-8")
         except OSError as error:
             raise click.ClickException(f"cannot write {page}: {error.strerror}") from None
-    show(join((str(page), "bold"), f"  {count(len(catalogue.runbooks), 'runbook')}"))
+    if as_json:
+        print_json(told)
+    else:
+        show(join((str(page), "bold"), f"  {count(len(catalogue.runbooks), 'runbook')}"))
 
 
 def _compare(page: Path, old: str, new: str) -> int:

@@ -10,7 +10,7 @@ import click
 import re2
 
 from alert_router.cli import CONFIG
-from alert_router.cli.output import clean, clean_lines, join, show
+from alert_router.cli.output import clean, clean_lines, join, output_option, print_json, show
 from alert_router.config import default_config_path, load
 from alert_router.matcher import Matcher, Op
 from alert_router.runbook.skeleton import check_id, skeleton
@@ -35,6 +35,7 @@ def _id(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     type=click.Choice(["critical", "warning", "info"]),
     default="warning",
     show_default=True,
+    help="How grave what it is about is.",
 )
 @click.option("--owner", default="TODO", help="The team that keeps it true.")
 @click.option(
@@ -43,6 +44,7 @@ def _id(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     type=click.Path(path_type=Path, file_okay=False),
     help="The runbooks' directory; by default the configuration's.",
 )
+@output_option
 def new(
     config: Path | None,
     id: str,
@@ -51,6 +53,7 @@ def new(
     severity: str,
     owner: str,
     root: Path | None,
+    as_json: bool,
 ) -> None:
     """Begin the runbook CATEGORY/NAME, with all sections, and print the routing entry to paste.
 
@@ -68,17 +71,15 @@ def new(
         raise click.ClickException(f"{clean(str(path))} is there already") from None
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    if as_json:
+        print_json({"file": str(path), "entry": _entry(id, alerts) if alerts else None})
+        return
     show(join(("wrote ", "dim"), (str(path), "bold")))
     if alerts:
-        show(
-            "", join(("Under `runbooks:` in routing.yaml:", "dim")), clean_lines(_entry(id, alerts))
-        )
+        under = join(("Under `runbooks:` in routing.yaml:", "dim"))
+        show("", under, clean_lines(_entry(id, alerts)))
     else:
-        show(
-            join(
-                ("No alert leads to it yet: --alert NAME prints the entry for routing.yaml.", "dim")
-            )
-        )
+        show(join(("No alert leads to it yet: --alert NAME prints the entry.", "dim")))
 
 
 def _entry(id: str, alerts: tuple[str, ...]) -> str:
