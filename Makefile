@@ -27,6 +27,8 @@ check: $(DEV) ## Format, lint, types, floors, documents
 	$(BIN)/lint-imports
 	$(BIN)/alert-router check --strict
 	$(BIN)/alert-router test config/routing-tests.yaml
+	$(BIN)/alert-router coverage config/prometheus-rules.yaml --fail-under 100
+	$(BIN)/alert-router runbook index --check
 	$(BIN)/pytest -q tests/test_docs.py tests/config/test_config_docs.py
 
 bench: $(DEV) ## Measure, as ratios against baselines of the same run
