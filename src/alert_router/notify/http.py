@@ -1,51 +1,25 @@
-"""Sending over HTTP, and the one place that judges what a destination answered.
-
-No redirect is followed, no answer is read beyond a limit, and no error holds a URL or a secret.
-Deciding about retries is `deliver`'s.
+"""Sending over HTTP: no redirect is followed, no answer is read beyond a limit, and no error holds
+a URL or a secret. What an answer means is `answers`'; deciding about retries is `deliver`'s.
 """
 
 import asyncio
 import errno
-import math
 import ssl
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from alert_router import __version__
-from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
+from alert_router.notify.answers import ANSWER_LIMIT, PLAIN, Answer, Dialect, agreed, judge
+from alert_router.notify.base import Failed, Outcome, Reason, Remedy
 from alert_router.notify.redact import clean
 from alert_router.secret import Secret, SecretUnavailable
 
-_ANSWER_LIMIT = 64 * 1024  # bytes read of an answer
 _CHUNK = 256 * 1024  # bytes of a body written at once
-_RETRY_AFTER_CAP = 3600.0  # seconds
-# What these say is true of every message: the credential, the address or the method is wrong.
-_WRONG_DESTINATION = frozenset((401, 402, 403, 404, 405, 406, 407, 410, 415, 426, 451))
 USER_AGENT = f"alert-router/{__version__}"
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What a destination says beyond HTTP.
-
-    `agrees` tells what the body of a 2xx answer means: None if it agrees, a sentence against it,
-    or the outcome itself. `wait` reads the seconds to wait from the body of a refusal that has
-    no Retry-After. `wrong_destination` tells of a 400 that is true of every message.
-    """
-
-    agrees: Callable[[bytes], Outcome | str | None] | None = None
-    wait: Callable[[bytes], float | None] | None = None
-    wrong_destination: Callable[[bytes], bool] | None = None
-
-
-PLAIN = Dialect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +55,6 @@ class _Body(aiohttp.Payload):
         return self._value.decode(encoding, errors)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came back: `whole` unless it broke off or took too long; a body beyond the limit
-    counts as whole."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool
-
-
 async def post(
     session: aiohttp.ClientSession,
     url: Secret,
@@ -121,7 +84,7 @@ async def post(
         return _broken(error, data.begun, limit, hidden)
     if not 200 <= answer.status < 300:
         return judge(answer.status, answer.headers, answer.body, hidden, dialect)
-    return _agreed(answer, dialect, hidden)
+    return agreed(answer, dialect, hidden)
 
 
 async def _exchange(
@@ -132,7 +95,7 @@ async def _exchange(
     headers: Mapping[str, str],
     limit: float,
     way: Way,
-) -> _Answer:
+) -> Answer:
     """The answer. Raises what aiohttp raises where there is none."""
     deadline = asyncio.get_running_loop().time() + limit
     async with asyncio.timeout_at(deadline):
@@ -151,8 +114,8 @@ async def _exchange(
     text, whole = bytearray(), True
     try:
         async with asyncio.timeout_at(deadline):
-            while len(text) < _ANSWER_LIMIT and not answer.content.at_eof():
-                text += await answer.content.read(_ANSWER_LIMIT - len(text))
+            while len(text) < ANSWER_LIMIT and not answer.content.at_eof():
+                text += await answer.content.read(ANSWER_LIMIT - len(text))
     except (aiohttp.ClientError, OSError):
         whole = False  # the status is known and says more than what broke afterwards
     finally:
@@ -160,7 +123,7 @@ async def _exchange(
             answer.release()
         else:
             answer.close()  # the rest of it is nobody's business
-    return _Answer(answer.status, answer.headers, bytes(text), whole)
+    return Answer(answer.status, answer.headers, bytes(text), whole)
 
 
 def _with_ours(headers: Mapping[str, str]) -> CIMultiDict[str]:
@@ -196,81 +159,3 @@ def _broken(error: Exception, begun: bool, limit: float, hidden: list[str]) -> F
         return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD, in_doubt=begun)
     message = f"the connection broke: {type(error).__name__}"
     return Failed(Reason.CONNECTION, message, in_doubt=begun)
-
-
-def _agreed(answer: _Answer, dialect: Dialect, hidden: list[str]) -> Outcome:
-    """A 2xx answer, if its body agrees. Where nobody asks the body, it may as well break off."""
-    if dialect.agrees is None:
-        return Delivered()
-    if not answer.whole:
-        message = f"HTTP {answer.status}, but its body broke off"
-        return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
-    verdict = dialect.agrees(answer.body)
-    if verdict is None:
-        return Delivered()
-    if isinstance(verdict, Delivered):
-        return verdict
-    if isinstance(verdict, Failed):
-        wait = verdict.retry_after
-        if verdict.remedy in (Remedy.RETRY, Remedy.HOLD) and wait is None:
-            wait = retry_after(answer.headers.get("Retry-After", ""), time.time())
-        return replace(verdict, message=clean(verdict.message, hidden), retry_after=wait)
-    message = f"HTTP {answer.status}, but: {clean(verdict, hidden)}"
-    return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
-
-
-def judge(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    hidden: list[str],
-    dialect: Dialect = PLAIN,
-) -> Failed:
-    """What a status other than 2xx means; `hidden` is kept out of the message.
-
-    408, 425, 429 and 5xx are tried again. Of those only 502 and 504 are in doubt: they come from
-    a proxy that does not know what became of the request behind it, while whoever answers any
-    other has decided.
-    """
-    # The end of a body that was cut may be half a secret, which would not be recognised.
-    text = body if len(body) < _ANSWER_LIMIT else body[:-4096]
-    excerpt = clean(text.decode("utf-8", "replace"), hidden)
-    message = f"HTTP {status}: {excerpt}" if excerpt else f"HTTP {status}"
-    wait = retry_after(headers.get("Retry-After", ""), time.time())
-    if wait is None and dialect.wait is not None:
-        wait = _seconds(dialect.wait(body))
-    if status == 429:
-        return Failed(Reason.RATE_LIMITED, message, retry_after=wait)
-    if status in (408, 425) or status >= 500:
-        doubt = status in (502, 504)
-        return Failed(Reason.SERVER_ERROR, message, in_doubt=doubt, retry_after=wait)
-    wrong = status == 400 and dialect.wrong_destination and dialect.wrong_destination(body)
-    if status in _WRONG_DESTINATION or wrong:
-        return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
-    if 300 <= status < 400:
-        return Failed(Reason.REDIRECTED, f"{message} (not followed)", Remedy.HOLD)
-    reason = Reason.TOO_LARGE if status == 413 else Reason.REJECTED
-    return Failed(reason, message, Remedy.SMALLER)
-
-
-def retry_after(value: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, capped at an hour; None for what is no such
-    thing. It is a number of seconds or an HTTP date (RFC 9110, 10.2.3)."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = moment.timestamp() - now
-    return _seconds(seconds)
-
-
-def _seconds(asked: float | None) -> float | None:
-    """Seconds that may be waited: none for what is no time ahead, at most an hour."""
-    if asked is None or math.isnan(asked) or asked <= 0:
-        return None
-    return min(asked, _RETRY_AFTER_CAP)

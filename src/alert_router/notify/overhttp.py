@@ -12,8 +12,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from alert_router.notify.answers import PLAIN, Dialect
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
-from alert_router.notify.http import PLAIN, Dialect, Way, post
+from alert_router.notify.http import Way, post
 from alert_router.notify.paths import RelativePath
 from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
 from alert_router.notification import Detail, Notification
+from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
-from alert_router.notify.http import Dialect
 from alert_router.notify.links import is_web
 from alert_router.notify.ntfy.message import message
 from alert_router.notify.overhttp import HttpNotifier

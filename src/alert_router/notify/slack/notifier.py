@@ -10,8 +10,8 @@ from pydantic_core import from_json, to_json
 
 from alert_router.alert import Status
 from alert_router.notification import Detail, Notification
+from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
-from alert_router.notify.http import Dialect
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField

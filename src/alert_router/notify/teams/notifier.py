@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic_core import from_json, to_json
 
 from alert_router.notification import Detail, Notification
+from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.http import Dialect
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
