@@ -110,10 +110,18 @@ def _of(
 ) -> Iterator[_Comment]:
     has_reason = bool(match["reason"].lstrip(":").strip())
     words = [word for word in re.split(r"[\s,]+", match["codes"]) if word]
-    source = line if line.isprintable() else ""
+    source = _shown(line[: match.start()], match[0]) if line.isprintable() else ""
     for word in words or [""]:
         column = line.find(word, match.start("codes")) + 1 if word else match.start() + 1
         yield _Comment(word, has_reason, Place(file, index + 1, column), source, lines)
+
+
+def _shown(before: str, comment: str) -> str:
+    """The comment where it stands on its line. What it stands behind is not its business, and may
+    be a secret."""
+    indent = before[: len(before) - len(before.lstrip())]
+    hidden = len(before) - len(indent)
+    return indent + "***"[:hidden].ljust(hidden) + comment
 
 
 def _about(lines: list[str], index: int, fenced: Mapping[int, int]) -> set[int]:

@@ -71,7 +71,7 @@ def test_without_a_reason_nothing_is_silenced():
     assert problem.show() == (
         "a.yaml:1:30: warning: this comment gives no reason, so it silences nothing "
         "[ignore-without-reason]\n"
-        "  1 | a: 1  # alert-router: ignore some-code\n"
+        "  1 | ***   # alert-router: ignore some-code\n"
         "    |                              ^\n"
         "  write: alert-router: ignore some-code: why it is right here"
     )
@@ -109,3 +109,28 @@ def test_only_files_with_such_comments_are_kept(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"\xff alert-router: ignore\n")
     names = [str(tmp_path / f"{name}.yaml") for name in "abcd"]
     assert set(texts_of([*names, str(tmp_path), "a\0"])) == {names[0], names[2]}
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "shown"),
+    [
+        (
+            "a.yaml",
+            "  url: https://u:s3cr3t@h/x # alert-router: ignore nonsense: because",
+            "  ***                       # alert-router: ignore nonsense: because",
+        ),
+        (
+            "a.md",
+            "password: s3cr3t <!-- alert-router: ignore nonsense --> s3cr3t",
+            "***              <!-- alert-router: ignore nonsense -->",
+        ),
+    ],
+)
+def test_what_a_comment_stands_behind_is_not_shown_with_it(file, line, shown):
+    problems = silenced([], {file: line}, known=KNOWN, judged=KNOWN)
+    assert problems
+    for problem in problems:
+        assert problem.source == shown
+        assert "s3cr3t" not in problem.show()
+        column = problem.place.column
+        assert line[column - 1 :][:8] == shown[column - 1 :][:8]
