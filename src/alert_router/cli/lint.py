@@ -3,6 +3,7 @@
 What is looked for is `lint`'s; what comments silence, `silence`'s; how it is written, `problems`'.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,8 @@ def lint_(ctx: click.Context, paths: tuple[Path, ...], strict: bool, output: For
     A directory is one collection: its runbooks are held to what most of them are like. Needs no
     configuration. Exit 0: nothing worse than warnings; 1: errors (with --strict, warnings too).
     """
-    catalogues = [_catalogue(path) for path in paths]
+    # Without `..`, so that links can be followed up to the repository and places read well.
+    catalogues = [_catalogue(Path(os.path.normpath(path))) for path in paths]
     files = {file.resolve(): file for catalogue in catalogues for file in _files(catalogue)}
     problems = _problems(catalogues, files.values())
     summary = f"; {count(len(files), 'runbook')}"

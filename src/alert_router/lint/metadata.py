@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from alert_router.duration import parse_duration
 from alert_router.lint import codes
 from alert_router.lint.conventions import Conventions, fields, value_of
 from alert_router.lint.page import Page
 from alert_router.problem import Problem, did_you_mean
+from alert_router.runbook.review import parse_date, parse_interval
 
 SEVERITY_WORDS = (
     *("critical", "warning", "info", "informational", "information", "none", "page", "pager"),
@@ -21,20 +21,6 @@ SEVERITY_WORDS = (
 )
 _LEVEL = re.compile(r"(?:p|s|sev|sev-|severity |priority |level |tier )?[0-5]", re.IGNORECASE)
 _WORD = re.compile(r"(?:sev-?|severity |priority |level |tier )?\w+", re.IGNORECASE)
-_ADVERBS = {
-    "daily": 1,
-    "weekly": 7,
-    "biweekly": 14,
-    "monthly": 30,
-    "quarterly": 90,
-    "biannually": 182,
-    "semiannually": 182,
-    "yearly": 365,
-    "annually": 365,
-    "annual": 365,
-}
-_COUNTED = re.compile(r"(?:every )?(\d{1,4})[ -]?(day|week|month|year)s?", re.IGNORECASE)
-_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _NEVER = frozenset({"none", "never", "n/a", "-"})
 _KEY = re.compile(r"""\s*(?:[-*+]\s+)?(?:\|\s*)?(?:\*\*|__)?["']?(?P<key>[A-Za-z][\w .-]*)""")
 _FOLD = re.compile(r"[\W_]+")
@@ -124,7 +110,7 @@ def _tags(page: Page, value: str) -> Iterator[Problem]:
 
 def _dates(page: Page, today: date) -> Iterator[Problem]:
     written = value_of(page.runbook.metadata, "last_updated")
-    updated = _date(written)
+    updated = parse_date(written)
     if written and updated is None:
         yield _bad(page, "last_updated", f"`{written}` is no date", "Write it as 2026-01-31.")
     elif updated and updated > today:
@@ -135,7 +121,7 @@ def _dates(page: Page, today: date) -> Iterator[Problem]:
             "Write the day of the last change.",
         )
     interval = value_of(page.runbook.metadata, "review_interval")
-    days = _days(interval) if interval else None
+    days = parse_interval(interval) if interval else None
     if interval and days is None and interval.lower() not in _NEVER:
         hint = "Write it as 90d, 12w or 1y, or `none`."
         yield _bad(page, "review_interval", f"`{interval}` is no interval", hint)
@@ -149,24 +135,3 @@ def _dates(page: Page, today: date) -> Iterator[Problem]:
             column,
             hint="Go through it, mend what is no longer true, and set `last_updated`.",
         )
-
-
-def _date(text: str) -> date | None:
-    match = re.match(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?!\d)", text)
-    try:
-        return date(*map(int, match.groups())) if match else None
-    except ValueError:
-        return None
-
-
-def _days(text: str) -> int | None:
-    """The whole days of an interval: `90d`, `90 days`, `quarterly`."""
-    text = text.strip().lower()
-    if text in _ADVERBS:
-        return _ADVERBS[text]
-    if match := _COUNTED.fullmatch(text):
-        return min(int(match[1]) * _DAYS[match[2].lower()], 36_500)
-    try:
-        return int(parse_duration(text) // 86_400)
-    except ValueError:
-        return None
