@@ -10,6 +10,7 @@ from typing import Any
 from alert_router.notify import (
     ConsoleNotifier,
     EmailNotifier,
+    GoogleChatNotifier,
     Notifier,
     NtfyNotifier,
     PagerDutyNotifier,
@@ -20,6 +21,7 @@ from alert_router.notify import (
 from tests.notify import (
     console_rules,
     email_rules,
+    googlechat_rules,
     ntfy_rules,
     pagerduty_rules,
     slack_rules,
@@ -106,4 +108,10 @@ CASES = [
         any_url=False,
     ),
     Case("teams", lambda url, **k: TeamsNotifier(url=url, **k), teams_rules.check),
+    Case(
+        "googlechat",
+        lambda url, **k: GoogleChatNotifier(url=url, **k),
+        googlechat_rules.check,
+        ok=googlechat_rules.SUCCESS,
+    ),
 ]

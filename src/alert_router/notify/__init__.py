@@ -7,6 +7,7 @@ from pydantic import Field
 from alert_router.notify.base import Notifier
 from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.email import EmailNotifier
+from alert_router.notify.googlechat import GoogleChatNotifier
 from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.notify.slack import SlackNotifier
@@ -16,6 +17,7 @@ from alert_router.notify.webhook import WebhookNotifier
 AnyNotifier = Annotated[
     ConsoleNotifier
     | EmailNotifier
+    | GoogleChatNotifier
     | NtfyNotifier
     | PagerDutyNotifier
     | SlackNotifier
@@ -29,6 +31,7 @@ __all__ = [
     "ConsoleNotifier",
     "EmailNotifier",
     "Notifier",
+    "GoogleChatNotifier",
     "NtfyNotifier",
     "PagerDutyNotifier",
     "SlackNotifier",

@@ -32,7 +32,7 @@ from alert_router.notify.teams.elements import (
     TIGHT,
     Element,
     Run,
-    button,
+    buttons,
     foldable,
     line,
     link,
@@ -120,7 +120,7 @@ def _buttons(parts: list[Part]) -> list[Element]:
     for part in parts:
         if isinstance(part, Links):
             found += part.pairs
-    return [button(words, url) for words, url in found if is_web(url)]
+    return buttons((words, url) for words, url in found if is_web(url))
 
 
 def _body(parts: list[Part], twice: bool) -> Iterator[Element]:

@@ -75,9 +75,10 @@ def link(url: str) -> Look:
     return {"selectAction": {"type": "Action.OpenUrl", "url": address}}
 
 
-def button(title: str, url: str) -> Element:
-    """A button below the card that opens a page."""
-    return {"type": "Action.OpenUrl", "title": title, "url": encoded(url)}
+def buttons(pairs: Iterable[tuple[str, str]]) -> list[Element]:
+    """Buttons below the card that open pages; only of addresses that Teams takes."""
+    found = ((title, link(url).get("selectAction")) for title, url in pairs)
+    return [action | {"title": title} for title, action in found if action]
 
 
 def foldable(id: str, title: str, items: Sequence[Element], *, opened: bool) -> list[Element]:

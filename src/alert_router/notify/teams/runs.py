@@ -89,7 +89,7 @@ def elements(blocks: Sequence[Block], *, twice: bool, indent: str = "") -> Itera
             case Quote(inner):
                 yield from elements(inner, twice=twice, indent=_deeper(indent, _QUOTE))
             case Table():
-                yield code(to_text((block,)), "", twice=twice)
+                yield from _code(Code(to_text((block,))), twice)
             case _:
                 continue
 
