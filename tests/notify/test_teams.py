@@ -8,7 +8,7 @@ from fastjsonschema import JsonSchemaException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alert_router.markdown import Code
+from alert_router.markdown import Code, Table
 from alert_router.notification import Detail
 from alert_router.notify import TeamsNotifier
 from alert_router.notify.base import Reason, Remedy, Sending
@@ -181,6 +181,18 @@ def test_what_does_not_fit_at_all_is_cut_and_says_so_and_its_buttons_stay():
     assert ("Runbook", "https://router.example/runbooks/alerts/pod-crashes") in teams_rules.links(
         found
     )
+
+
+def test_an_address_that_teams_would_not_take_makes_no_button():
+    told = notification([alert() | {"generatorURL": "https://h/" + "語" * 1700}])
+    words = [words for words, _ in teams_rules.links(message(told))]
+    assert words[-2:] == ["Silence", "Alertmanager"]
+
+
+def test_an_empty_table_is_nothing():
+    table = Table((), ())
+    told = notification(sections=(Section("Detection", (), (table,)),))
+    assert teams_rules.codes(message(told)) == []
 
 
 def test_an_alert_without_a_runbook_says_so():
