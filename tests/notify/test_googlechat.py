@@ -197,6 +197,13 @@ def test_a_table_keeps_its_columns():
     assert table.startswith("a    | b")
 
 
+def test_what_a_template_says_is_in_place_of_the_alerts():
+    told = replace(notification(), title="Mine", message=parse("Look **here**: `pod`"))
+    lines = read(told).lines
+    assert lines[:2] == ["🔴 CRITICAL: Mine", "Look here: pod"]
+    assert "A pod crashes" not in str(lines)
+
+
 def test_an_alert_without_a_runbook_says_so():
     assert "⚠ No runbook is mapped to this." in read(notification(runbooks=0)).lines
 

@@ -1,6 +1,7 @@
 """Teams' messages."""
 
 import json
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -8,7 +9,7 @@ from fastjsonschema import JsonSchemaException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alert_router.markdown import Code, Table
+from alert_router.markdown import Code, Table, parse
 from alert_router.notification import Detail
 from alert_router.notify import TeamsNotifier
 from alert_router.notify.base import Reason, Remedy, Sending
@@ -193,6 +194,13 @@ def test_an_empty_table_is_nothing():
     table = Table((), ())
     told = notification(sections=(Section("Detection", (), (table,)),))
     assert teams_rules.codes(message(told)) == []
+
+
+def test_what_a_template_says_is_in_place_of_the_alerts():
+    told = replace(notification(), title="Mine", message=parse("Look **here**: `pod`"))
+    lines = teams_rules.lines(message(told))
+    assert lines[:2] == ["🔴 CRITICAL: Mine", "Look here: pod"]
+    assert "A pod crashes" not in str(lines)
 
 
 def test_an_alert_without_a_runbook_says_so():
