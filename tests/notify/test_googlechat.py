@@ -177,7 +177,7 @@ def test_names_with_underscores_can_be_copied_from_what_an_alert_says():
     [
         ("**Stop.** Then _wait_.", "*Stop.* Then _wait_."),
         ("un**believ**able", "unbelievable"),
-        ("***both***", "_*both*_"),
+        ("***both***", "_both_"),
         ("~~old~~ `new`", "~old~ `new`"),
         ("`a`**b**", "`a`b"),
         ("- [x] done\n- [ ] open", "☑ done"),

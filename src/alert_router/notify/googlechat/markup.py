@@ -40,6 +40,7 @@ _DEEPEST = 40  # characters of indentation
 _INDENT = "    "
 _QUOTE = "▏ "
 _MARKS: dict[type, str] = {Strong: "*", Emphasis: "_", Strike: "~"}
+_MARKUP = re.compile(r"[*~`<\n]|(?<!\w)_|_(?!\w)")
 _BORDER = re.compile(r"[ .,;:!?()\"'—–-]?")
 
 
@@ -75,10 +76,11 @@ def _span(span: Inline, within: frozenset[str], before: str, after: str) -> str:
             mark = _MARKS[type(span)]
             inner = _inline(children, within | {mark}, before, after)
             words = inner.strip()
-            # Chat formats whole words within a line, and knows no bold in bold. Elsewhere the
-            # marks themselves would be seen.
+            # Chat formats whole words within a line. Elsewhere, and with marks in marks, it may
+            # show the marks themselves.
             whole = _BORDER.fullmatch(before) and _BORDER.fullmatch(after)
-            marked = whole and mark not in within and words and "\n" not in words
+            plain_words = words and not _MARKUP.search(words)
+            marked = whole and not within and plain_words
             return f"{mark}{words}{mark}" if marked else inner
 
 
