@@ -23,6 +23,8 @@ class Intake:
     answer: str = '{"status": "accepted", "id": "1"}'
     headers: dict[str, str] = field(default_factory=dict)
     posted: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    told: tuple[int, str] = (404, "")  # the answer about what became of the group
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -38,6 +40,12 @@ def intake() -> Iterator[Intake]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(kept.answer.encode())
+
+        def do_GET(self) -> None:
+            kept.asked.append((self.path, dict(self.headers)))
+            self.send_response(kept.told[0])
+            self.end_headers()
+            self.wfile.write(kept.told[1].encode())
 
         def log_message(self, *arguments: Any) -> None:
             pass
@@ -76,13 +84,16 @@ def test_a_payload_file_is_posted_as_it_is(router, intake):
 def test_standard_input_goes_to_the_named_receiver(router, intake):
     raw = body(alert(alertname="RedisDown"))
 
-    answer = router.json("send", "-", "--to", "team/a b", "--url", intake.url + "/", input=raw)
+    to = ("--to", "team/a b", "--url", intake.url + "/", "--wait", "0")
+    answer = router.json("send", "-", *to, input=raw)
 
     assert answer == {
         "url": f"{intake.url}/webhook/team%2Fa%20b",
         "status": 200,
         "answer": {"status": "accepted", "id": "1"},
+        "deliveries": None,
     }
+    assert intake.asked == []
     assert intake.posted[0][0] == "/webhook/team%2Fa%20b"
     assert intake.posted[0][2] == raw
 
@@ -175,6 +186,52 @@ def test_an_answer_cannot_steer_the_terminal(router, intake):
     assert result.stdout.splitlines()[1] == "\\x1b[2J\\x9b owned"
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ((404, "404: Not Found"), "the router knows no deliveries of it"),
+        ((503, "\x1b[2Jno"), "the router answered 503: \\x1b[2Jno"),
+        ((200, "[" * 100_000), "something else than deliveries"),
+        ((200, '{"deliveries": [{"state": "eaten"}]}'), "something else than deliveries"),
+    ],
+)
+def test_what_cannot_be_followed_is_no_success(router, intake, told, said):
+    intake.told = told
+
+    result = router.run("send", "alertname=X", "--to", "oncall", "--url", intake.url)
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert [path for path, _ in intake.asked] == ["/api/v1/groups/1"]
+
+
+def test_credentials_go_along_when_it_asks_what_became_of_a_group(router, intake):
+    router.write("token", "s3cret\n")
+    listen_at(router, intake, ", auth: {bearer_token_file: token}")
+
+    router.run("send", "alertname=X", "--to", "oncall")
+
+    assert intake.asked[0][1]["Authorization"] == "Bearer s3cret"
+
+
+def test_an_accepted_id_that_is_a_path_leads_nowhere_else(router, intake):
+    intake.answer = '{"status": "accepted", "id": "../../-/reload?x"}'
+
+    router.run("send", "alertname=X", "--wait", "1", "--url", intake.url)
+
+    assert intake.asked[0][0] == "/api/v1/groups/..%2F..%2F-%2Freload%3Fx"
+
+
+def test_a_receiver_that_is_not_configured_is_not_posted_to(router, intake):
+    listen_at(router, intake)
+
+    result = router.run("send", "alertname=X", "--to", "oncal")
+
+    assert result.exit_code == 2
+    assert "'oncal' is none of oncall, pager" in result.stderr
+    assert intake.posted == []
+
+
 def test_nobody_listening_is_said_plainly(router):
     result = router.run("send", "alertname=X", "--url", "http://127.0.0.1:1")
 
@@ -198,6 +255,7 @@ def test_with_an_address_no_configuration_is_needed(router, intake, monkeypatch)
         ["send", "missing.json"],
         ["send", "alertname=X", "nonsense"],
         ["send", "-", "--resolved"],
+        ["send", "alertname=X", "--wait", "-1"],
         ["send", "alertname=X", "alertname=Y"],
     ],
 )

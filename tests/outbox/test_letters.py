@@ -1,8 +1,10 @@
 """Deliveries as people see and handle them."""
 
+import asyncio
+
 import pytest
 
-from alert_router.outbox.base import Destination, State, Verdict
+from alert_router.outbox.base import RECENT_GROUPS, Destination, State, Verdict
 from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
 
 
@@ -26,6 +28,33 @@ async def test_lists_are_newest_first_filtered_and_paged(outbox):
     assert await listed(destination=Destination("no", "such")) == []
     page = await outbox.list(limit=2)
     assert await listed(limit=1, before=page[-1].id) == ["two"]
+
+
+async def test_the_deliveries_of_a_group_are_found_by_its_id(outbox):
+    await put(outbox, group("one", A, B, lane="x"), group("two", A, lane="y"))
+
+    found = await outbox.of_group("one")
+
+    assert [(row.destination, row.group) for row in found] == [(A, "one"), (B, "one")]
+    assert await outbox.of_group("three") == []
+
+
+async def test_a_group_long_past_is_not_looked_for(outbox):
+    await put(outbox, group("old", lane="x"))
+    new = (group(f"new-{number}", lane=f"{number % 10}") for number in range(RECENT_GROUPS))
+    await asyncio.gather(*(outbox.accept(one, 0.0) for one in new))
+
+    assert await outbox.of_group("old") == []
+    assert len(await outbox.of_group("new-0")) == 1
+
+
+async def test_what_waits_for_a_destination_that_rests_says_why_and_until_when(outbox):
+    await put(outbox, group("one"))
+    await outbox.pause(A, NOW + 300, "404 Not Found: no_service")
+
+    [row] = await outbox.list()
+
+    assert (row.due_at, row.message) == (NOW + 300, "404 Not Found: no_service")
 
 
 async def test_show_has_the_row_and_the_body_as_it_came(outbox):

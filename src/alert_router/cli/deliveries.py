@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from alert_router.cli import CONFIG
-from alert_router.cli.deliveries_view import body_text, deliveries_table, details, row_as_json
+from alert_router.cli.deliveries_view import body_text, deliveries_table, details
 from alert_router.cli.group import InOrder
 from alert_router.cli.output import count, join, output_option, print_json, show, tell
 from alert_router.cli.store import read_config, read_dead, read_rows, tried, with_store
 from alert_router.config import Config
+from alert_router.outbox.as_json import row_as_json
 from alert_router.outbox.base import DeliveryRow, Destination, State
 from alert_router.outbox.sqlite import SqliteOutbox
 

@@ -1,35 +1,17 @@
-"""How deliveries look: as rows of a table, one in full, and as JSON."""
+"""How deliveries look: as rows of a table, and one in full."""
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from alert_router.cli.output import clean_lines, join, styled, table
+from alert_router.outbox.as_json import iso
 from alert_router.outbox.base import DeliveryRow, State
 
 _COLOURS = {State.WAITING: "yellow", State.DELIVERED: "green", State.DEAD: "bold red"}
-
-
-def row_as_json(row: DeliveryRow) -> dict[str, Any]:
-    """The delivery for machines; keys are stable, times RFC 3339 in UTC."""
-    return {
-        "id": row.id,
-        "group": row.group,
-        "receiver": row.destination.receiver,
-        "notifier": row.destination.notifier,
-        "state": row.state.value,
-        "accepted_at": _iso(row.accepted_at),
-        "settled_at": _iso(row.settled_at),
-        "due_at": _iso(row.due_at),
-        "attempts": row.attempts,
-        "reason": row.reason,
-        "message": row.message,
-        "fingerprints": list(row.fingerprints),
-    }
 
 
 def deliveries_table(rows: Iterable[DeliveryRow], now: float) -> Table:
@@ -87,15 +69,8 @@ def _why(row: DeliveryRow) -> str:
     return ": ".join(part for part in (row.reason, row.message) if part)
 
 
-def _iso(moment: float | None) -> str | None:
-    if moment is None:
-        return None
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
 def _moment(moment: float | None, now: float) -> str:
-    return f"{_iso(moment)} ({_ago(moment, now)})" if moment is not None else ""
+    return f"{iso(moment)} ({_ago(moment, now)})" if moment is not None else ""
 
 
 def _ago(moment: float, now: float) -> str:

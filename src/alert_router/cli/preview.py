@@ -25,6 +25,7 @@ from alert_router.cli.output import (
     show,
     tell,
 )
+from alert_router.cli.unwanted import UNWANTED
 from alert_router.config import default_config_path
 from alert_router.deliver import attempt
 from alert_router.deliver.fold import fold
@@ -34,11 +35,6 @@ from alert_router.notify.terminal import write
 from alert_router.outbox.base import Claim, Destination, WaitingGroup
 from alert_router.pipeline import Source, to_store
 from alert_router.service.snapshot import Snapshot, read
-
-_UNWANTED = {
-    "send_resolved": "no resolved alerts (send_resolved: false)",
-    "min_severity": "nothing that minor (min_severity)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +175,7 @@ def _show(one: Preview) -> None:
     to = f"{one.destination.receiver}/{one.destination.notifier}"
     show(join(("── ", "dim"), (to, "bold"), f" ({one.notifier.type})", (" ──", "dim")))
     if one.payload is None:
-        reason = _UNWANTED[one.unwanted]
+        reason = UNWANTED[one.unwanted]
         show(join((f"nothing: it wants {reason}", "dim")))
     elif isinstance(one.notifier, ConsoleNotifier) and console().is_terminal:
         write(one.payload, one.notifier.timeout)

@@ -6,24 +6,24 @@ What the router makes of it is the router's; here its answer is shown as it came
 import asyncio
 import json
 import sys
+import time
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import click
 
-from alert_router import __version__
 from alert_router.cli import CONFIG
 from alert_router.cli.labels import make_alert, make_group, pairs
 from alert_router.cli.output import clean_lines, join, output_option, print_json, show, tell
+from alert_router.cli.send_follow import CannotFollow, Followed, follow, told
+from alert_router.cli.send_http import ask, parsed
 from alert_router.config import Config, default_config_path, load
 from alert_router.secret import SecretUnavailable
 
-_TIMEOUT = 30.0  # seconds; the router answers within two
-_MAX_ANSWER = 64 * 1024  # bytes of an answer that are shown
+_WAIT = 30.0  # seconds: a first attempt and a retry or two of a destination that is slow
 
 
 @click.command()
@@ -40,6 +40,12 @@ _MAX_ANSWER = 64 * 1024  # bytes of an answer that are shown
     help="An annotation of the made-up alert; may be repeated.",
 )
 @click.option("--resolved", is_flag=True, help="The made-up alert is resolved, not firing.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 3600),
+    metavar="SECONDS",
+    help="Follow what becomes of it for so long; by default 30 with --to, else 0.",
+)
 @output_option
 @click.pass_context
 def send(
@@ -50,20 +56,25 @@ def send(
     url: str | None,
     annotations: dict[str, str],
     resolved: bool,
+    wait: float | None,
     as_json: bool,
 ) -> None:
     """Post a payload file (- is standard input), or an alert made of LABEL=VALUE arguments, to
     a running router.
 
-    The address and the credentials are the configuration's. Exit 0: the router answered 200;
-    1: anything else.
+    With --to the receiver is tested end to end: what each destination answered is told. The
+    address and the credentials are the configuration's. Exit 0: the router answered 200 and,
+    where it is waited for, every notifier that wants it was delivered; 1: anything else.
     """
     body = _body(ctx, what, annotations, resolved)
     loaded = _config(config, needed=url is None)
-    base = url or _address(loaded)
-    target = base.rstrip("/") + "/webhook" + (f"/{quote(receiver, safe='')}" if receiver else "")
+    if url is None:
+        _refuse_unknown(loaded, receiver)
+    base = (url or _address(loaded)).rstrip("/")
+    target = f"{base}/webhook" + (f"/{quote(receiver, safe='')}" if receiver else "")
     try:
-        status, answer = asyncio.run(_post(target, body, _credentials(loaded)))
+        headers = _credentials(loaded)
+        status, answer = asyncio.run(ask("POST", target, headers, body))
     except SecretUnavailable as error:
         tell(f"cannot send: {error}")
         ctx.exit(1)
@@ -71,12 +82,46 @@ def send(
         reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
         tell(f"cannot reach {target}: {reason}")
         ctx.exit(1)
-    if as_json:
-        print_json({"url": target, "status": status, "answer": _parsed(answer)})
-    else:
+    if not as_json:
         show(join((str(status), "bold green" if status == 200 else "bold red"), f" from {target}"))
         show(clean_lines(answer))
-    ctx.exit(0 if status == 200 else 1)
+    seconds = wait if wait is not None else _WAIT if receiver else 0.0
+    followed = _follow(base, answer, headers, seconds) if status == 200 and seconds else None
+    if as_json:
+        rows = followed.as_json() if followed else None
+        print_json({"url": target, "status": status, "answer": parsed(answer), "deliveries": rows})
+    elif followed:
+        _tell_of(followed, answer, receiver)
+    good = status == 200 and (not seconds or (followed is not None and followed.is_good(receiver)))
+    ctx.exit(0 if good else 1)
+
+
+def _follow(base: str, answer: str, headers: dict[str, str], seconds: float) -> Followed | None:
+    """What became of the accepted group; None, once said why, where that cannot be known."""
+    accepted = parsed(answer)
+    id_ = accepted.get("id") if isinstance(accepted, dict) else None
+    try:
+        if not isinstance(id_, str):
+            raise CannotFollow("the answer names no group to ask for")
+        return asyncio.run(follow(base, quote(id_, safe=""), headers, seconds))
+    except CannotFollow as error:
+        tell(str(error))
+        return None
+
+
+def _tell_of(followed: Followed, answer: str, receiver: str | None) -> None:
+    if parsed(answer).get("status") == "duplicate":
+        show("nothing new is sent: it is a duplicate of a group accepted before, of which")
+    show(*told(followed.rows, followed.seconds, time.time()))
+    if receiver and all(row.receiver != receiver for row in followed.rows):
+        tell(f"{receiver!r} is not configured there: its alerts go to the default receiver")
+
+
+def _refuse_unknown(config: Config | None, receiver: str | None) -> None:
+    """A receiver that is not configured would have the default one told, whoever that wakes."""
+    names = [one.name for one in config.receivers] if config else []
+    if receiver is not None and receiver not in names:
+        raise click.BadParameter(f"{receiver!r} is none of {', '.join(names)}", param_hint="--to")
 
 
 def _body(
@@ -127,29 +172,3 @@ def _credentials(config: Config | None) -> dict[str, str]:
     assert auth.password is not None
     both = f"{auth.username}:{auth.password.read()}".encode()
     return {"Authorization": f"Basic {b64encode(both).decode()}"}
-
-
-async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
-    sent = headers | {
-        "Content-Type": "application/json",
-        "User-Agent": f"alert-router/{__version__}",
-    }
-    async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
-        # A redirect is no acceptance, and the credentials are not for wherever it leads.
-        session.post(url, data=body, headers=sent, allow_redirects=False) as response,
-    ):
-        answer = bytearray()
-        async for chunk in response.content.iter_chunked(8192):
-            answer += chunk
-            if len(answer) >= _MAX_ANSWER:
-                break
-        return response.status, answer[:_MAX_ANSWER].decode("utf-8", "replace")
-
-
-def _parsed(answer: str) -> Any:
-    try:
-        return json.loads(answer)
-    except ValueError:
-        return answer

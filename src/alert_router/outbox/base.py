@@ -12,6 +12,8 @@ from typing import Protocol
 
 from alert_router.outbox.observed import Observation
 
+RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptance a random write
+
 
 class StoreUnavailable(Exception):
     """Nothing could be made durable now (disk full, failed fsync, lock), or the store cannot be
@@ -131,8 +133,9 @@ class DeliveryRow:
     """A delivery as lists show it.
 
     While it waits, `attempts`, `reason` and `message` are those of its lane since the last
-    success, and `due_at` is None while it is being sent. `message` of a dead one that was
-    replayed says so.
+    success, and `due_at` is None while it is being sent. Where its destination rests for longer
+    than that, `due_at` is the end of the pause, and `message` says why unless the lane does.
+    `message` of a dead one that was replayed says so.
     """
 
     id: int
@@ -215,6 +218,11 @@ class Outbox(Protocol):
     ) -> builtins.list[DeliveryRow]:
         """Deliveries, newest first; `before` is the id of the last row of the page before.
         Dead are those that nobody has replayed."""
+        ...
+
+    async def of_group(self, group: str) -> builtins.list[DeliveryRow]:
+        """The deliveries of an accepted group, oldest first; none where it had none, they were
+        pruned, or it is not among the RECENT_GROUPS accepted last."""
         ...
 
     async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:

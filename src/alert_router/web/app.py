@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from alert_router.web import coverage, intake, pages, status
+from alert_router.web import coverage, groups, intake, pages, status
 from alert_router.web.patience import Patience
 from alert_router.web.site import SITE, Site
 
@@ -20,6 +20,7 @@ def build(site: Site, patience: Patience) -> web.Application:
     app.router.add_get("/-/ready", status.ready)
     app.router.add_get("/metrics", status.metrics)
     app.router.add_get("/api/v1/coverage", coverage.observed)
+    app.router.add_get("/api/v1/groups/{id:[0-9a-f-]{1,64}}", groups.show)
     app.router.add_get("/runbooks", pages.to_index)
     app.router.add_get("/runbooks/", pages.index)
     app.router.add_get("/runbooks/{id:.+}", pages.show)

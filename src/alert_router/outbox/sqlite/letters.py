@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-from alert_router.outbox.base import DeliveryRow, Destination, State
+from alert_router.outbox.base import RECENT_GROUPS, DeliveryRow, Destination, State
 from alert_router.outbox.sqlite.accept import enter_lane
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import DELIVERED, shrink
 
 _ROWS = query("rows").removesuffix(";")
+_RECENT_GROUP = query("recent_group")
 _BODY_OF = query("body_of")
 _TO_REPLAY = query("to_replay")
 _MOVED_ON = query("moved_on")
@@ -46,6 +47,15 @@ def rows(
         values.append(before)
     where = f"{_ROWS} WHERE {' AND '.join(conditions)} ORDER BY d.id DESC LIMIT ?"
     return [_row(*found) for found in session.execute(where, [*values, limit])]
+
+
+def of_group(session: Session, group: str) -> list[DeliveryRow]:
+    """As `Outbox.of_group`."""
+    found = session.execute(_RECENT_GROUP, (RECENT_GROUPS, group)).fetchone()
+    if found is None:
+        return []
+    where = f"{_ROWS} WHERE d.alert_group = ? ORDER BY d.id"
+    return [_row(*row) for row in session.execute(where, found)]
 
 
 def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | None:

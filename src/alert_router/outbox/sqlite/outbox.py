@@ -134,6 +134,10 @@ class SqliteOutbox:
         """As `Outbox.list`."""
         return await self._run(letters.rows, state, destination, limit, before)
 
+    async def of_group(self, group: str) -> List[DeliveryRow]:
+        """As `Outbox.of_group`."""
+        return await self._run(letters.of_group, group)
+
     async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
         """As `Outbox.show`."""
         return await self._run(letters.show, delivery)

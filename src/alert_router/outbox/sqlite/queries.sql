@@ -164,13 +164,19 @@ FROM destination d ORDER BY d.receiver, d.notifier;
 -- name: rows
 SELECT d.id, g.id, t.receiver, t.notifier, d.state, d.accepted_at, d.settled_at,
     iif(d.state = 0, l.attempts, d.attempts),
-    iif(d.state = 0 AND NOT l.leased, l.due_at, NULL),
-    iif(d.state = 0, l.reason, d.reason), iif(d.state = 0, l.message, d.message),
+    iif(d.state = 0 AND NOT l.leased, max(l.due_at, t.paused_until), NULL),
+    iif(d.state = 0, l.reason, d.reason),
+    iif(d.state = 0,
+        iif(l.message = '' AND t.paused_until > l.due_at, t.pause_reason, l.message), d.message),
     d.replayed_as, d.fingerprints
 FROM delivery d
 JOIN lane l ON l.id = d.lane
 JOIN destination t ON t.id = d.destination
 JOIN alert_group g ON g.seq = d.alert_group;
+
+-- name: recent_group
+SELECT seq FROM alert_group
+WHERE seq > (SELECT max(seq) FROM alert_group) - ? AND id = ? ORDER BY seq DESC LIMIT 1;
 
 -- name: body_of
 SELECT g.body FROM delivery d JOIN alert_group g ON g.seq = d.alert_group WHERE d.id = ?;
