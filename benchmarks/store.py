@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from alert_router.outbox.base import Destination, NewGroup, Settlement, Target, Verdict
+from alert_router.outbox.model import Destination, NewGroup, Settlement, Target, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 
 CALLERS = 64  # at once

@@ -6,7 +6,7 @@ import pytest
 
 from alert_router.alert import AlertGroup
 from alert_router.matcher import parse_matchers
-from alert_router.outbox.base import Destination
+from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers, Source, content, identity, priority, to_store
 from alert_router.route import Route, RouteTree
 

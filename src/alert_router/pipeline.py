@@ -12,7 +12,8 @@ from hashlib import blake2b
 from uuid import UUID
 
 from alert_router.alert import Alert, AlertGroup, Status
-from alert_router.outbox.base import Accepted, Destination, NewGroup, Outbox, Target
+from alert_router.outbox.base import Outbox
+from alert_router.outbox.model import Accepted, Destination, NewGroup, Target
 from alert_router.route import RouteTree
 
 _REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32

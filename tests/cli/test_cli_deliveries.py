@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.base import Destination, NewGroup, Settlement, Target, Verdict
+from alert_router.outbox.model import Destination, NewGroup, Settlement, Target, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from tests.cli.world import alert, body
 

@@ -12,7 +12,7 @@ from alert_router.deliver.attempt import Desk
 from alert_router.enrich import Choice
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
-from alert_router.outbox.base import Claim, Destination, WaitingGroup
+from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.runbook import parse_runbook
 from tests.programs import RUNBOOK, body
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alert_router.alert import Status
 from alert_router.deliver.fold import fold
-from alert_router.outbox.base import WaitingGroup
+from alert_router.outbox.model import WaitingGroup
 
 
 def waiting(states: dict[str, str], truncated: int = 0, routed: Sequence[str] | None = None):

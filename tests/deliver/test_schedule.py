@@ -6,7 +6,7 @@ import pytest
 
 from alert_router.deliver.schedule import Schedule, decide, is_too_old
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy
-from alert_router.outbox.base import Claim, Destination, Verdict, WaitingGroup
+from alert_router.outbox.model import Claim, Destination, Verdict, WaitingGroup
 
 CLAIM = Claim(
     id="w", lane=1, fence=1, destination=Destination("oncall", "slack"), attempt=1,

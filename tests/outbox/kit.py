@@ -5,15 +5,8 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from alert_router.outbox.base import (
-    Claim,
-    Destination,
-    NewGroup,
-    Outbox,
-    Settlement,
-    Target,
-    Verdict,
-)
+from alert_router.outbox.base import Outbox
+from alert_router.outbox.model import Claim, Destination, NewGroup, Settlement, Target, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 
 A = Destination("oncall", "slack")

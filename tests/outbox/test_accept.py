@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from alert_router.outbox.base import Accepted, State
+from alert_router.outbox.model import Accepted, State
 from tests.outbox.kit import NOW, A, B, group, names, put, take, take_one
 
 WINDOW = 300.0

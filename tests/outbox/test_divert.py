@@ -1,6 +1,6 @@
 """What waits for a destination that takes nothing is told elsewhere as well."""
 
-from alert_router.outbox.base import Destination, Verdict
+from alert_router.outbox.model import Destination, Verdict
 from tests.outbox.kit import NOW, A, B, end, group, names, put, take, take_one
 
 MAIL = Destination("backup", "email")

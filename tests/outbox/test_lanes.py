@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from alert_router.outbox.base import State, Verdict
+from alert_router.outbox.model import State, Verdict
 from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
 
 MIB = 1024 * 1024

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from alert_router.outbox.base import Claim, State, Verdict
+from alert_router.outbox.model import Claim, State, Verdict
 from tests.outbox.kit import DRIVERS, LEASE, NOW, A, end, group, put
 
 LANES = st.sampled_from("xyz")

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from alert_router.outbox.base import RECENT_GROUPS, Destination, State, Verdict
+from alert_router.outbox.base import RECENT_GROUPS
+from alert_router.outbox.model import Destination, State, Verdict
 from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
 
 

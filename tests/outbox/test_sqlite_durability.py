@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.base import StoreUnavailable, Verdict
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from tests.outbox.kit import NOW, A, end, group, put, take
 
@@ -22,7 +23,8 @@ from tests.outbox.kit import NOW, A, end, group, put, take
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from alert_router.outbox.base import Destination, NewGroup, StoreUnavailable, Target
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import Destination, NewGroup, Target
 from alert_router.outbox.sqlite import SqliteOutbox
 
 async def main(path, first, most):

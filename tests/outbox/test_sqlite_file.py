@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.base import State, StoreUnavailable, Verdict
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import State, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.file import check_guest
 from tests.outbox.kit import NOW, end, group, put, take, take_one

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from alert_router.outbox.base import Backlog, State, Verdict
+from alert_router.outbox.model import Backlog, State, Verdict
 from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
 
 DAY = 86_400.0

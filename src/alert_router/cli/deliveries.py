@@ -17,7 +17,7 @@ from alert_router.cli.output import count, join, output_option, print_json, show
 from alert_router.cli.store import read_config, read_dead, read_rows, tried, with_store
 from alert_router.config import Config
 from alert_router.outbox.as_json import row_as_json
-from alert_router.outbox.base import DeliveryRow, Destination, State
+from alert_router.outbox.model import DeliveryRow, Destination, State
 from alert_router.outbox.sqlite import SqliteOutbox
 
 IDS = click.argument("ids", nargs=-1, type=click.IntRange(min=1), metavar="ID...")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from alert_router.cli.output import clean_lines, join, styled, table
 from alert_router.outbox.as_json import iso
-from alert_router.outbox.base import DeliveryRow, State
+from alert_router.outbox.model import DeliveryRow, State
 
 _COLOURS = {State.WAITING: "yellow", State.DELIVERED: "green", State.DEAD: "bold red"}
 

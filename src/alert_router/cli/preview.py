@@ -32,7 +32,7 @@ from alert_router.deliver.fold import fold
 from alert_router.deliver.wanted import wanted
 from alert_router.notify import AnyNotifier, ConsoleNotifier, Notifier
 from alert_router.notify.terminal import write
-from alert_router.outbox.base import Claim, Destination, WaitingGroup
+from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.pipeline import Source, to_store
 from alert_router.service.snapshot import Snapshot, read
 

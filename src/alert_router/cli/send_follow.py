@@ -16,7 +16,7 @@ from rich.text import Text
 from alert_router.cli.output import join, styled
 from alert_router.cli.send_http import ask
 from alert_router.cli.unwanted import UNWANTED
-from alert_router.outbox.base import State
+from alert_router.outbox.model import State
 
 _EVERY = 0.2  # seconds between questions
 

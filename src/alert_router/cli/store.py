@@ -11,7 +11,8 @@ from typing import TypeVar
 import click
 
 from alert_router.config import Config, default_config_path, load
-from alert_router.outbox.base import DeliveryRow, State, StoreUnavailable
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import DeliveryRow, State
 from alert_router.outbox.sqlite import SqliteOutbox
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from alert_router.enrich import Choice, enrich
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.notify.template import TemplateError
-from alert_router.outbox.base import Claim
+from alert_router.outbox.model import Claim
 from alert_router.runbook.model import Runbook
 from alert_router.severity import STANDARD, Scale
 

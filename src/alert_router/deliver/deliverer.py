@@ -10,7 +10,7 @@ import structlog
 
 from alert_router.deliver.worker import DestinationLoop, Lines
 from alert_router.notify.base import Notifier
-from alert_router.outbox.base import Destination
+from alert_router.outbox.model import Destination
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ Pure. Which groups belong together is the store's to say.
 from collections.abc import Sequence
 
 from alert_router.alert import Alert, AlertGroup
-from alert_router.outbox.base import WaitingGroup
+from alert_router.outbox.model import WaitingGroup
 
 
 def fold(waiting: Sequence[WaitingGroup]) -> AlertGroup:

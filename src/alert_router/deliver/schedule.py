@@ -6,7 +6,7 @@ Pure: time and chance are arguments.
 from dataclasses import dataclass
 
 from alert_router.notify.base import Delivered, Failed, Outcome, Remedy
-from alert_router.outbox.base import Claim, Settlement, Verdict
+from alert_router.outbox.model import Claim, Settlement, Verdict
 
 
 @dataclass(frozen=True, slots=True)

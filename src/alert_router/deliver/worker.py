@@ -33,14 +33,8 @@ from alert_router.notify.base import (
     Sending,
 )
 from alert_router.notify.guard import Guard
-from alert_router.outbox.base import (
-    Claim,
-    Destination,
-    Outbox,
-    Settlement,
-    StoreUnavailable,
-    Verdict,
-)
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import Claim, Destination, Settlement, Verdict
 
 log = structlog.get_logger(__name__)
 

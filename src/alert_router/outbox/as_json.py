@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from alert_router.outbox.base import DeliveryRow
+from alert_router.outbox.model import DeliveryRow
 
 
 def row_as_json(row: DeliveryRow) -> dict[str, Any]:

@@ -1,15 +1,24 @@
 """The contract of a store: what it accepts, hands out and settles.
 
 A store knows rows, lanes and leases. It does not know runbooks, routes or destinations, and
-decides nothing about retries: it does what a Settlement says.
+decides nothing about retries: it does what a Settlement says. The values that pass through it
+are in `model`.
 """
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from alert_router.outbox.model import (
+    Accepted,
+    Backlog,
+    Claim,
+    DeliveryRow,
+    Destination,
+    NewGroup,
+    Settlement,
+    State,
+)
 from alert_router.outbox.observed import Observation
 
 RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptance a random write
@@ -18,151 +27,6 @@ RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptanc
 class StoreUnavailable(Exception):
     """Nothing could be made durable now (disk full, failed fsync, lock), or the store cannot be
     opened; the message says which and names the file. Nothing was accepted."""
-
-
-class State(StrEnum):
-    """Of a delivery."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """The identity of a notifier in the store."""
-
-    receiver: str
-    notifier: str
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A delivery to be: where to, with which of the group's alerts, and how urgent (0 first).
-
-    A group names each destination at most once."""
-
-    destination: Destination
-    fingerprints: tuple[str, ...]
-    priority: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class NewGroup:
-    """A group to accept. `identity` and `content` are digests: see `pipeline`."""
-
-    id: str
-    identity: bytes
-    content: bytes
-    body: bytes
-    targets: tuple[Target, ...]
-    accepted_at: float  # unix seconds
-    is_repeat: bool = False  # a repeat is never a duplicate
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The answer to `accept`: the id of the group, or, for a duplicate, of the one it repeats."""
-
-    id: str
-    duplicate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingGroup:
-    """One delivery of a claim: the accepted group and which alerts of it were routed here, or,
-    `instead_of` here, to a destination that takes nothing."""
-
-    delivery: int
-    group: str
-    body: bytes
-    fingerprints: tuple[str, ...]
-    accepted_at: float
-    instead_of: Destination | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A batch of one lane's deliveries, oldest first, leased to one worker.
-
-    `id` is the webhook id; it stays while the batch is in doubt. `attempt` counts from 1 for
-    this batch's lane since its last success; `crashes` counts claims that nobody settled.
-    `resent` says that an earlier attempt of exactly this batch may have arrived.
-    """
-
-    id: str
-    lane: int
-    fence: int
-    destination: Destination
-    groups: tuple[WaitingGroup, ...]
-    attempt: int
-    crashes: int = 0
-    resent: bool = False
-    smaller: bool = False  # the last attempt was refused for its form: tell less
-    reference: str | None = None
-
-
-class Verdict(StrEnum):
-    """How a claim ended."""
-
-    DELIVERED = "delivered"
-    DROPPED = "dropped"  # nothing to tell (send_resolved: false): done without a send
-    RETRY = "retry"  # certainly not there: fold anew at `due_at`
-    DOUBT = "doubt"  # may be there: exactly this batch again at `due_at`
-    DEAD = "dead"
-    RELEASED = "released"  # not tried (shutdown): as if never claimed
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What becomes of a claim. Times are unix seconds; `reason` is a word, `message` a sentence.
-    `failing` says that it is the destination that takes nothing, whatever the message."""
-
-    verdict: Verdict
-    now: float
-    due_at: float = 0.0
-    reason: str = ""
-    message: str = ""
-    reference: str | None = None
-    smaller: bool = False
-    failing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """A delivery as lists show it.
-
-    While it waits, `attempts`, `reason` and `message` are those of its lane since the last
-    success, and `due_at` is None while it is being sent. Where its destination rests for longer
-    than that, `due_at` is the end of the pause, and `message` says why unless the lane does.
-    `message` of a dead one that was replayed says so.
-    """
-
-    id: int
-    group: str
-    destination: Destination
-    state: State
-    accepted_at: float
-    settled_at: float | None
-    attempts: int
-    due_at: float | None
-    reason: str
-    message: str
-    fingerprints: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits and what is dead for one destination, for metrics and `ready`. A dead letter
-    that was replayed counts no more. `failing_since`: it has taken nothing since then;
-    `paused_until`: it rests until then, both unix seconds."""
-
-    destination: Destination
-    waiting: int
-    oldest_accepted_at: float | None
-    dead: int
-    failing_since: float | None = None
-    paused_until: float = 0.0
 
 
 class Outbox(Protocol):

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import structlog
 
 from alert_router.metrics import Metrics
-from alert_router.outbox.base import Destination, Outbox, StoreUnavailable
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import Destination
 from alert_router.service.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)

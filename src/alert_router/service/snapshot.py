@@ -17,7 +17,7 @@ from alert_router.deliver.schedule import Schedule
 from alert_router.enrich import choose, remembering
 from alert_router.notify.base import Notifier
 from alert_router.notify.guard import Guard
-from alert_router.outbox.base import Destination
+from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers
 from alert_router.problem import Problem
 from alert_router.runbook import Catalogue

@@ -15,7 +15,8 @@ from aiohttp import web
 from alert_router.alert import Alert, AlertGroup, PayloadError
 from alert_router.coverage.observed import state_of
 from alert_router.enrich import Choice, Way
-from alert_router.outbox.base import NewGroup, StoreUnavailable
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import NewGroup
 from alert_router.pipeline import Source, accept
 from alert_router.web.auth import is_allowed, unauthorized
 from alert_router.web.site import SITE, Limits, Site, State

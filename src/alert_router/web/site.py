@@ -12,7 +12,8 @@ from alert_router.alert import Alert
 from alert_router.coverage.tally import Tally
 from alert_router.enrich import Choice
 from alert_router.metrics import Metrics
-from alert_router.outbox.base import Destination, Outbox
+from alert_router.outbox.base import Outbox
+from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers
 from alert_router.problem import Problem
 from alert_router.runbook import Catalogue

@@ -5,7 +5,7 @@ Lookups and writes are apart instead of `ON CONFLICT ... RETURNING`, which takes
 
 import json
 
-from alert_router.outbox.base import Accepted, NewGroup
+from alert_router.outbox.model import Accepted, NewGroup
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 

@@ -6,7 +6,7 @@ How a claim ends is for `settle`.
 import json
 from typing import NamedTuple
 
-from alert_router.outbox.base import Claim, Destination, WaitingGroup
+from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 

@@ -3,7 +3,7 @@
 Since when it takes nothing is written down by `settle`; how long is too long is not decided here.
 """
 
-from alert_router.outbox.base import Destination
+from alert_router.outbox.model import Destination
 from alert_router.outbox.sqlite.accept import enter_lane
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from alert_router.outbox.base import RECENT_GROUPS, DeliveryRow, Destination, State
+from alert_router.outbox.base import RECENT_GROUPS
+from alert_router.outbox.model import DeliveryRow, Destination, State
 from alert_router.outbox.sqlite.accept import enter_lane
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session

@@ -9,7 +9,8 @@ from builtins import list as List  # noqa: N812 (the class has a method of that 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from alert_router.outbox.base import (
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import (
     Accepted,
     Backlog,
     Claim,
@@ -18,7 +19,6 @@ from alert_router.outbox.base import (
     NewGroup,
     Settlement,
     State,
-    StoreUnavailable,
 )
 from alert_router.outbox.observed import Observation
 from alert_router.outbox.sqlite import file, letters, observed, upkeep

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from alert_router.outbox.base import Destination, StoreUnavailable
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import Destination
 from alert_router.outbox.sqlite import file
 from alert_router.outbox.sqlite.queries import query
 

@@ -1,6 +1,6 @@
 """Settling: what becomes of a claim's deliveries, and of its lane afterwards."""
 
-from alert_router.outbox.base import Claim, Settlement, Verdict
+from alert_router.outbox.model import Claim, Settlement, Verdict
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 

@@ -1,6 +1,6 @@
 """What looks over all lanes: pauses, what is due next, the backlog, expiry and pruning."""
 
-from alert_router.outbox.base import Backlog, Destination
+from alert_router.outbox.model import Backlog, Destination
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import DEAD, DELIVERED, clean, shrink
