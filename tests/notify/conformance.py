@@ -16,6 +16,7 @@ from alert_router.notify import (
     PagerDutyNotifier,
     SlackNotifier,
     TeamsNotifier,
+    TelegramNotifier,
     WebhookNotifier,
 )
 from tests.notify import (
@@ -26,6 +27,7 @@ from tests.notify import (
     pagerduty_rules,
     slack_rules,
     teams_rules,
+    telegram_rules,
     webhook_rules,
 )
 
@@ -113,5 +115,14 @@ CASES = [
         lambda url, **k: GoogleChatNotifier(url=url, **k),
         googlechat_rules.check,
         ok=googlechat_rules.SUCCESS,
+    ),
+    Case(
+        "telegram",
+        lambda url, **k: TelegramNotifier(
+            bot_token=f"123:{WORD}", chat_id=-100123, api_url=url.replace(PATH, ""), **k
+        ),
+        telegram_rules.check,
+        ok=telegram_rules.SUCCESS,
+        any_url=False,
     ),
 ]

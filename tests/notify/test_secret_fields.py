@@ -30,6 +30,8 @@ BESIDE = {
     ("ntfy", "topic"): {},
     ("pagerduty", "proxy"): {"routing_key": "k"},
     ("slack", "bot_token"): {"channel": "#alerts"},
+    ("telegram", "bot_token"): {"chat_id": -100123},
+    ("telegram", "proxy"): {"bot_token": "123:abc", "chat_id": -100123},
 }
 
 

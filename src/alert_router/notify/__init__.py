@@ -12,6 +12,7 @@ from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.notify.slack import SlackNotifier
 from alert_router.notify.teams import TeamsNotifier
+from alert_router.notify.telegram import TelegramNotifier
 from alert_router.notify.webhook import WebhookNotifier
 
 AnyNotifier = Annotated[
@@ -22,6 +23,7 @@ AnyNotifier = Annotated[
     | PagerDutyNotifier
     | SlackNotifier
     | TeamsNotifier
+    | TelegramNotifier
     | WebhookNotifier,
     Field(discriminator="type"),
 ]
@@ -36,5 +38,6 @@ __all__ = [
     "PagerDutyNotifier",
     "SlackNotifier",
     "TeamsNotifier",
+    "TelegramNotifier",
     "WebhookNotifier",
 ]

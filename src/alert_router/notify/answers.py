@@ -26,12 +26,15 @@ class Dialect:
 
     `agrees` tells what the body of a 2xx answer means: None if it agrees, a sentence against it,
     or the outcome itself. `wait` reads the seconds to wait from the body of a refusal that has
-    no Retry-After. `wrong_destination` tells of a 400 that is true of every message.
+    no Retry-After. `wrong_destination` tells of a 400 that is true of every message. `refused`
+    tells what a status other than 2xx means where the body says more than the status: the
+    outcome, or None to go by the status.
     """
 
     agrees: Callable[[bytes], Outcome | str | None] | None = None
     wait: Callable[[bytes], float | None] | None = None
     wrong_destination: Callable[[bytes], bool] | None = None
+    refused: Callable[[int, bytes], Outcome | None] | None = None
 
 
 PLAIN = Dialect()
@@ -64,7 +67,7 @@ def agreed(answer: Answer, dialect: Dialect, hidden: list[str]) -> Outcome:
         wait = verdict.retry_after
         if verdict.remedy in (Remedy.RETRY, Remedy.HOLD) and wait is None:
             wait = retry_after(answer.headers.get("Retry-After", ""), time.time())
-        return replace(verdict, message=clean(verdict.message, hidden), retry_after=wait)
+        return replace(_cleaned(verdict, hidden), retry_after=wait)
     message = f"HTTP {answer.status}, but: {clean(verdict, hidden)}"
     return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
 
@@ -75,13 +78,16 @@ def judge(
     body: bytes,
     hidden: list[str],
     dialect: Dialect = PLAIN,
-) -> Failed:
+) -> Outcome:
     """What a status other than 2xx means; `hidden` is kept out of the message.
 
     408, 425, 429 and 5xx are tried again. Of those only 502 and 504 are in doubt: they come from
     a proxy that does not know what became of the request behind it, while whoever answers any
     other has decided.
     """
+    told = dialect.refused(status, body) if dialect.refused else None
+    if told is not None:
+        return told if isinstance(told, Delivered) else _cleaned(told, hidden)
     # The end of a body that was cut may be half a secret, which would not be recognised.
     text = body if len(body) < ANSWER_LIMIT else body[:-4096]
     excerpt = clean(text.decode("utf-8", "replace"), hidden)
@@ -101,6 +107,10 @@ def judge(
         return Failed(Reason.REDIRECTED, f"{message} (not followed)", Remedy.HOLD)
     reason = Reason.TOO_LARGE if status == 413 else Reason.REJECTED
     return Failed(reason, message, Remedy.SMALLER)
+
+
+def _cleaned(failed: Failed, hidden: list[str]) -> Failed:
+    return replace(failed, message=clean(failed.message, hidden))
 
 
 def retry_after(value: str, now: float) -> float | None:

@@ -1,0 +1,126 @@
+"""Text with entities, as Telegram takes it: words, and beside them which of them are bold, code or
+a link. Nothing in the text is markup, so nothing has to be escaped.
+
+Offsets and lengths count UTF-16 code units (core.telegram.org/bots/api#messageentity).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alert_router.markdown import visible
+from alert_router.notify.links import encoded
+
+# What Telegram itself finds in a text: @names, which it tells, #tags, $tags, /commands and
+# addresses. A word joiner (U+2060) within, and there is none.
+_FOUND = re.compile(r"(?:[@#$]|(?<!\w)/)(?=\w)|(?<=\w)\.(?=\w)|:(?=//)")
+_ADDRESS = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#-]{1,30}")
+_LONGEST_URL = 1800  # characters, encoded
+_CODE = ("code", "pre")
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What a stretch of the text is. `url` goes with `text_link`, `language` with `pre`."""
+
+    type: str
+    offset: int
+    length: int
+    url: str = ""
+    language: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The entity as the Bot API has it."""
+        found: dict[str, Any] = {"type": self.type, "offset": self.offset, "length": self.length}
+        more = {"url": self.url, "language": self.language}
+        return found | {name: value for name, value in more.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Some text and its entities, sorted, the outer ones first."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+
+    @property
+    def units(self) -> int:
+        """How long it is to Telegram."""
+        return units(self.text)
+
+    @property
+    def addresses(self) -> int:
+        """Characters of all addresses in it."""
+        return sum(len(entity.url) for entity in self.entities)
+
+
+def units(text: str) -> int:
+    """UTF-16 code units of a text."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def joined(parts: Iterable[Marked], between: str = "") -> Marked:
+    """The parts one after another."""
+    texts: list[str] = []
+    entities: list[Entity] = []
+    offset = 0
+    for number, part in enumerate(parts):
+        if number:
+            texts.append(between)
+            offset += units(between)
+        texts.append(part.text)
+        entities += (replace(one, offset=one.offset + offset) for one in part.entities)
+        offset += part.units
+    return Marked("".join(texts), tuple(entities))
+
+
+def literal(text: str) -> Marked:
+    """Words in which Telegram finds nothing by itself."""
+    return Marked(_FOUND.sub(lambda found: f"{found[0]}\u2060", visible(text)))
+
+
+def code(text: str, kind: str = "code", language: str = "") -> Marked:
+    """Words as code, exactly as they are: Telegram looks for nothing in it."""
+    words = visible(text)
+    if not words.strip():
+        return Marked(words)
+    known = language if kind == "pre" and _LANGUAGE.fullmatch(language) else ""
+    return Marked(words, (Entity(kind, 0, units(words), language=known),))
+
+
+def link(url: str, words: str) -> Marked:
+    """Words that lead somewhere; only the words where a browser would not go there."""
+    label = literal(words)
+    address = encoded(url)
+    if not _ADDRESS.match(url) or len(address) > _LONGEST_URL:
+        return label
+    return _over("text_link", label if label.text.strip() else Marked("link"), url=address)
+
+
+def emphasised(kind: str, words: Marked) -> Marked:
+    """Words that are `bold`, `italic` or `strikethrough`. Code can be none of it."""
+    if any(one.type in _CODE for one in words.entities):
+        return words
+    others = tuple(one for one in words.entities if one.type != kind)
+    return _over(kind, Marked(words.text, others))
+
+
+def trimmed(marked: Marked) -> Marked:
+    """Without white space at its end, as Telegram would send it on."""
+    text = marked.text.rstrip()
+    end = units(text)
+    kept = (replace(e, length=min(e.length, end - e.offset)) for e in marked.entities)
+    return Marked(text, tuple(entity for entity in kept if entity.length > 0))
+
+
+def _over(kind: str, words: Marked, url: str = "") -> Marked:
+    """The entity over all of the words but the white space around them."""
+    core = words.text.strip()
+    if not core:
+        return words
+    start = units(words.text[: words.text.index(core)])
+    whole = Entity(kind, start, units(core), url)
+    entities = sorted((whole, *words.entities), key=lambda e: (e.offset, -e.length))
+    return Marked(words.text, tuple(entities))

@@ -1,0 +1,153 @@
+"""A notification as Telegram's message: text and entities within their limits. Pure.
+
+How a message gets there is `notifier`'s.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from alert_router.notification import Detail, Notification
+from alert_router.notify.links import is_web
+from alert_router.notify.outline import (
+    RESENT,
+    AlertLine,
+    Body,
+    Links,
+    Message,
+    More,
+    Note,
+    Part,
+    RunbookTitle,
+    SectionTitle,
+    StepLine,
+    Title,
+    fit,
+    outline,
+)
+from alert_router.notify.telegram.marked import (
+    Marked,
+    code,
+    emphasised,
+    joined,
+    link,
+    literal,
+    trimmed,
+)
+from alert_router.notify.telegram.markup import pieces, words
+
+# core.telegram.org/bots/api#sendmessage: 4,096 after entities are parsed, in UTF-16 code units;
+# core.telegram.org/api/entities: of more than 100 entities the rest counts for nothing.
+MAX_UNITS = 4096
+MAX_ENTITIES = 100
+_MAX_ADDRESSES = 10_000  # characters; that there is a limit is known (ENTITIES_TOO_LONG), not which
+
+_CUT = Marked("There is more than fits into a message of Telegram.")
+
+
+def message(notification: Notification, detail: Detail) -> dict[str, Any]:
+    """The message with as much detail as fits."""
+    found = fit(
+        detail,
+        lambda level: list(_pieces(list(outline(notification, level)))),
+        lambda made: _fits(_whole(made)),
+    )
+    return _as_json(found)
+
+
+def change(notification: Notification) -> dict[str, Any]:
+    """What is replied to a message that was changed: how things stand now."""
+    found = [
+        piece
+        for part in outline(notification, Detail.MINIMAL)
+        if isinstance(part, Title | AlertLine | More) or part == Note(RESENT)
+        for piece in _part(part)
+    ]
+    return _as_json([*found, Marked("")])
+
+
+def _as_json(found: list[Marked]) -> dict[str, Any]:
+    whole = _cut(found)
+    return {
+        "text": whole.text,
+        "entities": [entity.as_json() for entity in whole.entities],
+        # Telegram would otherwise fetch what links lead to.
+        "link_preview_options": {"is_disabled": True},
+    }
+
+
+def _whole(found: Iterable[Marked]) -> Marked:
+    return trimmed(joined(found, "\n"))
+
+
+def _fits(whole: Marked) -> bool:
+    return (
+        whole.units <= MAX_UNITS
+        and len(whole.entities) <= MAX_ENTITIES
+        and whole.addresses <= _MAX_ADDRESSES
+    )
+
+
+def _cut(found: list[Marked]) -> Marked:
+    """As many pieces as fit, and always the last, the links."""
+    whole = _whole(found)
+    *body, foot = found
+    # Each counts for itself, so that what is kept is found in one go.
+    left = [
+        MAX_UNITS - foot.units - _CUT.units - 2,
+        MAX_ENTITIES - len(foot.entities),
+        _MAX_ADDRESSES - foot.addresses,
+    ]
+    if _fits(whole):
+        return whole
+    kept = 0
+    for piece in body:
+        left[0] -= piece.units + 1
+        left[1] -= len(piece.entities)
+        left[2] -= piece.addresses
+        if min(left) < 0:
+            break
+        kept += 1
+    return _whole([*body[:kept], _CUT, foot])
+
+
+def _pieces(parts: list[Part]) -> Iterator[Marked]:
+    """Lines and whole code blocks, the links last."""
+    found: list[tuple[str, str]] = []
+    for part in parts:
+        match part:
+            case Links(pairs):
+                found += pairs
+            case _:
+                yield from _part(part)
+    runbooks = [("Runbook", part.url) for part in parts if isinstance(part, RunbookTitle)]
+    shown = [link(url, text) for text, url in (*runbooks[:1], *found) if is_web(url)]
+    # One whose address is too long for Telegram is only words by now.
+    row = joined((each for each in shown if each.entities), " · ")
+    yield joined((Marked("\n"), row)) if row.text else row
+
+
+def _part(part: Part) -> Iterator[Marked]:
+    match part:
+        case Title(grade):
+            title = emphasised("bold", literal(str(part)))
+            yield joined((Marked(f"{grade.emoji} "), title))
+        case AlertLine(text):
+            yield joined((Marked("• "), literal(text)))
+            if part.labels:
+                yield joined((Marked("    "), code(part.pairs())))
+        case Note(text):
+            yield joined((Marked("⚠ "), literal(text)))
+        case Message(blocks) | Body(blocks):
+            yield from pieces(blocks)
+        case RunbookTitle():
+            title = link(part.url, part.text) if is_web(part.url) else literal(part.text)
+            yield joined((Marked("\n"), emphasised("bold", title)))
+            about = "; ".join(filter(None, (part.provenance, part.about)))
+            yield emphasised("italic", literal(about))
+        case SectionTitle(text):
+            yield joined((Marked("\n"), emphasised("bold", literal(text))))
+        case StepLine(number, first, blocks):
+            yield joined((Marked(f"{number}. "), words(first)))
+            yield from pieces(blocks)
+        case _:
+            yield literal(str(part))

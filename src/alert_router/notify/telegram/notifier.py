@@ -1,0 +1,127 @@
+"""The notifier `telegram`: a bot that keeps one message a group up to date in a chat.
+
+What a message looks like is `message`'s, what the Bot API's answers mean is `api`'s.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic_core import from_json, to_json
+
+from alert_router.alert import Status
+from alert_router.notification import Detail, Notification
+from alert_router.notify.answers import Dialect
+from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
+from alert_router.notify.overhttp import HttpNotifier
+from alert_router.notify.rate import Rate, RateField
+from alert_router.notify.secrets import SecretField
+from alert_router.notify.telegram import api
+from alert_router.notify.telegram.message import change, message
+from alert_router.secret import Secret, SecretUnavailable
+
+API = "https://api.telegram.org"
+
+_TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
+ChatId = int | Annotated[str, Field(pattern=r"^(@[A-Za-z][A-Za-z0-9_]+|-?[0-9]+)$")]
+
+
+class TelegramNotifier(HttpNotifier):
+    """Posts to one chat. The message is changed when its group changes, which tells nobody, so
+    a short reply to it does."""
+
+    type: Literal["telegram"] = "telegram"
+    rate_limit: RateField | None = Rate(20, 60.0)  # what a group takes from a bot
+    bot_token: SecretField
+    chat_id: ChatId
+    message_thread_id: int | None = None
+    disable_notifications: bool = False
+    reply: bool = True
+    api_url: str = Field(API, pattern=r"^https?://[^\s?#]+[^\s?#/]$")
+
+    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
+        """The message, the reply for when it was changed, and whether the group is over."""
+        return to_json(
+            {
+                "message": message(notification, detail),
+                "reply": change(notification),
+                "over": notification.status is Status.RESOLVED,
+            }
+        )
+
+    async def notify(self, payload: bytes, sending: Sending) -> Outcome:
+        said = from_json(payload)
+        known = self._known(sending.reference)
+        if known is None or (known["over"] and not said["over"]):  # none yet, or a new story
+            return await self._begin(said, sending)
+        place = {"chat_id": self.chat_id, "message_id": known["message_id"]}
+        outcome, answer = await self._call("editMessageText", place | said["message"], sending)
+        if api.is_gone(answer):
+            return await self._begin(said, sending)
+        if isinstance(outcome, Failed):
+            return outcome
+        if self.reply:
+            to = {"message_id": known["message_id"], "allow_sending_without_reply": True}
+            told, _ = await self._send(said["reply"] | {"reply_parameters": to}, sending)
+            if isinstance(told, Failed):
+                return told
+        return Delivered(self._reference(known["message_id"], over=said["over"]))
+
+    async def _begin(self, said: dict[str, Any], sending: Sending) -> Outcome:
+        """A message of its own, to be changed later."""
+        outcome, answer = await self._send(said["message"], sending)
+        if isinstance(outcome, Failed):
+            return outcome
+        found = api.message_id(answer)
+        return Delivered(self._reference(found, over=said["over"]) if found is not None else None)
+
+    async def _send(self, what: dict[str, Any], sending: Sending) -> tuple[Outcome, bytes]:
+        more: dict[str, Any] = {}
+        if self.disable_notifications:
+            more["disable_notification"] = True
+        if self.message_thread_id is not None:
+            more["message_thread_id"] = self.message_thread_id
+        return await self._call("sendMessage", {"chat_id": self.chat_id} | what | more, sending)
+
+    async def _call(
+        self, method: str, arguments: dict[str, Any], sending: Sending
+    ) -> tuple[Outcome, bytes]:
+        """A call of the Bot API: what became of it, and what was answered."""
+        try:
+            token = self.bot_token.read()
+        except SecretUnavailable as error:
+            return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD), b""
+        if not _TOKEN.fullmatch(token):
+            message = "bot_token is no token of a bot: it looks like 123456:ABC-DEF"
+            return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD), b""
+        answers = [b""]
+
+        def agrees(answer: bytes) -> Failed | str | None:
+            answers.append(answer)
+            return api.agrees(answer)
+
+        def refused(status: int, answer: bytes) -> Outcome | None:
+            answers.append(answer)
+            return api.refused(status, answer)
+
+        outcome = await self.post(
+            sending,
+            Secret(plain=f"{self.api_url}/bot{token}/{method}"),
+            to_json(arguments),
+            dialect=Dialect(agrees=agrees, wait=api.wait, refused=refused),
+        )
+        return outcome, answers[-1]
+
+    def _reference(self, message_id: int, *, over: bool) -> str:
+        """Which message it is, and whether its story is over."""
+        data = {"chat_id": str(self.chat_id), "message_id": message_id, "over": over}
+        return to_json(data).decode()
+
+    def _known(self, reference: str | None) -> dict[str, Any] | None:
+        """What an earlier delivery left in this chat; None for what no delivery of ours left."""
+        try:
+            data = from_json(reference or "")
+        except ValueError:
+            return None
+        is_ours = isinstance(data, dict) and {"chat_id", "message_id", "over"} <= data.keys()
+        return data if is_ours and data["chat_id"] == str(self.chat_id) else None

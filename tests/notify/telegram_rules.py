@@ -1,0 +1,101 @@
+"""What must hold for anything Telegram is sent: a strict reader of texts with entities, written
+from the Bot API's documentation (sendMessage, MessageEntity, "Formatting options") and nothing of
+ours."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+SUCCESS = b'{"ok": true, "result": {"message_id": 7, "chat": {"id": -100123}}}'
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# What Telegram finds in a text by itself, outside code and links: some of it tells people.
+_FOUND = {
+    "mention": re.compile(r"(?<!\w)@\w{2,}"),
+    "hashtag": re.compile(r"(?<!\w)#\w+"),
+    "cashtag": re.compile(r"(?<!\w)\$[A-Z]{1,8}(?!\w)"),
+    "bot_command": re.compile(r"(?<![\w/<>])/\w{1,64}"),
+    "url": re.compile(r"\w+://\w|(?<![\w@])(?:[\w-]+\.)+[^\W\d_]{2,}"),
+    "email": re.compile(r"[\w.+-]+@[\w-]+\.\w+"),
+}
+_FONT = {"bold", "italic", "strikethrough"}
+_KEYS = {"text_link": {"url"}, "pre": {"language"}}
+
+
+@dataclass
+class Read:
+    """A text as a reader sees it, and what its stretches are."""
+
+    text: str
+    commands: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
+
+
+def check(payload: Any) -> None:
+    """The message, and what is replied to it when it was changed."""
+    assert set(payload) == {"message", "reply", "over"}
+    assert isinstance(payload["over"], bool)
+    read(payload["message"])
+    assert not read(payload["reply"]).commands
+
+
+def read(message: Any) -> Read:
+    """The message read as Telegram does. AssertionError for what it would refuse, change, obey or
+    find by itself."""
+    assert set(message) == {"text", "entities", "link_preview_options"}
+    assert message["link_preview_options"] == {"is_disabled": True}
+    text, raw = message["text"], message["text"].encode("utf-16-le")
+    assert text.strip() == text, "Telegram trims it, and what is said of its places is wrong"
+    assert 1 <= len(raw) // 2 <= 4096
+    assert not _UNSEEN.search(text)
+    assert len(message["entities"]) <= 100
+    found, plain = Read(text), bytearray(raw)
+    for entity in message["entities"]:
+        start, end = 2 * entity["offset"], 2 * (entity["offset"] + entity["length"])
+        assert 0 <= start < end <= len(raw)
+        words = raw[start:end].decode("utf-16-le")  # fails within a surrogate pair
+        assert words.strip(), "an entity of white space is dropped"
+        _kept(entity, words, found)
+        if entity["type"] not in _FONT:
+            plain[start:end] = "\n".encode("utf-16-le") * ((end - start) // 2)
+    _nested(message["entities"])
+    for kind, pattern in _FOUND.items():
+        assert not pattern.search(plain.decode("utf-16-le")), f"Telegram finds a {kind}"
+    return found
+
+
+def _kept(entity: Any, words: str, found: Read) -> None:
+    kind = entity["type"]
+    assert set(entity) - {"type", "offset", "length"} <= _KEYS.get(kind, set())
+    match kind:
+        case "pre":
+            assert re.fullmatch(r"[\w+#-]*", entity.get("language", ""))
+            found.commands.append(words)
+        case "code":
+            found.codes.append(words)
+        case "text_link":
+            assert re.fullmatch(r"(?i:https?://|mailto:)[!-~]+", entity["url"])
+            assert len(entity["url"]) <= 2000
+            found.links.append((words, entity["url"]))
+        case _:
+            assert kind in _FONT
+            found.marked.append(words)
+
+
+def _nested(entities: list[Any]) -> None:
+    """Entities are sorted; two of them share nothing, or one is whole within the other, of which
+    one at least is a font, and none is code."""
+    places = [(one["offset"], -one["length"]) for one in entities]
+    assert places == sorted(places)
+    for number, outer in enumerate(entities):
+        end = outer["offset"] + outer["length"]
+        for inner in entities[number + 1 :]:
+            if inner["offset"] >= end:
+                break
+            kinds = {outer["type"], inner["type"]}
+            assert inner["offset"] + inner["length"] <= end, "they cross"
+            assert outer["type"] != inner["type"]
+            assert kinds & _FONT
+            assert not kinds & {"code", "pre"}
