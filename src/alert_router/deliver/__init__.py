@@ -2,6 +2,6 @@
 
 from alert_router.deliver.attempt import Desk
 from alert_router.deliver.deliverer import Deliverer
-from alert_router.deliver.worker import Lines
+from alert_router.deliver.lines import Lines
 
 __all__ = ["Deliverer", "Desk", "Lines"]

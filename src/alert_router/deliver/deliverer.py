@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from alert_router.deliver.worker import DestinationLoop, Lines
+from alert_router.deliver.lines import Lines
+from alert_router.deliver.worker import DestinationLoop
 from alert_router.notify.base import Notifier
 from alert_router.outbox.model import Destination
 

@@ -1,39 +1,21 @@
-"""The workers: one loop a destination that claims what is due and runs the attempts.
+"""The workers: one loop a destination that claims what is due and writes down what became of it.
 
-How a claim becomes a message is `attempt`, what an outcome means is `schedule`. One slow or
-dead destination delays no other: loops share nothing but the outbox.
+What is done with a claim is `carry`. One slow or dead destination delays no other: loops share
+nothing but the outbox.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import aiohttp
 import structlog
 
-from alert_router.coverage.tally import Tally
-from alert_router.deliver import attempt
-from alert_router.deliver.attempt import Desk
-from alert_router.deliver.fold import fold
+from alert_router.deliver.carry import carry_out
+from alert_router.deliver.lines import Lines
 from alert_router.deliver.pace import Pace
-from alert_router.deliver.schedule import Schedule, decide, is_too_old
-from alert_router.deliver.wanted import wanted
-from alert_router.metrics import Metrics
-from alert_router.notification import Detail
-from alert_router.notify.base import (
-    Delivered,
-    Failed,
-    Notifier,
-    Outcome,
-    Reason,
-    Remedy,
-    Sending,
-)
-from alert_router.notify.guard import Guard
-from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.notify.base import Notifier, Reason
+from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import Claim, Destination, Settlement, Verdict
 
 log = structlog.get_logger(__name__)
@@ -43,19 +25,6 @@ log = structlog.get_logger(__name__)
 _POLL = 1.0
 _STORE_PAUSE = 1.0  # seconds between tries while the store cannot be written
 _LEASE_MARGIN = 60.0  # seconds beyond an attempt's own limit before another may take it
-
-
-@dataclass(slots=True)
-class Lines:
-    """What every loop shares: the store, the HTTP session, and how things stand now."""
-
-    outbox: Outbox
-    session: aiohttp.ClientSession
-    metrics: Metrics
-    tally: Tally
-    schedule: Callable[[], Schedule]
-    desk: Callable[[], Desk]
-    guard: Callable[[], Guard]
 
 
 @dataclass(eq=False, slots=True)
@@ -148,9 +117,8 @@ class DestinationLoop:
             pass
 
     async def _work(self, claim: Claim) -> None:
-        settlement = None
         try:
-            settlement, pause_until = await self._attempt(claim)
+            decision = await carry_out(claim, self.notifier, self.lines)
         except asyncio.CancelledError:
             # Cut off at the stop's deadline: it may have arrived. The next start sends it again.
             now = time.time()
@@ -158,74 +126,7 @@ class DestinationLoop:
             with suppress(StoreUnavailable):
                 await self.lines.outbox.settle(claim, doubt)
             raise
-        except Exception as error:  # a defect of ours must not leave the lane unsettled
-            log.exception("attempt failed", **self._names(), id=claim.id)
-            outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)
-            settlement, pause_until = self._decide(outcome, claim)
-        await self._settle(claim, settlement, pause_until)
-
-    async def _attempt(self, claim: Claim) -> tuple[Settlement, float]:
-        now = time.time()
-        if is_too_old(claim, self.lines.schedule(), now):
-            return self._decide(
-                Failed(Reason.EXPIRED, "waited longer than max_age", Remedy.GIVE_UP), claim
-            )
-        desk = self.lines.desk()
-        group = wanted(fold(claim.groups), self.notifier, desk.scale)
-        if isinstance(group, str):
-            return Settlement(Verdict.DROPPED, now, reason=group), 0.0
-        notification = attempt.write(claim, group, self.notifier, desk)
-        notification, failed = attempt.word(notification, self.notifier)
-        if failed:
-            self.lines.metrics.template_failures.labels(*self._labels()).inc(failed)
-        try:
-            payload, detail = attempt.render(
-                notification, self.notifier, attempt.most_detail(claim)
-            )
-        except Exception as error:
-            log.exception("no form of the message could be made", **self._names(), id=claim.id)
-            return self._decide(attempt.unrenderable(error), claim)
-        if detail is not Detail.FULL:
-            self.lines.metrics.notifications_degraded.labels(*self._labels()).inc()
-        sending = Sending(self.lines.session, claim.id, claim.reference, self.lines.guard())
-        outcome, seconds = await attempt.send(self.notifier, payload, sending)
-        self.lines.metrics.send_duration.labels(*self._labels()).observe(seconds)
-        if isinstance(outcome, Delivered):
-            self.lines.tally.wake(group.firing, desk.choose, time.time())
-        return self._decide(outcome, claim)
-
-    def _decide(self, outcome: Outcome, claim: Claim) -> tuple[Settlement, float]:
-        now = time.time()
-        decision = decide(
-            outcome,
-            claim,
-            self.lines.schedule(),
-            now=now,
-            chance=random.random(),  # noqa: S311
-        )
-        self._record(outcome, claim, decision.settlement, now)
-        return decision.settlement, decision.pause_until
-
-    def _record(self, outcome: Outcome, claim: Claim, settled: Settlement, now: float) -> None:
-        labels, metrics = self._labels(), self.lines.metrics
-        if isinstance(outcome, Delivered):
-            metrics.notifications.labels(*labels).inc()
-            metrics.folded.labels(*labels).inc(len(claim.groups) - 1)
-            latency = metrics.latency.labels(*labels)
-            for group in claim.groups:
-                latency.observe(max(0.0, now - group.accepted_at))
-            return
-        metrics.notifications_failed.labels(*labels, outcome.reason.value).inc()
-        dead = settled.verdict is Verdict.DEAD
-        (log.error if dead else log.warning)(
-            "delivery is dead" if dead else "delivery failed, will be tried again",
-            **self._names(),
-            id=claim.id,
-            attempt=claim.attempt,
-            reason=outcome.reason.value,
-            error=outcome.message,
-            retry_in=None if dead else round(settled.due_at - now, 1),
-        )
+        await self._settle(claim, decision.settlement, decision.pause_until)
 
     async def _settle(self, claim: Claim, settlement: Settlement, pause_until: float) -> None:
         """Write the outcome. While that fails it is kept here and the lane stays leased, so
@@ -250,9 +151,6 @@ class DestinationLoop:
         if kept:
             self._kept -= 1
             self.lines.metrics.unsettled.dec()
-
-    def _labels(self) -> tuple[str, str]:
-        return self.destination.receiver, self.destination.notifier
 
     def _names(self) -> dict[str, str]:
         return {"receiver": self.destination.receiver, "notifier": self.destination.notifier}

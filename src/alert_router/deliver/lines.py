@@ -1,0 +1,27 @@
+"""What every destination's loop shares. A value only: who replaces what at a reload is the
+service's to say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from alert_router.coverage.tally import Tally
+from alert_router.deliver.attempt import Desk
+from alert_router.deliver.schedule import Schedule
+from alert_router.metrics import Metrics
+from alert_router.notify.guard import Guard
+from alert_router.outbox.base import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What every loop shares: the store, the HTTP session, and how things stand now."""
+
+    outbox: Outbox
+    session: aiohttp.ClientSession
+    metrics: Metrics
+    tally: Tally
+    schedule: Callable[[], Schedule]
+    desk: Callable[[], Desk]
+    guard: Callable[[], Guard]
