@@ -1,36 +1,30 @@
 """The router as a whole: an async context manager that starts, reloads and stops its parts."""
 
 import asyncio
-import shutil
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import structlog
-from aiohttp import web
 
 from alert_router.coverage.tally import Tally
 from alert_router.deliver import Deliverer, Lines
-from alert_router.metrics import DestinationGauges, Metrics
+from alert_router.metrics import Metrics
 from alert_router.notify.guard import AddressInfo
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
 from alert_router.service.fallback import keep_falling_back
+from alert_router.service.gauges import BacklogGauges, Room
 from alert_router.service.housekeeping import keep_house, keep_tally
+from alert_router.service.listener import Listener
 from alert_router.service.snapshot import Snapshot, read
 from alert_router.service.watch import changes
-from alert_router.web.app import build
-from alert_router.web.patience import Patience
 from alert_router.web.site import ReloadResult, Site
 
 log = structlog.get_logger(__name__)
-
-_ROOM_SECONDS = 1.0  # how long an answer about free space is believed
-_BACKLOG_SECONDS = 2.0  # how long the gauges of the backlog are
 
 
 class Router:
@@ -42,9 +36,6 @@ class Router:
         self.outbox = outbox
         self.metrics = Metrics()
         self.tally = Tally()
-        self.addresses: list[tuple[str, int]] = []
-        self._room = (0.0, True)
-        self._backlog_at = 0.0
         self._reloading = asyncio.Lock()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -66,6 +57,10 @@ class Router:
                 guard=lambda: self.snapshot.guard,
             )
         )
+        config = snapshot.loaded.config
+        room = Room(
+            config.storage.path.parent, lambda: self.snapshot.loaded.config.delivery.reserve
+        )
         self.site = Site(
             state=lambda: self.snapshot.state,
             outbox=outbox,
@@ -73,17 +68,20 @@ class Router:
             tally=self.tally,
             wake=self.deliverer.wake,
             reload=self.reload,
-            has_room=self.has_room,
-            refresh_metrics=self.refresh_metrics,
+            has_room=room.has_room,
+            refresh_metrics=BacklogGauges(outbox, self.metrics).refresh,
         )
+        self._listener = Listener(self.site, config.http)
         self._tasks: list[asyncio.Task[None]] = []
-        self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
-        self._patience: Patience | None = None
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens, host and port; none before it is started."""
+        return self._listener.addresses
 
     async def start(self) -> None:
         """Serve and deliver. Raises OSError if the address cannot be listened on."""
-        await self._listen()
+        await self._listener.open()
         self._take_over(self.snapshot)
         await self._name_strangers()
         self._tasks = [
@@ -112,12 +110,7 @@ class Router:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
         await self.deliverer.stop(self.snapshot.loaded.config.delivery.shutdown_timeout)
-        if self._server is not None:
-            self._server.close()
-        if self._patience is not None:
-            self._patience.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listener.close()
         await self._session.close()
         await self.tally.write(self.outbox)
         await self.outbox.close()
@@ -144,58 +137,9 @@ class Router:
             )
             return ReloadResult(True, fresh.problems)
 
-    def has_room(self) -> bool:
-        """Whether free space is over the reserve that claims, settlements and pruning need."""
-        now = time.monotonic()
-        if now - self._room[0] > _ROOM_SECONDS:
-            config = self.snapshot.loaded.config
-            free = shutil.disk_usage(config.storage.path.parent).free
-            self._room = (now, free > config.delivery.reserve)
-        return self._room[1]
-
-    async def refresh_metrics(self) -> None:
-        """Bring the gauges of the backlog up to date; asked often, it reads seldom."""
-        if time.monotonic() - self._backlog_at < _BACKLOG_SECONDS:
-            return
-        now = time.time()
-        rows = await self.outbox.backlog()
-        self._backlog_at = time.monotonic()
-        self.metrics.show_backlog(
-            DestinationGauges(
-                row.destination.receiver,
-                row.destination.notifier,
-                row.waiting,
-                max(0.0, now - row.oldest_accepted_at) if row.oldest_accepted_at else 0.0,
-                row.dead,
-                max(0.0, now - row.failing_since) if row.failing_since else 0.0,
-                row.paused_until > now,
-            )
-            for row in rows
-        )
-
     def _open(self, info: AddressInfo) -> socket.socket:
         """A socket to a destination, if the configuration in force allows it."""
         return self.snapshot.guard.open(info)
-
-    async def _listen(self) -> None:
-        http = self.snapshot.loaded.config.http
-        self._patience = patience = Patience(http.header_timeout)
-        self._runner = runner = web.AppRunner(
-            build(self.site, patience),
-            access_log=None,
-            keepalive_timeout=http.idle_timeout,
-            shutdown_timeout=2.0,
-            handle_signals=False,
-        )
-        await runner.setup()
-        server = runner.server
-        assert server is not None
-        loop = asyncio.get_running_loop()
-        # Not web.TCPSite: it offers no way to put a protocol of ours around aiohttp's.
-        self._server = await loop.create_server(
-            lambda: patience.protocol(server), http.listen.host, http.listen.port, backlog=1024
-        )
-        self.addresses = [made.getsockname()[:2] for made in self._server.sockets]
 
     def _take_over(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot

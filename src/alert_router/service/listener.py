@@ -1,0 +1,51 @@
+"""The open port: aiohttp's server behind the patience that closes slow clients.
+
+What is served is `web`'s; when the port opens and closes is the router's to say.
+"""
+
+import asyncio
+
+from aiohttp import web
+
+from alert_router.config.model import Http
+from alert_router.web.app import build
+from alert_router.web.patience import Patience
+from alert_router.web.site import Site
+
+
+class Listener:
+    """Serves a site at one address."""
+
+    def __init__(self, site: Site, http: Http) -> None:
+        self.addresses: list[tuple[str, int]] = []
+        self._listen = http.listen
+        self._patience = Patience(http.header_timeout)
+        self._server: asyncio.Server | None = None
+        self._runner = web.AppRunner(
+            build(site, self._patience),
+            access_log=None,
+            keepalive_timeout=http.idle_timeout,
+            shutdown_timeout=2.0,
+            handle_signals=False,
+        )
+
+    async def open(self) -> None:
+        """Raises OSError if the address cannot be listened on."""
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        # Not web.TCPSite: it offers no way to put a protocol of ours around aiohttp's.
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: self._patience.protocol(server),
+            self._listen.host,
+            self._listen.port,
+            backlog=1024,
+        )
+        self.addresses = [made.getsockname()[:2] for made in self._server.sockets]
+
+    async def close(self) -> None:
+        """Take no more connections and finish the requests that are being answered."""
+        if self._server is not None:
+            self._server.close()
+        self._patience.close()
+        await self._runner.cleanup()
