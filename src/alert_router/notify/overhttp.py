@@ -6,6 +6,7 @@ What an answer means is `http`'s; the body is each notifier's.
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Self
@@ -134,6 +135,31 @@ class HttpNotifier(Notifier):
             secrets=tuple(self.secrets()),
             method=method,
         )
+
+    async def ask(
+        self,
+        sending: Sending,
+        url: Secret,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        dialect: Dialect = PLAIN,
+        method: str = "POST",
+    ) -> tuple[Outcome, bytes]:
+        """As `post`, with the answer's body beside the outcome, empty where there was none."""
+        answers = [b""]
+
+        def agrees(answer: bytes) -> Outcome | str | None:
+            answers.append(answer)
+            return dialect.agrees(answer) if dialect.agrees else None
+
+        def refused(status: int, answer: bytes) -> Outcome | None:
+            answers.append(answer)
+            return dialect.refused(status, answer) if dialect.refused else None
+
+        heard = replace(dialect, agrees=agrees, refused=refused)
+        outcome = await self.post(sending, url, body, headers=headers, dialect=heard, method=method)
+        return outcome, answers[-1]
 
 
 _USUAL = Tls()

@@ -1,4 +1,4 @@
-"""Words and code in Google Chat's markup.
+"""Google Chat's markup: what words, code and links are in it.
 
 Chat has no escapes, so a character that would format is replaced by one that looks like it, and
 a code block that cannot be shown exactly is left to the runbook's page.
@@ -6,7 +6,8 @@ a code block that cannot be shown exactly is left to the runbook's page.
 
 import re
 
-from alert_router.markdown import visible
+from alert_router.markdown import Emphasis, Strike, Strong, visible
+from alert_router.notify.chatmarkup import Flavour
 from alert_router.notify.links import encoded
 
 LEFT = "(A command that Chat would change: see the runbook's page.)"
@@ -28,12 +29,6 @@ def literal(text: str) -> str:
     return _OPENING.sub("‹", _UNDERSCORE.sub("ˍ", words))
 
 
-def bold(text: str) -> str:
-    """Words in bold, none of them markup."""
-    words = literal(text).strip()
-    return f"*{words}*" if words else ""
-
-
 def code_span(text: str) -> str:
     """Words as code on a line; there is no way to write a backtick in it."""
     words = visible(text.replace("\r", " ").replace("\n", " ")).replace("`", "ˋ")
@@ -41,7 +36,7 @@ def code_span(text: str) -> str:
     return f"`{words}`" if words.strip() else words
 
 
-def code_block(text: str) -> str:
+def code_block(text: str, _language: str = "") -> str:
     """A whole code block, or a sentence where Chat would not show exactly this."""
     shown = visible(text)
     if "```" in shown or _OBEYED.search(shown):
@@ -61,3 +56,15 @@ def link(url: str, label: str) -> str:
 def unlisted(line: str) -> str:
     """A line of markup that Chat takes for no item of a list and no quote."""
     return _STARTING.sub("\u200b", line)
+
+
+FLAVOUR = Flavour(
+    marks={Strong: "*", Emphasis: "_", Strike: "~"},
+    literal=literal,
+    code_span=code_span,
+    code_block=code_block,
+    link=link,
+    begun=unlisted,
+    markup=re.compile(r"[*~`<\n]|(?<!\w)_|_(?!\w)"),
+    indent="    ",
+)

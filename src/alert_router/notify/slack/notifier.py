@@ -103,13 +103,7 @@ class SlackNotifier(HttpNotifier):
             token = self.bot_token.read()
         except SecretUnavailable as error:
             return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD), {}
-        answers: list[bytes] = []
-
-        def agrees(answer: bytes) -> Failed | str | None:
-            answers.append(answer)
-            return api.objection(answer)
-
-        outcome = await self.post(
+        outcome, answer = await self.ask(
             sending,
             Secret(plain=f"{self.api_url}/{method}"),
             to_json(arguments),
@@ -117,9 +111,9 @@ class SlackNotifier(HttpNotifier):
                 "Authorization": f"Bearer {token}",
                 "Content-Type": "application/json; charset=utf-8",
             },
-            dialect=Dialect(agrees=agrees),
+            dialect=Dialect(agrees=api.objection),
         )
-        return outcome, (api.parse(answers[0]) if answers else None) or {}
+        return outcome, api.parse(answer) or {}
 
 
 def _agrees(answer: bytes) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
 
 # True of every message to this chat, as the server words it.
@@ -41,8 +42,7 @@ def message_id(answer: bytes) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def agrees(answer: bytes) -> Failed | str | None:
-    """What an answer with status 200 says against success; None if nothing."""
+def _agrees(answer: bytes) -> Failed | str | None:
     data = parse(answer)
     if data is not None and data.get("ok") is True:
         return None
@@ -52,8 +52,7 @@ def agrees(answer: bytes) -> Failed | str | None:
     return Failed(Reason.REJECTED, f"Telegram says: {data.get('description')}", Remedy.SMALLER)
 
 
-def refused(status: int, answer: bytes) -> Outcome | None:
-    """What a refusal means where its words say more than its status."""
+def _refused(status: int, answer: bytes) -> Outcome | None:
     if status != 400:
         return None
     if _says(answer, _UNCHANGED):
@@ -69,8 +68,7 @@ def refused(status: int, answer: bytes) -> Outcome | None:
     return None
 
 
-def wait(answer: bytes) -> float | None:
-    """Seconds that a refusal asks for."""
+def _wait(answer: bytes) -> float | None:
     return _parameter(parse(answer) or {}, "retry_after")
 
 
@@ -83,3 +81,6 @@ def _parameter(data: dict[str, Any], name: str) -> float | None:
 def _says(answer: bytes, *words: str) -> bool:
     description = str((parse(answer) or {}).get("description", "")).lower()
     return any(each in description for each in words)
+
+
+DIALECT = Dialect(agrees=_agrees, wait=_wait, refused=_refused)

@@ -11,6 +11,7 @@ from typing import Any
 
 from alert_router.markdown import visible
 from alert_router.notify.links import encoded
+from alert_router.notify.utf16 import units
 
 # What Telegram itself finds in a text: @names, which it tells, #tags, $tags, /commands and
 # addresses. A word joiner (U+2060) within, and there is none.
@@ -54,11 +55,6 @@ class Marked:
     def addresses(self) -> int:
         """Characters of all addresses in it."""
         return sum(len(entity.url) for entity in self.entities)
-
-
-def units(text: str) -> int:
-    """UTF-16 code units of a text."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def joined(parts: Iterable[Marked], between: str = "") -> Marked:

@@ -11,7 +11,6 @@ from pydantic_core import from_json, to_json
 
 from alert_router.alert import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
@@ -94,23 +93,12 @@ class TelegramNotifier(HttpNotifier):
         if not _TOKEN.fullmatch(token):
             message = "bot_token is no token of a bot: it looks like 123456:ABC-DEF"
             return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD), b""
-        answers = [b""]
-
-        def agrees(answer: bytes) -> Failed | str | None:
-            answers.append(answer)
-            return api.agrees(answer)
-
-        def refused(status: int, answer: bytes) -> Outcome | None:
-            answers.append(answer)
-            return api.refused(status, answer)
-
-        outcome = await self.post(
+        return await self.ask(
             sending,
             Secret(plain=f"{self.api_url}/bot{token}/{method}"),
             to_json(arguments),
-            dialect=Dialect(agrees=agrees, wait=api.wait, refused=refused),
+            dialect=api.DIALECT,
         )
-        return outcome, answers[-1]
 
     def _reference(self, message_id: int, *, over: bool) -> str:
         """Which message it is, and whether its story is over."""
