@@ -5,7 +5,8 @@ watch on the file never sees. A slow poll stands behind it for file systems with
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,25 +22,41 @@ _DEBOUNCE = 400  # milliseconds: an editor or a sync writes several files in a r
 def fingerprint(paths: Iterable[Path]) -> bytes:
     """What the files below the paths look like from outside: names, sizes, times.
 
-    Equal fingerprints mean nothing to do; symbolic links are followed. 16 bytes.
+    Equal fingerprints mean nothing to do; symbolic links are followed. What cannot be looked at,
+    or goes meanwhile, is passed over. 16 bytes.
     """
     digest = blake2b(digest_size=16)
     for root in paths:
-        files = [root] if root.is_file() else sorted(root.rglob("*"))
-        for path in files:
+        for path in _at_and_below(root):
             try:
                 stat = path.stat()
             except OSError:
                 continue
-            digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n".encode())
+            seen = f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n"
+            digest.update(os.fsencode(seen))  # a name may be any bytes
     return digest.digest()
+
+
+def _at_and_below(root: Path) -> Iterator[Path]:
+    if not _is_directory(root):
+        yield root
+    for directory, folders, files in os.walk(root):
+        folders.sort()
+        yield from (Path(directory, name) for name in sorted(folders + files))
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # one that may not be looked at
+        return False
 
 
 async def changes(paths: Iterable[Path], seen: bytes) -> AsyncIterator[None]:
     """Yields each time that the paths' fingerprint is another than the last; the first is compared
     with `seen`, taken when the paths were read, so that no change falls between. Never ends."""
     paths = list(paths)
-    async for _ in _ticks({path if path.is_dir() else path.parent for path in paths}):
+    async for _ in _ticks({path if _is_directory(path) else path.parent for path in paths}):
         now = await asyncio.to_thread(fingerprint, paths)
         if now != seen:
             seen = now
@@ -49,7 +66,7 @@ async def changes(paths: Iterable[Path], seen: bytes) -> AsyncIterator[None]:
 async def _ticks(directories: set[Path]) -> AsyncIterator[None]:
     """Whenever something may have changed: at once, at an event, or a while without one."""
     yield
-    existing = [directory for directory in directories if directory.is_dir()]
+    existing = [directory for directory in directories if _is_directory(directory)]
     if existing:
         try:
             async for _ in awatch(
