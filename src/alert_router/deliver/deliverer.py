@@ -22,8 +22,7 @@ class Deliverer:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._loops: dict[Destination, DestinationLoop] = {}
-        self._tasks: dict[Destination, asyncio.Task[None]] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}
 
     def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
         """Serve exactly these: begin new ones, let go of those that went, keep the others."""
@@ -32,10 +31,11 @@ class Deliverer:
         for destination, notifier in notifiers.items():
             if destination in self._loops:
                 self._loops[destination].notifier = notifier
+                self.wake(destination)  # it may send sooner now
                 continue
             loop = DestinationLoop(destination, notifier, self._lines)
             self._loops[destination] = loop
-            self._tasks[destination] = asyncio.create_task(loop.run())
+            loop.start()
 
     def wake(self, destination: Destination) -> None:
         """Something was accepted for this destination."""
@@ -45,19 +45,17 @@ class Deliverer:
 
     async def stop(self, deadline: float) -> None:
         """Finish what is being sent within `deadline` seconds; leave the rest for next time."""
-        loops = list(self._loops.values())
-        draining = asyncio.gather(*(loop.drain() for loop in loops), *self._leaving)
+        loops = [*self._loops.values(), *self._leaving]
+        draining = asyncio.gather(*(loop.drain() for loop in loops))
         try:
             async with asyncio.timeout(deadline):
                 await asyncio.shield(draining)
         except TimeoutError:
             log.warning("some sends did not finish in time and will be repeated")
             await asyncio.gather(*(loop.abandon() for loop in loops))
-        await asyncio.gather(draining, *self._tasks.values(), return_exceptions=True)
+        await draining
 
     def _let_go(self, destination: Destination) -> None:
         loop = self._loops.pop(destination)
-        del self._tasks[destination]
-        leaving = asyncio.create_task(loop.drain())
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+        self._leaving[loop] = leaving = asyncio.create_task(loop.drain())
+        leaving.add_done_callback(lambda _: self._leaving.pop(loop))

@@ -35,14 +35,36 @@ class DestinationLoop:
     notifier: Notifier
     lines: Lines
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _looking: asyncio.Task[None] | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _due: list[float] = field(default_factory=list)
     _kept: int = 0
     _pace: Pace | None = None
     _stopping: bool = False
 
-    async def run(self) -> None:
-        """Work until told to stop. Trouble with the store is waited out."""
+    def start(self) -> None:
+        """Work until told to stop."""
+        self._looking = asyncio.create_task(self._look())
+
+    async def drain(self) -> None:
+        """Claim nothing more and wait for what is being sent."""
+        self._stopping = True
+        self.wake.set()
+        # First the loop: a claim that the store is making just now is given back or sent.
+        if self._looking:
+            await asyncio.wait([self._looking])
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def abandon(self) -> None:
+        """Give up what is still being sent: it is in doubt, and the next start sends it again."""
+        working = [*self._running, *([self._looking] if self._looking else [])]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    async def _look(self) -> None:
+        """Claim again and again. Trouble with the store is waited out."""
         while not self._stopping:
             self.wake.clear()
             try:
@@ -50,22 +72,12 @@ class DestinationLoop:
             except StoreUnavailable as error:
                 log.warning("cannot claim", **self._names(), error=str(error))
                 await asyncio.sleep(_STORE_PAUSE)
-                continue
-            if not claimed:
-                await self._rest()
-
-    async def drain(self) -> None:
-        """Claim nothing more and wait for what is being sent."""
-        self._stopping = True
-        self.wake.set()
-        if self._running:
-            await asyncio.wait(self._running)
-
-    async def abandon(self) -> None:
-        """Give up what is still being sent: it is in doubt, and the next start sends it again."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+            except Exception:  # a defect of ours must not leave the destination without service
+                log.exception("cannot claim", **self._names())
+                await asyncio.sleep(_STORE_PAUSE)
+            else:
+                if not claimed:
+                    await self._rest()
 
     async def _claim(self) -> bool:
         free = self.notifier.concurrency - len(self._running)
@@ -82,6 +94,9 @@ class DestinationLoop:
             lease=self.notifier.timeout + _LEASE_MARGIN,
             fold=self.notifier.fold,
         )
+        if self._stopping:
+            await self._give_back(claims)
+            return False
         if pace:
             pace.take(len(claims))
         for claim in claims:
@@ -89,6 +104,11 @@ class DestinationLoop:
             self._running.add(task)
             task.add_done_callback(self._done)
         return bool(claims)
+
+    async def _give_back(self, claims: list[Claim]) -> None:
+        """What was claimed while the stop was called is the next start's."""
+        for claim in claims:
+            await self.lines.outbox.settle(claim, Settlement(Verdict.RELEASED, time.time()))
 
     def _paced(self) -> Pace | None:
         """The pace to keep, begun anew where the configuration has another rate."""
