@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from alert_router.service.watch import changes
 from alert_router.web.site import ReloadResult, Site
 
 log = structlog.get_logger(__name__)
+
+_AFTER_FAILURE = 5.0  # seconds
 
 
 class Router:
@@ -58,6 +60,7 @@ class Router:
             )
         )
         config = snapshot.loaded.config
+        # Where the store is, not where a reload says that the next start's will be.
         room = Room(
             config.storage.path.parent, lambda: self.snapshot.loaded.config.delivery.reserve
         )
@@ -85,14 +88,15 @@ class Router:
         self._take_over(self.snapshot)
         await self._name_strangers()
         self._tasks = [
-            asyncio.create_task(keep_house(self.outbox, lambda: self.snapshot)),
-            asyncio.create_task(keep_tally(self.tally, self.outbox)),
-            asyncio.create_task(
-                keep_falling_back(
+            asyncio.create_task(persist(name, work))
+            for name, work in {
+                "housekeeping": lambda: keep_house(self.outbox, lambda: self.snapshot),
+                "tallies": lambda: keep_tally(self.tally, self.outbox),
+                "falling back": lambda: keep_falling_back(
                     self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics
-                )
-            ),
-            asyncio.create_task(self._watch()),
+                ),
+                "watching files": self._watch,
+            }.items()
         ]
         log.info(
             "serving",
@@ -186,6 +190,19 @@ class Router:
                 await self.reload()
                 if self.snapshot.watched != snapshot.watched:
                     break
+
+
+async def persist(
+    name: str, work: Callable[[], Awaitable[None]], pause: float = _AFTER_FAILURE
+) -> None:
+    """Work that never ends. After an error that nobody foresaw, which is logged, it begins anew
+    in `pause` seconds."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("work in the background failed; it begins anew", work=name)
+        await asyncio.sleep(pause)
 
 
 def report(problems: tuple[Problem, ...]) -> None:
