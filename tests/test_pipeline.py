@@ -1,10 +1,12 @@
 """Who gets what, and by what a group and its content are known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from alert_router.alert import AlertGroup
+from alert_router.config.severities import Severities
 from alert_router.matcher import parse_matchers
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers, Source, content, identity, priority, to_store
@@ -128,4 +130,26 @@ def test_only_a_repeat_interval_notification_is_a_repeat() -> None:
 )
 def test_critical_goes_first_and_info_last(severities: list[str], expected: int) -> None:
     alerts = group(*(alert(alertname=str(i), severity=s) for i, s in enumerate(severities))).alerts
-    assert priority(list(alerts)) == expected
+    assert priority(alerts) == expected
+
+
+@pytest.mark.parametrize(
+    ("impact", "expected"), [("outage", 0), ("degraded", 1), ("cosmetic", 2), ("never heard", 1)]
+)
+def test_what_goes_first_is_said_by_the_scale_of_the_configuration(
+    impact: str, expected: int
+) -> None:
+    written = {
+        "label": "impact",
+        "grades": [
+            {"word": "DOWN", "values": ["outage"]},
+            {"word": "SLOW", "values": ["degraded"]},
+            {"word": "UGLY", "values": ["cosmetic"]},
+        ],
+        "default": "slow",
+    }
+    receivers = replace(RECEIVERS, scale=Severities.model_validate(written).scale())
+    body = group(alert(alertname="A", severity="critical", impact=impact))
+    assert {
+        target.priority for target in to_store(body, b"", Source(), receivers, 0.0).targets
+    } == {expected}

@@ -6,7 +6,7 @@ answering HTTP is for `web`.
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from uuid import UUID
@@ -15,12 +15,9 @@ from alert_router.alert import Alert, AlertGroup, Status
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Accepted, Destination, NewGroup, Target
 from alert_router.route import RouteTree
+from alert_router.severity import STANDARD, Scale
 
 _REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32
-
-# Severities in use out there, by how urgent: a page must not queue behind warnings.
-_URGENT = frozenset({"critical", "page", "emergency", "fatal", "p0", "p1", "s1", "sev1"})
-_CALM = frozenset({"info", "none", "informational", "debug", "notice", "p4", "s4", "sev4"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +30,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """Who can be told: the route tree and every receiver's notifiers by name."""
+    """Who can be told: the route tree and every receiver's notifiers by name; and how urgently,
+    by the scale of severities."""
 
     tree: RouteTree
     notifiers: Mapping[str, tuple[str, ...]]
+    scale: Scale = STANDARD
 
     def choose(self, group: AlertGroup, chosen: str) -> dict[str, list[Alert]]:
         """The alerts of each receiver: the chosen one if there is such, else the tree's."""
@@ -70,12 +69,13 @@ def content(group: AlertGroup) -> bytes:
     )
 
 
-def priority(alerts: list[Alert]) -> int:
-    """0 for what pages, 1 for the usual, 2 for what can wait."""
-    severities = {alert.labels.get("severity", "").lower() for alert in alerts}
-    if severities & _URGENT:
+def priority(alerts: Iterable[Alert], scale: Scale = STANDARD) -> int:
+    """By the worst of the alerts, firing or not, since a page must not queue behind warnings: 0
+    for the worst severity of the scale, 2 for the mildest, which can wait, 1 for all between."""
+    worst = scale.grades.index(scale.worst(alerts))
+    if worst == 0:
         return 0
-    return 2 if severities <= _CALM else 1
+    return 2 if worst == len(scale.grades) - 1 else 1
 
 
 def to_store(
@@ -85,7 +85,7 @@ def to_store(
     targets = []
     for receiver, alerts in receivers.choose(group, source.receiver).items():
         fingerprints = tuple(dict.fromkeys(alert.fingerprint for alert in alerts))
-        urgency = priority(alerts)
+        urgency = priority(alerts, receivers.scale)
         targets += [
             Target(Destination(receiver, notifier), fingerprints, urgency)
             for notifier in receivers.notifiers.get(receiver, ())

@@ -32,12 +32,22 @@ CRITICAL = Grade(
     "🔴",
     "#d92d20",
     "red",
-    frozenset(("critical", "page", "emergency", "fatal", "p0", "p1", "s1")),
+    frozenset(("critical", "page", "emergency", "fatal", "p0", "p1", "s1", "sev1")),
 )
 WARNING = Grade(
-    "WARNING", "🟠", "#f79009", "yellow", frozenset(("warning", "error", "p2", "p3", "s2", "s3"))
+    "WARNING",
+    "🟠",
+    "#f79009",
+    "yellow",
+    frozenset(("warning", "error", "p2", "p3", "s2", "s3", "sev2", "sev3")),
 )
-INFO = Grade("INFO", "🔵", "#2e90fa", "blue", frozenset(("info", "none", "notice", "p4", "s4")))
+INFO = Grade(
+    "INFO",
+    "🔵",
+    "#2e90fa",
+    "blue",
+    frozenset(("info", "informational", "none", "notice", "debug", "p4", "s4", "sev4")),
+)
 RESOLVED = Grade("RESOLVED", "🟢", "#17b26a", "green")
 
 

@@ -67,7 +67,7 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
     return Snapshot(
         loaded=loaded,
         state=State(
-            receivers=Receivers(loaded.tree, names),
+            receivers=Receivers(loaded.tree, names, config.severities.scale()),
             catalogue=catalogue,
             credentials=_credentials(http.auth),
             dedup_window=config.delivery.dedup_window,
