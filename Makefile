@@ -41,7 +41,7 @@ fmt: $(DEV) ## Format and mend what can be mended
 
 # Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
 packages:
-	@scripts/packages.sh prometheus prometheus-alertmanager strace || true
+	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium || true
 
 clean: ## Remove what was made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -105,9 +105,9 @@ def test_no_label_steers_the_terminal(router, payload):
 
 
 def test_every_type_of_notifier_can_be_tried(router, payload):
-    from alert_router.cli.preview import _types
+    from alert_router.cli.preview.messages import types
 
-    for type_ in _types():
+    for type_ in types():
         [one] = router.json("preview", payload(OTHER), "--type", type_)
         assert "Other" in json.dumps(one["payload"])
 
