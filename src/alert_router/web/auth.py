@@ -11,14 +11,32 @@ import structlog
 from aiohttp import web
 
 from alert_router.secret import Secret, SecretUnavailable
+from alert_router.web.refuse import unavailable
 from alert_router.web.site import Credentials
 
 log = structlog.get_logger(__name__)
 
 
-def is_allowed(request: web.Request, credentials: Credentials) -> bool:
-    """Whether the request carries what is asked for. A secret that cannot be read lets nobody
-    in: an intake that was to be guarded is never open by accident."""
+def refusal(request: web.Request, credentials: Credentials) -> web.Response | None:
+    """The answer to who may not post: 401. None to who may.
+
+    A secret of ours that cannot be read lets nobody in, so that an intake that was to be guarded
+    is never open by accident; but that is trouble of ours, and the answer 503, which
+    Alertmanager tries again where it drops what a 401 was said to.
+    """
+    try:
+        if _is_allowed(request, credentials):
+            return None
+    except SecretUnavailable as error:
+        log.error("the intake's credential cannot be read; nobody is let in", error=str(error))
+        return unavailable("the credentials to compare with cannot be read")
+    scheme = "Bearer" if credentials.bearer is not None else 'Basic realm="alert-router"'
+    return web.json_response(
+        {"status": "unauthorized"}, status=401, headers={"WWW-Authenticate": scheme}
+    )
+
+
+def _is_allowed(request: web.Request, credentials: Credentials) -> bool:
     if credentials.bearer is None and credentials.password is None:
         return True
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
@@ -35,18 +53,8 @@ def is_allowed(request: web.Request, credentials: Credentials) -> bool:
     return _equals(password, credentials.password) and known
 
 
-def unauthorized(credentials: Credentials) -> web.Response:
-    """The answer to who is not allowed."""
-    scheme = "Bearer" if credentials.bearer is not None else 'Basic realm="alert-router"'
-    return web.json_response(
-        {"status": "unauthorized"}, status=401, headers={"WWW-Authenticate": scheme}
-    )
-
-
 def _equals(given: str, secret: Secret) -> bool:
-    try:
-        expected = secret.read()
-    except SecretUnavailable as error:
-        log.error("the intake's credential cannot be read; nobody is let in", error=str(error))
-        return False
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+    # Headers and the environment are bytes that may be no text: compared as they came.
+    return hmac.compare_digest(
+        given.encode("utf-8", "surrogateescape"), secret.read().encode("utf-8", "surrogateescape")
+    )

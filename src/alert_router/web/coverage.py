@@ -12,6 +12,7 @@ from aiohttp import web
 from alert_router.coverage.observed import read_observed
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.observed import KEPT_DAYS
+from alert_router.web.refuse import refuse, unavailable
 from alert_router.web.site import SITE, Site
 
 _LISTED = 1000  # alerts in an answer
@@ -47,14 +48,9 @@ async def observed(request: web.Request) -> web.Response:
     text = request.query.get("days", str(KEPT_DAYS))
     days = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
     if not 1 <= days <= KEPT_DAYS:
-        return _refuse(400, f"days: expected a whole number from 1 to {KEPT_DAYS}")
+        return refuse(400, f"days: expected a whole number from 1 to {KEPT_DAYS}")
     try:
         answer = await request.app[RECENT].read(request.app[SITE], days)
     except StoreUnavailable:
-        return _refuse(503, "the store cannot be read")
+        return unavailable("the store cannot be read")
     return web.json_response(answer, headers=_HEADERS)
-
-
-def _refuse(status: int, why: str) -> web.Response:
-    body = {"status": "refused", "error": why}
-    return web.json_response(body, status=status, headers=_HEADERS)

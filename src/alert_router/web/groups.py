@@ -7,7 +7,8 @@ from aiohttp import web
 
 from alert_router.outbox.as_json import row_as_json
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.web.auth import is_allowed, unauthorized
+from alert_router.web.auth import refusal
+from alert_router.web.refuse import unavailable
 from alert_router.web.site import SITE
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -16,14 +17,13 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 async def show(request: web.Request) -> web.Response:
     """The deliveries of the group with the id that the intake answered."""
     site = request.app[SITE]
-    credentials = site.state().credentials
-    if not is_allowed(request, credentials):
-        return unauthorized(credentials)
+    if refused := refusal(request, site.state().credentials):
+        return refused
     id_ = request.match_info["id"]
     try:
         rows = await site.outbox.of_group(id_)
     except StoreUnavailable:
-        return _answer(503, {"status": "refused", "error": "the store cannot be read"})
+        return unavailable("the store cannot be read")
     if not rows:
         why = "there are no deliveries of such a group, or it is not among the latest"
         return _answer(404, {"status": "unknown", "error": why})

@@ -18,7 +18,8 @@ from alert_router.enrich import Choice, Way
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.pipeline import Source, accept
-from alert_router.web.auth import is_allowed, unauthorized
+from alert_router.web.auth import refusal
+from alert_router.web.refuse import refuse, unavailable
 from alert_router.web.site import SITE, Limits, Site, State
 
 log = structlog.get_logger(__name__)
@@ -36,17 +37,18 @@ async def receive(request: web.Request) -> web.Response:
 
 async def _receive(request: web.Request, site: Site, state: State) -> tuple[str, web.Response]:
     if not site.serving:
-        return "stopping", _unavailable("shutting down", close=True)
-    if not is_allowed(request, state.credentials):
-        return "unauthorized", unauthorized(state.credentials)
+        return "stopping", unavailable("shutting down", close=True)
+    if refused := refusal(request, state.credentials):
+        return "unauthorized" if refused.status == 401 else "unavailable", refused
     try:
         raw = await _body(request, state.limits)
     except web.HTTPRequestEntityTooLarge:
         return "too_large", _too_large(request, state.limits)
     except TimeoutError:
-        return "timeout", _refuse(408, "the body did not arrive in time", close=True)
+        # Not 408: the network may have been slow, or we were, and a 408 is not tried again.
+        return "timeout", unavailable("the body did not arrive in time", close=True)
     except web.RequestPayloadError:
-        return "malformed", _refuse(400, "the body could not be read: bad encoding or cut short")
+        return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
     return await _take(request, raw, site, state)
 
 
@@ -60,7 +62,7 @@ async def _take(
         body = {"status": "malformed", "expected": error.expected, "found": error.found}
         return "malformed", web.json_response(body, status=400)
     if not site.has_room():
-        return "unavailable", _unavailable("the disk is full")
+        return "unavailable", unavailable("the disk is full")
     source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
     _note_unknown(source, site, state)
     try:
@@ -74,7 +76,7 @@ async def _take(
         )
     except StoreUnavailable as error:
         log.error("webhook not accepted", error=str(error))
-        return "unavailable", _unavailable("the store cannot be written")
+        return "unavailable", unavailable("the store cannot be written")
     if accepted.duplicate:
         return "duplicate", _ok("duplicate", accepted.id)
     _after(group, new, site, state)
@@ -146,26 +148,13 @@ def _ok(status: str, id_: str) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-def _unavailable(why: str, *, close: bool = False) -> web.Response:
-    answer = _refuse(503, why, close=close)
-    answer.headers["Retry-After"] = "5"
-    return answer
-
-
-def _refuse(status: int, why: str, *, close: bool = False) -> web.Response:
-    answer = web.json_response({"status": "refused", "error": why}, status=status)
-    if close:
-        answer.force_close()
-    return answer
-
-
 def _too_large(request: web.Request, limits: Limits) -> web.Response:
     log.error(
         "webhook lost: its body is over the limit, and Alertmanager does not retry a 413",
         limit_bytes=limits.max_body,
         remote=request.remote,
     )
-    return _refuse(
+    return refuse(
         413,
         f"the body is over {limits.max_body} bytes: set max_alerts in alertmanager.yml, "
         "or http.max_body here",

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.web.auth import is_allowed, unauthorized
+from alert_router.web.auth import refusal
 from alert_router.web.site import SITE
 
 log = structlog.get_logger(__name__)
@@ -49,9 +49,8 @@ async def metrics(request: web.Request) -> web.Response:
 async def reload(request: web.Request) -> web.Response:
     """POST or PUT /-/reload: read configuration, routing and runbooks anew."""
     site = request.app[SITE]
-    credentials = site.state().credentials
-    if not is_allowed(request, credentials):
-        return unauthorized(credentials)
+    if refused := refusal(request, site.state().credentials):
+        return refused
     result = await site.reload()
     body = {
         "status": "reloaded" if result.successful else "kept the old configuration",
