@@ -1,6 +1,6 @@
 # The commands of the project. `make demo` and `make test` set up whatever they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench fmt packages clean
+.PHONY: help demo run test check bench fmt pictures packages clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,10 @@ bench: $(DEV) ## Measure, as ratios against baselines of the same run
 fmt: $(DEV) ## Format and mend what can be mended
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+pictures: $(DEV) ## Take the pictures of docs/notifiers anew
+	@scripts/packages.sh chromium fonts-noto-color-emoji || true
+	$(BIN)/python -m scripts.pictures
 
 # Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
 packages:

@@ -40,8 +40,10 @@ class Page:
             pass
 
     async def evaluate(self, expression: str) -> Any:
-        """What an expression is in the page."""
-        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """What an expression is in the page, and what it comes to if it is a promise."""
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -59,8 +61,9 @@ class Page:
 async def browser(directory: Path, width: int = 1200, height: int = 900) -> AsyncIterator[Page]:
     """An empty page of a window of that many pixels, for the length of the block."""
     program = need("chromium")
+    directory.mkdir(parents=True, exist_ok=True)
     profile = directory / "profile"
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
     process = Process(
         [
             *(program, *options, "--remote-debugging-port=0", f"--user-data-dir={profile}"),

@@ -90,7 +90,9 @@ def _pagerduty(payload: Any) -> Look:
 def _event(event: Any) -> Iterator[Node]:
     told = event.get("payload", {})
     colours = {"critical": "red", "error": "red", "warning": "yellow", "info": "blue"}
-    colour = colours.get(told.get("severity", ""), "green")
+    colour = colours.get(told.get("severity", ""), "grey")
+    if event["event_action"] == "resolve":
+        colour = "green"
     head = line(told.get("summary") or f"{event['event_action']} {event['dedup_key']}", "head")
     yield Box((head,), colour)
     names = ("event_action", "severity", "source", "component", "group", "class", "timestamp")

@@ -1,0 +1,60 @@
+"""`make pictures`: the pictures of docs/notifiers, made anew from the shipped runbooks and a demo
+payload. Needs Chromium, and a font that has emoji (Debian: fonts-noto-color-emoji).
+"""
+
+import asyncio
+import subprocess
+import sys
+from base64 import b64decode
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alert_router.cli.preview.messages import types
+from tests.browser import Page, browser
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs/notifiers/pictures"
+PAYLOAD = ROOT / "demo/payloads/3-redis.json"
+CARD, OVERVIEW = 640, 1080  # pixels wide
+
+
+def preview(page: Path, *chosen: str) -> None:
+    """The page of a message of these types."""
+    words = [word for type_ in chosen for word in ("--type", type_)]
+    program = Path(sys.executable).with_name("alert-router")
+    config = ROOT / "config/alert-router.yaml"
+    subprocess.run(
+        [program, "preview", PAYLOAD, "--config", config, *words, "--html", page], check=True
+    )
+
+
+async def take(here: Page, page: Path, what: str, picture: Path) -> None:
+    """A picture of the first element that `what` selects."""
+    await here.open(page)
+    clip = await here.evaluate(
+        "(({x, y, width, height}) => ({x, y, width, height, scale: 1}))"
+        f"(document.querySelector({what!r}).getBoundingClientRect())"
+    )
+    # Frames within the page are painted after it.
+    await here.evaluate("new Promise(done => setTimeout(done, 500))")
+    shot = await here.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+    picture.write_bytes(b64decode(shot["data"]))
+    print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size / 1000:.0f} kB")
+
+
+async def main() -> None:
+    """Each type by itself, and some of them side by side for the README."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as directory:
+        page = Path(directory) / "page.html"
+        async with browser(Path(directory) / "narrow", CARD + 64) as here:
+            for type_ in sorted(set(types()) - {"webhook"}):  # a body is shown best as text
+                preview(page, type_)
+                await take(here, page, "article", PICTURES / f"{type_}.png")
+        async with browser(Path(directory) / "wide", OVERVIEW) as here:
+            preview(page, "slack", "teams")
+            await take(here, page, "main", ROOT / "docs/preview.png")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
