@@ -139,3 +139,19 @@ def test_an_unusable_configuration_is_shown_problem_by_problem(router):
     assert done.stdout == ""
     assert "routing.yaml:1:" in done.stderr
     assert done.stderr.endswith("1 problem\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_output_that_cannot_be_written_is_said_in_one_line(output: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, "runbook", "list", "--output", output],
+            cwd=PAGE.parents[1],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "cannot write the output: No space left on device\n"

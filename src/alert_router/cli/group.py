@@ -1,7 +1,9 @@
 """A click group whose commands are imported when they are used, so that help and the small
 commands start quickly, and where bad input ends in its problems rather than a traceback."""
 
+import errno
 import importlib
+import os
 import sys
 from io import TextIOWrapper
 from typing import Any
@@ -10,6 +12,8 @@ import click
 
 from alert_router.cli.output import count, problem_text, tell
 from alert_router.problem import ProblemsError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class InOrder(click.Group):
@@ -54,7 +58,18 @@ class LazyGroup(click.Group):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            tell(f"cannot write the output: {error.strerror}")
+            # What is left would fail once more when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(1)
         except ProblemsError as error:
             for problem in error.problems:
                 tell(problem_text(problem))
