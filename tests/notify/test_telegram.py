@@ -19,7 +19,7 @@ from tests.notify.notifications import alert, notification, section
 TOKEN = "123:s3cr3t-Token"
 BOT = TelegramNotifier(bot_token=TOKEN, chat_id=-100123)
 SENT = answer(200, telegram_rules.SUCCESS)
-REFERENCE = '{"chat_id":"-100123","message_id":7,"over":false}'
+REFERENCE = '{"chat_id":-100123,"message_id":7,"over":false}'
 OVER = REFERENCE.replace("false", "true")
 FIRING = notification()
 RESOLVED = notification([alert(resolved=True)], (section("Verification", "", ("Look.", "")),))

@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 
 from alert_router.alert import Status
 from alert_router.notification import Detail, Notification
+from alert_router.notify import story
 from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.overhttp import HttpNotifier
@@ -68,18 +69,17 @@ class SlackNotifier(HttpNotifier):
         if self.url is not None:
             return await self.post(sending, self.url, payload, dialect=Dialect(agrees=_agrees))
         said = from_json(payload)
-        known = _known(sending.reference)
-        if known is None or (known["over"] and not said["over"]):  # none yet, or a new story
+        place = story.continued(sending.reference, {"channel", "ts"}, over=said["over"])
+        if place is None:
             return await self._begin(said, sending)
-        place = {"channel": known["channel"], "ts": known["ts"]}
         outcome, answer = await self._call("chat.update", said["message"] | place, sending)
         if answer.get("error") in api.GONE:  # deleted, or too old to be changed
             return await self._begin(said, sending)
         if isinstance(outcome, Failed):
             return outcome
         if self.thread:
-            thread = {"thread_ts": known["ts"], "reply_broadcast": self.broadcast}
-            reply = said["reply"] | {"channel": known["channel"]} | thread
+            thread = {"thread_ts": place["ts"], "reply_broadcast": self.broadcast}
+            reply = said["reply"] | {"channel": place["channel"]} | thread
             told, answer = await self._call("chat.postMessage", reply, sending)
             # A thread that is gone is no reason to repeat what the message itself says by now.
             if isinstance(told, Failed) and answer.get("error") not in api.GONE:
@@ -124,14 +124,4 @@ def _agrees(answer: bytes) -> str | None:
 def _reference(answer: dict[str, Any], *, over: bool) -> str | None:
     """Where a message is, and whether its story is over; None where Slack did not say."""
     place = {"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))}
-    return to_json(place | {"over": over}).decode() if all(place.values()) else None
-
-
-def _known(reference: str | None) -> dict[str, Any] | None:
-    """What an earlier delivery left; None for what no delivery of ours left."""
-    try:
-        data = from_json(reference or "")
-    except ValueError:
-        return None
-    is_ours = isinstance(data, dict) and {"channel", "ts", "over"} <= data.keys()
-    return data if is_ours else None
+    return story.reference(place, over=over) if all(place.values()) else None

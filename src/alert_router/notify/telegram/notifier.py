@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 
 from alert_router.alert import Status
 from alert_router.notification import Detail, Notification
+from alert_router.notify import story
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
@@ -50,21 +51,20 @@ class TelegramNotifier(HttpNotifier):
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         said = from_json(payload)
-        known = self._known(sending.reference)
-        if known is None or (known["over"] and not said["over"]):  # none yet, or a new story
+        place = story.continued(sending.reference, {"chat_id", "message_id"}, over=said["over"])
+        if place is None or place["chat_id"] != self.chat_id:
             return await self._begin(said, sending)
-        place = {"chat_id": self.chat_id, "message_id": known["message_id"]}
         outcome, answer = await self._call("editMessageText", place | said["message"], sending)
         if api.is_gone(answer):
             return await self._begin(said, sending)
         if isinstance(outcome, Failed):
             return outcome
         if self.reply:
-            to = {"message_id": known["message_id"], "allow_sending_without_reply": True}
+            to = {"message_id": place["message_id"], "allow_sending_without_reply": True}
             told, _ = await self._send(said["reply"] | {"reply_parameters": to}, sending)
             if isinstance(told, Failed):
                 return told
-        return Delivered(self._reference(known["message_id"], over=said["over"]))
+        return Delivered(story.reference(place, over=said["over"]))
 
     async def _begin(self, said: dict[str, Any], sending: Sending) -> Outcome:
         """A message of its own, to be changed later."""
@@ -72,7 +72,10 @@ class TelegramNotifier(HttpNotifier):
         if isinstance(outcome, Failed):
             return outcome
         found = api.message_id(answer)
-        return Delivered(self._reference(found, over=said["over"]) if found is not None else None)
+        if found is None:
+            return Delivered()
+        place = {"chat_id": self.chat_id, "message_id": found}
+        return Delivered(story.reference(place, over=said["over"]))
 
     async def _send(self, what: dict[str, Any], sending: Sending) -> tuple[Outcome, bytes]:
         more: dict[str, Any] = {}
@@ -99,17 +102,3 @@ class TelegramNotifier(HttpNotifier):
             to_json(arguments),
             dialect=api.DIALECT,
         )
-
-    def _reference(self, message_id: int, *, over: bool) -> str:
-        """Which message it is, and whether its story is over."""
-        data = {"chat_id": str(self.chat_id), "message_id": message_id, "over": over}
-        return to_json(data).decode()
-
-    def _known(self, reference: str | None) -> dict[str, Any] | None:
-        """What an earlier delivery left in this chat; None for what no delivery of ours left."""
-        try:
-            data = from_json(reference or "")
-        except ValueError:
-            return None
-        is_ours = isinstance(data, dict) and {"chat_id", "message_id", "over"} <= data.keys()
-        return data if is_ours and data["chat_id"] == str(self.chat_id) else None
