@@ -26,18 +26,29 @@ _SETS = re.compile(
     r"([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=|\b(?:for|select|read|export|local)\s+(?:-\w+\s+)*([A-Za-z_]\w*)",
     re.ASCII,
 )
+_JOINS = re.compile(r"[\w./${}*?~-]")  # beside a placeholder, these are part of its word
+_QUOTES = "\"'"
 _PROMPT = re.compile(r"^[$#] +", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A placeholder in a template: as written, what stands there unfilled, and when to fill."""
+    """A placeholder in a template: as written, what stands there unfilled, and when to fill.
+    `joined`: what stands beside it is of the same word."""
 
     name: str
     written: str
     unfilled: str
     fills: bool
     before_dot: bool
+    joined: bool
+
+    def takes(self, value: str) -> bool:
+        """Whether the value may stand here."""
+        if not self.fills or not inert(value) or (self.before_dot and value[-1] == "."):
+            return False
+        # `/` is a mount point's name, but `rm -r /data/$volume` must not become `rm -r /data//`.
+        return not self.joined or any(map(str.isalnum, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class Template:
                 continue
             value = labels.get(part.name)
             if value is not None:
-                if part.fills and inert(value) and not (part.before_dot and value[-1] == "."):
+                if part.takes(value):
                     out.append(value)
                     continue
                 beside[part.name, value] = None
@@ -183,8 +194,16 @@ def _build(
                 unfilled=f"${{{mark.name}:?not in this alert}}" if mark.stops else written,
                 fills=mark.use is Use.ARGUMENT and not running and not flows,
                 before_dot=text[mark.end : mark.end + 1] == ".",
+                joined=_is_joined(text, mark),
             ),
         ]
         at = mark.end
     parts.append(text[at:])
     return Template(tuple(part for part in parts if part != ""))
+
+
+def _is_joined(text: str, mark: Mark) -> bool:
+    """Whether a word goes on before or behind the mark; quotes do not end a word."""
+    before = text[: mark.start].rstrip(_QUOTES)[-1:]
+    behind = text[mark.end :].lstrip(_QUOTES)[:1]
+    return any(_JOINS.match(beside) for beside in (before, behind))
