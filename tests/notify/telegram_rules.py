@@ -1,22 +1,26 @@
 """What must hold for anything Telegram is sent: a strict reader of texts with entities, written
-from the Bot API's documentation (sendMessage, MessageEntity, "Formatting options") and nothing of
-ours."""
+from the Bot API's documentation (sendMessage, MessageEntity, "Formatting options") and from what
+Telegram's server library does (tdlib: find_entities, check_link), and nothing of ours."""
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 
 SUCCESS = b'{"ok": true, "result": {"message_id": 7, "chat": {"id": -100123}}}'
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # What Telegram finds in a text by itself, outside code and links: some of it tells people.
-_FOUND = {
+FOUND = {
     "mention": re.compile(r"(?<!\w)@\w{2,}"),
-    "hashtag": re.compile(r"(?<!\w)#\w+"),
+    "hashtag": re.compile(r"(?<!\w)#[\w\u200c]+"),
     "cashtag": re.compile(r"(?<!\w)\$[A-Z]{1,8}(?!\w)"),
     "bot_command": re.compile(r"(?<![\w/<>])/\w{1,64}"),
-    "url": re.compile(r"\w+://\w|(?<![\w@])(?:[\w-]+\.)+[^\W\d_]{2,}"),
+    "url": re.compile(r"\w+://\S|\S\.[^\W\d_]{2,}|\S\.xn--"),
+    "ip": re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
     "email": re.compile(r"[\w.+-]+@[\w-]+\.\w+"),
+    "phone_number": re.compile(r"\+\d"),
+    "bank_card_number": re.compile(r"(?:[0-9][ -]*){12}[0-9]"),
 }
 _FONT = {"bold", "italic", "strikethrough"}
 _KEYS = {"text_link": {"url"}, "pre": {"language"}}
@@ -61,7 +65,7 @@ def read(message: Any) -> Read:
         if entity["type"] not in _FONT:
             plain[start:end] = "\n".encode("utf-16-le") * ((end - start) // 2)
     _nested(message["entities"])
-    for kind, pattern in _FOUND.items():
+    for kind, pattern in FOUND.items():
         assert not pattern.search(plain.decode("utf-16-le")), f"Telegram finds a {kind}"
     return found
 
@@ -76,12 +80,23 @@ def _kept(entity: Any, words: str, found: Read) -> None:
         case "code":
             found.codes.append(words)
         case "text_link":
-            assert re.fullmatch(r"(?i:https?://|mailto:)[!-~]+", entity["url"])
+            _taken(entity["url"])
             assert len(entity["url"]) <= 2000
             found.links.append((words, entity["url"]))
         case _:
             assert kind in _FONT
             found.marked.append(words)
+
+
+def _taken(url: str) -> None:
+    """One address that Telegram does not take costs all of the message: "entity URL is invalid"."""
+    found = re.fullmatch(r"(?i:https?)://(\[[^\]]+\]|[^/?#@:\[\]]+)(?::(\d+))?([/?#][!-~]*)?", url)
+    assert found, "it begins with http, and names a host and no user"
+    host, port = found[1], found[2]
+    assert host.startswith("[") or "." in host.strip("."), "no dot in its host"
+    assert not host.startswith("[") or ip_address(host[1:-1]).version == 6
+    assert re.fullmatch(r"[!-~]+", host)
+    assert port is None or 0 < int(port) < 65536
 
 
 def _nested(entities: list[Any]) -> None:

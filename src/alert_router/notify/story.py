@@ -24,4 +24,4 @@ def continued(left: str | None, names: set[str], *, over: bool) -> dict[str, Any
         return None
     if not isinstance(data, dict) or not names | {"over"} <= data.keys():
         return None
-    return None if data["over"] and not over else {name: data[name] for name in names}
+    return None if data["over"] and not over else {name: data[name] for name in sorted(names)}

@@ -7,18 +7,43 @@ Offsets and lengths count UTF-16 code units (core.telegram.org/bots/api#messagee
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 from typing import Any
 
 from alert_router.markdown import visible
 from alert_router.notify.links import encoded
 from alert_router.notify.utf16 import units
 
-# What Telegram itself finds in a text: @names, which it tells, #tags, $tags, /commands and
-# addresses. A word joiner (U+2060) within, and there is none.
-_FOUND = re.compile(r"(?:[@#$]|(?<!\w)/)(?=\w)|(?<=\w)\.(?=\w)|:(?=//)")
-_ADDRESS = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
+# What Telegram finds in a text by itself, whatever entities it is sent (tdlib, find_entities in
+# MessageEntity.cpp): @names, which it tells, #tags, $TAGS, /commands, addresses, numbers of phones
+# and bank cards. A word joiner (U+2060) behind what matches here, and there is none.
+_FOUND = re.compile(
+    r"""
+      [@](?=\w)
+    | [#](?=[\w\u200c\u0d80-\u0dff])
+    | [$](?=[A-Z]|1INCH)
+    | (?<!\w)/(?=\w)
+    | :(?=//)
+    | \.(?=[^\s.0-9])           # a name of a host: its last part begins with no digit
+    | \.(?=[0-9]+\.[0-9]+\.[0-9])  # an IPv4 address; 0.5 and 1.25.3 stay as they are
+    | [+](?=[0-9])
+    | (?:[0-9][ -]*){12}(?=[0-9])
+    """,
+    re.VERBOSE,
+)
+# Which addresses a text_link may lead to; a single other one, and all of the message is refused:
+# "entity URL '...' is invalid" (tdlib, check_link in LinkManager.cpp, parse_url in HttpUrl.cpp).
+# There has to be a dot in the host, so http://alertmanager:9093 is none, and of mailto: it makes
+# http://mailto:.
+_NAME = r"(?:[a-z0-9_-]|%[0-9a-f]{2})+"
+_LINKED = re.compile(
+    rf"https?://(?:{_NAME}(?:\.{_NAME})+\.?|\[(?P<v6>[0-9a-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?(?:[/?#].*)?",
+    re.IGNORECASE,
+)
+_SHOWN = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#-]{1,30}")
 _LONGEST_URL = 1800  # characters, encoded
+_LONGEST_SHOWN = 250  # characters of an address that stands in the text
 _CODE = ("code", "pre")
 
 
@@ -86,13 +111,34 @@ def code(text: str, kind: str = "code", language: str = "") -> Marked:
     return Marked(words, (Entity(kind, 0, units(words), language=known),))
 
 
+def is_linked(url: str) -> bool:
+    """Whether Telegram takes a link to it."""
+    found = _LINKED.fullmatch(encoded(url))
+    if found is None or len(found[0]) > _LONGEST_URL:
+        return False
+    if found["port"] is not None and not 0 < int(found["port"]) < 65536:
+        return False
+    return found["v6"] is None or _is_v6(found["v6"])
+
+
 def link(url: str, words: str) -> Marked:
-    """Words that lead somewhere; only the words where a browser would not go there."""
-    label = literal(words)
-    address = encoded(url)
-    if not _ADDRESS.match(url) or len(address) > _LONGEST_URL:
+    """Words that lead somewhere. An address that Telegram does not link stands behind them, as
+    code, to be copied; where no browser would go there are only the words."""
+    label, address = literal(words), encoded(url)
+    if is_linked(url):
+        return _over("text_link", label if label.text.strip() else Marked("link"), url=address)
+    if not _SHOWN.match(url) or len(address) > _LONGEST_SHOWN:
         return label
-    return _over("text_link", label if label.text.strip() else Marked("link"), url=address)
+    if words.strip() in ("", url, address):
+        return code(address)
+    return joined((label, Marked(" ("), code(address), Marked(")")))
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return bool(IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def emphasised(kind: str, words: Marked) -> Marked:
