@@ -254,6 +254,7 @@ async def test_a_reference_that_no_delivery_to_this_chat_left_is_none(reference)
     [
         (400, "Bad Request: message is too long", Reason.REJECTED, Remedy.SMALLER),
         (400, "Bad Request: chat not found", Reason.MISCONFIGURED, Remedy.HOLD),
+        (400, "Bad Request: CHAT_SEND_PLAIN_FORBIDDEN", Reason.MISCONFIGURED, Remedy.HOLD),
         (400, "Bad Request: TOPIC_CLOSED", Reason.MISCONFIGURED, Remedy.HOLD),
         (400, "Bad Request: message thread not found", Reason.MISCONFIGURED, Remedy.HOLD),
         (401, "Unauthorized", Reason.MISCONFIGURED, Remedy.HOLD),
@@ -269,6 +270,23 @@ async def test_words_of_the_api_mean_what_they_mean(status, word, reason, remedy
     assert isinstance(outcome, Failed)
     assert (outcome.reason, outcome.remedy, outcome.in_doubt) == (reason, remedy, False)
     assert word in outcome.message
+
+
+async def test_a_link_that_telegram_refuses_costs_no_more_than_the_links():
+    word = "Bad Request: entity URL 'http://x.y/?chat_id=1' is invalid: Wrong HTTP URL"
+    outcome, ((_, first), (method, bare)) = await send(FIRING, None, no(word), SENT)
+    assert (method, outcome) == ("sendMessage", Delivered(REFERENCE))
+    assert bare["text"] == first["text"]
+    assert bare["entities"] == [e for e in first["entities"] if e["type"] != "text_link"]
+    assert bare["entities"] != first["entities"]
+
+
+async def test_the_token_is_in_no_error_and_no_log(caplog):
+    caplog.set_level(0)
+    said = f"no such path: /api/bot{TOKEN}/sendMessage, nor {TOKEN.replace(':', '%3A')}"
+    for status in (200, 302, 400, 401, 404, 429, 500):
+        outcome, _ = await send(FIRING, None, no(said, status))
+        assert TOKEN.split(":")[1] not in f"{outcome!r} {caplog.text}"
 
 
 async def test_too_many_requests_are_waited_for_as_long_as_telegram_says():

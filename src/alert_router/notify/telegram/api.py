@@ -15,6 +15,7 @@ _WRONG_CHAT = (
     *("chat not found", "chat_id", "upgraded to a supergroup", "thread not found"),
     *("not enough rights", "have no rights", "need administrator rights", "write_forbidden"),
     *("peer_id_invalid", "topic_closed", "topic_deleted", "chat_restricted", "user is deactivated"),
+    "chat_send_plain_forbidden",
 )
 # The message to change is gone, or may no longer be changed.
 _GONE = ("message to edit not found", "message can't be edited", "message_id_invalid")
@@ -33,6 +34,11 @@ def parse(answer: bytes) -> dict[str, Any] | None:
 def is_gone(answer: bytes) -> bool:
     """Whether there is nothing to change any more."""
     return _says(answer, *_GONE)
+
+
+def refuses_link(answer: bytes) -> bool:
+    """Whether it is an address in the message that is not taken, and no more than that."""
+    return _says(answer, "entity url", "wrong http url", "entity_texturl_invalid")
 
 
 def message_id(answer: bytes) -> int | None:
