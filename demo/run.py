@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAYLOADS = sorted((HERE / "payloads").glob("*.json"))
 PATIENCE = 60.0  # seconds for each thing that is waited for
+# The router is on this machine: whatever proxy the environment names is not asked.
+HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main() -> int:
@@ -56,6 +58,9 @@ def main() -> int:
     except (DemoError, OSError) as error:
         print(f"\nThe demo failed: {error}\nThe router's log:\n{log.read_text()}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nThe demo was stopped.", file=sys.stderr)
+        return 130
     finally:
         router.send_signal(signal.SIGTERM)
         router.wait(PATIENCE)
@@ -97,13 +102,13 @@ def post(url: str, body: bytes) -> str:
     request = urllib.request.Request(
         url, body, {"Content-Type": "application/json", "User-Agent": "Alertmanager/0.34.0"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with HTTP.open(request, timeout=10) as answer:
         return answer.read().decode()
 
 
 def delivered(address: str) -> float:
     """How many notifications the router says it has delivered."""
-    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+    with HTTP.open(f"{address}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     counts = re.findall(r"(?m)^alert_router_notifications_total\{[^}]*\} (\S+)$", text)
     return sum(map(float, counts))
