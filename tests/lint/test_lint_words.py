@@ -57,6 +57,9 @@ def test_comments_in_code_are_left_over_and_code_is_not(tmp_path):
     ("command", "language", "word"),
     [
         ("redis-cli FLUSHALL", "bash", "FLUSHALL"),
+        ("redis-cli -h cache-0 FLUSHALL", "bash", "FLUSHALL"),
+        ('psql -h db -U app -c "DROP TABLE schemas"', "bash", "DROP"),
+        ("find /var/lib/cache -type f -delete", "bash", "find"),
         ("kubectl exec redis-0 -- redis-cli flushdb", "bash", "flushdb"),
         ("kubectl -n prod delete pvc data-0", "bash", "kubectl"),
         ("sudo kubectl --context=x drain node-1", "bash", "kubectl"),
@@ -91,6 +94,8 @@ def test_a_destructive_command_wants_a_warning(tmp_path, command, language, word
         ("# kubectl delete pod api-0", "bash"),
         ("kubectl delete pod api-0 --dry-run=client", "bash"),
         ("kubectl auth can-i delete pods", "bash"),
+        ("kubectl delete -h | less", "bash"),
+        ("helm uninstall --help", "bash"),
         ("kubectl get events | grep -E 'kubectl delete|FLUSHALL'", "bash"),
         ("echo 'never rm -rf /'", "bash"),
         ("kubectl get pods -l app=delete", "bash"),

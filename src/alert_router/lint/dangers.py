@@ -28,6 +28,7 @@ _SHELL = {
     "helm rollback": rf"\bhelm{_OPTIONS}\s+rollback\b",
     "terraform destroy": rf"\b(?:terraform|tofu|terragrunt){_OPTIONS}\s+destroy\b",
     "rm -r": r"(?:^|(?<=[\s;&|('\"]))rm\s+(?:-\S+\s+)*-(?:\w*[rR]\w*|-recursive)(?!\S)",
+    "find -delete": r"(?:^|(?<=[\s;&|(]))find\s[^|;]*\s-delete(?!\S)",
     "dd": r"(?:^|(?<=[\s;&|(]))dd\s[^|;&]*\bof=(?!/dev/null)",
     "mkfs": r"(?:^|(?<=[\s;&|(]))mkfs(?:\.\w+)?(?=\s)",
     "wipefs": r"(?:^|(?<=[\s;&|(]))(?:wipefs|shred)(?=\s)",
@@ -56,8 +57,9 @@ _HINT = re.compile(
     re.IGNORECASE,
 )
 
+# `-h` asks for help at the end only: before a word it is the host of redis-cli, psql and mysql.
 _TRIES = re.compile(
-    r"--dry-run(?!=none)|\bcan-i\b|\bexplain\b|(?<=\s)(?:--help|-h)(?!\S)|\bterraform\s+plan\b"
+    r"--dry-run(?!=none)|\bcan-i\b|\bexplain\b|(?<=\s)(?:--help(?!\S)|-h\s*$)|\bterraform\s+plan\b"
 )
 _MENTIONS = re.compile(
     r"\s*(?:sudo\s+)?(?:[efz]?grep|rg|ag|echo|printf|man|which|type|alias|journalctl|history|#|//|--\s)"
