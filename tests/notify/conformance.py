@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alert_router.notify import (
+    AppriseNotifier,
     ConsoleNotifier,
     EmailNotifier,
     GoogleChatNotifier,
@@ -20,6 +21,7 @@ from alert_router.notify import (
     WebhookNotifier,
 )
 from tests.notify import (
+    apprise_rules,
     console_rules,
     email_rules,
     googlechat_rules,
@@ -124,5 +126,11 @@ CASES = [
         telegram_rules.check,
         ok=telegram_rules.SUCCESS,
         any_url=False,
+    ),
+    Case(
+        "apprise",
+        lambda url, **k: AppriseNotifier(url=url.replace("http", "json", 1), **k),
+        apprise_rules.check,
+        over_http=False,
     ),
 ]

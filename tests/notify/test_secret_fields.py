@@ -34,6 +34,9 @@ BESIDE = {
     ("telegram", "proxy"): {"bot_token": "123:abc", "chat_id": -100123},
 }
 
+# What is read, where not any word will do.
+VALUES = {("apprise", "url"): "json://h/s3cr3t"}
+
 
 def beside(notifier, name):
     type_ = notifier.model_fields["type"].default
@@ -47,7 +50,8 @@ def test_there_are_optional_secrets_among_them():
 
 @pytest.mark.parametrize(("notifier", "name"), FIELDS)
 def test_a_secret_can_come_from_a_file(tmp_path, notifier, name):
-    (tmp_path / "value").write_text("s3cr3t\n")
+    value = VALUES.get((notifier.model_fields["type"].default, name), "s3cr3t")
+    (tmp_path / "value").write_text(f"{value}\n")
     made = notifier.model_validate(
         beside(notifier, name) | {f"{name}_file": "value"}, context={"base": str(tmp_path)}
     )

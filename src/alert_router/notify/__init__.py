@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from alert_router.notify.apprise import AppriseNotifier
 from alert_router.notify.base import Notifier
 from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.email import EmailNotifier
@@ -16,7 +17,8 @@ from alert_router.notify.telegram import TelegramNotifier
 from alert_router.notify.webhook import WebhookNotifier
 
 AnyNotifier = Annotated[
-    ConsoleNotifier
+    AppriseNotifier
+    | ConsoleNotifier
     | EmailNotifier
     | GoogleChatNotifier
     | NtfyNotifier
@@ -30,6 +32,7 @@ AnyNotifier = Annotated[
 
 __all__ = [
     "AnyNotifier",
+    "AppriseNotifier",
     "ConsoleNotifier",
     "EmailNotifier",
     "GoogleChatNotifier",

@@ -132,6 +132,12 @@ def _ntfy(payload: Any) -> Look:
     return Look((head, *_fenced(payload["message"]), *actions, tags), "ntfy")
 
 
+def _apprise(payload: Any) -> Look:
+    colours = {"failure": "red", "warning": "yellow", "info": "blue", "success": "green"}
+    head = Box((line(payload["title"], "head"),), colours.get(payload["type"], "grey"))
+    return Look((head, *_fenced(payload["body"])), "apprise")
+
+
 def _email(payload: Any) -> Look:
     subject = Line((span("Subject: "), span(payload["subject"], bold=True)))
     text = Fold("Plain text part", (pre(payload["text"]),), opened=False)
@@ -143,6 +149,7 @@ def _console(payload: Any) -> Look:
 
 
 _LOOKS: dict[str, Callable[[Any], Look]] = {
+    "apprise": _apprise,
     "console": _console,
     "email": _email,
     "googlechat": _googlechat,
