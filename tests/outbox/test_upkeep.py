@@ -2,7 +2,7 @@
 
 import asyncio
 
-from alert_router.outbox.model import Backlog, State, Verdict
+from alert_router.outbox.model import Backlog, Settlement, State, Verdict
 from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
 
 DAY = 86_400.0
@@ -50,6 +50,35 @@ async def test_what_waits_for_unknown_destinations_expires(outbox):
     [dead] = await outbox.list(state=State.DEAD)
     assert (dead.group, dead.destination) == ("one", B)
     assert len(await outbox.list(state=State.WAITING)) == 2
+
+
+async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_again(outbox):
+    ahead = NOW + 10 * DAY
+    await put(
+        outbox, group("tried", lane="x"), group("rests", B, lane="y"), group("sent", lane="z")
+    )
+    claim = await take_one(outbox, now=ahead)
+    failed = Settlement(Verdict.RETRY, ahead, due_at=ahead + 30, failing=True)
+    assert await outbox.settle(claim, failed)
+    await outbox.pause(B, ahead + 300, "asked to wait")
+    sent = await take_one(outbox)
+    assert names(sent) == ["sent"]
+
+    assert await outbox.hasten(latest=NOW + 3600, now=NOW) == 3
+
+    assert [names(claim) for claim in await take(outbox)] == [["tried"]]
+    assert [names(claim) for claim in await take(outbox, B)] == [["rests"]]
+    assert {row.failing_since for row in await outbox.backlog()} == {NOW, None}
+    assert await end(outbox, sent, Verdict.DELIVERED)
+
+
+async def test_what_is_put_off_as_the_schedule_has_it_is_not_hastened(outbox):
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.RETRY, due_at=NOW + 300)
+    await outbox.pause(B, NOW + 3600, "asked to wait")
+
+    assert await outbox.hasten(latest=NOW + 3600, now=NOW) == 0
+    assert await take(outbox) == []
 
 
 async def settle_three(outbox):

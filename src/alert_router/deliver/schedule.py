@@ -19,6 +19,11 @@ class Schedule:
     retry_after_cap: float = 3600.0
     max_age: float = 86_400.0
 
+    @property
+    def longest(self) -> float:
+        """Seconds beyond which nothing is ever put off."""
+        return max(self.max_backoff, self.hold_backoff, self.retry_after_cap)
+
     def backoff(self, attempt: int, chance: float) -> float:
         """Seconds before the next attempt: doubling, capped, spread over the upper half by
         `chance` in [0, 1) so that lanes that failed together do not return together."""

@@ -112,6 +112,12 @@ class Outbox(Protocol):
         being sent, for whichever destination; how many."""
         ...
 
+    async def hasten(self, *, latest: float, now: float) -> int:
+        """What is to be tried again, or rests, until later than `latest` is due now; and nothing
+        fails since later than now. How many. No schedule asks for so late a time: it is left of
+        a clock that was ahead and has been set back."""
+        ...
+
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """Delete at most `limit` rows that are settled that long, with the groups and lanes that
         go with them; how many went, so that 0 means done. What is remembered of a group goes

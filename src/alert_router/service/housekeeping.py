@@ -1,4 +1,4 @@
-"""What must be done now and then: prune, expire, write down what was counted.
+"""What must be done now and then: prune, expire, hasten, write down what was counted.
 
 In small batches, since the store's one writer also serves the intake.
 """
@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY = 30.0  # seconds between rounds
 _TALLY_EVERY = 5.0  # seconds between writings of the tallies: so much a kill can lose
+_SLACK = 60.0  # seconds that clocks may be apart without anything being made of it
 _BATCH = 500  # rows; a batch is one short transaction
 _BREATH = 0.02  # seconds between batches, in which the intake's commits go first
 
@@ -47,6 +48,9 @@ async def tidy(outbox: Outbox, snapshot: Snapshot, now: float) -> None:
     expired = await outbox.expire(older_than=limit, now=now)
     if expired:
         log.error("deliveries waited longer than max_age and are dead letters", count=expired)
+    hastened = await outbox.hasten(latest=now + snapshot.schedule.longest + _SLACK, now=now)
+    if hastened:
+        log.warning("the clock was set back; what was put off for too long is due", count=hastened)
     pruned = _BATCH
     while pruned:
         pruned = await outbox.prune(

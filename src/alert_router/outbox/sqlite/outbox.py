@@ -164,6 +164,10 @@ class SqliteOutbox:
             known, "no such receiver and notifier are configured", older_than, now
         )
 
+    async def hasten(self, *, latest: float, now: float) -> int:
+        """As `Outbox.hasten`."""
+        return await self._run(upkeep.hasten, latest, now)
+
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """As `Outbox.prune`."""
         return await self._run(upkeep.prune, delivered_before, dead_before, limit)

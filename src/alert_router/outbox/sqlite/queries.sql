@@ -210,6 +210,15 @@ ORDER BY d.accepted_at LIMIT ?;
 UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired', message = ?
 WHERE id = ?;
 
+-- name: hasten_lanes
+UPDATE lane SET due_at = ? WHERE phase = 2 AND NOT leased AND due_at > ?;
+
+-- name: end_pauses
+UPDATE destination SET paused_until = ? WHERE paused_until > ?;
+
+-- name: failing_now
+UPDATE destination SET failing_since = ? WHERE failing_since > ?;
+
 -- name: destinations
 SELECT id, receiver, notifier FROM destination;
 

@@ -14,6 +14,9 @@ _BACKLOG = query("backlog")
 _DESTINATIONS = query("destinations")
 _TO_EXPIRE = query("to_expire")
 _EXPIRE = query("expire")
+_HASTEN_LANES = query("hasten_lanes")
+_END_PAUSES = query("end_pauses")
+_FAILING_NOW = query("failing_now")
 _PRUNE_SETTLED = query("prune_settled")
 _OLD_WORDS = query("old_words")
 _FORGET_WORD = query("forget_word")
@@ -81,6 +84,13 @@ def expire(
         if done >= limit:
             break
     return done
+
+
+def hasten(session: Session, latest: float, now: float) -> int:
+    """As `Outbox.hasten`."""
+    done = session.execute(_HASTEN_LANES, (now, latest)).rowcount
+    done += session.execute(_END_PAUSES, (now, latest)).rowcount
+    return done + session.execute(_FAILING_NOW, (now, now)).rowcount
 
 
 def prune(session: Session, delivered_before: float, dead_before: float, limit: int) -> int:
