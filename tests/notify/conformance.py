@@ -10,8 +10,10 @@ from typing import Any
 from alert_router.notify import (
     AppriseNotifier,
     ConsoleNotifier,
+    DiscordNotifier,
     EmailNotifier,
     GoogleChatNotifier,
+    MattermostNotifier,
     Notifier,
     NtfyNotifier,
     PagerDutyNotifier,
@@ -23,8 +25,10 @@ from alert_router.notify import (
 from tests.notify import (
     apprise_rules,
     console_rules,
+    discord_rules,
     email_rules,
     googlechat_rules,
+    mattermost_rules,
     ntfy_rules,
     pagerduty_rules,
     slack_rules,
@@ -132,5 +136,17 @@ CASES = [
         lambda url, **k: AppriseNotifier(url=url.replace("http", "json", 1), **k),
         apprise_rules.check,
         over_http=False,
+    ),
+    Case(
+        "discord",
+        lambda url, **k: DiscordNotifier(url=url, **k),
+        discord_rules.check,
+        ok=discord_rules.SUCCESS,
+    ),
+    Case(
+        "mattermost",
+        lambda url, **k: MattermostNotifier(url=url, **k),
+        mattermost_rules.check,
+        ok=mattermost_rules.SUCCESS,
     ),
 ]
