@@ -282,23 +282,6 @@ async def test_nothing_is_claimed_for_a_destination_without_rows_or_with_no_limi
     assert await take(outbox, limit=0) == []
 
 
-async def test_when_the_next_lane_is_due(outbox):
-    assert await outbox.next_due(NOW) is None
-    await put(outbox, group("one", lane="x", priority=2), group("two", lane="y", priority=0))
-    assert await outbox.next_due(NOW + 3) == NOW + 3
-
-    for claim, due in zip(await take(outbox), (NOW + 30, NOW + 20), strict=True):
-        await end(outbox, claim, Verdict.RETRY, due_at=due)
-    assert await outbox.next_due(NOW) == NOW + 20
-
-    await outbox.pause(A, NOW + 25, "429")
-    assert await outbox.next_due(NOW) == NOW + 25
-    await outbox.pause(A, 0, "")
-    await take_one(outbox, now=NOW + 20)
-    assert await outbox.next_due(NOW + 20) == NOW + 30
-    assert await outbox.next_due(NOW + 40) == NOW + 40
-
-
 async def test_what_a_hostile_answer_says_can_be_written_down(outbox):
     await put(outbox, group("one"))
     claim = await take_one(outbox)

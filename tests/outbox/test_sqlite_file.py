@@ -221,8 +221,6 @@ PLANS = {
     "to_expire": ("delivery_waiting", 4),
     "old_words": ("identity_age", 2),
     "old_references": ("lane_reference", 2),
-    "soonest": ("lane_later", 2),
-    "has_ready": ("lane_ready", 1),
 }
 
 

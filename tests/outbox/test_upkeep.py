@@ -44,14 +44,6 @@ async def test_many_expire_in_one_go(outbox):
     assert await take(outbox) == []
 
 
-async def test_what_waits_for_unknown_destinations_expires(outbox):
-    await put(outbox, group("one", A, B, at=NOW - 9), group("two", B))
-    assert await outbox.expire_unknown(frozenset({A}), older_than=NOW - 5, now=NOW) == 1
-    [dead] = await outbox.list(state=State.DEAD)
-    assert (dead.group, dead.destination) == ("one", B)
-    assert len(await outbox.list(state=State.WAITING)) == 2
-
-
 async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_again(outbox):
     ahead = NOW + 10 * DAY
     await put(

@@ -96,10 +96,6 @@ class SqliteOutbox:
         """As `Outbox.settle`."""
         return await self._run(settle, claim, settlement)
 
-    async def next_due(self, now: float) -> float | None:
-        """As `Outbox.next_due`."""
-        return await self._run(upkeep.next_due, now)
-
     async def pause(self, destination: Destination, until: float, reason: str) -> None:
         """As `Outbox.pause`."""
         await self._run(upkeep.pause, destination, until, reason)
@@ -154,15 +150,11 @@ class SqliteOutbox:
 
     async def expire(self, *, older_than: float, now: float) -> int:
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
-        return await self._expire(frozenset(), "waited longer than max_age", older_than, now)
-
-    async def expire_unknown(
-        self, known: frozenset[Destination], *, older_than: float, now: float
-    ) -> int:
-        """As `Outbox.expire_unknown`; in short transactions as `expire`."""
-        return await self._expire(
-            known, "no such receiver and notifier are configured", older_than, now
-        )
+        done, last = 0, _BATCH
+        while last == _BATCH:
+            last = await self._run(upkeep.expire, older_than, now, _BATCH)
+            done += last
+        return done
 
     async def hasten(self, *, latest: float, now: float) -> int:
         """As `Outbox.hasten`."""
@@ -187,15 +179,6 @@ class SqliteOutbox:
     async def close(self) -> None:
         """As `Outbox.close`."""
         await self._writer.close()
-
-    async def _expire(
-        self, besides: frozenset[Destination], message: str, older_than: float, now: float
-    ) -> int:
-        done, last = 0, _BATCH
-        while last == _BATCH:
-            last = await self._run(upkeep.expire, besides, message, older_than, now, _BATCH)
-            done += last
-        return done
 
 
 def _as_unavailable(error: BaseException, path: Path) -> BaseException:

@@ -143,15 +143,6 @@ SELECT EXISTS (
     SELECT 1 FROM delivery d JOIN lane l ON l.id = d.lane
     WHERE d.lane = ? AND d.state = 0 AND d.id <= l.batch_end);
 
--- name: pauses
-SELECT id, paused_until FROM destination;
-
--- name: has_ready
-SELECT EXISTS (SELECT 1 FROM lane WHERE destination = ? AND phase = 1);
-
--- name: soonest
-SELECT min(due_at) FROM lane WHERE destination = ? AND phase = 2 AND priority = ?;
-
 -- name: backlog
 SELECT d.receiver, d.notifier,
     (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 0),
@@ -207,7 +198,8 @@ WHERE d.state = 0 AND d.destination = ? AND d.accepted_at < ?
 ORDER BY d.accepted_at LIMIT ?;
 
 -- name: expire
-UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired', message = ?
+UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired',
+    message = 'waited longer than max_age'
 WHERE id = ?;
 
 -- name: hasten_lanes
@@ -220,7 +212,7 @@ UPDATE destination SET paused_until = ? WHERE paused_until > ?;
 UPDATE destination SET failing_since = ? WHERE failing_since > ?;
 
 -- name: destinations
-SELECT id, receiver, notifier FROM destination;
+SELECT id FROM destination;
 
 -- name: prune_settled
 DELETE FROM delivery WHERE id IN (

@@ -1,4 +1,4 @@
-"""What looks over all lanes: pauses, what is due next, the backlog, expiry and pruning."""
+"""What looks over all lanes: pauses, the backlog, expiry, clocks set back, and pruning."""
 
 from alert_router.outbox.model import Backlog, Destination
 from alert_router.outbox.sqlite.queries import query
@@ -6,10 +6,6 @@ from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import DEAD, DELIVERED, clean, shrink
 
 _PAUSE = query("pause")
-_PAUSES = query("pauses")
-_HAS_READY = query("has_ready")
-_NEXT_PRIORITY = query("next_priority")
-_SOONEST = query("soonest")
 _BACKLOG = query("backlog")
 _DESTINATIONS = query("destinations")
 _TO_EXPIRE = query("to_expire")
@@ -26,7 +22,6 @@ _FORGET_REFERENCE = query("forget_reference")
 _DROP_EMPTY_LANE = query("drop_empty_lane")
 
 _DAY = 86_400.0
-_LOWEST = -(2**63)
 
 # Pages: what is deleted is kept for what comes, unless it is much; and given back bit by bit.
 _FREE_PAGES = 1024
@@ -38,21 +33,6 @@ def pause(session: Session, destination: Destination, until: float, reason: str)
     session.execute(_PAUSE, (until, clean(reason), session.key(destination)))
 
 
-def next_due(session: Session, now: float) -> float | None:
-    """As `Outbox.next_due`."""
-    found = []
-    for key, paused_until in session.execute(_PAUSES).fetchall():
-        if session.execute(_HAS_READY, (key,)).fetchone()[0]:
-            found.append(max(now, paused_until))
-            continue
-        (priority,) = session.execute(_NEXT_PRIORITY, (key, _LOWEST)).fetchone()
-        while priority is not None:
-            (due,) = session.execute(_SOONEST, (key, priority)).fetchone()
-            found.append(max(now, paused_until, due))
-            (priority,) = session.execute(_NEXT_PRIORITY, (key, priority)).fetchone()
-    return min(found, default=None)
-
-
 def backlog(session: Session) -> list[Backlog]:
     """As `Outbox.backlog`."""
     return [
@@ -61,23 +41,14 @@ def backlog(session: Session) -> list[Backlog]:
     ]
 
 
-def expire(
-    session: Session,
-    besides: frozenset[Destination],
-    message: str,
-    older_than: float,
-    now: float,
-    limit: int,
-) -> int:
-    """Make dead what waits for any destination besides these; at most `limit`, how many."""
+def expire(session: Session, older_than: float, now: float, limit: int) -> int:
+    """Make dead what waits since before that time; at most `limit`, how many."""
     done = 0
-    for key, receiver, notifier in session.execute(_DESTINATIONS).fetchall():
-        if Destination(receiver, notifier) in besides:
-            continue
+    for (key,) in session.execute(_DESTINATIONS).fetchall():
         values = (key, older_than, now, limit - done)
         rows = session.execute(_TO_EXPIRE, values).fetchall()
         for delivery, _, attempts in rows:
-            session.execute(_EXPIRE, (now, attempts, message, delivery))
+            session.execute(_EXPIRE, (now, attempts, delivery))
         for lane in {lane for _, lane, _ in rows}:
             shrink(session, lane, now)
         done += len(rows)
