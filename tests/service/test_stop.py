@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ async def test_what_the_store_hands_out_during_the_stop_is_left_for_the_next_sta
     tmp_path: Path,
 ) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, store):
-        await router.outbox.pause(HOOK, 1e12, "for the test")
+        await router.outbox.pause(HOOK, time.time() + 1000, "for the test")
         await accept(router)
         store.execute("BEGIN IMMEDIATE")  # the claim that is made now waits for this
         store.execute("UPDATE destination SET paused_until = 0")
@@ -92,7 +93,7 @@ async def test_a_row_that_cannot_be_read_does_not_end_the_service_of_its_destina
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, store):
-        await router.outbox.pause(HOOK, 1e12, "for the test")
+        await router.outbox.pause(HOOK, time.time() + 1000, "for the test")
         await accept(router)
         store.execute("UPDATE delivery SET fingerprints = '['")
         store.execute("UPDATE destination SET paused_until = 0")
