@@ -89,6 +89,15 @@ async def test_a_destination_that_left_at_a_reload_does_not_outlast_the_deadline
         released.set()
 
 
+async def test_a_reload_that_comes_late_begins_nothing(tmp_path: Path) -> None:
+    async with recorder() as destination, serving(tmp_path, destination) as (router, _):
+        router.deliverer.follow({})
+        await router.deliverer.stop(1)
+        before = asyncio.all_tasks()
+        await router.reload()
+        assert asyncio.all_tasks() == before
+
+
 async def test_a_row_that_cannot_be_read_does_not_end_the_service_of_its_destination(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,9 +23,13 @@ class Deliverer:
         self._lines = lines
         self._loops: dict[Destination, DestinationLoop] = {}
         self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}
+        self._stopping = False
 
     def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
-        """Serve exactly these: begin new ones, let go of those that went, keep the others."""
+        """Serve exactly these: begin new ones, let go of those that went, keep the others. Once
+        it is stopping, a reload that comes late begins nothing."""
+        if self._stopping:
+            return
         for destination in set(self._loops) - set(notifiers):
             self._let_go(destination)
         for destination, notifier in notifiers.items():
@@ -45,6 +49,7 @@ class Deliverer:
 
     async def stop(self, deadline: float) -> None:
         """Finish what is being sent within `deadline` seconds; leave the rest for next time."""
+        self._stopping = True
         loops = [*self._loops.values(), *self._leaving]
         draining = asyncio.gather(*(loop.drain() for loop in loops))
         try:
