@@ -54,7 +54,8 @@ def read(message: Any) -> Read:
     assert set(message) == {"content", "embeds", "allowed_mentions"}
     assert message["allowed_mentions"] == {"parse": []}
     assert units(message["content"]) <= MAX_CONTENT
-    assert 1 <= len(message["embeds"]) <= MAX_EMBEDS
+    assert message["content"].strip()
+    assert len(message["embeds"]) <= MAX_EMBEDS
     found, whole = Read(), 0
     _read(message["content"], found)
     for embed in message["embeds"]:

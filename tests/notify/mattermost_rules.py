@@ -78,6 +78,7 @@ def read(message: Any) -> Read:
         elif token.type == "inline":
             _inline(token.children or [], found)
             found.words += "\n"
+    assert len(found.commands) == len(_FENCE.findall(text)), "a fence is open"
     return found
 
 

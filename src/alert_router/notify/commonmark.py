@@ -90,7 +90,7 @@ class Syntax:
         is_address = _ADDRESS.match(address) and address.lower().startswith(self.schemes)
         if not is_address or len(address) > self.longest_url:
             return self.literal(label)
-        words = _FOUND_IN_LABEL.sub("∶", _on_one_line(label)).translate(_IN_LABEL)
+        words = _FOUND_IN_LABEL.sub(_apart, _on_one_line(label)).translate(_IN_LABEL)
         return f"[{_BORDER.sub('ˍ', words).strip() or 'link'}]({address})"
 
     def begun(self, line: str) -> str:
@@ -107,6 +107,10 @@ class Syntax:
         if self.obeyed and self.obeyed.search(word):
             return self.code_span(word)
         return self.special.sub(lambda found: self.entities.get(found[0], f"\\{found[0]}"), word)
+
+
+def _apart(found: re.Match[str]) -> str:
+    return {":": "∶", ";": "；", ".": "․"}[found[0]]
 
 
 def _on_one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from alert_router.notification import Detail, Notification
 from alert_router.notify import chatmessage
 from alert_router.notify.discord.words import FLAVOUR, SYNTAX
-from alert_router.notify.outline import AlertLine, More, Title, fit, outline
+from alert_router.notify.outline import AlertLine, Message, More, Title, fit, outline
 from alert_router.notify.utf16 import units
 
 # docs.discord.com, resources/message, "Embed Limits": of a description, and of all embeds
@@ -35,7 +35,7 @@ def message(notification: Notification, detail: Detail) -> dict[str, Any]:
 def change(notification: Notification) -> dict[str, Any]:
     """What the channel is told when a message was changed: how things stand now."""
     first, *parts = outline(notification, Detail.MINIMAL)
-    told = [part for part in parts if isinstance(part, AlertLine | More)]
+    told = [part for part in parts if isinstance(part, AlertLine | Message | More)]
     found = [SYNTAX.kept(piece) for piece in chatmessage.pieces(told, FLAVOUR)]
     return _message(first, _boxes(chatmessage.cut(found, _size, MAX_DESCRIPTION, _CUT)))
 
