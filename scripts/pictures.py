@@ -18,11 +18,24 @@ PAYLOAD = ROOT / "demo/payloads/3-redis.json"
 CARD, OVERVIEW = 640, 1080  # pixels wide
 
 
+def reachable(directory: Path) -> Path:
+    """The shipped configuration, with a router that has a name: to localhost nobody links."""
+    shipped = (ROOT / "config/alert-router.yaml").read_text(encoding="utf-8")
+    made = directory / "alert-router.yaml"
+    text = shipped.replace("http://localhost:9095", "https://alerts.example.org")
+    text = text.replace("../runbooks", str(ROOT / "runbooks"))
+    made.write_text(text, encoding="utf-8")
+    for path in (ROOT / "config").glob("*.yaml"):
+        if path.name != made.name:
+            (directory / path.name).write_bytes(path.read_bytes())
+    return made
+
+
 def preview(page: Path, *chosen: str) -> None:
     """The page of a message of these types."""
     words = [word for type_ in chosen for word in ("--type", type_)]
     program = Path(sys.executable).with_name("alert-router")
-    config = ROOT / "config/alert-router.yaml"
+    config = reachable(page.parent)
     subprocess.run(
         [program, "preview", PAYLOAD, "--config", config, *words, "--html", page], check=True
     )

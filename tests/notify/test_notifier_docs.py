@@ -40,6 +40,19 @@ def test_every_example_loads_as_that_type(type_):
         assert notifier.type == type_
 
 
+@pytest.mark.parametrize("type_", sorted(set(TYPES) - {"webhook"}))  # its body is on its page
+def test_every_page_has_a_picture_that_loads_quickly(type_):
+    assert f"](pictures/{type_}.png)" in page(type_)
+    assert (PAGES / "pictures" / f"{type_}.png").stat().st_size <= 150_000
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_page_says_where_its_credential_comes_from_and_what_becomes_of_errors(type_):
+    assert "\n## When it fails\n" in page(type_)
+    if any("Secret" in str(field.annotation) for field in TYPES[type_].model_fields.values()):
+        assert re.search(r"^## Getting the|credential", page(type_), re.MULTILINE)
+
+
 @pytest.mark.parametrize("type_", TYPES)
 def test_every_key_of_its_own_is_on_the_page(type_):
     own = set(TYPES[type_].model_fields) - set(Notifier.model_fields)

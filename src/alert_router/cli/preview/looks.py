@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from alert_router.cli.preview import entities, marks, teams
+from alert_router.cli.preview import commonmark, entities, marks, teams
 from alert_router.cli.preview.nodes import (
     Box,
     Fields,
@@ -138,6 +138,21 @@ def _apprise(payload: Any) -> Look:
     return Look((head, *_fenced(payload["body"])), "apprise")
 
 
+def _discord(payload: Any) -> Look:
+    later = Fold(_CHANGED, tuple(_discord_message(payload["notice"])), opened=False)
+    return Look((*_discord_message(payload["message"]), later), "discord")
+
+
+def _discord_message(message: Any) -> Iterator[Node]:
+    yield from commonmark.nodes(message["content"])
+    for embed in message["embeds"]:
+        yield Box(tuple(commonmark.nodes(embed["description"])), f"#{embed['color']:06x}")
+
+
+def _mattermost(payload: Any) -> Look:
+    return Look(tuple(commonmark.nodes(payload["text"])), "mattermost")
+
+
 def _email(payload: Any) -> Look:
     subject = Line((span("Subject: "), span(payload["subject"], bold=True)))
     text = Fold("Plain text part", (pre(payload["text"]),), opened=False)
@@ -151,8 +166,10 @@ def _console(payload: Any) -> Look:
 _LOOKS: dict[str, Callable[[Any], Look]] = {
     "apprise": _apprise,
     "console": _console,
+    "discord": _discord,
     "email": _email,
     "googlechat": _googlechat,
+    "mattermost": _mattermost,
     "ntfy": _ntfy,
     "pagerduty": _pagerduty,
     "slack": _slack,

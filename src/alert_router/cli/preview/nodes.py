@@ -72,7 +72,8 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Nodes with a coloured bar, or a coloured ground (`filled`)."""
+    """Nodes with a coloured bar, or a coloured ground (`filled`); the colour by name or as
+    `#rrggbb`."""
 
     nodes: "tuple[Node, ...]"
     colour: Colour | str = ""
