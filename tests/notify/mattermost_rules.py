@@ -99,7 +99,7 @@ def _inline(spans: list[Any], found: Read) -> None:
                 found.words += "\n"
             case "link_open":
                 href = span.attrs["href"]
-                assert re.match(r"https?://|mailto:", href)
+                assert re.match(r"https?://|mailto:", href, re.IGNORECASE)
                 assert len(href) <= 2000
                 starts.append(len(found.words))
             case "link_close":
