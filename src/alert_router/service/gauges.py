@@ -5,9 +5,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from alert_router.metrics import DestinationGauges, Metrics
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Backlog
+
+log = structlog.get_logger(__name__)
 
 _ROOM_SECONDS = 1.0  # how long an answer about free space is believed
 _BACKLOG_SECONDS = 2.0  # how long the gauges of the backlog are
@@ -24,11 +28,15 @@ class Room:
         self._enough = True
 
     def has_room(self) -> bool:
-        """Whether free space is over the reserve."""
+        """Whether free space is over the reserve; not where the disk does not say."""
         now = time.monotonic()
         if now - self._asked_at > _ROOM_SECONDS:
             self._asked_at = now
-            self._enough = shutil.disk_usage(self._directory).free > self._reserve()
+            try:
+                self._enough = shutil.disk_usage(self._directory).free > self._reserve()
+            except OSError as error:
+                log.error("free space cannot be told; webhooks are refused", error=str(error))
+                self._enough = False
         return self._enough
 
 

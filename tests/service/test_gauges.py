@@ -1,0 +1,14 @@
+"""How much room there is beside the store."""
+
+from pathlib import Path
+
+from alert_router.service.gauges import Room
+
+
+def test_there_is_room_where_more_is_free_than_the_reserve(tmp_path: Path) -> None:
+    assert Room(tmp_path, lambda: 1).has_room()
+    assert not Room(tmp_path, lambda: 2**62).has_room()
+
+
+def test_a_disk_that_does_not_answer_has_no_room(tmp_path: Path) -> None:
+    assert not Room(tmp_path / "gone", lambda: 1).has_room()
