@@ -1,6 +1,7 @@
 """One attempt: nothing in it may lose an alert, whatever fails."""
 
 import json
+import threading
 from typing import Any, Literal
 
 import aiohttp
@@ -104,6 +105,22 @@ def test_where_not_even_the_plainest_form_can_be_made_the_reason_is_told() -> No
 )
 def test_what_crashed_the_process_twice_goes_out_minimal(claim: Claim, detail: Detail) -> None:
     assert attempt.most_detail(claim) is detail
+
+
+@pytest.mark.parametrize(("count", "apart"), [(1, False), (600, True)])
+async def test_a_message_of_many_alerts_is_made_while_others_are_accepted(
+    count: int, apart: bool
+) -> None:
+    class Noticing(Odd):
+        def render(self, notification: Notification, detail: Detail = Detail.FULL) -> str:
+            return threading.current_thread().name
+
+    group = AlertGroup.from_bytes(body())
+    many = group.with_alerts(group.alerts * count)
+    notification = attempt.write(CLAIM, many, Odd(), DESK)
+    thread, detail = await attempt.rendered(notification, Noticing(), Detail.FULL)
+    assert (thread != threading.current_thread().name) is apart
+    assert detail is Detail.FULL
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 # A notifier limits itself by its timeout; this much more, in seconds, and we cut it off.
 _GRACE = 5.0
+_MANY = 50  # alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,16 @@ def render(notification: Notification, notifier: Notifier, most: Detail) -> tupl
                 detail=Detail(detail).name.lower(),
             )
     return notifier.render(notification, Detail.MINIMAL), Detail.MINIMAL
+
+
+async def rendered(
+    notification: Notification, notifier: Notifier, most: Detail
+) -> tuple[Any, Detail]:
+    """As `render`. Of many alerts in a thread: some hundreds take a destination that tells of
+    each a third of a second, in which nobody else would be accepted."""
+    if len(notification.group.alerts) > _MANY:
+        return await asyncio.to_thread(render, notification, notifier, most)
+    return render(notification, notifier, most)
 
 
 async def send(notifier: Notifier, payload: Any, sending: Sending) -> tuple[Outcome, float]:

@@ -55,7 +55,8 @@ async def _attempt(claim: Claim, notifier: Notifier, lines: Lines) -> Outcome | 
     if failed:
         metrics.template_failures.labels(*labels).inc(failed)
     try:
-        payload, detail = attempt.render(notification, notifier, attempt.most_detail(claim))
+        most = attempt.most_detail(claim)
+        payload, detail = await attempt.rendered(notification, notifier, most)
     except Exception as error:
         log.exception("no form of the message could be made", **_names(claim), id=claim.id)
         return attempt.unrenderable(error)
