@@ -21,6 +21,17 @@ def test_a_message_leads_to_a_silence_the_query_and_alertmanager():
     assert found["Silence"].startswith("http://am.example:9093/#/silences/new?filter=")
 
 
+def test_what_is_over_is_not_to_be_silenced():
+    told = notification([alert(resolved=True)])
+    assert [words for words, _ in links(told)] == ["Query", "Alertmanager"]
+
+
+def test_the_query_is_that_of_an_alert_that_fires():
+    over = alert(resolved=True, pod="a") | {"generatorURL": "http://prom.example/over"}
+    fires = alert(pod="b") | {"generatorURL": "http://prom.example/fires"}
+    assert dict(links(notification([over, fires])))["Query"] == "http://prom.example/fires"
+
+
 @pytest.mark.parametrize(
     "value", ["a", "", 'quo"te', "back\\slash", "line\nbreak", "{a,b}", "é☎&#?"]
 )

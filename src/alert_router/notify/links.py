@@ -15,12 +15,14 @@ _LONGEST = 1800  # characters; browsers and chats take 2,000
 
 def links(notification: Notification) -> list[tuple[str, str]]:
     """Pairs of words and address, in the order in which they are wanted: Silence, Query,
-    Alertmanager. Only those there are, all http or https; addresses come from the alerts and are
-    for people to follow, never for the router."""
+    Alertmanager. Only those there are, all http or https, and no silence for what is over;
+    addresses come from the alerts and are for people to follow, never for the router."""
     group = notification.group
+    # What fires is asked for first: the query behind an alert that is over shows nothing.
+    alerts = (*group.firing, *group.resolved)
     found = [
-        ("Silence", silence(group.external_url, group.common_labels)),
-        ("Query", group.alerts[0].generator_url),
+        ("Silence", silence(group.external_url, group.common_labels) if group.firing else ""),
+        ("Query", alerts[0].generator_url),
         ("Alertmanager", group.external_url),
     ]
     return [(words, url) for words, url in found if is_web(url)]
