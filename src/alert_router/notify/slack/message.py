@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from alert_router.notification import Detail, Notification
 from alert_router.notify import summary
 from alert_router.notify.outline import (
+    RESENT,
     AlertLine,
     Body,
     Links,
@@ -50,7 +51,7 @@ def change(notification: Notification) -> dict[str, Any]:
     parts = [
         part
         for part in outline(notification, Detail.MINIMAL)
-        if isinstance(part, Title | AlertLine | More)
+        if isinstance(part, Title | AlertLine | More) or part == Note(RESENT)
     ]
     return _message(
         notification, blockkit.sections([[piece for p in parts for piece in _pieces(p)]])
