@@ -140,3 +140,18 @@ async def test_further_headers_are_sent_and_cannot_be_ours():
         WebhookNotifier(url="http://h", headers={"Content-Type": "text/plain"})
     with pytest.raises(ValueError, match="a name is given twice"):
         WebhookNotifier(url="http://h", headers={"X-A": "1", "x-a": "2"})
+
+
+@pytest.mark.parametrize(
+    "wrong", ["ftp://h/x", "hooks.example.org/h/x", "https:///h/x", "http://[::1/h/x"]
+)
+@pytest.mark.parametrize("name", ["url", "proxy"])
+def test_an_address_that_is_none_is_found_before_it_is_needed(tmp_path, wrong, name):
+    (tmp_path / "wrong").write_text(wrong)
+    keys = {"url": "https://h/x"} if name == "proxy" else {}
+    made = WebhookNotifier.model_validate(
+        keys | {f"{name}_file": "wrong"}, context={"base": str(tmp_path)}
+    )
+    [said] = made.secrets_missing()
+    assert said.startswith(f"`{name}` is no address")
+    assert "h/x" not in said

@@ -50,7 +50,8 @@ def test_there_are_optional_secrets_among_them():
 
 @pytest.mark.parametrize(("notifier", "name"), FIELDS)
 def test_a_secret_can_come_from_a_file(tmp_path, notifier, name):
-    value = VALUES.get((notifier.model_fields["type"].default, name), "s3cr3t")
+    default = "https://h/s3cr3t" if name in ("url", "proxy") else "s3cr3t"
+    value = VALUES.get((notifier.model_fields["type"].default, name), default)
     (tmp_path / "value").write_text(f"{value}\n")
     made = notifier.model_validate(
         beside(notifier, name) | {f"{name}_file": "value"}, context={"base": str(tmp_path)}

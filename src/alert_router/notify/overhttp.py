@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -103,6 +104,17 @@ class HttpNotifier(Notifier):
             raise ValueError("`headers`: a name is given twice")
         return self
 
+    def secrets_missing(self) -> list[str]:
+        """As every notifier's, and where an address that can be read is none."""
+        missing = super().secrets_missing()
+        for name in ("url", "proxy"):
+            secret = getattr(self, name, None)
+            if isinstance(secret, Secret) and not missing and not _is_address(secret.read()):
+                missing.append(
+                    f"`{name}` is no address: expected http:// or https://, and the name of a host"
+                )
+        return missing
+
     async def post(
         self,
         sending: Sending,
@@ -160,6 +172,14 @@ class HttpNotifier(Notifier):
         heard = replace(dialect, agrees=agrees, refused=refused)
         outcome = await self.post(sending, url, body, headers=headers, dialect=heard, method=method)
         return outcome, answers[-1]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
 
 
 _USUAL = Tls()
