@@ -7,7 +7,12 @@ from urllib.parse import unquote
 import pytest
 
 from alert_router.matcher import parse_matchers
-from alert_router.notify.links import is_web, links, silence
+from alert_router.notification import Detail
+from alert_router.notify.email.message import words
+from alert_router.notify.links import alerts, is_web, links, silence
+from alert_router.notify.outline import More, outline
+from alert_router.notify.slack.message import message as slack
+from alert_router.notify.teams.card import message as teams
 from tests.notify.notifications import alert, notification
 
 
@@ -19,6 +24,41 @@ def test_a_message_leads_to_a_silence_the_query_and_alertmanager():
     found = dict(links(notification([alert(pod="a"), alert(pod="b")], commonLabels={"pod": "a"})))
     assert list(found) == ["Silence", "Query", "Alertmanager"]
     assert found["Silence"].startswith("http://am.example:9093/#/silences/new?filter=")
+
+
+def test_what_is_not_shown_is_found_in_alertmanager_by_the_labels_of_the_group():
+    told = notification([alert(pod=str(n)) for n in range(50)], groupLabels={"job": 'a"&b'})
+    (more,) = (part for part in outline(told, Detail.FULL) if isinstance(part, More))
+    assert more.url.startswith("http://am.example:9093/#/alerts?filter=")
+    assert [(found.name, found.value) for found in matchers(more.url)] == [("job", 'a"&b')]
+
+
+@pytest.mark.parametrize(
+    ("labels", "address"),
+    [
+        ({}, "http://am.example/#/alerts"),
+        ({"a": "x" * 3000}, "http://am.example/#/alerts"),
+    ],
+)
+def test_without_labels_to_find_it_by_all_alerts_are_shown(labels, address):
+    assert alerts("http://am.example/", labels) == address
+    assert alerts("javascript:alert(1)//", labels) == ""
+
+
+@pytest.mark.parametrize(
+    "render",
+    [
+        lambda told: slack(told, Detail.FULL)["blocks"],
+        lambda told: teams(told, Detail.FULL),
+        lambda told: words(told, Detail.FULL).html,
+    ],
+    ids=["slack", "teams", "email"],
+)
+def test_what_is_not_shown_is_a_click_away(render):
+    told = notification([alert(pod=str(n)) for n in range(50)], groupLabels={"job": "a"})
+    said = json.dumps(render(told))
+    assert "and 35 more" in said
+    assert alerts("http://am.example:9093", {"job": "a"}) in said
 
 
 def test_what_is_over_is_not_to_be_silenced():

@@ -32,12 +32,20 @@ def silence(alertmanager: str, labels: Mapping[str, str]) -> str:
     """Alertmanager's page for a new silence on exactly these labels, to be looked at before it is
     made; empty where there is no Alertmanager or the address would be too long. The form of the
     filter is that of Alertmanager's own user interface (`#/silences/new?filter=`)."""
-    if not is_web(alertmanager) or not labels:
-        return ""
+    return _filtered(alertmanager, "silences/new", labels) if labels else ""
+
+
+def alerts(alertmanager: str, labels: Mapping[str, str]) -> str:
+    """Alertmanager's page of all alerts with these labels; of all there are, where that address
+    would be too long; empty where there is no Alertmanager."""
+    return _filtered(alertmanager, "alerts", labels) or _filtered(alertmanager, "alerts", {})
+
+
+def _filtered(alertmanager: str, page: str, labels: Mapping[str, str]) -> str:
     matchers = ",".join(f"{_name(name)}={_quoted(value)}" for name, value in labels.items())
-    encoded = quote(f"{{{matchers}}}", safe="", errors="replace")
-    url = f"{alertmanager.rstrip('/')}/#/silences/new?filter={encoded}"
-    return url if len(url) <= _LONGEST else ""
+    wanted = f"?filter={quote(f'{{{matchers}}}', safe='', errors='replace')}" if labels else ""
+    url = f"{alertmanager.rstrip('/')}/#/{page}{wanted}"
+    return url if is_web(alertmanager) and len(url) <= _LONGEST else ""
 
 
 def is_web(url: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from alert_router.markdown import Block, Inline, Text
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import summary
+from alert_router.notify.links import alerts as all_alerts
 from alert_router.notify.links import links
 from alert_router.notify.summary import one_line
 from alert_router.runbook.model import Section, Step
@@ -54,9 +55,10 @@ class AlertLine:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """How many alerts are not shown."""
+    """How many alerts are not shown, and where all of them are: http or https, or empty."""
 
     count: int
+    url: str = ""
 
     def __str__(self) -> str:
         return f"and {self.count} more"
@@ -172,7 +174,8 @@ def _alerts(notification: Notification, detail: Detail) -> Iterator[Part]:
         )
         yield AlertLine(summary.line(alert, _MAX_LINE), labels, alert.firing)
     if more:
-        yield More(more)
+        group = notification.group
+        yield More(more, all_alerts(group.external_url, group.group_labels))
 
 
 def _notes(notification: Notification) -> Iterator[Part]:

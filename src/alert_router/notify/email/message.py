@@ -133,8 +133,8 @@ def _html(part: Part) -> Iterator[dict[str, Any]]:
             yield {"kind": "title", "text": _clean(text), "colour": grade.colour}
         case AlertLine(text):
             yield {"kind": "alert", "text": _clean(text), "soft": _clean(part.pairs())}
-        case More():
-            yield {"kind": "soft", "text": str(part)}
+        case More(_, url):
+            yield {"kind": "more", "text": str(part), "url": url}
         case Note(text):
             yield {"kind": "note", "text": _clean(text)}
         case RunbookTitle(text, url, provenance, about):

@@ -109,6 +109,8 @@ def _pieces(part: Part) -> list[Piece]:
         case AlertLine(text):
             pairs = f"\n    {part.pairs()}" if part.labels else ""
             return [Piece("plain", escape(f"{text}{pairs}"))]
+        case More(_, url):
+            return [Piece("text", mrkdwn.link(url, str(part)))]
         case Note(text):
             return [Piece("plain", escape(text))]
         case Message(inner):

@@ -16,6 +16,7 @@ from alert_router.notify.outline import (
     Body,
     Links,
     Message,
+    More,
     Note,
     Part,
     RunbookTitle,
@@ -152,6 +153,8 @@ def _elements(part: Part, twice: bool) -> Iterator[Element]:
             yield line([(text, {})])
             if part.labels:
                 yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **TIGHT)
+        case More(_, url):
+            yield line([(str(part), link(url))])
         case Note(text):
             yield line([(text, {"italic": True})])
         case Message(blocks) | Body(blocks):
