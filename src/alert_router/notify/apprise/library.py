@@ -36,18 +36,15 @@ def is_installed() -> bool:
 
 def objection(url: str) -> str:
     """What is wrong with an Apprise URL, in a sentence that does not tell it; empty if nothing."""
-    schema = url.partition(":")[0].lower()
-    if schema in LOCAL:
-        return f"{schema}:// is for the machine that the router runs on, and goes nowhere"
-    return "" if _plugin(url) is not None else "it is no URL that Apprise knows"
+    return _loaded(url)[1]
 
 
 def send(url: str, said: dict[str, Any], seconds: float, guard: Guard) -> Outcome:
     """Send a message, of which as much as the service takes. Apprise tells of success or failure
     alone: what else is known was read from its log."""
-    plugin = _plugin(url)
-    if plugin is None or objection(url):
-        return Failed(Reason.MISCONFIGURED, f"the URL: {objection(url)}", Remedy.HOLD)
+    plugin, wrong = _loaded(url)
+    if wrong:
+        return Failed(Reason.MISCONFIGURED, f"`url`: {wrong}", Remedy.HOLD)
     plugin.redirects = False
     plugin.socket_connect_timeout = plugin.socket_read_timeout = seconds
     title, text = _fitted(plugin, said)
@@ -80,13 +77,17 @@ def _fitted(plugin: Any, said: dict[str, Any]) -> tuple[str, str]:
     return title, chosen(said["texts"], max(room, 1))
 
 
-def _plugin(url: str) -> Any:
-    """The service of a URL; None for what Apprise does not know."""
+def _loaded(url: str) -> tuple[Any, str]:
+    """The service of a URL, or what is wrong with that."""
     import apprise  # noqa: PLC0415  # an extra, and half a second to load
 
+    schema = url.partition(":")[0].lower()
+    if schema in LOCAL:
+        return None, f"{schema}:// is for the machine that the router runs on, and goes nowhere"
     asset = apprise.AppriseAsset(http_redirects=False)
     with _heard():
-        return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+        plugin = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    return plugin, "" if plugin is not None else "it is no URL that Apprise knows"
 
 
 class _Words(logging.Handler):
