@@ -99,6 +99,7 @@ def test_a_severity_of_the_configurations_own_can_have_a_priority():
         {"url": "https://ntfy.sh/?x"},
         {"token": "t", "username": "u", "password": "p"},
         {"username": "u"},
+        {"token": "t", "headers": {"authorization": "x"}},
     ],
 )
 def test_what_ntfy_would_not_take_is_refused(wrong):

@@ -3,7 +3,6 @@
 Whatever reads Alertmanager's webhook reads this one; `runbooks` and `alert_router` are extra.
 """
 
-import base64
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
@@ -13,7 +12,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
-from alert_router.notify import summary
+from alert_router.notify import authorization, summary
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
@@ -33,15 +32,9 @@ class WebhookNotifier(HttpNotifier):
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:
-        if self.bearer_token and self.password:
-            raise ValueError("give `bearer_token` or `username` and `password`, not both")
-        if bool(self.username) != bool(self.password):
-            raise ValueError("`username` and `password` go together")
-        if ":" in self.username:
-            raise ValueError("a `username` of basic authentication cannot hold a colon")
-        given = {name.lower() for name in self.headers}
-        if "authorization" in given and (self.bearer_token or self.password):
-            raise ValueError("`headers`: Authorization comes from the other keys already")
+        authorization.check(
+            "bearer_token", self.bearer_token, self.username, self.password, headers=self.headers
+        )
         return self
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
@@ -64,18 +57,12 @@ class WebhookNotifier(HttpNotifier):
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         try:
-            headers = self._authorization() | self._signature(sending.id, payload)
+            headers = authorization.header(
+                self.bearer_token, self.username, self.password
+            ) | self._signature(sending.id, payload)
         except SecretUnavailable as error:
             return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
         return await self.post(sending, self.url, payload, headers=headers)
-
-    def _authorization(self) -> dict[str, str]:
-        if self.bearer_token:
-            return {"Authorization": f"Bearer {self.bearer_token.read()}"}
-        if self.password:
-            pair = f"{self.username}:{self.password.read()}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        return {}
 
     def _signature(self, id: str, payload: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks; signed where there is a secret to sign with."""

@@ -3,7 +3,6 @@
 What messages look like is `message`'s.
 """
 
-import base64
 import hashlib
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
 from alert_router.notification import Detail, Notification
+from alert_router.notify import authorization
 from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.links import is_web
@@ -65,12 +65,7 @@ class NtfyNotifier(HttpNotifier):
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:
-        if self.token and self.password:
-            raise ValueError("give `token` or `username` and `password`, not both")
-        if bool(self.username) != bool(self.password):
-            raise ValueError("`username` and `password` go together")
-        if ":" in self.username:
-            raise ValueError("a `username` of basic authentication cannot hold a colon")
+        authorization.check("token", self.token, self.username, self.password, headers=self.headers)
         return self
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
@@ -80,7 +75,10 @@ class NtfyNotifier(HttpNotifier):
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         try:
-            topic, headers = self.topic.read(), self._authorization()
+            topic, headers = (
+                self.topic.read(),
+                authorization.header(self.token, self.username, self.password),
+            )
         except SecretUnavailable as error:
             return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
         # Servers from 2.16 on put a message with the same one in the earlier's place.
@@ -89,14 +87,6 @@ class NtfyNotifier(HttpNotifier):
         return await self.post(
             sending, Secret(plain=self.url), to_json(body), headers=headers, dialect=_DIALECT
         )
-
-    def _authorization(self) -> dict[str, str]:
-        if self.token:
-            return {"Authorization": f"Bearer {self.token.read()}"}
-        if self.password:
-            pair = f"{self.username}:{self.password.read()}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        return {}
 
 
 def _parsed(answer: bytes) -> dict[str, Any]:
