@@ -17,7 +17,7 @@ MAX_HEADER = 150
 MAX_CONTEXT = 3000
 
 _FENCES = len("```\n\n```")
-_TOO_LONG = "# a line too long for this message: see the runbook's page"
+_TOO_LONG = "(A command too long for Slack: see the runbook's page.)"
 
 
 def header(text: str) -> Block:
@@ -73,12 +73,13 @@ def _fitting(piece: Piece) -> Iterator[str]:
     """The piece in parts that fit into a section; each part of a code has its own fences."""
     is_code = piece.kind == "code"
     room = MAX_SECTION - _FENCES if is_code else MAX_SECTION
+    whole = piece.text.split("\n")
+    if is_code and max(map(len, whole)) > room:  # half a command is worse than none
+        yield _TOO_LONG
+        return
     lines: list[str] = []
     size = 0
-    for whole in piece.text.split("\n"):
-        line = whole
-        if len(line) > room:  # half a command is worse than none
-            line = _TOO_LONG if is_code else cut(line, room)
+    for line in (cut(line, room) for line in whole):
         if lines and size + len(line) > room:
             yield _joined(lines, is_code)
             lines, size = [], 0
