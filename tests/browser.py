@@ -80,6 +80,12 @@ async def browser(directory: Path, width: int = 1200, height: int = 900) -> Asyn
                 targets = await answer.json()
             (target,) = [one for one in targets if one["type"] == "page"]
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                yield Page(socket)
+                page = Page(socket)
+                # Of its own accord no window is narrower than 500 pixels.
+                size = {"width": width, "height": height}
+                await page.call(
+                    "Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False
+                )
+                yield page
     finally:
         process.end()

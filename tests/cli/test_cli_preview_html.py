@@ -139,13 +139,29 @@ def test_a_page_that_cannot_be_written_is_said_plainly(router):
     assert "cannot write 'nowhere/page.html'" in result.stderr
 
 
-@pytest.mark.parametrize("width", [420, 1500])
+def test_a_page_that_was_there_is_replaced_whole_and_stays_what_it_was_to_others(router, page):
+    kept, link = router.directory / "kept.html", router.directory / "page.html"
+    kept.write_text("before")
+    kept.chmod(0o640)
+    link.symlink_to(kept)
+    with kept.open() as opened:
+        page(REDIS)
+
+        assert opened.read() == "before"  # as whoever reads it just now still does
+    assert kept.read_text().endswith("</html>")
+    assert kept.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert not list(router.directory.glob(".*.html"))
+
+
+@pytest.mark.parametrize("width", [360, 1500])
 async def test_a_browser_shows_all_of_it_and_asks_nobody(page, tmp_path, width):
     long = alert(alertname="A" * 400, component="redis", severity="critical", pod="x" * 900)
     made = page(ATTACK, long)
 
     async with browser(tmp_path, width) as here:
         await here.open(made)
+        assert await here.evaluate("innerWidth") == width
         wide = await here.evaluate(
             "[...document.querySelectorAll('article')].filter(a => a.scrollWidth > a.clientWidth)"
             ".map(a => a.innerText.slice(0, 40))"

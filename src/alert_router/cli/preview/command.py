@@ -1,8 +1,10 @@
 """The command: which messages, and whether they are drawn here, on a page, or told as data."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import click
@@ -114,10 +116,22 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, text: str) -> None:
+    """Whole or not at all, so that what was there before is never left in halves."""
+    target = path.resolve()  # a link stays one
+    beside = target.with_name(f".{token_hex(8)}.html")
     try:
-        path.write_text(text, encoding="utf-8")
+        if target.exists() and not target.is_file():  # a pipe, say
+            target.write_text(text, encoding="utf-8")
+        else:
+            with beside.open("x", encoding="utf-8") as file:
+                file.write(text)
+            if target.exists():
+                shutil.copymode(target, beside)
+            beside.replace(target)
     except OSError as error:
         raise click.UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
+    finally:
+        beside.unlink(missing_ok=True)
     show(f"written: {path}")
 
 

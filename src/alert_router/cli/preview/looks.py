@@ -54,7 +54,11 @@ def _slack(payload: Any) -> Look:
 
 
 def _slack_blocks(blocks: list[Any]) -> Iterator[Node]:
+    before = ""
     for block in blocks:
+        if before == block["type"] == "section":
+            yield Line(())  # as Slack keeps its blocks apart
+        before = block["type"]
         match block["type"]:
             case "header":
                 yield line(marks.unescaped(block["text"]["text"]), "head")
