@@ -15,7 +15,7 @@ from tests.browser import Page, browser
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/notifiers/pictures"
 PAYLOAD = ROOT / "demo/payloads/3-redis.json"
-CARD, OVERVIEW = 640, 1080  # pixels wide
+CARD, OVERVIEW = 640, 1040  # pixels wide
 
 
 def reachable(directory: Path) -> Path:
