@@ -3,16 +3,22 @@
 import asyncio
 import json
 import logging
+import re
+import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import aiohttp
 import pytest
+from markdown_it import MarkdownIt
 
+from alert_router.markdown import Code, Paragraph, Text
 from alert_router.notification import Detail
 from alert_router.notify import AppriseNotifier
 from alert_router.notify.apprise import background, library
+from alert_router.notify.apprise.heard import Heard
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.guard import EVERYWHERE, Guard
 from tests.notify import apprise_rules, destination
@@ -76,6 +82,70 @@ async def test_a_service_that_takes_little_gets_less_detail_and_no_half_command(
         assert "A pod crashes" in posted["message"]
 
 
+@pytest.mark.parametrize("form", ["html", "markdown"])
+@pytest.mark.parametrize("overflow", ["split", "truncate", "upstream"])
+async def test_what_a_services_markup_makes_longer_is_measured_as_it_is_sent(
+    monkeypatch, form, overflow
+):
+    from apprise.plugins.custom_json import NotifyJSON
+
+    told = notification([alert(pod="<*_&_*>" * 60) for _ in range(12)])
+    for most, title in ((4000, 250), (1500, 0), (200, 250)):
+        monkeypatch.setattr(NotifyJSON, "body_maxlen", most)
+        monkeypatch.setattr(NotifyJSON, "title_maxlen", title)
+        outcome, [posted] = await send(
+            answer(200), told, query=f"?format={form}&overflow={overflow}"
+        )
+        assert outcome == Delivered()
+        assert len(posted["message"]) <= most
+        assert "A pod crashes" in posted["message"].replace("&nbsp;", " ")
+        assert posted["message"].rstrip().rstrip("\\").endswith(("…", "\\.", ".", "9093"))
+
+
+@pytest.mark.parametrize("form", ["html", "markdown"])
+async def test_what_an_alert_says_is_no_markup_in_a_service_that_has_some(form):
+    said = "<b>bold</b> [x](https://evil.example) *much* `code` <https://evil.example> # a &amp;"
+    told = notification([alert(annotations={"summary": said})], sections=())
+    _, [posted] = await send(answer(200), told, query=f"?format={form}")
+    if form == "markdown":
+        shown = MarkdownIt().render(posted["message"])
+        assert not re.search(r"<(?:b|a|em|code|h1)\b", shown)
+    else:
+        assert set(re.findall(r"<[^>]*>", posted["message"])) <= {"<br/>", "<br />"}
+    assert "&amp;amp;" in (shown if form == "markdown" else posted["message"])
+
+
+async def test_a_service_that_shows_two_lines_gets_no_more(monkeypatch):
+    from apprise.plugins.custom_json import NotifyJSON
+
+    monkeypatch.setattr(NotifyJSON, "body_max_line_count", 2)
+    _, [posted] = await send(answer(200))
+    assert posted["message"].splitlines() == ["A pod crashes", "…"]
+
+
+async def test_a_template_lets_no_alert_ping_anyone():
+    words = (Paragraph((Text("Look at @everyone <!channel>"),)), Code("mail sre@example.org"))
+    _, [posted] = await send(answer(200), replace(TOLD, message=words))
+    apprise_rules.check(
+        {"title": posted["title"], "type": posted["type"], "body": posted["message"]}
+    )
+    assert "@everyone" not in posted["message"]
+    assert "<!channel" not in posted["message"]
+    assert "mail sre@example.org" in posted["message"]
+
+
+@pytest.mark.parametrize("path", ["/hooks/x?format=text", "/form"])
+async def test_other_services_than_json_are_sent_to_as_well(path):
+    for schema in ("form", "xml"):
+        async with destination.serve(answer(200)) as server:
+            notifier = AppriseNotifier(url=f"{schema}://127.0.0.1:{server.port}{path}")
+            async with aiohttp.ClientSession() as session:
+                sending = Sending(session, "msg-1")
+                outcome = await notifier.notify(notifier.render(TOLD), sending)
+        assert outcome == Delivered()
+        assert b"PodCrash" in server.requests[0][2]
+
+
 async def test_a_service_without_titles_gets_it_within_the_text(monkeypatch):
     from apprise.plugins.custom_json import NotifyJSON
 
@@ -107,6 +177,53 @@ async def test_a_failure_says_what_apprise_said_and_no_secret(caplog, script, re
     assert outcome.message
     assert SECRET not in outcome.message
     assert SECRET not in caplog.text
+
+
+async def test_nothing_of_what_apprise_logs_is_passed_on():
+    class Log(logging.Handler):
+        def __init__(self):
+            super().__init__(logging.DEBUG)
+            self.lines = []
+
+        def emit(self, record):
+            self.lines.append(f"{record.name} {record.getMessage()}")
+
+    log, root = Log(), logging.getLogger()
+    level = root.level
+    root.addHandler(log)
+    root.setLevel(logging.DEBUG)
+    try:
+        await send(answer(500))
+        library.objection(f"json://user:{SECRET}@:bad/")
+    finally:
+        root.removeHandler(log)
+        root.setLevel(level)
+    assert not [line for line in log.lines if line.startswith("apprise") and SECRET in line]
+
+
+async def test_nothing_is_in_doubt_where_nobody_listens():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and never listening
+        made = AppriseNotifier(url=f"json://127.0.0.1:{taken.getsockname()[1]}/{SECRET}")
+        async with aiohttp.ClientSession() as session:
+            failed = await made.notify(made.render(TOLD), Sending(session, "msg-1"))
+    assert (failed.reason, failed.remedy) == (Reason.CONNECTION, Remedy.RETRY)
+    assert not failed.in_doubt
+    assert "cannot connect: Connection refused" in failed.message
+    assert SECRET not in failed.message
+
+
+async def test_a_connection_that_breaks_after_the_request_is_in_doubt():
+    failed, _ = await send(drop)
+    assert (failed.reason, failed.in_doubt) == (Reason.CONNECTION, True)
+
+
+def test_a_failure_after_one_of_several_targets_has_it_is_in_doubt():
+    heard = Heard()
+    heard.take(logging.DEBUG, "Socket Exception: [Errno 111] Failed to resolve x ([Errno -2] No)")
+    assert (heard.unconnected, heard.may_have_arrived) == (["No"], False)
+    heard.take(logging.INFO, "Sent JSON POST notification.")
+    assert heard.may_have_arrived
 
 
 @pytest.mark.parametrize("script", [hang, drip(200)])
@@ -144,9 +261,19 @@ def test_a_url_that_apprise_knows_is_no_problem():
     assert AppriseNotifier(url=f"json://h/{SECRET}").secrets_missing() == []
 
 
-@pytest.mark.parametrize("schema", sorted(library.LOCAL))
+@pytest.mark.parametrize(
+    "schema",
+    ["blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"],
+)
 def test_what_stays_on_the_routers_own_machine_is_refused(schema):
     assert "goes nowhere" in library.objection(f"{schema.upper()}://")
+    assert library.objection(f" {schema}://h")
+
+
+def test_a_file_that_apprise_would_fill_in_by_itself_is_refused():
+    url = "discord://123456789/abcdefghijk"
+    assert library.objection(url) == ""
+    assert "`template`" in library.objection(f"{url}?template=/etc/passwd")
 
 
 async def test_hung_sends_are_bounded():

@@ -1,18 +1,16 @@
-"""Apprise itself, loaded where it is first needed: its URLs, what it says, and one send.
+"""Apprise itself, loaded where it is first needed: its URLs, what they take, and one send.
 
 All of it blocks; whoever calls it does so in a thread of its own.
 """
 
-import logging
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
 from alert_router.notify.answers import judge
 from alert_router.notify.apprise.confined import confined
+from alert_router.notify.apprise.heard import Heard, listening
 from alert_router.notify.apprise.message import chosen
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
 from alert_router.notify.guard import Guard
@@ -22,11 +20,13 @@ MISSING = (
     "the package `apprise` is not installed: `pip install 'alert-router[apprise]'`, or take a "
     "notifier of another type"
 )
-# They show something on the machine that the router runs on, or write to its log.
-LOCAL = frozenset(("blink1", "dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"))
+# Among the forms of a service's URL: one that names no host and no account shows something on the
+# machine that the router runs on, or writes to its log.
+_NOWHERE = "{schema}://"
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 _UNREACHED = re.compile(r"connection error|timed? ?out|socket exception", re.IGNORECASE)
 _MOST_SAID = 500  # characters
+_BLENDED = 20  # characters that a title has around it where it stands within the text
 
 
 def is_installed() -> bool:
@@ -48,75 +48,71 @@ def send(url: str, said: dict[str, Any], seconds: float, guard: Guard) -> Outcom
     plugin.redirects = False
     plugin.socket_connect_timeout = plugin.socket_read_timeout = seconds
     title, text = _fitted(plugin, said)
-    with confined(guard) as refused, _heard() as words:
+    with confined(guard) as refused, listening() as heard:
+        # Upstream: neither cut nor split by Apprise, whatever the URL asks for.
         is_sent = plugin.notify(
-            body=text, title=title, notify_type=said["type"], body_format="text"
-        )
+            body=text, title=title, notify_type=said["type"], body_format="text",
+            overflow="upstream",
+        )  # fmt: skip
     if is_sent:
         return Delivered()
     if refused:
         return Failed(Reason.MISCONFIGURED, clean(str(refused[0].strerror), [url]), Remedy.HOLD)
-    return _failed(" ".join(words), url)
+    return _failed(heard, url)
 
 
-def _failed(words: str, url: str) -> Outcome:
-    status = _STATUS.search(words)
+def _failed(heard: Heard, url: str) -> Failed:
+    words = " ".join(heard.warnings)
     told = clean(words[:_MOST_SAID], [url]) or "Apprise says no more than that it failed"
+    status = _STATUS.search(words)
     if status is not None and int(status[1]) >= 300:
-        return judge(int(status[1]), {}, told.encode(), [url])
-    if _UNREACHED.search(words):
-        return Failed(Reason.CONNECTION, told, in_doubt=True)
-    return Failed(Reason.SERVER_ERROR, told, in_doubt=True)
+        failed = judge(int(status[1]), {}, told.encode(), [url])
+        assert isinstance(failed, Failed)
+        return replace(failed, in_doubt=failed.in_doubt or heard.may_have_arrived)
+    if heard.unconnected and not heard.may_have_arrived:
+        message = clean(f"cannot connect: {heard.unconnected[0]} ({told})", [url])
+        return Failed(Reason.CONNECTION, message)
+    reason = Reason.CONNECTION if _UNREACHED.search(words) else Reason.SERVER_ERROR
+    return Failed(reason, told, in_doubt=True)
 
 
 def _fitted(plugin: Any, said: dict[str, Any]) -> tuple[str, str]:
-    """Title and text within what the service takes, so that Apprise has nothing to cut."""
+    """Title and text within what the service takes, measured as Apprise sends them: what is
+    markup in a service's format is escaped there, and longer for it."""
+    from apprise.conversion import convert_between  # noqa: PLC0415
+
+    form = plugin.resolve_format("text")
+
+    def length(text: str) -> int:
+        return len(plugin.dialect_convert(convert_between("text", form, text), form))
+
     title = said["title"][: plugin.title_maxlen] if plugin.title_maxlen else said["title"]
-    within = plugin.overflow_amalgamate_title or not plugin.title_maxlen
-    room = plugin.body_maxlen - plugin.overflow_buffer - (len(title) + 2 if within else 0)
-    return title, chosen(said["texts"], max(room, 1))
+    room, lines = plugin.body_maxlen - plugin.overflow_buffer, plugin.body_max_line_count
+    if not plugin.title_maxlen:
+        room, lines = room - length(title) - _BLENDED, lines - bool(lines)
+    elif plugin.overflow_amalgamate_title:
+        room -= len(title) + 2
+
+    def fits(text: str) -> bool:
+        return length(text) <= room and (not lines or text.count("\n") < lines)
+
+    return title, chosen(said["texts"], fits)
 
 
 def _loaded(url: str) -> tuple[Any, str]:
     """The service of a URL, or what is wrong with that."""
     import apprise  # noqa: PLC0415  # an extra, and half a second to load
+    from apprise.plugins import N_MGR  # noqa: PLC0415
 
-    schema = url.partition(":")[0].lower()
-    if schema in LOCAL:
+    schema = url.strip().partition(":")[0].lower()
+    if schema in N_MGR and _NOWHERE in N_MGR[schema].templates:
         return None, f"{schema}:// is for the machine that the router runs on, and goes nowhere"
     asset = apprise.AppriseAsset(http_redirects=False)
-    with _heard():
+    with listening():
         plugin = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
-    return plugin, "" if plugin is not None else "it is no URL that Apprise knows"
-
-
-class _Words(logging.Handler):
-    """Keeps what is logged in the thread that listens, and passes on nothing: it may hold
-    secrets."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.thread = threading.local()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if (words := getattr(self.thread, "words", None)) is not None:
-            words.append(record.getMessage())
-
-
-_words = _Words()
-
-
-@contextmanager
-def _heard() -> Iterator[list[str]]:
-    """What Apprise warns of in this thread for the length of the block."""
-    log = logging.getLogger("apprise")
-    if _words not in log.handlers:
-        log.addHandler(_words)
-        log.propagate = False
-    before = getattr(_words.thread, "words", None)
-    words: list[str] = []
-    _words.thread.words = words
-    try:
-        yield words
-    finally:
-        _words.thread.words = before
+    if plugin is None or _NOWHERE in plugin.templates:
+        return None, "it is no URL that Apprise knows"
+    template = getattr(plugin, "template", None)
+    if isinstance(template, apprise.AppriseAttachment) and len(template):
+        return None, "a `template` of Apprise's would take the message's place; leave it out"
+    return plugin, ""

@@ -5,9 +5,11 @@ text at each level of detail; which of them is sent is `chosen`'s to say.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from alert_router.markdown import visible
+from alert_router.markdown.rewrite import Rewrite
 from alert_router.notification import Detail, Notification
 from alert_router.notify import fenced, summary
 from alert_router.notify.outline import (
@@ -48,24 +50,32 @@ def message(notification: Notification, detail: Detail) -> dict[str, Any]:
     }
 
 
-def chosen(texts: list[list[str]], limit: int) -> str:
-    """The most detailed text of at most so many characters; of the least detailed one as many
-    pieces as fit."""
+def chosen(texts: list[list[str]], fits: Callable[[str], bool]) -> str:
+    """The most detailed text that fits; of the least detailed one as many pieces as fit, and of
+    the first of them what fits."""
     for pieces in texts:
         text = "\n".join(pieces).strip("\n")
-        if len(text) <= limit:
+        if fits(text):
             return text
-    kept = ""
-    for piece in texts[-1]:
-        if len(kept) + len(piece) + len(MORE) + 2 > limit:
+    first, *others = texts[-1]
+    while first and not fits(f"{first}\n{MORE}"):
+        first = first.split("\n")[0] if "\n" in first else first[: len(first) * 3 // 4]
+    if first != texts[-1][0]:
+        return f"{first}{MORE}"
+    kept = first
+    for piece in others:
+        if not fits(f"{kept}\n{piece}\n{MORE}"):
             break
-        kept = f"{kept}\n{piece}" if kept else piece
-    return f"{kept}\n{MORE}".strip("\n") if kept else f"{texts[-1][0][: limit - 1]}{MORE}"
+        kept = f"{kept}\n{piece}"
+    return f"{kept}\n{MORE}"
 
 
 def literal(text: str) -> str:
     """Words on which most services do nothing."""
     return _OBEYED.sub(lambda found: f"{found[0]}\u2060", visible(text))
+
+
+_LITERAL = Rewrite(text=literal, code=str, url=str)
 
 
 def _type(grade: Grade, scale: Scale) -> str:
@@ -85,12 +95,13 @@ def _part(part: Part) -> list[str]:
             return [literal(text), f"  {literal(part.pairs())}" if part.labels else ""]
         case Note(text):
             return [literal(text)]
-        case Message(blocks) | Body(blocks):
+        case Message(blocks):  # a template's: values of alerts among its words
+            return [fenced.fenced(_LITERAL.blocks(blocks))]
+        case Body(blocks):
             return [fenced.fenced(blocks)]
         case RunbookTitle(text, url, provenance, about):
-            return [
-                "\n" + "\n".join(filter(None, (literal(text), url, provenance, literal(about))))
-            ]
+            told = (literal(text), url, literal(provenance), literal(about))
+            return ["\n" + "\n".join(filter(None, told))]
         case SectionTitle(text):
             return [f"\n{literal(text).upper()}"]
         case StepLine(number, words, blocks):
