@@ -114,6 +114,13 @@ def test_a_payload_of_another_shape_is_shown_as_data():
     assert json.loads(found.nodes[0].text) == {"blocks": [{"type": "section"}]}
 
 
+@pytest.mark.parametrize("type_", sorted(types().keys() - {"console", "webhook"}))
+def test_in_a_terminal_a_command_can_be_copied(router, type_):
+    drawn = router.run("preview", "-", "--type", type_, input=body(REDIS))
+
+    assert re.search(r"^ +kubectl -n prod logs r-0$", drawn.stdout, re.MULTILINE)
+
+
 def test_in_a_terminal_a_message_is_drawn_and_can_be_printed_raw(router, page):
     page(REDIS)
     words = ("preview", "payload.json", "--type", "slack", "--receiver", "oncall")

@@ -54,7 +54,9 @@ def _node(node: Node) -> Iterator[Text]:
             yield from _fields(rows)
         case Box(inner, colour):
             bar = Text("▌ ", _COLOURS.get(colour, colour))
-            yield from (Text.assemble(bar, line) for line in _nodes(inner))
+            for one in inner:
+                beside = Text() if isinstance(one, Pre) else bar  # no bar is to be copied
+                yield from (Text.assemble(beside, line) for line in _node(one))
         case Fold(title, inner):
             yield Text(f"▾ {title}", "bold")
             yield from _nodes(inner)
