@@ -286,3 +286,9 @@ def test_the_rules_find_what_discord_would_refuse_or_obey(line):
     payload["message"]["embeds"][0]["description"] += f"\n{line}"
     with pytest.raises(AssertionError):
         discord_rules.check(payload)
+
+
+@pytest.mark.parametrize("sign", ["\ud800", "*", "😀", "@everyone "])
+def test_a_title_is_within_the_limit_however_much_longer_it_is_when_written(sign):
+    told = replace(FIRING, title=sign * 300)
+    assert read(told)

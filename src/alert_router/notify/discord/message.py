@@ -4,18 +4,22 @@ How a message gets there, and when it is changed, is `notifier`'s.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from alert_router.notification import Detail, Notification
 from alert_router.notify import chatmessage
 from alert_router.notify.discord.words import FLAVOUR, SYNTAX
 from alert_router.notify.outline import AlertLine, Message, More, Title, fit, outline
+from alert_router.notify.summary import one_line
 from alert_router.notify.utf16 import units
 
 # docs.discord.com, resources/message, "Embed Limits": of a description, and of all embeds
 # together. Discord counts code points; UTF-16 code units are never fewer.
 MAX_DESCRIPTION = 4096
 MAX_EMBEDS = 6000
+# A text has 2,000 characters; one of these may be seven there, seen (`\\ud800`) and escaped.
+_MAX_TITLE = 250
 
 _CUT = "There is more than fits into a message of Discord."
 _TOO_LONG = "(Too long for Discord: see the runbook's page.)"
@@ -42,10 +46,11 @@ def change(notification: Notification) -> dict[str, Any]:
 
 def _message(first: Any, descriptions: Iterable[str]) -> dict[str, Any]:
     assert isinstance(first, Title)
+    title = replace(first, text=one_line(first.text, _MAX_TITLE))
     colour = int(first.grade.colour.removeprefix("#"), 16)
     return {
         # Not an embed's title: a phone's notification shows only this.
-        "content": SYNTAX.kept(chatmessage.title(first, FLAVOUR)),
+        "content": SYNTAX.kept(chatmessage.title(title, FLAVOUR)),
         "embeds": [{"description": text, "color": colour} for text in descriptions],
         # Nobody is pinged, whatever the text holds; also when it is edited.
         "allowed_mentions": {"parse": []},
