@@ -64,7 +64,7 @@ def test_a_link_too_long_for_a_message_is_its_label():
 
 def test_code_with_backticks_is_not_fenced_but_plain():
     (piece,) = pieces(parse("````\necho ```\n````"))
-    assert (piece.kind, piece.text) == ("plain", "echo ```")
+    assert (piece.kind, piece.text) == ("verbatim", "echo ```")
 
 
 def test_values_stand_beside_their_code():

@@ -16,7 +16,6 @@ MAX_SECTION = 3000
 MAX_HEADER = 150
 MAX_CONTEXT = 3000
 
-_FENCES = len("```\n\n```")
 _TOO_LONG = "(A command too long for Slack: see the runbook's page.)"
 
 
@@ -44,7 +43,11 @@ def sections(groups: Iterable[Sequence[Piece]]) -> list[Block]:
         held = ""
 
     for group in groups:
-        parts = [(piece.kind == "plain", text) for piece in group for text in _fitting(piece)]
+        parts = [
+            (piece.kind in ("plain", "verbatim"), text)
+            for piece in group
+            for text in _fitting(piece)
+        ]
         size = sum(len(text) + 1 for _, text in parts)
         if len(held) + size > MAX_SECTION >= size:
             flush()
@@ -70,27 +73,21 @@ def cut(text: str, limit: int) -> str:
 
 
 def _fitting(piece: Piece) -> Iterator[str]:
-    """The piece in parts that fit into a section; each part of a code has its own fences."""
-    is_code = piece.kind == "code"
-    room = MAX_SECTION - _FENCES if is_code else MAX_SECTION
-    whole = piece.text.split("\n")
-    if is_code and max(map(len, whole)) > room:  # half a command is worse than none
-        yield _TOO_LONG
+    """The piece in parts that fit into a section; of code all or nothing, since half a command is
+    worse than none."""
+    if piece.kind in ("code", "verbatim"):
+        code = f"```\n{piece.text}\n```" if piece.kind == "code" else piece.text
+        yield code if len(code) <= MAX_SECTION else _TOO_LONG
         return
     lines: list[str] = []
     size = 0
-    for line in (cut(line, room) for line in whole):
-        if lines and size + len(line) > room:
-            yield _joined(lines, is_code)
+    for line in (cut(line, MAX_SECTION) for line in piece.text.split("\n")):
+        if lines and size + len(line) > MAX_SECTION:
+            yield "\n".join(lines)
             lines, size = [], 0
         lines.append(line)
         size += len(line) + 1
-    yield _joined(lines, is_code)
-
-
-def _joined(lines: list[str], is_code: bool) -> str:
-    text = "\n".join(lines)
-    return f"```\n{text}\n```" if is_code else text
+    yield "\n".join(lines)
 
 
 def _section(text: str, is_plain: bool) -> Block:

@@ -44,9 +44,9 @@ _MARKS = {Strong: "*", Emphasis: "_", Strike: "~"}
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Some of a message: `text` is mrkdwn; `code` goes between fences, escaped; `plain` is not
-    parsed by Slack, escaped."""
+    parsed by Slack, escaped; so is `verbatim`, which is code."""
 
-    kind: Literal["text", "code", "plain"]
+    kind: Literal["text", "code", "plain", "verbatim"]
     text: str
 
 
@@ -137,7 +137,7 @@ def _code(block: Code) -> Iterator[Piece]:
     text = block.text.strip("\n")
     if text.strip():
         # Three backticks within would end the fence, and what follows would be markup.
-        yield Piece("plain" if "```" in text else "code", escape(text))
+        yield Piece("verbatim" if "```" in text else "code", escape(text))
     for name, value in block.values:
         yield Piece("plain", escape(summary.shown_value(name, value)))
 
