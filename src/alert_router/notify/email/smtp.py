@@ -56,7 +56,8 @@ async def send(
         what = "no answer" if progress.sent else "not connected and greeted"
         return Failed(Reason.TIMEOUT, f"{what} within {limit:g} s", in_doubt=progress.sent)
     except ssl.SSLError as error:
-        return Failed(Reason.CONNECTION, clean(f"TLS: {error.reason or 'refused'}", hidden))
+        why = clean(f"TLS: {error.reason or 'refused'}", hidden)
+        return Failed(Reason.CONNECTION, why, in_doubt=progress.sent)
     except (SMTPException, OSError, ValueError) as error:
         why = clean(str(error) or type(error).__name__, hidden)
         return Failed(Reason.CONNECTION, f"the connection broke: {why}", in_doubt=progress.sent)
