@@ -62,7 +62,7 @@ def content(group: AlertGroup) -> bytes:
     """
     return _digest(
         sorted(
-            f"{alert.fingerprint}\0{alert.status.value}\0{alert.starts_at}"
+            f"{alert.fingerprint}\0{alert.status}\0{alert.starts_at}"
             f"\0{'' if alert.status is Status.FIRING else alert.ends_at}"
             for alert in group.alerts
         )
@@ -72,7 +72,7 @@ def content(group: AlertGroup) -> bytes:
 def priority(alerts: Iterable[Alert], scale: Scale = STANDARD) -> int:
     """By the worst of the alerts, firing or not, since a page must not queue behind warnings: 0
     for the worst severity of the scale, 2 for the mildest, which can wait, 1 for all between."""
-    worst = scale.grades.index(scale.worst(alerts))
+    worst = min(map(scale.rank, alerts))
     if worst == 0:
         return 0
     return 2 if worst == len(scale.grades) - 1 else 1
@@ -123,6 +123,5 @@ async def accept(
 
 def _digest(parts: tuple[str, ...] | list[str]) -> bytes:
     """A digest in which no part can run into the next, whatever characters it holds."""
-    encoded = [part.encode("utf-8", "replace") for part in parts]
-    joined = b"".join(b"%d:%b" % (len(part), part) for part in encoded)
-    return blake2b(joined, digest_size=16).digest()
+    joined = "".join([f"{len(part)}:{part}" for part in parts])
+    return blake2b(joined.encode("utf-8", "replace"), digest_size=16).digest()

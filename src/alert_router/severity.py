@@ -4,7 +4,7 @@ What is done with them (a colour, a filter) is for the notifiers and the deliver
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -62,27 +62,33 @@ class Scale:
     otherwise: Grade = WARNING
     resolved: Grade = RESOLVED
     label: str = "severity"
+    _ranks: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ranks = {value: rank for rank, grade in enumerate(self.grades) for value in grade.values}
+        object.__setattr__(self, "_ranks", ranks)
+
+    def rank(self, alert: Labelled) -> int:
+        """The place of an alert's grade among `grades`, 0 for the worst."""
+        rank = self._ranks.get(alert.labels.get(self.label, "").lower())
+        return self.grades.index(self.otherwise) if rank is None else rank
 
     def grade(self, alert: Labelled) -> Grade:
         """An alert's grade, whether it fires or not."""
-        value = alert.labels.get(self.label, "").lower()
-        return next((grade for grade in self.grades if value in grade.values), self.otherwise)
+        return self.grades[self.rank(alert)]
 
     def worst(self, alerts: Iterable[Labelled]) -> Grade:
-        """The worst grade of those that fire; `resolved` where there is none."""
-        return min(
-            (self.grade(alert) for alert in alerts), key=self.grades.index, default=self.resolved
-        )
+        """The worst grade of those alerts, firing or not; `resolved` where there is none."""
+        worst = min(map(self.rank, alerts), default=None)
+        return self.resolved if worst is None else self.grades[worst]
 
     def at_least(self, alert: Labelled, least: str) -> bool:
         """Whether an alert is as grave as `least`, a word or value of the scale. One whose
         severity nobody named always is: what is unknown is told rather than lost. Raises
         LookupError where `least` is none of the scale."""
         most = self.grades.index(self.named(least))
-        value = alert.labels.get(self.label, "").lower()
-        if not any(value in grade.values for grade in self.grades):
-            return True
-        return self.grades.index(self.grade(alert)) <= most
+        rank = self._ranks.get(alert.labels.get(self.label, "").lower())
+        return rank is None or rank <= most
 
     def named(self, name: str) -> Grade:
         """The grade that a word or a value names. Raises LookupError if there is none."""

@@ -80,6 +80,45 @@ async def test_of_two_at_once_one_is_the_duplicate(outbox):
     assert len({answer.id for answer in answers}) == 1
 
 
+async def test_those_of_one_identity_that_come_at_once_are_taken_in_their_order(outbox):
+    at_once = [
+        group("one", says="x"),
+        group("other", lane="another"),
+        group("two", says="y"),
+        group("three", says="y"),
+    ]
+
+    answers = await asyncio.gather(*(outbox.accept(each, WINDOW) for each in at_once))
+
+    assert [answer.id for answer in answers] == ["one", "other", "two", "two"]
+    assert [answer.duplicate for answer in answers] == [False, False, False, True]
+    claims = await take(outbox)
+    assert sorted(names(claim) for claim in claims) == [["one", "two"], ["other"]]
+
+
+async def test_of_many_that_come_at_once_each_keeps_its_own_body_and_destinations(outbox):
+    await outbox.accept(group("known", A, says="x"), WINDOW)  # its identity is group's own
+    numbers = range(150)
+    storm = [
+        group(f"{number}", *((A, B) if number % 3 else (B,)), lane=f"{number}",
+              body=b"body %d" % number)
+        for number in numbers
+    ]  # fmt: skip
+    storm.insert(70, group("changed", A, says="y"))
+
+    answers = await asyncio.gather(*(outbox.accept(each, WINDOW) for each in storm))
+
+    assert [answer.id for answer in answers] == [each.id for each in storm]
+    for destination in (A, B):
+        claims = await take(outbox, destination, limit=200)
+        waiting = [one for claim in claims for one in claim.groups]
+        bodies = {one.group: one.body for one in waiting if one.group.isdigit()}
+        assert bodies == {
+            f"{number}": b"body %d" % number for number in numbers if destination == B or number % 3
+        }
+        assert len(waiting) == len(bodies) + (2 if destination == A else 0)
+
+
 async def test_a_group_for_nobody_is_remembered_all_the_same(outbox):
     nobody = group("one", says="x")
     nobody = type(nobody)(**{f: getattr(nobody, f) for f in nobody.__slots__} | {"targets": ()})

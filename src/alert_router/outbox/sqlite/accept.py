@@ -1,16 +1,25 @@
-"""Accepting a group: its last word, its body and its deliveries, in the caller's transaction.
+"""Accepting groups: their last words, bodies and deliveries, in the caller's transaction.
 
-Lookups and writes are apart instead of `ON CONFLICT ... RETURNING`, which takes longer than both.
+A storm is many groups that were never heard of: these are written together, a few statements
+for all. The others are few, and looked at one by one.
 """
 
 import json
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from alert_router.outbox.model import Accepted, NewGroup
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 
 _LAST_WORD = query("last_word")
-_ADD_IDENTITY = query("add_identity")
+_KNOWN = query("known")
+_LAST_IDENTITY = query("last_identity")
+_LAST_GROUP = query("last_group")
+_LAST_LANE = query("last_lane")
+_ADD_IDENTITIES = query("add_identities")
+_ADD_GROUPS = query("add_groups")
+_ADD_LANES = query("add_lanes")
 _SAY_LAST_WORD = query("say_last_word")
 _ADD_GROUP = query("add_group")
 _FIND_LANE = query("find_lane")
@@ -20,34 +29,74 @@ _HASTEN_LANE = query("hasten_lane")
 _ADD_DELIVERY = query("add_delivery")
 
 
-def accept(session: Session, group: NewGroup, window: float) -> Accepted:
-    """As `Outbox.accept`. A group that nobody is to get leaves its word only."""
+def accept(session: Session, asked: Sequence[tuple[NewGroup, float]]) -> list[Accepted]:
+    """As `Outbox.accept`, for each of the groups with its window, in order. A group that nobody
+    is to get leaves its word only."""
+    known = set(session.among(_KNOWN, [group.identity for group, _ in asked]))
+    often = Counter(group.identity for group, _ in asked)
+    new = {
+        group.identity: group
+        for group, _ in asked
+        if group.identity not in known and often[group.identity] == 1
+    }
+    _add_new(session, new.values())
+    return [
+        Accepted(group.id, duplicate=False)
+        if group.identity in new
+        else _accept_one(session, group, window)
+        for group, window in asked
+    ]
+
+
+def _add_new(session: Session, groups: Collection[NewGroup]) -> None:
+    """Groups of identities that were never heard of, one of each."""
+    if not groups:
+        return
+    identity = session.last(_LAST_IDENTITY)
+    key, lane = session.last(_LAST_GROUP), session.last(_LAST_LANE)
+    words, bodies, lanes, deliveries = [], [], [], []
+    for group in groups:
+        identity += 1
+        now = group.accepted_at
+        words.append((identity, group.identity, group.content, group.id, now))
+        if not group.targets:
+            continue
+        key += 1
+        bodies.append((key, group.id, now, group.body))
+        for target in group.targets:
+            lane += 1
+            destination = session.key(target.destination)
+            lanes.append((lane, identity, destination, target.priority, now, now))
+            fingerprints = json.dumps(target.fingerprints)
+            deliveries.append((lane, destination, key, target.priority, now, fingerprints))
+    session.insert_rows(_ADD_IDENTITIES, words)
+    session.insert_rows(_ADD_GROUPS, bodies)
+    session.insert_rows(_ADD_LANES, lanes)
+    session.insert_rows(_ADD_DELIVERY, deliveries)
+
+
+def _accept_one(session: Session, group: NewGroup, window: float) -> Accepted:
     known = session.execute(_LAST_WORD, (group.identity,)).fetchone()
-    word = (group.content, group.id, group.accepted_at)
-    if known is None:
-        identity = session.insert(_ADD_IDENTITY, (group.identity, *word))
-    else:
-        identity, content, earlier, accepted_at = known
-        # Absolute, so that a clock set back does not make everything a duplicate.
-        age = abs(group.accepted_at - accepted_at)
-        if content == group.content and age <= window and window > 0 and not group.is_repeat:
-            return Accepted(earlier, duplicate=True)
-        session.execute(_SAY_LAST_WORD, (*word, identity))
+    if known is None:  # the first of several of the same identity
+        _add_new(session, [group])
+        return Accepted(group.id, duplicate=False)
+    identity, content, earlier, accepted_at = known
+    # Absolute, so that a clock set back does not make everything a duplicate.
+    age = abs(group.accepted_at - accepted_at)
+    if content == group.content and age <= window and window > 0 and not group.is_repeat:
+        return Accepted(earlier, duplicate=True)
+    session.execute(_SAY_LAST_WORD, (group.content, group.id, group.accepted_at, identity))
     if group.targets:
-        _add_deliveries(session, group, identity, is_new=known is None)
+        _add_deliveries(session, group, identity)
     return Accepted(group.id, duplicate=False)
 
 
-def _add_deliveries(session: Session, group: NewGroup, identity: int, is_new: bool) -> None:
+def _add_deliveries(session: Session, group: NewGroup, identity: int) -> None:
     now = group.accepted_at
     key = session.insert(_ADD_GROUP, (group.id, now, group.body))
     for target in group.targets:
         destination = session.key(target.destination)
-        if is_new:
-            place = (identity, destination, target.priority, now, now)
-            lane = session.insert(_ADD_LANE, place)
-        else:
-            lane = enter_lane(session, identity, destination, target.priority, now)
+        lane = enter_lane(session, identity, destination, target.priority, now)
         fingerprints = json.dumps(target.fingerprints)
         session.execute(_ADD_DELIVERY, (lane, destination, key, target.priority, now, fingerprints))
 

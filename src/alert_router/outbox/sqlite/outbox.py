@@ -84,7 +84,7 @@ class SqliteOutbox:
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """As `Outbox.accept`."""
-        return await self._run(accept, group, dedup_window)
+        return await self._writer.run_jointly(accept, (group, dedup_window))
 
     async def claim(
         self, destination: Destination, *, limit: int, now: float, lease: float, fold: bool

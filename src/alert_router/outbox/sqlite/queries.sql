@@ -16,8 +16,26 @@ UPDATE destination SET paused_until = ?, pause_reason = ? WHERE id = ?;
 -- name: last_word
 SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
 
--- name: add_identity
-INSERT INTO identity (digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?);
+-- name: known
+SELECT digest FROM identity WHERE digest IN (?);
+
+-- name: last_identity
+SELECT max(id) FROM identity;
+
+-- name: last_group
+SELECT max(seq) FROM alert_group;
+
+-- name: last_lane
+SELECT max(id) FROM lane;
+
+-- name: add_identities
+INSERT INTO identity (id, digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?, ?);
+
+-- name: add_groups
+INSERT INTO alert_group (seq, id, accepted_at, body) VALUES (?, ?, ?, ?);
+
+-- name: add_lanes
+INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, ?, 1, ?, ?, ?);
 
 -- name: say_last_word
 UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;

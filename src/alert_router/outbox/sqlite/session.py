@@ -4,7 +4,7 @@ Who runs what in a transaction is for `writer`; it alone uses this, on its threa
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ _FIND_DESTINATION = query("find_destination")
 _ADD_DESTINATION = query("add_destination")
 _DESTINATION_NAMES = query("destination_names")
 
+_MOST_ROWS = 64  # in a statement; far below SQLite's limit on the values of one
 _WAL_LARGE = 64 * 1024 * 1024  # bytes
 
 # These an operation brings upon itself; every other error of the database is the store's.
@@ -64,6 +65,25 @@ class Session:
         key = self._run(statement, values).lastrowid
         assert key is not None
         return key
+
+    def insert_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run an INSERT that is written for one row with many, in few statements."""
+        head, row = statement.removesuffix(";").split("VALUES")
+        for some in _parts(rows):
+            values = [value for row in some for value in row]
+            self._run(f"{head}VALUES{', '.join([row] * len(some))}", values)
+
+    def among(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        """The column that a SELECT written with `IN (?)` finds for many values."""
+        found: list[Any] = []
+        for some in _parts(values):
+            marks = ", ".join("?" * len(some))
+            found += [row[0] for row in self._run(statement.replace("(?)", f"({marks})"), some)]
+        return found
+
+    def last(self, statement: str) -> int:
+        """The number that a SELECT of the greatest finds, 0 in an empty table."""
+        return self._run(statement).fetchone()[0] or 0
 
     def find(self, destination: Destination) -> int | None:
         """The key of a destination, None if the store has never seen it."""
@@ -154,6 +174,17 @@ class Session:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The rows in parts whose lengths are powers of two, so that SQLite need not compile a
+    statement for each length there is."""
+    start, size = 0, _MOST_ROWS
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
 
 
 def _closed(*_: Any) -> sqlite3.Cursor:
