@@ -29,17 +29,20 @@ NO_POD = "${pod:?not in this alert}"
 def notification(
     labels: Mapping[str, str], annotations: Mapping[str, str], *, resolved: bool = False
 ) -> Notification:
-    return enrich(
-        make_group(make_alert(labels, annotations, resolved=resolved)),
+    bare = Notification(
         id="msg",
         groups=("one",),
         receiver="oncall",
         notifier="console",
+        group=make_group(make_alert(labels, annotations, resolved=resolved)),
+        external_url="http://localhost:9095",
+    )
+    return enrich(
+        bare,
         choose=partial(choose, table=LOADED.table, catalogue=CATALOGUE, default=None),
         runbook=CATALOGUE.get,
         firing_sections=("Detection", "Mitigation"),
         resolved_sections=("Verification", "Post-Incident"),
-        external_url="http://localhost:9095",
     )
 
 

@@ -64,17 +64,20 @@ def write(
     choose: Callable[[Alert], Choice] = by_name,
     runbook: Callable[[str], Runbook | None] = book,
 ) -> Notification:
-    return enrich(
-        of,
+    bare = Notification(
         id="n",
         groups=("g",),
         receiver="r",
         notifier="console",
+        group=of,
+        external_url="https://router.example.org",
+    )
+    return enrich(
+        bare,
         choose=choose,
         runbook=runbook,
         firing_sections=("Detection", "Mitigation", "Escalation"),
         resolved_sections=("Verification", "Post-Incident"),
-        external_url="https://router.example.org",
     )
 
 

@@ -48,32 +48,24 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
         notifier=claim.destination.notifier,
         group=group,
         without_runbook=group.alerts,
+        notes=_told_instead(claim),
         accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
         resent=claim.resent,
         external_url=desk.external_url,
         scale=desk.scale,
     )
-    notes = _told_instead(claim)
     try:
-        enriched = enrich(
-            group,
-            id=bare.id,
-            groups=bare.groups,
-            receiver=bare.receiver,
-            notifier=bare.notifier,
+        return enrich(
+            bare,
             choose=desk.choose,
             runbook=desk.runbook,
             firing_sections=notifier.firing_sections,
             resolved_sections=notifier.resolved_sections,
-            external_url=desk.external_url,
-            accepted_at=bare.accepted_at,
-            resent=bare.resent,
         )
-        return replace(enriched, scale=desk.scale, notes=(*notes, *enriched.notes))
     except Exception:
         log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
         note = "The runbooks could not be added: see the router's log."
-        return replace(bare, notes=(*notes, note))
+        return replace(bare, notes=(*bare.notes, note))
 
 
 def _told_instead(claim: Claim) -> tuple[str, ...]:
@@ -88,6 +80,8 @@ def _told_instead(claim: Claim) -> tuple[str, ...]:
 def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
     """The notification with the words of the notifier's own templates, and how many of these
     failed: for those the built-in words stay."""
+    if notifier.title is None and notifier.template is None:
+        return notification, 0
     title, message, errors = "", None, {}
     try:
         title = notifier.title.line(notification) if notifier.title else ""

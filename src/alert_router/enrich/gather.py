@@ -5,7 +5,7 @@ its title and a link.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -21,25 +21,20 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def enrich(
-    group: AlertGroup,
+    bare: Notification,
     *,
-    id: str,
-    groups: tuple[str, ...],
-    receiver: str,
-    notifier: str,
     choose: Callable[[Alert], Choice],
     runbook: Callable[[str], Runbook | None],
     firing_sections: Sequence[str],
     resolved_sections: Sequence[str],
-    external_url: str,
-    accepted_at: datetime | None = None,
-    resent: bool = False,
 ) -> Notification:
-    """The notification of a group. Sections are given by standard name, in the order to show.
+    """The notification with the runbooks of its group, and notes on what went wrong. Sections
+    are given by standard name, in the order to show.
 
     Each runbook comes once, with its alerts, in the order of their first firing alert; those all
     of whose alerts are resolved come last, and in a firing group without sections.
     """
+    group, base = bare.group, bare.external_url.rstrip("/")
     gathered = _gather(group, choose)
     firing = bool(group.firing)
     wanted = firing_sections if firing else resolved_sections
@@ -49,7 +44,7 @@ def enrich(
         part = RunbookPart(
             id=runbook_id,
             title=runbook_id,
-            url=f"{external_url.rstrip('/')}/runbooks/{quote(runbook_id, errors='replace')}",
+            url=f"{base}/runbooks/{quote(runbook_id, errors='replace')}",
             alerts=tuple(alerts),
         )
         try:
@@ -58,18 +53,11 @@ def enrich(
             gathered.note(f"The runbook {runbook_id} could not be shown: {type(error).__name__}.")
             part = _titled(part, runbook)
         parts.append(part)
-    return Notification(
-        id=id,
-        groups=groups,
-        receiver=receiver,
-        notifier=notifier,
-        group=group,
+    return replace(
+        bare,
         runbooks=tuple(parts),
         without_runbook=tuple(gathered.without),
-        notes=tuple(gathered.notes),
-        accepted_at=accepted_at,
-        resent=resent,
-        external_url=external_url,
+        notes=(*bare.notes, *gathered.notes),
     )
 
 

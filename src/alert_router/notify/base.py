@@ -139,10 +139,11 @@ class Notifier(BaseModel, ABC):
     def secrets(self) -> list[Secret]:
         """The secrets it uses, those in mappings (headers) included."""
         found: list[Secret] = []
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            values = value.values() if isinstance(value, dict) else (value,)
-            found += (secret for secret in values if isinstance(secret, Secret))
+        for value in vars(self).values():
+            if isinstance(value, Secret):
+                found.append(value)
+            elif isinstance(value, dict):
+                found += (secret for secret in value.values() if isinstance(secret, Secret))
         return found
 
     def secrets_missing(self) -> list[str]:
