@@ -9,40 +9,54 @@ from alert_router.notify import ConsoleNotifier, SlackNotifier
 from alert_router.notify.rate import Rate, parse_rate
 
 
-def test_it_begins_with_one_and_gains_with_time():
-    pace = Pace(Rate(4, 1.0), 10.0)
-    assert pace.free(10.0) == 1
-    pace.take(1)
-    assert (pace.free(10.0), pace.wait(10.0)) == (0, 0.25)
-    assert pace.free(10.25) == 1
-    assert pace.free(100.0) == 4, "no more than the rate at once"
+def test_so_many_at_once_and_then_none_until_the_first_is_that_long_ago():
+    pace = Pace(Rate(2, 60.0))
+    assert pace.free(10.0) == 2
+    pace.take(1, 10.0)
+    pace.take(1, 30.0)
+    assert (pace.free(40.0), pace.wait(40.0)) == (0, 30.0)
+    assert (pace.free(70.0), pace.wait(70.0)) == (1, 0.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
-    st.integers(1, 50),
+    st.integers(1, 20),
     st.sampled_from([1.0, 60.0, 3600.0]),
-    st.lists(st.floats(0, 100), max_size=60),
+    st.lists(st.tuples(st.floats(0, 100), st.integers(0, 25)), max_size=60),
 )
-def test_never_more_than_the_rate_in_any_time(messages, seconds, pauses):
-    pace, now, sent = Pace(Rate(messages, seconds), 0.0), 0.0, 0
-    for pause in pauses:
+def test_never_more_than_the_rate_in_any_span_of_its_time(messages, seconds, steps):
+    pace, now, sent = Pace(Rate(messages, seconds)), 0.0, []
+    for pause, wanted in steps:
         now += pause
-        free = pace.free(now)
-        pace.take(free)
-        sent += free
-        assert sent <= messages + now * messages / seconds + 1e-6
-        if not free:
-            assert pace.wait(now) > 0
+        taken = min(wanted, pace.free(now))
+        pace.take(taken, now)
+        sent += [now] * taken
+        assert len([at for at in sent if at > now - seconds]) <= messages
+        assert (pace.wait(now) == 0.0) == (pace.free(now) > 0)
 
 
 def test_waiting_as_long_as_it_says_is_enough():
-    pace, now = Pace(parse_rate("20/m"), 0.0), 0.0
+    pace, now = Pace(parse_rate("20/m")), 0.0
     for _ in range(100):
         now += pace.wait(now)
         assert pace.free(now) >= 1
-        pace.take(1)
-    assert now == pytest.approx(99 * 3.0)
+        pace.take(1, now)
+    assert now == pytest.approx(4 * 60.0)
+
+
+def test_what_was_sent_before_counts():
+    pace = Pace(Rate(3, 60.0), [95.0, 30.0, 90.0])
+    assert pace.free(100.0) == 1, "one of them is over a minute ago"
+    pace.take(1, 100.0)
+    assert pace.wait(100.0) == 50.0
+
+
+def test_another_rate_knows_what_was_sent_under_the_old_one():
+    pace = Pace(Rate(10, 60.0))
+    pace.take(5, 100.0)
+    assert pace.changed(Rate(6, 60.0)).free(101.0) == 1
+    assert pace.changed(Rate(3, 60.0)).free(101.0) == 0
+    assert pace.changed(Rate(3, 60.0)).wait(101.0) == 59.0
 
 
 @pytest.mark.parametrize("text", ["1/s", "20/m", "100/h"])

@@ -20,6 +20,37 @@ async def test_the_backlog_counts_what_waits_and_what_is_dead(outbox):
     ]
 
 
+async def test_what_a_destination_took_is_known_by_the_message(outbox):
+    await put(outbox, group("old", lane="old"))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED, now=NOW - 90)
+    await put(outbox, group("one"), group("two"), group("three", lane="x", at=NOW + 1))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED, now=NOW - 20)  # both in one
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED, now=NOW - 10)
+    await put(outbox, group("elsewhere", B))
+    await end(outbox, await take_one(outbox, B), Verdict.DELIVERED, now=NOW - 5)
+
+    assert sorted(await outbox.sent(A, since=NOW - 60, now=NOW)) == [NOW - 20, NOW - 10]
+    assert await outbox.sent(B, since=NOW - 60, now=NOW) == [NOW - 5]
+
+
+async def test_what_was_refused_or_dropped_was_not_sent_and_what_is_in_doubt_may_have_been(outbox):
+    for lane, verdict, reason in [
+        ("refused", Verdict.RETRY, "server_error"),
+        ("dead", Verdict.DEAD, "rejected"),
+        ("dropped", Verdict.DROPPED, "below min_severity"),
+        ("doubt", Verdict.DOUBT, "timeout"),
+    ]:
+        await put(outbox, group(lane, lane=lane))
+        claim = await take_one(outbox)
+        await end(outbox, claim, verdict, now=NOW - 10, due_at=NOW + 99, reason=reason)
+
+    assert await outbox.sent(A, since=NOW - 60, now=NOW) == [NOW]
+
+
+async def test_to_a_destination_that_is_not_known_nothing_was_sent(outbox):
+    assert await outbox.sent(A, since=0.0, now=NOW) == []
+
+
 async def test_what_waits_too_long_expires_unless_it_is_being_sent(outbox):
     await put(outbox, group("sent", lane="x", at=NOW - 9), group("old", lane="y", at=NOW - 9))
     await take_one(outbox)

@@ -98,6 +98,31 @@ async def test_a_destination_is_sent_no_more_than_its_rate_and_critical_ones_fir
         assert keys.index("critical2") < keys.index("info2")
 
 
+async def test_a_restart_does_not_forget_what_was_sent_within_the_rate(tmp_path: Path) -> None:
+    async with recorder() as limited, recorder() as other:
+        notifiers = [
+            {"type": "webhook", "name": "limited", "url": limited.url, "rate_limit": "3/h"},
+            {"type": "webhook", "name": "other", "url": other.url},
+        ]
+        config = write_config(tmp_path, notifiers)
+        waiting = 'alert_router_deliveries_pending{notifier="limited",receiver="oncall"}'
+        async with router(config) as process:
+
+            async def nothing_waits() -> bool:
+                return await metric(process, waiting) == 0
+
+            for number in range(3):
+                await post(f"{process.url}/webhook", body(key=f"k{number}", n=str(number)))
+            await eventually(nothing_waits, "what the rate allows")
+            process.end(signal.SIGKILL)
+        async with router(config) as process:
+            for number in range(3, 12):
+                await post(f"{process.url}/webhook", body(key=f"k{number}", n=str(number)))
+            await eventually(lambda: len(other.requests) >= 12, "the other destination")
+            assert await metric(process, waiting) == 9
+        assert len(limited.requests) == 3
+
+
 async def test_critical_lanes_go_first(tmp_path: Path) -> None:
     async with recorder() as destination:
         destination.answer = lambda request: web.Response(status=503)

@@ -1,35 +1,40 @@
-"""Keeping to a destination's rate: tokens that come back with time.
+"""Keeping to a destination's rate: when messages were sent, and when the next may be.
 
-Pure; `now` is seconds of a clock that only goes forward.
+Pure; times are seconds of a clock that only goes forward. What was sent before a restart is the
+store's to know.
 """
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import repeat
 
 from alert_router.notify.rate import Rate
 
 
 class Pace:
-    """At most so many messages at once, and no more than the rate on the long run.
+    """No more than `rate.messages` in any span of `rate.seconds`, wherever it begins: that is how
+    destinations count. `sent` are the times of earlier messages."""
 
-    It begins with a single one: what was sent before a restart is not known.
-    """
-
-    def __init__(self, rate: Rate, now: float) -> None:
+    def __init__(self, rate: Rate, sent: Iterable[float] = ()) -> None:
         self.rate = rate
-        self._tokens = 1.0
-        self._at = now
+        self._sent = deque(sorted(sent))
+
+    def changed(self, rate: Rate) -> "Pace":
+        """Another rate for the same destination, which has had the same messages."""
+        return Pace(rate, self._sent)
 
     def free(self, now: float) -> int:
         """How many messages may be sent now."""
-        gained = (now - self._at) * self.rate.messages / self.rate.seconds
-        self._tokens = min(float(self.rate.messages), self._tokens + max(0.0, gained))
-        self._at = now
-        return int(self._tokens + 1e-9)
+        while self._sent and self._sent[0] <= now - self.rate.seconds:
+            self._sent.popleft()
+        return max(0, self.rate.messages - len(self._sent))
 
-    def take(self, messages: int) -> None:
+    def take(self, messages: int, now: float) -> None:
         """So many are being sent."""
-        self._tokens -= messages
+        self._sent.extend(repeat(now, messages))
 
     def wait(self, now: float) -> float:
         """Seconds until the next may be sent; 0 if it may now."""
-        if self.free(now) >= 1:
+        if self.free(now):
             return 0.0
-        return (1.0 - self._tokens) * self.rate.seconds / self.rate.messages
+        return self._sent[-self.rate.messages] + self.rate.seconds - now

@@ -83,7 +83,7 @@ class DestinationLoop:
         free = self.notifier.concurrency - len(self._running)
         if free <= 0 or self._kept:  # what was sent is written down before more is sent
             return False
-        if pace := self._paced():
+        if pace := await self._paced():
             free = min(free, pace.free(time.monotonic()))
             if free <= 0:
                 return False
@@ -98,7 +98,7 @@ class DestinationLoop:
             await self._give_back(claims)
             return False
         if pace:
-            pace.take(len(claims))
+            pace.take(len(claims), time.monotonic())
         for claim in claims:
             task = asyncio.create_task(self._work(claim))
             self._running.add(task)
@@ -110,13 +110,17 @@ class DestinationLoop:
         for claim in claims:
             await self.lines.outbox.settle(claim, Settlement(Verdict.RELEASED, time.time()))
 
-    def _paced(self) -> Pace | None:
-        """The pace to keep, begun anew where the configuration has another rate."""
+    async def _paced(self) -> Pace | None:
+        """The pace to keep. At the start it goes on from what the store knows to be sent."""
         rate = self.notifier.rate_limit
         if rate is None:
             self._pace = None
-        elif self._pace is None or self._pace.rate != rate:
-            self._pace = Pace(rate, time.monotonic())
+        elif self._pace is None:
+            now = time.time()
+            sent = await self.lines.outbox.sent(self.destination, since=now - rate.seconds, now=now)
+            self._pace = Pace(rate, (time.monotonic() - max(0.0, now - at) for at in sent))
+        elif self._pace.rate != rate:
+            self._pace = self._pace.changed(rate)
         return self._pace
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -51,6 +51,13 @@ class Outbox(Protocol):
         Writing the same end of the same claim again changes nothing."""
         ...
 
+    async def sent(
+        self, destination: Destination, *, since: float, now: float
+    ) -> builtins.list[float]:
+        """When the destination got a message after `since`, one time for each: those that it
+        took, and as of `now` those in doubt. Refused ones are not among them."""
+        ...
+
     async def pause(self, destination: Destination, until: float, reason: str) -> None:
         """No claims for the destination before `until`; kept over restarts; 0 resumes."""
         ...

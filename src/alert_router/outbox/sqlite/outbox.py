@@ -96,6 +96,10 @@ class SqliteOutbox:
         """As `Outbox.settle`."""
         return await self._run(settle, claim, settlement)
 
+    async def sent(self, destination: Destination, *, since: float, now: float) -> List[float]:
+        """As `Outbox.sent`."""
+        return await self._run(upkeep.sent, destination, since, now)
+
     async def pause(self, destination: Destination, until: float, reason: str) -> None:
         """As `Outbox.pause`."""
         await self._run(upkeep.pause, destination, until, reason)

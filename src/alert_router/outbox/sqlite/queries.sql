@@ -10,6 +10,16 @@ INSERT INTO destination (receiver, notifier) VALUES (?, ?);
 -- name: paused_until
 SELECT paused_until FROM destination WHERE id = ?;
 
+-- name: sent
+-- A message is a batch of one lane, all of which is settled at once. What was dropped has a reason.
+SELECT settled_at FROM (
+    SELECT DISTINCT settled_at, lane FROM delivery
+    WHERE state = 1 AND settled_at > :since AND destination = :destination AND reason = ''
+)
+UNION ALL
+SELECT :now FROM lane
+WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL;
+
 -- name: pause
 UPDATE destination SET paused_until = ?, pause_reason = ? WHERE id = ?;
 

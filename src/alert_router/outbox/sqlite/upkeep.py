@@ -1,10 +1,13 @@
-"""What looks over all lanes: pauses, the backlog, expiry, clocks set back, and pruning."""
+"""What looks over all lanes: what was sent, pauses, the backlog, expiry, clocks set back, and
+pruning.
+"""
 
 from alert_router.outbox.model import Backlog, Destination
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import DEAD, DELIVERED, clean, shrink
 
+_SENT = query("sent")
 _PAUSE = query("pause")
 _BACKLOG = query("backlog")
 _DESTINATIONS = query("destinations")
@@ -26,6 +29,15 @@ _DAY = 86_400.0
 # Pages: what is deleted is kept for what comes, unless it is much; and given back bit by bit.
 _FREE_PAGES = 1024
 _GIVEN_BACK = 256
+
+
+def sent(session: Session, destination: Destination, since: float, now: float) -> list[float]:
+    """As `Outbox.sent`."""
+    key = session.find(destination)
+    if key is None:
+        return []
+    values = {"destination": key, "since": since, "now": now}
+    return [row[0] for row in session.execute(_SENT, values)]
 
 
 def pause(session: Session, destination: Destination, until: float, reason: str) -> None:
