@@ -47,7 +47,7 @@ class Case:
     """A notifier under test: `make` takes its URL and further keys; `keeps_rules` asserts on what
     `readable` tells of a payload; `ok` is the answer it takes for a success. One that does not
     speak HTTP has `over_http=False` and is spared its table; one whose address is not a secret of
-    its own has `any_url=False`. `patience` is how many seconds it waits after a 429 or 5xx that
+    its own has `any_url=False`. `patience` is how many seconds it waits after a 429 that
     does not say."""
 
     name: str

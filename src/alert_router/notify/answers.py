@@ -25,8 +25,8 @@ class Dialect:
     """What a destination says beyond HTTP.
 
     `agrees` tells what the body of a 2xx answer means: None if it agrees, a sentence against it,
-    or the outcome itself. `wait` reads the seconds to wait from the body of a refusal that has
-    no Retry-After. `wrong_destination` tells of a 400 that is true of every message. `refused`
+    or the outcome itself. `wait` reads the seconds to wait from the body of a 429 that has no
+    Retry-After. `wrong_destination` tells of a 400 that is true of every message. `refused`
     tells what a status other than 2xx means where the body says more than the status: the
     outcome, or None to go by the status.
     """
@@ -93,9 +93,9 @@ def judge(
     excerpt = clean(text.decode("utf-8", "replace"), hidden)
     message = f"HTTP {status}: {excerpt}" if excerpt else f"HTTP {status}"
     wait = retry_after(headers.get("Retry-After", ""), time.time())
-    if wait is None and dialect.wait is not None:
-        wait = _seconds(dialect.wait(body))
     if status == 429:
+        if wait is None and dialect.wait is not None:
+            wait = _seconds(dialect.wait(body))
         return Failed(Reason.RATE_LIMITED, message, retry_after=wait)
     if status in (408, 425) or status >= 500:
         doubt = status in (502, 504)
