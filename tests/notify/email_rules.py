@@ -18,6 +18,12 @@ _ATTRIBUTES = {
     "align",
 }
 
+# All that a message has without headers of the configuration's own.
+HEADERS = {
+    *("from", "to", "subject", "date", "message-id", "in-reply-to", "references"),
+    *("auto-submitted", "mime-version", "content-type"),
+}
+
 
 class _Strict(HTMLParser):
     """Fails for anything that runs, loads or leads where no browser should follow."""

@@ -19,6 +19,7 @@ HOSTILE = [
     "[x](javascript:alert(1)) <https://evil.example|click> &lt;!channel&gt; &amp;",
     "*bold* _it_ ~no~ `code` ```\nfence",
     "line\nbreaks\r\nand\ttabs\x85",
+    "=?utf-8?q?a=0d=0aBcc:_evil@example.org=0d=0a=0d=0abody?=",
     "x" * 100_000,
     "& < > " * 2_000,
     "",

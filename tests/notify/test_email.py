@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from base64 import b64encode
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
@@ -122,14 +123,37 @@ def test_no_value_breaks_out_of_its_place_in_the_message(told):
         headers={},
     )
     message = email_rules.check_message(raw)
-    assert set(message.keys()) >= {"From", "To", "Subject", "Message-ID"}
-    assert "bcc" not in message
+    assert {name.lower() for name in message} == email_rules.HEADERS
+    assert message["subject"].split() == said["subject"].split()
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a\r\nBcc: evil@example.org", "x\n\nbody", "é☎\u202e"])
 def test_a_header_is_one_printable_line(text):
     assert header(text).isprintable()
     assert len(header(text)) <= 300
+
+
+_SMUGGLED = b64encode(b"x\r\nBcc: evil@example.org\r\n\r\nbody").decode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"=?utf-8?B?{_SMUGGLED}?=",
+        f"a =?utf-8?B?{_SMUGGLED}?= b",
+        "=?utf-8?q?x=0d=0aBcc:_evil@example.org=0d=0a=0d=0abody?=",
+        "==?us-ascii?q?x=0aBcc:_evil@example.org?=",
+        "=\u200e?utf-8?q?x=0aBcc:_evil@example.org?=",
+        "=\n?utf-8?q?x=0aBcc:_evil@example.org?=",
+    ],
+)
+async def test_an_encoded_word_in_an_alert_smuggles_no_header(name):
+    async with server() as box:
+        await send(box.port, notification([alert(alertname=name)]), headers={"X-Team": name})
+    message = email_rules.check_message(box.messages[0])
+    assert {key.lower() for key in message} - email_rules.HEADERS == {"x-team"}
+    assert "Bcc:" in message["subject"] or _SMUGGLED[:20] in message["subject"]
+    assert message.get_body(("plain",)).get_content().startswith("CRITICAL: ")
 
 
 _code = st.lists(

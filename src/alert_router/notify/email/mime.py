@@ -42,9 +42,10 @@ def compose(
 
 
 def header(text: str) -> str:
-    """A value for a header: one line of printable characters, of bounded length."""
+    """A value for a header: one line of printable characters, of bounded length. What looks like
+    an encoded word (RFC 2047) is none: decoded, it could hold a line break and headers."""
     line = "".join(c if c.isprintable() else " " for c in _sendable(text))
-    return " ".join(line.split())[:_LONGEST_HEADER]
+    return " ".join(line.split()).replace("=?", "= ?")[:_LONGEST_HEADER]
 
 
 def _sendable(text: str) -> str:
