@@ -102,6 +102,7 @@ def test_a_value_within_an_address_chooses_neither_host_nor_parameter():
         ("{% include 'x' %}", "line 1: a template stands alone"),
         ("{% macro a() %}{% endmacro %}", "line 1: a template stands alone"),
         ("{% set a %}x{% endset %}", "line 1: a template stands alone"),
+        ("{{ " + "(" * 9999 + "1" + ")" * 9999 + " }}", "nested too deeply"),
         ("{% set a = title ~ title %}", "`set` takes no text made of others"),
         ("{{ title | no_such }}", "No filter named 'no_such'"),
         ("{{ title | replace('a', 'b') }}", "No filter named 'replace'"),
@@ -128,6 +129,23 @@ def test_what_cannot_be_compiled_says_where_and_why(source, reason):
         ("{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}", "50000"),
         ("{% for a in range(9999) %}" + "x" * 20 + "{% endfor %}", "65536 characters"),
         ("{% for a in range(99) %}{{ alerts[0].labels.long }}{% endfor %}", "262144 characters"),
+        ("{{ range(99999) | join(alerts[0].labels.long) }}", "262144 characters"),
+        ("{% set x = title %}" + "{% set x = [x, x] | join %}" * 30 + "{{ x }}", "262144"),
+        ("{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ x }}", "262144"),
+        ("{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ x | string }}", "262144"),
+        ("{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ '' ~ x }}", "262144"),
+        (
+            "{% set x = title %}"
+            + "".join(f"{{% with x = x ~ x ~ {n} %}}" for n in range(15))
+            + "{{ x }}"
+            + "{% endwith %}" * 15,
+            "262144 characters",
+        ),
+        ("{{ range(9999) | map('join', alerts[0].labels.long) | list | length }}", "TypeError"),
+        (
+            "{{ range(999) | map('string') | map('join', alerts[0].labels.long) | list }}",
+            "1048576 characters",
+        ),
         ("  {# nothing #}  ", "it says nothing"),
     ],
 )
@@ -136,6 +154,31 @@ def test_what_fails_on_a_notification_says_why(source, reason):
     with pytest.raises(TemplateError, match=re.escape(reason)) as caught:
         Template(source).blocks(told)
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(9999) %}{{ range(99999) | map('string') | list | length }}{% endfor %}",
+        "{% for i in range(9999) %}{% if range(99999) | sum %}{% endif %}{% endfor %}",
+        "{% for i in range(9999) %}{% if range(9999) | unique | list %}{% endif %}{% endfor %}",
+        "{{ alerts | slice(99999999) | list | length }}",
+    ],
+)
+def test_a_template_that_takes_too_long_is_ended_within_a_step(source):
+    with pytest.raises(TemplateError, match=re.escape("more than 0.5 s")):
+        Template(source).line(FIRING)
+
+
+def test_a_list_of_some_hundred_alerts_is_within_the_bounds():
+    source = (
+        "{% for a in firing %}- **{{ a.labels.pod }}**: {{ a.summary }} ({{ a.generator_url }})\n"
+        "{% endfor %}{{ alerts | map(attribute='labels.pod') | unique | sort | join(', ') }}"
+    )
+    told = notification([alert(pod=f"pod-{n}") for n in range(600)])
+    found = to_text(blocks(source, told))
+    assert "pod-599: A pod crashes" in found
+    assert "pod-98, pod-99" in found
 
 
 def test_a_template_that_fails_gives_way_to_the_built_in_words(caplog):

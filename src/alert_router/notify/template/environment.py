@@ -1,19 +1,22 @@
-"""The Jinja of templates: a sandbox with few filters, bounded in steps and in size.
+"""The Jinja of templates: a sandbox with few filters, in which no text grows without bound.
 
-Templates come from the configuration, values from alerts: a value must neither become part of a
-template nor make it grow without bound. What a template is given is `context`'s.
+Templates come from the configuration, values from alerts: a value must not become part of a
+template. What a template is given is `context`'s, how much it may take `bounds`'.
 """
 
 from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.exceptions import SecurityError
+from jinja2.filters import make_attrgetter
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
-MAX_STEPS = 50_000  # lines of a compiled template that are run
-MAX_SIZE = 64 * 1024  # characters of what a template makes, and of any text within it
+from alert_router.notify.template.bounds import MAX_SIZE, Bounds, TooMuch, as_text
+
+BOUNDS = "bounds of this run"  # in a template's context; no template can name it
 
 _FILTERS = (
     *("abs", "capitalize", "count", "default", "d", "dictsort", "first", "float", "groupby"),
@@ -33,16 +36,13 @@ _ALONE = (
 )
 
 
-class TooMuch(Exception):
-    """A template that runs too long or makes too much."""
-
-
 class Environment(ImmutableSandboxedEnvironment):
     """Only the filters above, only the methods above, no growing of texts by arithmetic."""
 
     def __init__(self, finalize: Callable[..., Any]) -> None:
         super().__init__(undefined=StrictUndefined, finalize=finalize, autoescape=False)
         self.filters = {name: self.filters[name] for name in _FILTERS}
+        self.filters |= {"join": _join, "string": as_text}
         self.globals = {"range": self.globals["range"]}
         self.intercepted_binops = frozenset(("+", "*", "%", "**"))
 
@@ -66,6 +66,31 @@ class Environment(ImmutableSandboxedEnvironment):
         return left + right
 
 
+@pass_context
+def _join(context: Context, value: Any, d: str = "", attribute: str | int | None = None) -> str:
+    """Jinja's `join`, within bounds."""
+    items = (
+        value if attribute is None else map(make_attrgetter(context.environment, attribute), value)
+    )
+    bounds: Bounds = context[BOUNDS]
+    return bounds.joined(items, as_text(d))
+
+
+class _Joined(NodeTransformer):
+    """`a ~ b` as `[a, b] | join`, so that one bound is for both."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
+        self.generic_visit(node)
+        parts = nodes.List(node.nodes, lineno=node.lineno)
+        return nodes.Filter(parts, "join", [], [], None, None, lineno=node.lineno)
+
+
+def with_bounds(tree: nodes.Template) -> nodes.Template:
+    """The tree with nothing in it that makes a text beyond them."""
+    bounded: nodes.Template = _Joined().visit(tree)
+    return bounded
+
+
 def refuse_unwanted(tree: nodes.Template) -> str | None:
     """A sentence about what a template may not do; None if it does nothing of it. Whatever could
     reach another file is refused, and whatever could double a text again and again."""
@@ -78,24 +103,3 @@ def refuse_unwanted(tree: nodes.Template) -> str | None:
         if any(assign.find_all((nodes.Concat, nodes.Add))):
             return f"line {assign.lineno}: `set` takes no text made of others (`~`, `+`)"
     return None
-
-
-class Steps:
-    """Counts the lines that a template's code runs, and ends it after MAX_STEPS."""
-
-    def __init__(self) -> None:
-        self._left = MAX_STEPS
-
-    def __call__(self, frame: FrameType, event: str, _argument: Any) -> "Steps | None":
-        """As sys.settrace wants it: looks only into code that was compiled from a template."""
-        if not _of_template(frame.f_code):
-            return None
-        if event == "line":
-            self._left -= 1
-            if self._left < 0:
-                raise TooMuch(f"more than {MAX_STEPS} steps")
-        return self
-
-
-def _of_template(code: CodeType) -> bool:
-    return code.co_filename == "<template>"

@@ -16,20 +16,24 @@ from alert_router.markdown import Block, parse
 from alert_router.markdown.rewrite import Rewrite
 from alert_router.notification import Notification
 from alert_router.notify.links import is_web
+from alert_router.notify.template.bounds import (
+    MAX_SIZE,
+    Bounds,
+    TooMuch,
+    as_text,
+)
 from alert_router.notify.template.context import context
 from alert_router.notify.template.environment import (
-    MAX_SIZE,
+    BOUNDS,
     Environment,
-    Steps,
-    TooMuch,
     refuse_unwanted,
+    with_bounds,
 )
 
 # Private use characters around a number: neither Markdown nor any alert means something by them.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _TOKEN = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
 _MAX_TITLE = 300  # characters
-_MAX_VALUES = 4 * MAX_SIZE  # characters of all values together
 
 
 class TemplateError(Exception):
@@ -51,11 +55,13 @@ class Template:
             unwanted = refuse_unwanted(tree)
             if unwanted:
                 raise TemplateError(unwanted)
-            compiled = environment.from_string(tree)
+            compiled = environment.from_string(with_bounds(tree))
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(f"line {error.lineno}: {error.message}") from None
         except jinja2.TemplateError as error:
             raise TemplateError(str(error)) from None
+        except RecursionError:
+            raise TemplateError("it is nested too deeply") from None
         object.__setattr__(self, "_compiled", compiled)
 
     def line(self, notification: Notification) -> str:
@@ -81,11 +87,14 @@ class Template:
 
     def _run(self, notification: Notification) -> tuple[str, list[str]]:
         values: list[str] = []
+        data = context(notification) | {_VALUES: values}
         try:
-            return _bounded(self._compiled, context(notification) | {_VALUES: values}), values
+            return _bounded(self._compiled, data), values
         except (jinja2.TemplateError, TooMuch) as error:
             raise TemplateError(_reason(error)) from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise TemplateError(type(error).__name__) from None
+        except (RecursionError, MemoryError) as error:
             raise TemplateError(type(error).__name__) from None
 
 
@@ -95,24 +104,24 @@ _VALUES = "values of this run"  # no template can name it
 @jinja2.pass_context
 def _finalize(context: jinja2.runtime.Context, value: Any) -> str:
     """The token that stands for a value until nothing is parsed any more."""
-    text = str(value)  # raises for what is undefined
+    text = as_text(value)  # raises for what is undefined
     if callable(value):
         raise TypeError("a method is no text")
     values: list[str] = context[_VALUES]
-    values.append(text.replace(_OPEN, "").replace(_CLOSE, ""))
-    if sum(map(len, values)) > _MAX_VALUES:
-        raise TooMuch(f"more than {_MAX_VALUES} characters of values")
+    bounds: Bounds = context[BOUNDS]
+    values.append(bounds.shown(text.replace(_OPEN, "").replace(_CLOSE, "")))
     return f"{_OPEN}{len(values) - 1}{_CLOSE}"
 
 
 def _bounded(compiled: jinja2.Template, data: dict[str, Any]) -> str:
-    """What a template makes, within bounds of steps and size."""
+    """What a template makes, within its bounds."""
     out: list[str] = []
     size = 0
     before = sys.gettrace()
-    sys.settrace(Steps())
+    bounds = Bounds()
+    sys.settrace(bounds)
     try:
-        for chunk in compiled.generate(data):
+        for chunk in compiled.generate(data | {BOUNDS: bounds}):
             size += len(chunk)
             if size > MAX_SIZE:
                 raise TooMuch(f"more than {MAX_SIZE} characters")
