@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from urllib.parse import unquote
 
 import pytest
@@ -89,6 +90,16 @@ def test_the_address_of_a_silence_holds_nothing_that_ends_it():
 @pytest.mark.parametrize("labels", [{}, {"a": "x" * 3000}])
 def test_no_silence_is_offered_where_it_could_not_be_right(labels):
     assert silence("http://am.example", labels) == ""
+
+
+@pytest.mark.parametrize("labels", [{"a": "x " * 2_000_000}, {"x " * 2_000_000: "a"}])
+def test_labels_of_megabytes_are_not_encoded_only_to_be_left_out(labels):
+    tracemalloc.start()
+    try:
+        assert silence("http://am.example", labels) == ""
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,9 @@ def alerts(alertmanager: str, labels: Mapping[str, str]) -> str:
 
 
 def _filtered(alertmanager: str, page: str, labels: Mapping[str, str]) -> str:
+    # An address only grows from here on, and to encode a label of megabytes takes seconds.
+    if sum(map(len, (*labels, *labels.values()))) > _LONGEST:
+        return ""
     matchers = ",".join(f"{_name(name)}={_quoted(value)}" for name, value in labels.items())
     wanted = f"?filter={quote(f'{{{matchers}}}', safe='', errors='replace')}" if labels else ""
     url = f"{alertmanager.rstrip('/')}/#/{page}{wanted}"
