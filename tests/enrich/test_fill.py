@@ -38,6 +38,22 @@ def test_prose_and_inline_code_take_plain_values() -> None:
     assert words(text, pod="web-1", namespace="a") == "Pod web-1 in ns/a, web-1."
 
 
+@pytest.mark.parametrize("language", ["promql", "bash", "text"])
+def test_a_value_of_megabytes_is_put_nowhere_and_shown_in_part(language: str) -> None:
+    command = 'up{pod="$pod"}'
+    for length, shown in ((2000, "x" * 2000), (4_000_000, "x" * 1999 + "…")):
+        [code] = fill(f"```{language}\n{command}\n```", pod="x" * length)
+        assert isinstance(code, Code)
+        assert len(code.text) < 2100
+        assert dict(code.values).get("pod", shown) == shown
+    assert dict(code.values) == {"pod": shown}
+
+
+def test_a_value_of_megabytes_makes_no_address() -> None:
+    url = "https://example.org/d/$pod?pod=$pod"
+    assert fill_url(url, AlertLabels({"pod": "x" * 4_000_000})) == url
+
+
 @pytest.mark.parametrize(
     "text", ["It costs $5.", "See $PATH and $HOME.", "$other", "a $ b", "$$pod"]
 )

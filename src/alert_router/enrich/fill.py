@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from alert_router.enrich.link import fill_url, from_page
 from alert_router.enrich.placeholder import (
+    LONGEST,
     PLACEHOLDER,
     AlertLabels,
     inert,
@@ -147,8 +148,8 @@ class Filling:
         elif code.language in QUERY_LANGUAGES:
             filled = fill_query(code.text, labels)
         else:
-            return replace(code, values=_beside(code.text, labels))
-        return replace(code, text=filled.text, values=filled.values)
+            return replace(code, values=_shown(_beside(code.text, labels)))
+        return replace(code, text=filled.text, values=_shown(filled.values))
 
 
 class _Same:
@@ -204,6 +205,14 @@ def _prose(text: str, labels: AlertLabels) -> str:
         return value if value is not None and inert(value) else match[0]
 
     return PLACEHOLDER.sub(value_of, text) if "$" in text else text
+
+
+def _shown(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Values to be shown beside a code, each within bounds."""
+    return tuple(
+        (name, value if len(value) <= LONGEST else value[: LONGEST - 1] + "…")
+        for name, value in values
+    )
 
 
 def _beside(text: str, labels: AlertLabels) -> tuple[tuple[str, str], ...]:

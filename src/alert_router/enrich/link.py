@@ -7,7 +7,7 @@ A value can thereby never choose the host or the scheme, nor add a parameter or 
 import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from alert_router.enrich.placeholder import PLACEHOLDER, AlertLabels, name_of
+from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, AlertLabels, name_of
 
 # Scheme and host, path, query, fragment (RFC 3986, appendix B), where a scheme has a host.
 _URL = re.compile(
@@ -44,7 +44,9 @@ def from_page(url: str, page: str) -> str:
 def _fill(text: str, labels: AlertLabels, *, path: bool) -> str:
     def value_of(placeholder: re.Match[str]) -> str:
         value = labels.get(name_of(placeholder))
-        if value is None or (path and not value.strip(".")):
+        if value is None or len(value) > LONGEST:
+            return placeholder[0]
+        if path and not value.strip("."):
             return placeholder[0]  # an empty segment or one of dots would lead elsewhere
         try:
             return quote(value, safe="")

@@ -17,6 +17,10 @@ PLACEHOLDER = re.compile(
 # no option and it climbs out of no directory.
 _INERT = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:/-]{0,252}", re.ASCII)
 
+# Characters of a value that is put into a query or an address, or shown beside a command. A label
+# may hold megabytes, and each of its places would make the message grow by as much.
+LONGEST = 2000
+
 # Names that belong to whoever pastes the command, never to the alert (bash(1), environ(7)).
 _SHELL_NAMES = (
     "_ COLUMNS DIRSTACK EDITOR ENV EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HISTFILE HOME "

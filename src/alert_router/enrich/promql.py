@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from alert_router.enrich.placeholder import PLACEHOLDER, AlertLabels, name_of
+from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, AlertLabels, name_of
 from alert_router.enrich.shell import Filled
 
 QUERY_LANGUAGES = frozenset(("promql", "logql"))
@@ -46,7 +46,7 @@ class _Slot:
     repeated: bool = False
 
     def fill(self, value: str) -> str | None:
-        if not self.quote or _has_surrogate(value):
+        if not self.quote or len(value) > LONGEST or _has_surrogate(value):
             return None
         if self.quote == "`" and not _BETWEEN_BACKTICKS[self.regex].isdisjoint(value):
             return None
