@@ -14,6 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alert_router.deliver import attempt
 from alert_router.markdown import Code
 from alert_router.notify import EmailNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
@@ -178,6 +179,27 @@ def test_many_alerts_and_long_runbooks_stay_below_what_mailboxes_cut():
     said = rendered(notification(alerts, (steps,) * 3, runbooks=3))
     assert len(said["html"].encode()) <= 100_000
     assert "and 595 more" in said["text"] or "and 590 more" in said["text"]
+
+
+def test_of_too_many_runbooks_the_first_are_told_and_the_links_stay():
+    alerts = [alert(alertname=f"Alert{n} " + "x" * 180) for n in range(600)]
+    said = rendered(notification(alerts, (), runbooks=600))
+    assert 95_000 < len(said["html"].encode()) <= 100_000
+    assert "alerts/pod-crashes-0," in said["text"]
+    assert "alerts/pod-crashes-599" not in said["text"]
+    assert "Silence: http" in said["text"]
+
+
+def test_a_template_that_says_too_much_for_a_mail_gives_way_to_the_alerts():
+    told = notification([alert(pod=f"a-{n}") for n in range(600)])
+    item = "- **{{ a.labels.pod }}** " + "& " * 40
+    notifier = make(25, template=f"{{% for a in alerts %}}{item}\n{{% endfor %}}")
+    worded, failed = attempt.word(told, notifier)
+    assert failed == 0
+    said = notifier.readable(notifier.render(worded))
+    email_rules.check(said)
+    assert "A pod crashes" in said["text"]
+    assert "pod-crashes-0" in said["text"]
 
 
 async def test_a_repeat_of_what_may_have_arrived_says_so():

@@ -17,6 +17,7 @@ _TELLING = ("namespace", "pod", "container", "instance", "node", "job", "service
 _NOISE = frozenset({"alertname", "severity", "prometheus", "uid", "endpoint"})
 _MOST_ALERTS = {Detail.FULL: 15, Detail.FIRST_STEPS: 10, Detail.TITLES: 10, Detail.MINIMAL: 5}
 _LONGEST_VALUE = 500  # characters
+_LONGEST_LINE = 16_384  # characters; an annotation may hold megabytes of lines
 
 NO_RUNBOOK = "No runbook is mapped to this."
 
@@ -61,7 +62,7 @@ def headline(alert: Alert) -> str:
     name."""
     for name in ("summary", "message", "description"):
         if text := alert.annotations.get(name, "").strip():
-            return text.splitlines()[0]
+            return text[:_LONGEST_LINE].splitlines()[0]
     return name_of(alert)
 
 

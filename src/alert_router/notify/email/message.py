@@ -1,7 +1,8 @@
 """A notification as an e-mail: subject, plain text and HTML. How they travel is `mime`'s."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import nh3
@@ -58,15 +59,30 @@ class Words:
 
 
 def words(notification: Notification, most: Detail) -> Words:
-    """The e-mail with as much detail as fits; where not even the least does, what comes first."""
-    parts = fit(
+    """The e-mail with as much detail as fits; where not even the least does, what comes first.
+    A template's words that leave no room for it give way to the list of the alerts."""
+    parts = _fitted(notification, most)
+    if notification.message is not None and _size(parts) > MAX_HTML:
+        parts = _fitted(replace(notification, message=None), most)
+    return _words(_cut(parts))
+
+
+def _fitted(notification: Notification, most: Detail) -> list[Part]:
+    return fit(
         most,
         lambda level: list(outline(notification, level)),
         lambda parts: _size(parts) <= MAX_HTML,
     )
-    while len(parts) > 2 and _size(parts) > MAX_HTML:  # the title and the links stay
-        del parts[-2]
-    return _words(parts)
+
+
+def _cut(parts: list[Part]) -> list[Part]:
+    """As many parts as fit; the title, and the last, which has the links, stay."""
+    if _size(parts) <= MAX_HTML:
+        return parts
+    *body, foot = parts
+    # Each part adds to the size: what fits is found in a few tries, not in one for each part.
+    count = bisect_right(range(len(body)), MAX_HTML, key=lambda n: _size([*body[: n + 1], foot]))
+    return [*body[: max(count, 1)], foot]
 
 
 def _size(parts: list[Part]) -> int:
