@@ -5,6 +5,7 @@ then served under a policy that allows no script.
 """
 
 from itertools import groupby
+from urllib.parse import quote
 
 import jinja2
 import nh3
@@ -45,7 +46,15 @@ _templates = jinja2.Environment(
 
 async def to_index(_: web.Request) -> web.Response:
     """GET /runbooks: the index has a slash at its end, for its relative links."""
-    raise web.HTTPFound("/runbooks/")
+    raise web.HTTPFound("./runbooks/")
+
+
+def _to_root(request: web.Request) -> str:
+    """The way from a page up to the index, relative: the page may be reached under a prefix that
+    a proxy takes off before it asks us. Counted as a browser does, in the path as it is written:
+    an encoded slash parts nothing."""
+    depth = request.rel_url.raw_path.count("/") - len(("", "runbooks"))
+    return "../" * depth or "./"
 
 
 async def index(request: web.Request) -> web.Response:
@@ -56,7 +65,7 @@ async def index(request: web.Request) -> web.Response:
         (category, list(members))
         for category, members in groupby(rows, key=lambda runbook: runbook.id.rpartition("/")[0])
     ]
-    return _page("index.html", groups=groups, broken=sorted(catalogue.broken))
+    return _page(request, "index.html", groups=groups, broken=sorted(catalogue.broken))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -66,13 +75,14 @@ async def show(request: web.Request) -> web.Response:
     catalogue = request.app[SITE].state().catalogue
     runbook = catalogue.get(id_)
     if runbook is not None:
-        return _page("runbook.html", runbook=runbook, body=_body(runbook))
+        return _page(request, "runbook.html", runbook=runbook, body=_body(runbook))
     bare = id_.removesuffix(".md").rstrip("/")
     if bare != id_ and catalogue.get(bare) is not None:
         # Only ids that the catalogue has get here, so that the target is always our own.
-        raise web.HTTPFound(request.rel_url.with_path(f"/runbooks/{bare}"))
+        query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+        raise web.HTTPFound(_to_root(request) + quote(bare) + query)
     near = sorted(key for key in catalogue.runbooks if key.endswith(bare.rpartition("/")[2]))
-    return _page("missing.html", status=404, id=id_, near=near[:5])
+    return _page(request, "missing.html", status=404, id=id_, near=near[:5])
 
 
 def _body(runbook: Runbook) -> str:
@@ -85,8 +95,8 @@ def _body(runbook: Runbook) -> str:
     )
 
 
-def _page(template: str, status: int = 200, **values: object) -> web.Response:
-    text = _templates.get_template(template).render(**values)
+def _page(request: web.Request, template: str, status: int = 200, **values: object) -> web.Response:
+    text = _templates.get_template(template).render(root=_to_root(request), **values)
     return web.Response(
         text=text, status=status, content_type="text/html", charset="utf-8", headers=_HEADERS
     )
