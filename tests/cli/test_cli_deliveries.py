@@ -159,6 +159,23 @@ def test_replay_knows_what_is_configured(router, store):
     assert "oncall/console, pager/screen, pager/webhook" in result.stderr
 
 
+def test_replay_does_not_choose_between_two_that_a_name_with_slashes_may_mean(router, store):
+    store((SCREEN, Verdict.DEAD, b"a"))
+    config = router.directory / "alert-router.yaml"
+    more = """\
+  - {name: eu, notifiers: [{type: console, name: db/screen}]}
+  - {name: eu/db, notifiers: [{type: console, name: screen}, {type: console, name: other}]}
+"""
+    config.write_text(config.read_text() + more)
+
+    result = router.run("deliveries", "replay", "1", "--to", "eu/db/screen")
+
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "'db/screen' of receiver 'eu' or 'screen' of receiver 'eu/db'" in said
+    assert router.run("deliveries", "replay", "1", "--to", "eu/db/other").exit_code == 0
+
+
 def test_what_nothing_would_send_is_not_replayed_there(router, store):
     store((Destination("gone", "slack"), Verdict.DEAD, b"a"))
 

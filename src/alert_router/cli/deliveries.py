@@ -162,27 +162,33 @@ def discard(
     _report(ctx, results, "discarded", as_json)
 
 
-def _destinations(config: Config) -> dict[str, Destination]:
-    """The configured notifiers by RECEIVER/NOTIFIER; either may hold a slash itself."""
-    return {
-        f"{receiver.name}/{notifier.identity}": Destination(receiver.name, notifier.identity)
+def _destinations(config: Config) -> list[Destination]:
+    """The configured notifiers."""
+    return [
+        Destination(receiver.name, notifier.identity)
         for receiver in config.receivers
         for notifier in receiver.notifiers
-    }
+    ]
 
 
-def _destination(known: dict[str, Destination], text: str) -> Destination:
-    if text not in known:
-        raise click.BadParameter(f"{text!r} is none of {', '.join(known)}", param_hint="--to")
-    return known[text]
+def _destination(known: list[Destination], text: str) -> Destination:
+    """The one that RECEIVER/NOTIFIER names. Either may hold a slash itself, so that it may name
+    two: then whom to wake is not for us to choose."""
+    found = [one for one in known if f"{one.receiver}/{one.notifier}" == text]
+    if not found:
+        names = ", ".join(f"{one.receiver}/{one.notifier}" for one in known)
+        raise click.BadParameter(f"{text!r} is none of {names}", param_hint="--to")
+    if len(found) > 1:
+        which = " or ".join(f"{one.notifier!r} of receiver {one.receiver!r}" for one in found)
+        message = f"{text!r} may be {which}: give one of them another name"
+        raise click.BadParameter(message, param_hint="--to")
+    return found[0]
 
 
-async def _refuse_unknown(
-    outbox: SqliteOutbox, delivery: int, known: dict[str, Destination]
-) -> None:
+async def _refuse_unknown(outbox: SqliteOutbox, delivery: int, known: list[Destination]) -> None:
     """Raises ValueError for a delivery that would only wait again, since nothing sends it."""
     found = await outbox.show(delivery)
-    if found is not None and found[0].destination not in known.values():
+    if found is not None and found[0].destination not in known:
         gone = found[0].destination
         raise ValueError(
             f"{gone.receiver}/{gone.notifier} is not in the configuration: --to sends it elsewhere"
