@@ -189,15 +189,19 @@ a.yaml:1:5: error: a key must be text [yaml-unsupported]
 a.yaml:1:5: error: << takes a mapping, or a list of mappings [yaml-unsupported]
   1 | a: {<<: text}
     |     ^""",
-    'a: "x\\0"\n': """\
-a.yaml:1:4: error: the text holds a character that no text may hold (NUL or a surrogate) \
-[yaml-unsupported]
-  1 | a: "x\\0"
-    |    ^""",
     'a: "\\UFFFFFFFF"\n': "a.yaml: error: a character escape names no character [yaml-syntax]",
     "a: x\x07y\n": "a.yaml:1:5: error: not valid YAML: the character U+0007 is not allowed"
     " [yaml-syntax]\n  remove it",
 }
+
+
+@pytest.mark.parametrize("escape", ["\\0", "\\ud800", "\\udfff"])
+def test_a_character_that_no_text_may_hold_hides_no_other_problem(escape):
+    document = parse(f'a: "x{escape}"\n"k{escape}": [1]\nb: 1\nb: 2\n', "a.yaml")
+    found = [(problem.code, problem.place.line) for problem in document.problems]
+    assert found == [("yaml-unsupported", 1), ("yaml-unsupported", 2), ("yaml-duplicate-key", 4)]
+    assert "(NUL or a surrogate)" in document.problems[0].message
+    assert plain(document.root) == {"a": "x\ufffd", "k\ufffd": ["1"], "b": "1"}
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED.items())

@@ -3,6 +3,7 @@
 Reading files and showing YAML's own errors is `yaml`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ MAX_NODES = 1_000_000  # with aliases expanded; a table of 10,000 entries has 50
 
 _STRING = "tag:yaml.org,2002:str"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass
@@ -31,7 +33,8 @@ class Refused(Exception):
 
 
 def build(events: Iterator[yaml.Event], file: str) -> tuple[Node | None, list[Problem]]:
-    """The tree of the one document in the stream (None if there is none), and duplicate keys.
+    """The tree of the one document in the stream (None if there is none), and what is wrong in it
+    that does not hide the rest: duplicate keys, characters that no text may hold.
 
     Raises Refused, and yaml.YAMLError from the stream.
     """
@@ -40,7 +43,7 @@ def build(events: Iterator[yaml.Event], file: str) -> tuple[Node | None, list[Pr
 
 
 def build_all(events: Iterator[yaml.Event], file: str) -> tuple[list[Node], list[Problem]]:
-    """The trees of all documents in the stream, and duplicate keys. Raises as `build` does."""
+    """The trees of all documents in the stream, and problems as from `build`. Raises as it does."""
     builder = _Builder(events, file)
     return list(builder.documents()), builder.problems
 
@@ -107,10 +110,12 @@ class _Builder:
         place = self.place(event)
         style = event.style or ""
         is_text = bool(style) or self.tag(event) is not None
-        if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in event.value):
+        text = event.value
+        if _NO_TEXT.search(text):
             message = "the text holds a character that no text may hold (NUL or a surrogate)"
-            raise Refused(codes.UNSUPPORTED, message, place)
-        value = None if not is_text and event.value in _NULLS else event.value
+            self.problems.append(Problem(codes.UNSUPPORTED, message, place))
+            text = _NO_TEXT.sub("\ufffd", text)  # so that the file's other problems are found too
+        value = None if not is_text and text in _NULLS else text
         return Text(place, value, style)
 
     def tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> str | None:
@@ -173,7 +178,7 @@ class _Builder:
             text = node.value if isinstance(node, Text) else None
         elif isinstance(event, yaml.ScalarEvent):
             self.anchored(event, self.scalar(event))
-            text = event.value
+            text = _NO_TEXT.sub("\ufffd", event.value)
         else:
             text = None
         if not text:
