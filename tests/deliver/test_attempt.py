@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any, Literal
 
 import aiohttp
@@ -53,8 +54,6 @@ class Odd(Notifier):
 
 
 def with_(**changes: Any) -> Claim:
-    from dataclasses import replace
-
     return replace(CLAIM, **changes)
 
 
@@ -107,17 +106,38 @@ def test_what_crashed_the_process_twice_goes_out_minimal(claim: Claim, detail: D
     assert attempt.most_detail(claim) is detail
 
 
-@pytest.mark.parametrize(("count", "apart"), [(1, False), (600, True)])
-async def test_a_message_of_many_alerts_is_made_while_others_are_accepted(
-    count: int, apart: bool
+LONG = "# Long\n\n## Mitigation\n\n"
+STEP = "1. Look.\n\n   ```bash\n   kubectl get pods\n   ```\n\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "runbook", "apart"),
+    [
+        (1, RUNBOOK, False),
+        (600, RUNBOOK, True),
+        (1, LONG + STEP * 20, False),
+        (1, LONG + STEP * 8000, True),
+        (1, LONG + "1. Look.\n\n   ```bash\n" + "   get\n" * 8000 + "   ```\n", True),
+        (1, LONG + "1. " + "**word** `code` " * 12_000, True),
+        (1, LONG + "1. " + "word " * 100_000, True),
+        (1, LONG + "> > - Look.\n\n" * 8000, True),
+        (1, LONG + "| a |\n|---|\n" + "| b |\n" * 8000, True),
+    ],
+    ids=["usual", "alerts", "short", "steps", "code", "spans", "words", "quotes", "table"],
+)
+async def test_a_message_of_many_alerts_or_a_long_runbook_is_made_while_others_are_accepted(
+    count: int, runbook: str, apart: bool
 ) -> None:
+    book = parse_runbook(runbook, id="alerts/high-error-rate", path="x.md")
+    desk = replace(DESK, runbook=lambda _: book)
+
     class Noticing(Odd):
         def render(self, notification: Notification, detail: Detail = Detail.FULL) -> str:
             return threading.current_thread().name
 
     group = AlertGroup.from_bytes(body())
     many = group.with_alerts(group.alerts * count)
-    notification = attempt.write(CLAIM, many, Odd(), DESK)
+    notification = attempt.write(CLAIM, many, Odd(), desk)
     thread, detail = await attempt.rendered(notification, Noticing(), Detail.FULL)
     assert (thread != threading.current_thread().name) is apart
     assert detail is Detail.FULL

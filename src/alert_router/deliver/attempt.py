@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from alert_router.alert import Alert, AlertGroup
+from alert_router.deliver.weight import is_heavy
 from alert_router.enrich import Choice, enrich
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
@@ -26,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 # A notifier limits itself by its timeout; this much more, in seconds, and we cut it off.
 _GRACE = 5.0
-_MANY = 50  # alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,9 @@ def render(notification: Notification, notifier: Notifier, most: Detail) -> tupl
 async def rendered(
     notification: Notification, notifier: Notifier, most: Detail
 ) -> tuple[Any, Detail]:
-    """As `render`. Of many alerts in a thread: some hundreds take a destination that tells of
-    each a third of a second, in which nobody else would be accepted."""
-    if len(notification.group.alerts) > _MANY:
+    """As `render`. Of many alerts and of long runbooks in a thread: they take seconds, in which
+    nobody else would be accepted."""
+    if is_heavy(notification):
         return await asyncio.to_thread(render, notification, notifier, most)
     return render(notification, notifier, most)
 
