@@ -28,7 +28,9 @@ Entries = list[tuple[str, str]]  # headings and texts, in order
 def sections(notification: Notification, part: RunbookPart, detail: Detail) -> Entries:
     """A runbook's sections with as much of their steps as `detail` tells. The same for every
     event of a notification, and dear: to be made once."""
-    alone = replace(notification, runbooks=(part,), without_runbook=(), notes=())
+    # Nothing of the alerts is told here, so that there need not be hundreds for each runbook.
+    group = notification.group.with_alerts(notification.group.alerts[:1])
+    alone = replace(notification, group=group, runbooks=(part,), without_runbook=(), notes=())
     found: list[tuple[str, list[str]]] = []
     for piece in outline(alone, detail):
         match piece:
