@@ -1,5 +1,6 @@
 """One attempt: nothing in it may lose an alert, whatever fails."""
 
+import asyncio
 import json
 import threading
 from dataclasses import replace
@@ -141,6 +142,19 @@ async def test_a_message_of_many_alerts_or_a_long_runbook_is_made_while_others_a
     thread, detail = await attempt.rendered(notification, Noticing(), Detail.FULL)
     assert (thread != threading.current_thread().name) is apart
     assert detail is Detail.FULL
+
+
+async def test_a_template_runs_while_others_are_accepted() -> None:
+    endless = "{% for a in range(9999) %}{% if range(99999) | sum %}{% endif %}{% endfor %}"
+    notifier = Odd.model_validate({"title": endless})
+    notification = attempt.write(CLAIM, GROUP, notifier, DESK)
+    running = asyncio.create_task(attempt.worded(notification, notifier))
+    turns = 0
+    while not running.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 10
+    assert await running == (notification, 1)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,13 @@ def word(notification: Notification, notifier: Notifier) -> tuple[Notification, 
     return replace(notification, title=title, message=message), len(errors)
 
 
+async def worded(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
+    """As `word`, templates in a thread: one may take half a second before it is ended."""
+    if notifier.title is None and notifier.template is None:
+        return notification, 0
+    return await asyncio.to_thread(word, notification, notifier)
+
+
 def most_detail(claim: Claim) -> Detail:
     """How much to tell: less after a refusal for size or form, least after crashes."""
     if claim.crashes > 1:

@@ -51,7 +51,7 @@ async def _attempt(claim: Claim, notifier: Notifier, lines: Lines) -> Outcome | 
     if isinstance(group, str):
         return group
     notification = attempt.write(claim, group, notifier, desk)
-    notification, failed = attempt.word(notification, notifier)
+    notification, failed = await attempt.worded(notification, notifier)
     if failed:
         metrics.template_failures.labels(*labels).inc(failed)
     try:
