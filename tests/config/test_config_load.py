@@ -536,3 +536,32 @@ def test_a_receiver_to_fall_back_to_is_used(at):
         "    notifiers: [{type: console, fallback: backup}]\n"
     )
     assert [problem.code for problem in at(main).problems] == []
+
+
+@pytest.mark.parametrize(
+    ("notifier", "expected"),
+    [
+        (
+            "{type: telegram, bot_token_file: f, chat_id: alerts}",
+            "`chat_id`: expected a chat's number such as -1001234567890, or @name of a public "
+            'channel or group, found "alerts"',
+        ),
+        (
+            "{type: telegram, bot_token_file: f, chat_id: [1]}",
+            "`chat_id`: expected a chat's number such as -1001234567890, or @name of a public "
+            "channel or group, found a list",
+        ),
+        (
+            "{type: discord, url_file: f, thread_id: general}",
+            '`thread_id`: expected a thread\'s number, found "general"',
+        ),
+        (
+            "{type: email, smarthost: 's:25', from: a@b.example, to: me}",
+            'an item of `to`: expected an address such as sre@example.org, found "me"',
+        ),
+    ],
+)
+def test_a_setting_written_wrongly_is_one_problem_in_words_for_people(at, notifier, expected):
+    with pytest.raises(ProblemsError) as raised:
+        at(f"receivers:\n  - name: oncall\n    notifiers:\n      - {notifier}\n")
+    assert [problem.message for problem in raised.value.problems] == [expected]

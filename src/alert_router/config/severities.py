@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from alert_router.severity import CRITICAL, INFO, STANDARD, WARNING, Grade, Scale
+from alert_router.written import written
 
 _KNOWN = {grade.word.lower(): grade for grade in (CRITICAL, WARNING, INFO)}
 
 Lower = Annotated[str, AfterValidator(str.lower)]
-Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Colour = Annotated[str, written(r"#[0-9A-Fa-f]{6}", "a colour such as '#d00000', in quotes")]
 Terminal = Literal["red", "yellow", "blue", "green", "magenta", "cyan", "white"]
 Values = Annotated[
     tuple[Lower, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)

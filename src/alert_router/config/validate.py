@@ -77,7 +77,8 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     node, entry = document.find(location)
     if kind == "extra_forbidden" and entry is not None:
         return _unknown_key(document, model, location, entry)
-    if kind == "too_short" and isinstance(node, Items) and node.items:
+    given = node.items if isinstance(node, Items) else isinstance(node, Text) and node.value
+    if kind == "too_short" and given:
         return None  # pydantic counts the valid items only, and has its say about the others
     if kind == "missing":
         twin = f"{location[-1]}_file"

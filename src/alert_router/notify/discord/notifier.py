@@ -4,7 +4,7 @@ What a message looks like is `message`'s, what Discord's answers mean is `api`'s
 """
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from pydantic import Field
@@ -20,6 +20,7 @@ from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable
+from alert_router.written import written
 
 _MAX_MARKS = 100  # of as many alerts those that fire are remembered one by one
 
@@ -31,9 +32,11 @@ class DiscordNotifier(HttpNotifier):
     type: Literal["discord"] = "discord"
     rate_limit: RateField | None = Rate(30, 60.0)  # what a channel takes from webhooks
     url: SecretField
-    thread_id: str = Field("", pattern=r"^[0-9]*$")
+    thread_id: Annotated[str, written(r"[0-9]*", "a thread's number")] = ""
     username: str = Field("", max_length=80)
-    avatar_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    avatar_url: Annotated[
+        str, written(r"(https?://\S+)?", "a URL such as https://example.org/bell.png")
+    ] = ""
     notice: bool = True
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:

@@ -3,9 +3,8 @@
 What a message looks like is `message`'s.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from alert_router.notification import Detail, Notification
@@ -15,6 +14,7 @@ from alert_router.notify.mattermost.message import message
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
+from alert_router.written import written
 
 # Refusals that are true of every message, by the beginning of their id in the answer.
 _WRONG_HOOK = (
@@ -33,7 +33,9 @@ class MattermostNotifier(HttpNotifier):
     url: SecretField
     channel: str = ""
     username: str = ""
-    icon_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    icon_url: Annotated[
+        str, written(r"(https?://\S+)?", "a URL such as https://example.org/bell.png")
+    ] = ""
     icon_emoji: str = ""
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:

@@ -3,9 +3,9 @@
 What messages look like is `message`'s, what the Web API's answers mean is `api`'s.
 """
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic_core import from_json, to_json
 
 from alert_router.alert import Status
@@ -19,12 +19,20 @@ from alert_router.notify.secrets import SecretField
 from alert_router.notify.slack import api
 from alert_router.notify.slack.message import change, message
 from alert_router.secret import Secret, SecretUnavailable
+from alert_router.written import written
 
 # chat.postMessage refuses all blocks together (msg_blocks_too_long) from some 13,200 characters
 # on; the limit is not documented, so there is a margin.
 MAX_TOTAL = 12_000
 
 API = "https://slack.com/api"
+_ApiUrl = Annotated[
+    str,
+    written(
+        r"https?://[^\s?#]+[^\s?#/]",
+        f"a URL such as {API}, without query and without a slash at its end",
+    ),
+]
 
 
 class SlackNotifier(HttpNotifier):
@@ -40,7 +48,7 @@ class SlackNotifier(HttpNotifier):
     channel: str = ""
     thread: bool = True
     broadcast: bool = False
-    api_url: str = Field(API, pattern=r"^https?://[^\s?#]+[^\s?#/]$")
+    api_url: _ApiUrl = API
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

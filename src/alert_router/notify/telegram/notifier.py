@@ -6,7 +6,6 @@ What a message looks like is `message`'s, what the Bot API's answers mean is `ap
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from alert_router.alert import Status
@@ -19,11 +18,25 @@ from alert_router.notify.secrets import SecretField
 from alert_router.notify.telegram import api
 from alert_router.notify.telegram.message import change, message
 from alert_router.secret import Secret, SecretUnavailable
+from alert_router.written import written
 
 API = "https://api.telegram.org"
 
 _TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
-ChatId = int | Annotated[str, Field(pattern=r"^(@[A-Za-z][A-Za-z0-9_]+|-?[0-9]+)$")]
+ChatId = Annotated[
+    int | str,
+    written(
+        r"@[A-Za-z][A-Za-z0-9_]+|-?[0-9]+",
+        "a chat's number such as -1001234567890, or @name of a public channel or group",
+    ),
+]
+_ApiUrl = Annotated[
+    str,
+    written(
+        r"https?://[^\s?#]+[^\s?#/]",
+        f"a URL such as {API}, without query and without a slash at its end",
+    ),
+]
 
 
 class TelegramNotifier(HttpNotifier):
@@ -37,7 +50,7 @@ class TelegramNotifier(HttpNotifier):
     message_thread_id: int | None = None
     disable_notifications: bool = False
     reply: bool = True
-    api_url: str = Field(API, pattern=r"^https?://[^\s?#]+[^\s?#/]$")
+    api_url: _ApiUrl = API
 
     def secrets(self) -> list[Secret]:
         """As of any notifier, and what follows the colon of the token: who spells an address anew
