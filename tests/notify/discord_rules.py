@@ -11,7 +11,9 @@ from typing import Any
 MAX_CONTENT, MAX_TITLE, MAX_DESCRIPTION, MAX_EMBEDS, MAX_ALL = 2000, 256, 4096, 10, 6000
 SUCCESS = b'{"id": "1180000000000000001", "channel_id": "1170000000000000001", "type": 0}'
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 # What is found in plain words: who is pinged, what is linked, what becomes a picture or a date.
 _FOUND = re.compile(
     r"@everyone|@here|<@|<#|<t:|<a?:\w|</\w|<id:|<[^: >\n]+:/|<mailto:|<\+\d"

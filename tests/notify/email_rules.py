@@ -76,7 +76,9 @@ def check(payload: Any) -> None:
     assert payload["subject"].isprintable()
     for text in (payload["text"], payload["html"]):
         assert not [c for c in text if category(c) in ("Cc", "Cs") and c not in "\n\t"]
-        assert not set(text) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+        assert not set(text) & set(
+            "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        )
     assert len(payload["html"].encode()) <= 130_000
     parsed(payload["html"])
 

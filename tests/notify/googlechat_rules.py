@@ -9,7 +9,9 @@ from typing import Any
 MAX_BYTES = 32_000
 SUCCESS = b'{"name": "spaces/AAA/messages/BBB.CCC", "thread": {"name": "spaces/AAA/threads/BBB"}}'
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _MENTION = re.compile(r"<\s*(?:users|customEmojis)/", re.IGNORECASE)
 _LINK = re.compile(r"<((?:https?://|mailto:)[!-;=?-{}~]+)(?:\|([^<>|\n]+))?>", re.IGNORECASE)
 _CODE = re.compile(r"`([^`\n]+)`")

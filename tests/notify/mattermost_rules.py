@@ -13,7 +13,9 @@ from markdown_it import MarkdownIt
 MAX_POST = 16_383  # characters; more is cut in two anywhere
 SUCCESS = b"ok"
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 # The server writes these anew before it looks at anything, in code too.
 _REWRITTEN = re.compile(r"<!(?:channel|here|all)>|<@[a-zA-Z0-9]+>|<[^\n<|>]+\|[^|\n>]+>")
 _WORD = re.compile(r"[^\W_]|[:._@-]")

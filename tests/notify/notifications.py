@@ -15,6 +15,8 @@ HOSTILE = [
     "\x00\x1b[2J\x1b]0;owned\x07\x9b31m",
     "\ud800",
     "\u202egnp.exe\u2066 \u2028",
+    "\u200f\u200e\u061c\u2029 a\u202ab\u2068c",
+    "<!subteam^S012|@sre> <@&123> <users/all> <at>Bob</at> ~town #tag /start +49170123456 :fire:",
     "<!channel> <!here|x> <@U0123> <#C0123> @here @everyone @channel",
     "[x](javascript:alert(1)) <https://evil.example|click> &lt;!channel&gt; &amp;",
     "*bold* _it_ ~no~ `code` ```\nfence",

@@ -10,7 +10,9 @@ from tests.notify.destination import Script, answer
 
 _KEYS = {"title", "message", "priority", "tags", "click", "actions"}
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _FENCED = re.compile(r"^(`{3,})\n(.*?)\n\1$", re.DOTALL | re.MULTILINE)
 OK = b'{"id":"hwQ2YpKdmg","time":1635528741,"event":"message","topic":"t","message":"x"}'
 

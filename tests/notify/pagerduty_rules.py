@@ -58,7 +58,9 @@ _SCHEMA = {
 }
 _VALIDATOR = Draft202012Validator(_SCHEMA, format_checker=FormatChecker())
 # What a terminal, a phone's display or a parser of JSON could stumble over.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _FENCED = re.compile(r"^(`{3,})\n(.*?)\n\1$", re.DOTALL | re.MULTILINE)
 
 

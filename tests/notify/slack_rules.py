@@ -11,6 +11,9 @@ from slack_sdk.models.blocks.basic_components import MarkdownTextObject, PlainTe
 
 _OURS = re.compile(r"<(?:https?://|mailto:)[^<>|\s]*(?:\|[^<>|]*)?>")
 _ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _CODE = re.compile(r"```\n(.*?)\n```", re.DOTALL)
 
 
@@ -19,11 +22,13 @@ def check(message: Any) -> None:
     assert 1 <= len(message["blocks"]) <= 50
     assert message["text"].strip()
     assert not re.search("[<>]", message["text"])
+    assert not _UNSEEN.search(message["text"])
     for block in message["blocks"]:
         _built(block).to_dict()
     for text in texts(message):
         assert text["text"].strip()
         assert len(text["text"]) <= 3000
+        assert not _UNSEEN.search(text["text"])
         _no_markup_but_ours(text)
 
 

@@ -25,7 +25,9 @@ _LANGUAGES = {
     *("JSON", "Perl", "PHP", "PlainText", "PowerShell", "Python", "SQL", "TypeScript"),
     *("Verilog", "VHDL", "Visual Basic", "XML"),
 }
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _ADDRESS = re.compile(r"(?:https?://[!-~]+|mailto:[!-~]+)", re.IGNORECASE)
 _FORMULA = re.compile(r"\{\{(?:DATE|TIME)\(")
 

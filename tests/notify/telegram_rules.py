@@ -9,7 +9,9 @@ from typing import Any
 
 SUCCESS = b'{"ok": true, "result": {"message_id": 7, "chat": {"id": -100123}}}'
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 # What Telegram finds in a text by itself, outside code and links: some of it tells people.
 FOUND = {
     "mention": re.compile(r"(?<!\w)@\w{2,}"),
