@@ -55,6 +55,13 @@ def _config(directory, text):
     return load(directory / "main.yaml").config
 
 
+def test_every_key_on_the_page_is_one():
+    keys = {info.alias or name for model in MODELS for name, info in model.model_fields.items()}
+    told = set(re.findall(r"^\| `([a-z_]+)`", PAGE, re.MULTILINE))
+    assert len(told) > 20
+    assert told - keys == set()
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_key_is_on_the_page(model):
     keys = {info.alias or name for name, info in model.model_fields.items()}
