@@ -181,6 +181,14 @@ def test_many_alerts_and_long_runbooks_stay_below_what_mailboxes_cut():
     assert "and 595 more" in said["text"] or "and 590 more" in said["text"]
 
 
+def test_an_address_of_an_alert_is_encoded_in_html_and_text():
+    url = 'http://prom.example/é?q="<b>|x\\y^`{z}'
+    said = rendered(notification([alert() | {"generatorURL": url}]))
+    address = "http://prom.example/%C3%A9?q=%22%3Cb%3E%7Cx%5Cy%5E%60%7Bz%7D"
+    assert f'href="{address}"' in said["html"]
+    assert f"Query: {address}\n" in said["text"]
+
+
 def test_of_too_many_runbooks_the_first_are_told_and_the_links_stay():
     alerts = [alert(alertname=f"Alert{n} " + "x" * 180) for n in range(600)]
     said = rendered(notification(alerts, (), runbooks=600))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from alert_router.markdown import Block, Paragraph, Strong, Text, to_html, to_text, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify.email.mime import header
-from alert_router.notify.links import is_web
+from alert_router.notify.links import encoded, is_web
 from alert_router.notify.outline import (
     AlertLine,
     Body,
@@ -129,7 +129,7 @@ def _text(part: Part) -> Iterator[str]:
                 yield from ("", *(f"   {line}".rstrip() for line in _lines(blocks)))
         case Links(pairs):
             yield ""
-            yield from (f"{name}: {_clean(url)}" for name, url in pairs)
+            yield from (f"{name}: {encoded(url)}" for name, url in pairs)
         case _:
             yield _clean(part)
 
@@ -150,11 +150,11 @@ def _html(part: Part) -> Iterator[dict[str, Any]]:
         case AlertLine(text):
             yield {"kind": "alert", "text": _clean(text), "soft": _clean(part.pairs())}
         case More(_, url):
-            yield {"kind": "more", "text": str(part), "url": url}
+            yield {"kind": "more", "text": str(part), "url": encoded(url)}
         case Note(text):
             yield {"kind": "note", "text": _clean(text)}
         case RunbookTitle(text, url, provenance, about):
-            address = url if is_web(url) else ""
+            address = encoded(url) if is_web(url) else ""
             yield {"kind": "runbook", "text": _clean(text), "url": address}
             for soft in filter(None, (provenance, about)):
                 yield {"kind": "soft", "text": _clean(soft)}
@@ -166,7 +166,7 @@ def _html(part: Part) -> Iterator[dict[str, Any]]:
             first = Paragraph((Strong((Text(f"{number}."),)), Text(" "), *spans))
             yield {"kind": "body", "html": _fragment((first, *blocks))}
         case Links(pairs):
-            yield {"kind": "links", "pairs": [(name, _clean(url)) for name, url in pairs]}
+            yield {"kind": "links", "pairs": [(name, encoded(url)) for name, url in pairs]}
 
 
 def _fragment(blocks: tuple[Block, ...]) -> Markup:
