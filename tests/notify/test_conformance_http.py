@@ -121,6 +121,23 @@ async def test_a_retry_after_that_is_none_is_ignored(case, value):
 
 
 @every_notifier
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        (("X-RateLimit-Reset-After: 2.5", "X-RateLimit-Reset: 40"), 2.5, 2.5),
+        (("X-RateLimit-Reset: 40",), 40, 40),
+        ((f"X-RateLimit-Reset: {time() + 1800:.0f}",), 1, 1800),
+        (("X-RateLimit-Reset: 4102444800",), 3600, 3600),
+        (("Retry-After: 3", "X-RateLimit-Reset: 40"), 3, 3),
+    ],
+)
+async def test_a_limit_without_retry_after_says_when_it_ends(case, headers, least, most):
+    failed = await outcome(case, answer(429, b"", *headers))
+    assert failed.reason == Reason.RATE_LIMITED
+    assert least <= failed.retry_after <= most
+
+
+@every_notifier
 async def test_silence_is_a_timeout_in_doubt(case):
     failed = await outcome(case, destination.hang, timeout=0.2)
     assert failed == Failed(Reason.TIMEOUT, "no answer within 0.2 s", in_doubt=True)

@@ -16,6 +16,7 @@ from alert_router.notify.redact import clean
 
 ANSWER_LIMIT = 64 * 1024  # bytes read of an answer
 _RETRY_AFTER_CAP = 3600.0  # seconds
+_SINCE_1970 = 1e9  # from here on a number of seconds is a moment (2001), not a wait
 # What these say is true of every message: the credential, the address or the method is wrong.
 _WRONG_DESTINATION = frozenset((401, 402, 403, 404, 405, 406, 407, 410, 415, 426, 451))
 
@@ -25,8 +26,8 @@ class Dialect:
     """What a destination says beyond HTTP.
 
     `agrees` tells what the body of a 2xx answer means: None if it agrees, a sentence against it,
-    or the outcome itself. `wait` reads the seconds to wait from the body of a 429 that has no
-    Retry-After. `wrong_destination` tells of a 400 that is true of every message. `refused`
+    or the outcome itself. `wait` reads the seconds to wait from the body of a 429 whose headers
+    say none. `wrong_destination` tells of a 400 that is true of every message. `refused`
     tells what a status other than 2xx means where the body says more than the status: the
     outcome, or None to go by the status.
     """
@@ -94,6 +95,8 @@ def judge(
     message = f"HTTP {status}: {excerpt}" if excerpt else f"HTTP {status}"
     wait = retry_after(headers.get("Retry-After", ""), time.time())
     if status == 429:
+        if wait is None:
+            wait = _reset(headers, time.time())
         if wait is None and dialect.wait is not None:
             wait = _seconds(dialect.wait(body))
         return Failed(Reason.RATE_LIMITED, message, retry_after=wait)
@@ -127,6 +130,20 @@ def retry_after(value: str, now: float) -> float | None:
             moment = moment.replace(tzinfo=UTC)
         seconds = moment.timestamp() - now
     return _seconds(seconds)
+
+
+def _reset(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until a limit ends by the headers that stand in for Retry-After. No standard says
+    what X-RateLimit-Reset counts: seconds from now (Mattermost), or since 1970 (Discord)."""
+    for name in ("X-RateLimit-Reset-After", "X-RateLimit-Reset"):
+        try:
+            asked = float(headers.get(name, ""))
+        except ValueError:
+            continue
+        wait = _seconds(asked - now if asked >= _SINCE_1970 else asked)
+        if wait is not None:
+            return wait
+    return None
 
 
 def _seconds(asked: float | None) -> float | None:
