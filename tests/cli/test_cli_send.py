@@ -236,7 +236,9 @@ def test_nobody_listening_is_said_plainly(router):
     result = router.run("send", "alertname=X", "--url", "http://127.0.0.1:1")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("cannot reach http://127.0.0.1:1/webhook: ")
+    assert result.stderr.startswith("cannot reach http://127.0.0.1:1/webhook: nothing listens")
+    assert "alert-router serve" in " ".join(result.stderr.split())
+    assert "ssl:" not in result.stderr
 
 
 def test_with_an_address_no_configuration_is_needed(router, intake, monkeypatch):

@@ -79,8 +79,7 @@ def send(
         tell(f"cannot send: {error}")
         ctx.exit(1)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-        tell(f"cannot reach {target}: {reason}")
+        tell(f"cannot reach {target}: {_reason(error)}")
         ctx.exit(1)
     if not as_json:
         show(join((str(status), "bold green" if status == 200 else "bold red"), f" from {target}"))
@@ -94,6 +93,16 @@ def send(
         _tell_of(followed, answer, receiver)
     good = status == 200 and (not seconds or (followed is not None and followed.is_good(receiver)))
     ctx.exit(0 if good else 1)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, ConnectionRefusedError
+    ):
+        return "nothing listens there; start the router (alert-router serve), or say --url"
+    return str(error)
 
 
 def _follow(base: str, answer: str, headers: dict[str, str], seconds: float) -> Followed | None:
