@@ -33,6 +33,7 @@ PUBLIC_ONLY = Guard(())
             "fd00::1",
         ),
         *("ff02::1", "::ffff:10.0.0.1", "2002:a00:1::1", "64:ff9b::a00:1"),
+        *("fec0::1", "64:ff9b:1::a00:1", "::127.0.0.1", "::ffff:0:127.0.0.1"),
     ],
 )
 def test_what_is_not_public_is_refused(address):

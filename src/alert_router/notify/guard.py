@@ -12,6 +12,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+# All of IPv6 that is given out as public (RFC 4291, 2.4; IANA). What lies outside it `ipaddress`
+# calls global too: site-local, a network's own NAT64, IPv4 addresses in other forms.
+_PUBLIC_IPV6 = IPv6Network("2000::/3")
 
 Network = IPv4Network | IPv6Network
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, Any]
@@ -41,7 +44,8 @@ class Guard:
         if self._private is None:
             return
         ip = _plain(ip_address(address))
-        if ip.is_global and not ip.is_multicast:
+        given_out = ip.version == 4 or ip in _PUBLIC_IPV6
+        if given_out and ip.is_global and not ip.is_multicast:
             return
         if not any(ip.version == net.version and ip in net for net in self._private):
             raise ForbiddenAddress(address)
