@@ -111,7 +111,7 @@ def make_router(directory: Path) -> Router:
     made = Router(directory)
     made.write("alert-router.yaml", MAIN)
     made.write("routing.yaml", ROUTING)
-    made.write("hook-url", "http://127.0.0.1:1/hook\n")
+    made.write("hook-url", "http://tickets.example.org:1/hook\n")
     made.write("runbooks/alerts/redis-issues.md", REDIS)
     made.write("runbooks/alerts/high-error-rate.md", ERRORS)
     return made

@@ -461,6 +461,37 @@ def test_a_secret_file_that_is_missing_is_a_warning_at_its_notifier(at):
     assert "config/none" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("{type: ntfy, topic: a, url: 'http://10.0.0.5'}", "10.0.0.5"),
+        ("{type: ntfy, topic: a, url: 'http://[fd00::1]:80'}", "fd00::1"),
+        ("{type: ntfy, topic: a, url: 'http://localhost:8080'}", "127.0.0.1"),
+        ("{type: ntfy, topic: a, proxy: 'http://192.168.1.1:3128'}", "192.168.1.1"),
+        ("{type: telegram, bot_token_file: t, chat_id: 1, api_url: 'http://10.1.1.1'}", "10.1.1.1"),
+        ("{type: email, to: a@b.c, from: a@b.c, smarthost: '10.0.0.25:25'}", "10.0.0.25"),
+    ],
+)
+def test_an_address_that_nothing_is_sent_to_is_a_warning_until_it_is_allowed(at, keys, told):
+    receivers = "receivers:\n  - name: oncall\n    notifiers:\n      - " + keys + "\n"
+
+    def found(delivery=""):
+        problems = at(delivery + receivers).problems
+        return [one for one in problems if one.code == "config-forbidden-address"]
+
+    (problem,) = found()
+    assert problem.message.startswith(f"{told} is no public address")
+    assert (problem.severity, str(problem.place)) == (Severity.WARNING, "config/main.yaml:4:9")
+    assert not found("delivery: {private_destinations: [0.0.0.0/0, '::/0']}\n")
+
+
+@pytest.mark.parametrize("where", ["ntfy.internal", "8.8.8.8", "[2606:4700::1111]"])
+def test_a_name_or_a_public_address_is_none_of_them(at, where):
+    text = f"{{type: ntfy, topic: a, url: 'http://{where}'}}"
+    problems = at(f"receivers: [{{name: oncall, notifiers: [{text}]}}]").problems
+    assert [one.code for one in problems] == ["secret-in-plain"]  # the topic
+
+
 def test_unknown_runbooks_are_found_by_cross_check(at):
     Path("runbooks/alerts").mkdir(parents=True)
     Path("runbooks/alerts/redis-issues.md").write_text("# Redis issues\n", encoding="utf-8")

@@ -19,6 +19,7 @@ UNKNOWN_CODE = "config-unknown-code"
 UNDEFINED_RECEIVER = "config-undefined-receiver"
 UNUSED_RECEIVER = "config-unused-receiver"
 FOREIGN_KEY = "config-alertmanager-key"
+FORBIDDEN_ADDRESS = "config-forbidden-address"
 
 ROUTING_MATCHER = "routing-matcher"
 ROUTING_ROOT = "routing-root"
@@ -44,6 +45,7 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
         UNDEFINED_RECEIVER: Severity.ERROR,
         UNUSED_RECEIVER: Severity.INFO,
         FOREIGN_KEY: Severity.ERROR,
+        FORBIDDEN_ADDRESS: Severity.WARNING,
         ROUTING_MATCHER: Severity.ERROR,
         ROUTING_ROOT: Severity.ERROR,
         ROUTING_UNKNOWN_RUNBOOK: Severity.ERROR,

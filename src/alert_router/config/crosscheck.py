@@ -11,6 +11,7 @@ from alert_router.config import codes, known
 from alert_router.config.model import Config
 from alert_router.document import Document, Entry, Fields, Location, Text, children
 from alert_router.document.mask import clip, is_secret
+from alert_router.notify.guard import Guard
 from alert_router.problem import Place, Problem, Severity, did_you_mean
 from alert_router.secret import Secret
 
@@ -116,6 +117,24 @@ def unreadable_secrets(main: Document, config: Config) -> Iterator[Problem]:
             yield main.problem(
                 codes.SECRET_UNREADABLE, sentence, node.place, hint=hint, severity=Severity.WARNING
             )
+
+
+def forbidden_addresses(main: Document, config: Config) -> Iterator[Problem]:
+    """Destinations that are addresses which nothing is sent to: found now, not by the first
+    alert. Names are not resolved, since they may mean something else where the router runs."""
+    guard = Guard(config.delivery.private_destinations)
+    for index, receiver in enumerate(config.receivers):
+        for number, notifier in enumerate(receiver.notifiers):
+            if objection := guard.objection(notifier.host()):
+                node, _ = main.find(("receivers", index, "notifiers", number))
+                hint = "deliveries wait until it is allowed"
+                yield main.problem(
+                    codes.FORBIDDEN_ADDRESS,
+                    objection,
+                    node.place,
+                    hint=hint,
+                    severity=Severity.WARNING,
+                )
 
 
 def unknown_codes(main: Document) -> Iterator[Problem]:

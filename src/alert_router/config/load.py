@@ -11,6 +11,7 @@ from pathlib import Path
 from alert_router.config import codes
 from alert_router.config.crosscheck import (
     defined_receivers,
+    forbidden_addresses,
     name_problems,
     plain_secrets,
     unknown_codes,
@@ -89,6 +90,7 @@ def load(path: Path) -> Loaded:
         *unknown_codes(main),
         *plain_secrets(main, config),
         *unreadable_secrets(main, config),
+        *forbidden_addresses(main, config),
     )
     return Loaded(
         config=config,

@@ -156,6 +156,10 @@ class Notifier(BaseModel, ABC):
                 sentences.append(str(error))
         return sentences
 
+    def host(self) -> str:
+        """The host that it connects to, as far as the configuration tells now; empty if not."""
+        return ""
+
     @property
     def identity(self) -> str:
         """The notifier's name in its receiver: `name`, or the type."""

@@ -50,6 +50,17 @@ class Guard:
         if not any(ip.version == net.version and ip in net for net in self._private):
             raise ForbiddenAddress(address)
 
+    def objection(self, host: str) -> str:
+        """What keeps a host from being connected to, as far as its name tells: that of an
+        address, or of this machine. Empty for any other name, which is judged once resolved."""
+        try:
+            self.check("127.0.0.1" if host.lower() == "localhost" else host)
+        except ForbiddenAddress as error:
+            return str(error.strerror)
+        except ValueError:  # no address
+            pass
+        return ""
+
     def open(self, info: AddressInfo) -> socket.socket:
         """A socket for an address that may be connected to; for aiohttp's connector. Raises
         ForbiddenAddress."""

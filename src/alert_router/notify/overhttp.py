@@ -115,6 +115,20 @@ class HttpNotifier(Notifier):
                 )
         return missing
 
+    def host(self) -> str:
+        """The proxy's, or else that of the destination's address."""
+        for name in ("proxy", "url", "api_url"):
+            given = getattr(self, name, None)
+            try:
+                if given:
+                    return (
+                        urlsplit(given.read() if isinstance(given, Secret) else given).hostname
+                        or ""
+                    )
+            except (SecretUnavailable, ValueError):
+                return ""
+        return ""
+
     async def post(
         self,
         sending: Sending,

@@ -125,10 +125,13 @@ class EmailNotifier(Notifier):
             self.timeout,
         )
 
+    def host(self) -> str:
+        """The mail server's."""
+        return self.smarthost.rpartition(":")[0].strip("[]")
+
     def _account(self) -> smtp.Account:
         """Raises SecretUnavailable where password or certificates cannot be read."""
-        host, _, port = self.smarthost.rpartition(":")
-        host = host.strip("[]")
+        host, port = self.host(), self.smarthost.rpartition(":")[2]
         context: ssl.SSLContext = self.tls.context()
         return smtp.Account(
             host=host,
