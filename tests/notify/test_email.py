@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from base64 import b64encode
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from datetime import UTC, datetime
@@ -334,6 +334,71 @@ async def test_only_what_breaks_after_the_message_is_in_doubt(said, in_doubt, th
     assert failed.reason is (Reason.TIMEOUT if then == "hang" else Reason.CONNECTION)
     # After 354 it is the message that is being said.
     assert failed.in_doubt is (in_doubt or said == 5)
+
+
+COMMANDS = {"hello": 1, "sender": 2, "recipients": 3, "data": 5}  # which line answers it
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("answer", "remedy"), [("451 not now", Remedy.RETRY), ("550 never", Remedy.HOLD)]
+)
+async def test_a_refusal_at_any_command_is_for_now_or_holds(command, answer, remedy):
+    talk = [*TALK]
+    talk[COMMANDS[command]] = answer
+    if command == "hello":
+        talk.insert(1, answer)  # to EHLO, and to HELO after it
+    if command == "recipients":
+        talk[4] = answer
+    if command == "data" and remedy is Remedy.HOLD:
+        remedy = Remedy.SMALLER  # after sender and recipients were taken it is the message's fault
+    async with await scripted(*talk) as listening:
+        failed = await send(listening.sockets[0].getsockname()[1])
+    assert (failed.remedy, failed.in_doubt) == (remedy, False)
+    assert answer in failed.message
+
+
+@pytest.mark.parametrize("said", [0, 1, 2, 5, 6])
+@pytest.mark.parametrize("endless", ["250-more\r\n", "250 " + "x" * 1000, "hello "])
+async def test_an_answer_without_end_is_heard_only_so_far(said, endless):
+    written = 0
+
+    async def connected(reader, writer):
+        nonlocal written
+        for line in TALK[:said]:
+            writer.write(f"{line}\r\n".encode())
+            await reader.readuntil(b"\r\n.\r\n" if line.startswith("354") else b"\r\n")
+        with suppress(OSError):
+            while True:
+                writer.write(endless.encode() * 1000)
+                await writer.drain()
+                written += len(endless) * 1000
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with listening:
+        failed = await send(listening.sockets[0].getsockname()[1], timeout=2)
+    assert failed.remedy is Remedy.RETRY
+    assert failed.in_doubt is (said >= 5), "what it means that the message was said is not known"
+    assert written < 64_000_000  # what the system's buffers hold, and no gigabyte
+
+
+@pytest.mark.parametrize(("said", "in_doubt"), [(1, False), (2, False), (6, True)])
+async def test_an_answer_that_drips_ends_in_time(said, in_doubt):
+    async def connected(reader, writer):
+        for line in TALK[:said]:
+            writer.write(f"{line}\r\n".encode())
+            await reader.readuntil(b"\r\n.\r\n" if line.startswith("354") else b"\r\n")
+        with suppress(OSError):
+            while True:
+                writer.write(b"2")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as listening:
+        failed = await asyncio.wait_for(
+            send(listening.sockets[0].getsockname()[1], timeout=0.5), 10
+        )
+    assert (failed.reason, failed.in_doubt) == (Reason.TIMEOUT, in_doubt)
 
 
 async def test_a_server_that_is_busy_is_tried_later_and_one_that_refuses_us_is_held():

@@ -181,8 +181,11 @@ def _judge_server(error: SMTPResponseException, hidden: list[str]) -> Failed:
 
 
 def _judge_message(error: SMTPResponseException, hidden: list[str]) -> Failed:
-    """A refusal of the message itself; nothing of it was taken."""
+    """A refusal of the message itself: nothing of it was taken. What is no answer of SMTP's says
+    nothing about that."""
     message = clean(_said(error), hidden)
+    if not 400 <= error.code < 600:
+        return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
     if error.code < 500:
         return Failed(Reason.SERVER_ERROR, message)
     too_large = error.code == 552
