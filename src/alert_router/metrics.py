@@ -81,7 +81,10 @@ class Metrics:
             "notifications", "Notifications that a destination accepted.", *by_destination
         )
         self.notifications_failed = self._counter(
-            "notifications_failed", "Attempts that failed, by reason.", *by_destination, "reason"
+            "notifications_failed",
+            "Attempts that failed, by reason; `expired`: deliveries.",
+            *by_destination,
+            "reason",
         )
         self.notifications_degraded = self._counter(
             "notifications_degraded",

@@ -38,7 +38,9 @@ async def carry_out(claim: Claim, notifier: Notifier, lines: Lines) -> Decision:
     if isinstance(outcome, Delivered):
         _count_delivered(claim, lines.metrics, now)
     else:
-        lines.metrics.notifications_failed.labels(*_labels(claim), outcome.reason.value).inc()
+        # What waited too long was not tried: there it is the deliveries that count.
+        lost = len(claim.groups) if outcome.reason is Reason.EXPIRED else 1
+        lines.metrics.notifications_failed.labels(*_labels(claim), outcome.reason.value).inc(lost)
         _tell_of_failure(outcome, claim, decision.settlement, now)
     return decision
 

@@ -6,6 +6,7 @@ are in `model`.
 """
 
 import builtins
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -114,9 +115,9 @@ class Outbox(Protocol):
         delivered or is being sent."""
         ...
 
-    async def expire(self, *, older_than: float, now: float) -> int:
+    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
         """Make dead, with the reason `expired`, what was accepted before `older_than` and is not
-        being sent, for whichever destination; how many."""
+        being sent; how many deliveries for which destination."""
         ...
 
     async def hasten(self, *, latest: float, now: float) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import structlog
 
 from alert_router.coverage.tally import Tally
+from alert_router.metrics import Metrics
+from alert_router.notify.base import Reason
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.observed import KEPT_DAYS, day_of
 from alert_router.service.snapshot import Snapshot
@@ -23,11 +25,11 @@ _BATCH = 500  # rows; a batch is one short transaction
 _BREATH = 0.02  # seconds between batches, in which the intake's commits go first
 
 
-async def keep_house(outbox: Outbox, snapshot: Callable[[], Snapshot]) -> None:
+async def keep_house(outbox: Outbox, snapshot: Callable[[], Snapshot], metrics: Metrics) -> None:
     """One round after another, for as long as the router runs."""
     while True:
         try:
-            await tidy(outbox, snapshot(), time.time())
+            await tidy(outbox, snapshot(), metrics, time.time())
         except StoreUnavailable as error:
             log.warning("housekeeping put off", error=str(error))
         await asyncio.sleep(_EVERY)
@@ -41,13 +43,16 @@ async def keep_tally(tally: Tally, outbox: Outbox) -> None:
         await asyncio.shield(tally.write(outbox))
 
 
-async def tidy(outbox: Outbox, snapshot: Snapshot, now: float) -> None:
+async def tidy(outbox: Outbox, snapshot: Snapshot, metrics: Metrics, now: float) -> None:
     """One round at the time `now`, unix seconds."""
     delivery = snapshot.loaded.config.delivery
     limit = now - delivery.max_age
-    expired = await outbox.expire(older_than=limit, now=now)
-    if expired:
-        log.error("deliveries waited longer than max_age and are dead letters", count=expired)
+    for destination, count in (await outbox.expire(older_than=limit, now=now)).items():
+        names = {"receiver": destination.receiver, "notifier": destination.notifier}
+        log.error(
+            "deliveries waited longer than max_age and are dead letters", **names, count=count
+        )
+        metrics.notifications_failed.labels(**names, reason=Reason.EXPIRED.value).inc(count)
     hastened = await outbox.hasten(latest=now + snapshot.schedule.longest + _SLACK, now=now)
     if hastened:
         log.warning("the clock was set back; what was put off for too long is due", count=hastened)

@@ -90,7 +90,9 @@ class Router:
         self._tasks = [
             asyncio.create_task(persist(name, work))
             for name, work in {
-                "housekeeping": lambda: keep_house(self.outbox, lambda: self.snapshot),
+                "housekeeping": lambda: keep_house(
+                    self.outbox, lambda: self.snapshot, self.metrics
+                ),
                 "tallies": lambda: keep_tally(self.tally, self.outbox),
                 "falling back": lambda: keep_falling_back(
                     self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics

@@ -6,6 +6,7 @@ What the operations do is in `accept`, `claim`, `settle`, `letters`, `divert`, `
 
 import sqlite3
 from builtins import list as List  # noqa: N812 (the class has a method of that name)
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -152,12 +153,14 @@ class SqliteOutbox:
         """As `Outbox.discard`."""
         await self._run(letters.discard, delivery, now)
 
-    async def expire(self, *, older_than: float, now: float) -> int:
+    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
-        done, last = 0, _BATCH
+        done: Counter[Destination] = Counter()
+        last = _BATCH
         while last == _BATCH:
-            last = await self._run(upkeep.expire, older_than, now, _BATCH)
-            done += last
+            some = await self._run(upkeep.expire, older_than, now, _BATCH)
+            done += some
+            last = some.total()
         return done
 
     async def hasten(self, *, latest: float, now: float) -> int:

@@ -2,6 +2,8 @@
 pruning.
 """
 
+from collections import Counter
+
 from alert_router.outbox.model import Backlog, Destination
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
@@ -53,18 +55,19 @@ def backlog(session: Session) -> list[Backlog]:
     ]
 
 
-def expire(session: Session, older_than: float, now: float, limit: int) -> int:
-    """Make dead what waits since before that time; at most `limit`, how many."""
-    done = 0
+def expire(session: Session, older_than: float, now: float, limit: int) -> Counter[Destination]:
+    """Make dead what waits since before that time; at most `limit`, how many for whom."""
+    done: Counter[Destination] = Counter()
     for (key,) in session.execute(_DESTINATIONS).fetchall():
-        values = (key, older_than, now, limit - done)
+        values = (key, older_than, now, limit - done.total())
         rows = session.execute(_TO_EXPIRE, values).fetchall()
         for delivery, _, attempts in rows:
             session.execute(_EXPIRE, (now, attempts, delivery))
         for lane in {lane for _, lane, _ in rows}:
             shrink(session, lane, now)
-        done += len(rows)
-        if done >= limit:
+        if rows:
+            done[session.named(key)] = len(rows)
+        if done.total() >= limit:
             break
     return done
 
