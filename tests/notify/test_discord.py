@@ -94,6 +94,11 @@ def test_a_typical_message_reads_from_alert_to_steps():
     ]
 
 
+def test_the_alerts_that_are_not_shown_are_a_click_away():
+    found = read(notification([alert(pod=f"a-{number}") for number in range(52)]))
+    assert dict(found.links)["and 37 more"].startswith("http://am.example:9093/#/alerts?")
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(

@@ -73,6 +73,11 @@ def test_a_typical_message_reads_from_alert_to_steps():
     assert words[-4:] == ["Runbook", "Silence", "Query", "Alertmanager"]
 
 
+def test_the_alerts_that_are_not_shown_are_a_click_away():
+    found = read(notification([alert(pod=f"a-{number}") for number in range(52)]))
+    assert dict(found.links)["and 37 more"].startswith("http://am.example:9093/#/alerts?")
+
+
 def test_commands_are_copied_as_they_are():
     assert read(notification()).commands == ["get", "logs --previous", RESTART]
 

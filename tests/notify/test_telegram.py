@@ -86,6 +86,11 @@ def test_a_typical_message_reads_from_alert_to_steps():
     assert "https://g.example/d?a=1&b=2" in [url for _, url in found.links]
 
 
+def test_the_alerts_that_are_not_shown_are_a_click_away():
+    found = read(notification([alert(pod=f"a-{number}") for number in range(52)]))
+    assert dict(found.links)["and 37 more"].startswith("http://am.example:9093/#/alerts?")
+
+
 def test_a_resolved_message_says_how_long_it_fired_and_how_to_verify():
     lines = read(RESOLVED).text.split("\n")
     assert lines[:2] == ["🟢 RESOLVED: PodCrash", "• resolved: A pod crashes (after 1h 4m)"]

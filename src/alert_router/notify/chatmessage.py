@@ -13,6 +13,7 @@ from alert_router.notify.outline import (
     Body,
     Links,
     Message,
+    More,
     Note,
     Part,
     RunbookTitle,
@@ -64,6 +65,8 @@ def _part(part: Part, flavour: Flavour) -> Iterator[str]:
             yield f"• {flavour.literal(text)}"
             if part.labels:
                 yield f"{flavour.indent}{flavour.code_span(part.pairs())}"
+        case More(_, url) if is_web(url):
+            yield flavour.link(url, str(part))
         case Note(text):
             yield f"⚠ {flavour.literal(text)}"
         case Message(blocks) | Body(blocks):

@@ -171,6 +171,8 @@ def _part(part: Part) -> Iterator[Marked]:
             yield joined((Marked("• "), literal(text)))
             if part.labels:
                 yield joined((Marked("    "), code(part.pairs())))
+        case More(_, url) if is_linked(url):
+            yield link(url, str(part))
         case Note(text):
             yield joined((Marked("⚠ "), literal(text)))
         case Message(blocks) | Body(blocks):
