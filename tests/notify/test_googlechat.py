@@ -118,7 +118,7 @@ def test_half_a_command_is_worse_than_none():
 def test_what_does_not_fit_is_told_with_less_detail():
     steps = [(f"Step {n}.", "word " * 700) for n in range(60)]
     found = read(notification(sections=(section("Mitigation", "", *steps),)))
-    assert "60. Step 59." in found.lines
+    assert "60. Step 59. …" in found.lines
     assert str(found.lines).count("word word") < 1000
 
 
@@ -127,7 +127,7 @@ def test_bytes_are_counted_and_not_characters():
     assert len(words * 60) < 32_000 < len((words * 60).encode())
     steps = [(f"Schritt {n}.", words) for n in range(60)]
     text = message(notification(sections=(section("Mitigation", "", *steps),)))["text"]
-    assert "60. Schritt 59." in text
+    assert "60. Schritt 59. …" in text
     assert text.count("слово") <= 60
 
 

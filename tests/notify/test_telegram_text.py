@@ -157,14 +157,14 @@ def test_room_that_is_left_is_used_for_the_steps_of_mitigation_first():
     )
     found = read(notification(sections=told))
     assert shown(found) == ["run-1", "run-1", "run-2", "run-3"]
-    assert "2. Step 2.\n3. Step 3.\n\nMitigation" in found.text
+    assert "2. Step 2. …\n3. Step 3. …\n\nMitigation" in found.text
 
 
 def test_a_step_too_long_for_the_room_leaves_it_to_the_next():
     told = (section("Mitigation", "", *commands(100, 5000, 200)),)
     found = read(notification(sections=told))
     assert shown(found) == ["run-1", "run-3"]
-    assert "2. Step 2.\n3. Step 3.\nrun-3" in found.text
+    assert "2. Step 2. …\n3. Step 3.\nrun-3" in found.text
 
 
 def test_a_first_step_too_long_costs_no_other_step_its_command():

@@ -22,6 +22,8 @@ _MAX_VALUE = 120  # characters of a label's name or value
 _MAX_LINE = 300  # characters of a headline, a title, a note
 _MAX_NOTES = 5
 
+_MORE = "…"  # behind a step of which only the runbook's page has the rest
+
 RESENT = "Sent again: whether an earlier try arrived is not known."
 
 Payload = TypeVar("Payload")
@@ -207,7 +209,8 @@ def _section(section: Section, detail: Detail) -> Iterator[Part]:
 
 
 def _step(step: Step, number: int, *, whole: bool) -> StepLine:
-    if not whole:
-        return StepLine(number, (Text(step.title),))
     first, rest = summary.opening(step)
+    if not whole:
+        more = f" {_MORE}" if rest and not step.title.endswith(_MORE) else ""
+        return StepLine(number, (Text(step.title + more),))
     return StepLine(number, first.children if first else (Text(step.title),), rest)
