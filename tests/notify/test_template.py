@@ -1,5 +1,6 @@
 """Templates: the operator's words, and values that can be nothing but read."""
 
+import gc
 import re
 from pathlib import Path
 
@@ -168,6 +169,24 @@ def test_what_fails_on_a_notification_says_why(source, reason):
 def test_a_template_that_takes_too_long_is_ended_within_a_step(source):
     with pytest.raises(TemplateError, match=re.escape("more than 0.5 s")):
         Template(source).line(FIRING)
+
+
+def test_what_the_garbage_collector_calls_meanwhile_does_not_end_the_watch():
+    """An exception that is raised there is lost."""
+
+    def called(phase, info):
+        for _ in range(500):
+            pass
+
+    before = gc.get_threshold()
+    gc.callbacks.append(called)
+    gc.set_threshold(5)
+    try:
+        with pytest.raises(TemplateError, match=re.escape("more than 0.5 s")):
+            Template("{{ alerts | slice(9999999) | list | length }}").line(FIRING)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(called)
 
 
 def test_a_list_of_some_hundred_alerts_is_within_the_bounds():

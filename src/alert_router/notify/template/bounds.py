@@ -5,8 +5,11 @@ What a template may do at all is `environment`'s, what is read of its result `te
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+import jinja2
 
 MAX_STEPS = 50_000  # lines of a compiled template that are run
 MAX_SECONDS = 0.5  # of this thread's processor time
@@ -14,6 +17,10 @@ MAX_SIZE = 64 * 1024  # characters of what a template makes
 MAX_VALUES = 4 * MAX_SIZE  # characters of all values together, and of any text made of others
 MAX_JOINED = 4 * MAX_VALUES  # characters of all texts made of others in a run
 _LOOKS = 32  # events from one look at the clock to the next
+
+
+_TEMPLATE = "<template>"
+_RUN = (str(Path(jinja2.__file__).parent), str(Path(__file__).parent))
 
 
 class TooMuch(Exception):
@@ -34,7 +41,7 @@ class Bounds:
     def __call__(self, frame: FrameType, event: str, _argument: Any) -> "Bounds | None":
         """As sys.settrace wants it. Filters are looked into too: one line may run many of them,
         over a hundred thousand things."""
-        if frame.f_code.co_filename == __file__:  # what is here has bounds of its own
+        if not _is_of_the_run(frame.f_code.co_filename):
             return None
         if event == "line" and _of_template(frame.f_code):
             self._steps -= 1
@@ -89,5 +96,12 @@ def _weigh(value: Any) -> None:
             waiting += found
 
 
+def _is_of_the_run(file: str) -> bool:
+    """Whether code of that file runs for a template. What the garbage collector calls meanwhile
+    does not: there an exception is lost, and with it the watch. Nor does what is here, which has
+    bounds of its own."""
+    return (file == _TEMPLATE or file.startswith(_RUN)) and file != __file__
+
+
 def _of_template(code: CodeType) -> bool:
-    return code.co_filename == "<template>"
+    return code.co_filename == _TEMPLATE
