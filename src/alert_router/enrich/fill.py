@@ -13,12 +13,19 @@ from alert_router.enrich.placeholder import (
     LONGEST,
     PLACEHOLDER,
     AlertLabels,
-    inert,
+    Place,
+    may_fill,
     name_of,
     of_environment,
 )
 from alert_router.enrich.promql import QUERY_LANGUAGES, fill_query
-from alert_router.enrich.shell import SHELL_LANGUAGES, Template, compile_fences
+from alert_router.enrich.shell import (
+    SHELL_LANGUAGES,
+    compile_fences,
+    compile_inline,
+    own_variables,
+    unfilled,
+)
 from alert_router.markdown import (
     Block,
     Break,
@@ -36,13 +43,50 @@ from alert_router.markdown import (
     Text,
 )
 from alert_router.runbook.model import Runbook, Section, Step
+from alert_router.runbook.steps import item_title
 
 _REMEMBERED = 256  # filled sections of a runbook
 _LONGEST = 256  # characters of a value; longer ones are not worth keeping, and values are hostile
 
+# Their variables look like placeholders.
+_WITH_DOLLARS: frozenset[str] = frozenset(
+    (
+        "php",
+        "perl",
+        "powershell",
+        "ps1",
+        "pwsh",
+        "javascript",
+        "js",
+        "typescript",
+        "ts",
+        "groovy",
+        "kotlin",
+        "dart",
+        "ruby",
+        "tcl",
+        "make",
+        "makefile",
+        "nginx",
+        "graphql",
+        "r",
+        "scss",
+        "dockerfile",
+        "go",
+        "gotmpl",
+        "gotemplate",
+        "helm",
+        "jinja",
+        "tpl",
+        "hcl",
+        "terraform",
+    )
+)
+_JOINS = re.compile(r"[\w./:@=$-]")  # beside a placeholder, these are part of its word
+
 
 class Filling:
-    """A runbook made ready to be filled; its shell fences are read once, all together.
+    """A runbook made ready to be filled: the variables that it sets itself are known.
 
     `page` is the URL of its page, from which relative links are resolved: a message has no place
     of its own.
@@ -54,12 +98,15 @@ class Filling:
         self._runbook = runbook
         self._names: dict[int, tuple[str, ...]] = {}
         self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
-        fences = list(_shell_fences(runbook))
-        templates = compile_fences([(fence.text, fence.language) for fence in fences])
-        self._templates: dict[tuple[int, str], Template] = {
-            (fence.line, fence.text): template
-            for fence, template in zip(fences, templates, strict=True)
-        }
+        codes = list(_codes(runbook.blocks))
+        spans = list(_code_spans(runbook.blocks))
+        self._variables = own_variables(
+            [code.text for code in codes if code.language in SHELL_LANGUAGES],
+            [
+                *(c.text for c in codes if c.language not in SHELL_LANGUAGES | QUERY_LANGUAGES),
+                *(span.text for span in spans),
+            ],
+        )
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
         """The section for an alert. Remembered by the values it takes, since the same alerts
@@ -93,7 +140,11 @@ class Filling:
         return tuple(self._block(block, labels) for block in blocks)
 
     def _step(self, step: Step, labels: AlertLabels) -> Step:
-        return Step(_prose(step.title, labels), self.blocks(step.blocks, labels), step.line)
+        blocks = self.blocks(step.blocks, labels)
+        # A title made of an item's first words is made again: they may be a command.
+        if step.title and step.title == item_title(step.blocks):
+            return Step(item_title(blocks), blocks, step.line)
+        return Step(_prose(step.title, labels), blocks, step.line)
 
     def _block(self, block: Block, labels: AlertLabels) -> Block:
         match block:
@@ -128,7 +179,7 @@ class Filling:
             case Text(text):
                 return Text(_prose(text, labels)) if "$" in text else span
             case CodeSpan(text):
-                return CodeSpan(_prose(text, labels)) if "$" in text else span
+                return CodeSpan(self._inline(text, labels)) if "$" in text else span
             case Link():
                 url = from_page(fill_url(span.url, labels), self._page)
                 return Link(url, self._inlines(span.children, labels))
@@ -141,15 +192,18 @@ class Filling:
         if "$" not in code.text:
             return code
         if code.language in SHELL_LANGUAGES:
-            template = self._templates.get((code.line, code.text))
-            if template is None:  # a block that is not of this runbook: nothing is known of it
-                template = compile_fences([(code.text, code.language)])[0]
+            [template] = compile_fences([(code.text, code.language)], self._variables)
             filled = template.fill(labels)
         elif code.language in QUERY_LANGUAGES:
             filled = fill_query(code.text, labels)
         else:
-            return replace(code, values=_shown(_beside(code.text, labels)))
+            of_language = code.language in _WITH_DOLLARS
+            template = unfilled(code.text, self._variables, only_explicit=of_language)
+            filled = template.fill(labels)
         return replace(code, text=filled.text, values=_shown(filled.values))
+
+    def _inline(self, text: str, labels: AlertLabels) -> str:
+        return compile_inline(text, self._variables).fill(labels).text
 
 
 class _Same:
@@ -177,10 +231,6 @@ def _filling(same: _Same, page: str) -> Filling:
     return Filling(same.runbook, page)
 
 
-def _shell_fences(runbook: Runbook) -> Iterator[Code]:
-    yield from (code for code in _codes(runbook.blocks) if code.language in SHELL_LANGUAGES)
-
-
 def _codes(blocks: Sequence[Block]) -> Iterator[Code]:
     for block in blocks:
         match block:
@@ -193,16 +243,45 @@ def _codes(blocks: Sequence[Block]) -> Iterator[Code]:
                     yield from _codes(item.blocks)
 
 
+def _code_spans(blocks: Sequence[Block]) -> Iterator[CodeSpan]:
+    for block in blocks:
+        match block:
+            case Heading() | Paragraph():
+                yield from _spans_in(block.children)
+            case Quote():
+                yield from _code_spans(block.blocks)
+            case ListBlock():
+                for item in block.items:
+                    yield from _code_spans(item.blocks)
+            case Table():
+                for row in (block.header, *block.rows):
+                    for cell in row:
+                        yield from _spans_in(cell)
+            case _:
+                pass
+
+
+def _spans_in(spans: Sequence[Inline]) -> Iterator[CodeSpan]:
+    for span in spans:
+        if isinstance(span, CodeSpan):
+            yield span
+        elif not isinstance(span, Text | Break):
+            yield from _spans_in(span.children)
+
+
 def _prose(text: str, labels: AlertLabels) -> str:
-    """Prose or inline code: plain values are put in, everything else stays as written."""
+    """Prose: plain values are put in, everything else stays as written."""
 
     def value_of(match: re.Match[str]) -> str:
         name = name_of(match)
-        before = match.string[: match.start()]
+        before, after = match.string[: match.start()], match.string[match.end() :]
         if (match["explicit"] is None and of_environment(name)) or before.endswith(("~", "\\")):
             return match[0]
         value = labels.get(name)
-        return value if value is not None and inert(value) else match[0]
+        joined = _JOINS.match(before[-1:]) or (_JOINS.match(after) and after[1:2].strip())
+        place = Place.JOINED if joined else Place.WHOLE
+        fits = value is not None and may_fill(place, value, before[-1:], after[:1])
+        return value if value is not None and fits else match[0]
 
     return PLACEHOLDER.sub(value_of, text) if "$" in text else text
 
@@ -213,15 +292,3 @@ def _shown(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         (name, value if len(value) <= LONGEST else value[: LONGEST - 1] + "…")
         for name, value in values
     )
-
-
-def _beside(text: str, labels: AlertLabels) -> tuple[tuple[str, str], ...]:
-    """The values of the placeholders in a text where nothing is filled."""
-    found: dict[tuple[str, str], None] = {}
-    for match in PLACEHOLDER.finditer(text):
-        name = name_of(match)
-        if match["explicit"] is not None or not of_environment(name):
-            value = labels.get(name)
-            if value is not None:
-                found[name, value] = None
-    return tuple(found)

@@ -2,7 +2,7 @@
 
 import re
 
-from alert_router.enrich.shell.template import CONSOLE_LANGUAGES, command_spans
+from alert_router.enrich.shell import CONSOLE_LANGUAGES, command_spans
 from alert_router.markdown import Code
 
 # A fence called `bash` is often a session: what stands behind the prompts is bash, and the rest

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from alert_router.enrich.placeholder import PLACEHOLDER, name_of, of_environment
 from alert_router.enrich.promql import QUERY_LANGUAGES
 from alert_router.enrich.shell import SHELL_LANGUAGES, compile_fences
-from alert_router.enrich.shell.template import Slot
 from alert_router.lint import codes
 from alert_router.lint.page import Page
 from alert_router.markdown import Code
@@ -85,13 +84,8 @@ def _in_code(page: Page) -> Iterator[_Found]:
     shell = [c for c in page.codes if c.language in SHELL_LANGUAGES]
     templates = compile_fences([(code.text, code.language) for code in shell])
     for code, template in zip(shell, templates, strict=True):
-        at = 0
-        for part in template.parts:
-            if isinstance(part, Slot):
-                yield part.name, part.written, *page.in_code(code, at)
-                at += len(part.written)
-            else:
-                at += len(part)
+        for slot in template.slots:
+            yield slot.name, slot.written, *page.in_code(code, slot.start)
     for code in page.codes:
         if code.language in QUERY_LANGUAGES:
             yield from _in_query(page, code)

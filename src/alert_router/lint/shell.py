@@ -1,6 +1,6 @@
 """Shell fences that no shell can parse.
 
-The strict reader that fills commands says of most texts that they are whole; bash is asked about
+The reader that fills commands says of many texts that they are simple commands; bash is asked about
 the others only. Words such as `<pod-name>` are not the shell's mistake: `placeholders` has them.
 """
 
@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from alert_router.enrich.shell.marks import Unsure
-from alert_router.enrich.shell.script import Script
-from alert_router.enrich.shell.template import CONSOLE_LANGUAGES
+from alert_router.enrich.shell import CONSOLE_LANGUAGES, reads_as_simple_commands
 from alert_router.lint import bash, codes, fences
 from alert_router.lint.page import Page
 from alert_router.markdown import Code
@@ -20,8 +18,6 @@ from alert_router.problem import Place, Problem
 # zsh and ksh have grammars of their own, which bash is not asked about.
 _BASH = frozenset(("bash", "sh", "shell")) | CONSOLE_LANGUAGES
 _LONGEST = 100_000
-# Where the strict reader takes what bash does not: `! done`, `function {`, `( )`.
-_LAX = re.compile(r"(?:^|[\s;&|(])(?:!|time|function)\s|\(\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +58,8 @@ def _pieces(page: Page) -> Iterator[Piece]:
 
 @lru_cache(maxsize=8192)
 def whole(text: str) -> bool:
-    """Whether the strict reader understands all of it, which then surely is shell."""
-    if _LAX.search(text):
-        return False
-    try:
-        Script(text, 0, len(text)).read()
-    except (Unsure, RecursionError):
-        return False
-    return True
+    """Whether all of it surely is shell."""
+    return reads_as_simple_commands(text)
 
 
 def _problem(piece: Piece, said: bash.Complaint) -> Problem:

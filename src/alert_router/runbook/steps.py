@@ -61,10 +61,10 @@ def _is_steps(block: ListBlock) -> bool:
 
 
 def _items(block: ListBlock) -> list[_Open]:
-    return [_Open(_item_title(item.blocks), item.blocks, item.line) for item in block.items]
+    return [_Open(item_title(item.blocks), item.blocks, item.line) for item in block.items]
 
 
-def _item_title(blocks: Sequence[Block]) -> str:
+def item_title(blocks: Sequence[Block]) -> str:
     """The first line of an item, as far as it makes a title."""
     match blocks[0] if blocks else None:
         case Paragraph(children) | Heading(_, children):

@@ -1,8 +1,35 @@
-"""Filling placeholders in shell text, only where bash makes one argument of any value.
+"""Filling placeholders in shell commands: default deny, and an inert token for the rest.
 
-Read by `grammar` and `words`, judged by `meaning`, put together by `template`.
+`template` is the entry. `reader` finds the words of each command, `commands` decides which kind
+of value may stand in a word.
 """
 
-from alert_router.enrich.shell.template import SHELL_LANGUAGES, Filled, Template, compile_fences
+from alert_router.enrich.shell.template import (
+    CONSOLE_LANGUAGES,
+    SHELL_LANGUAGES,
+    Filled,
+    Slot,
+    Template,
+    Variables,
+    command_spans,
+    compile_fences,
+    compile_inline,
+    own_variables,
+    reads_as_simple_commands,
+    unfilled,
+)
 
-__all__ = ["SHELL_LANGUAGES", "Filled", "Template", "compile_fences"]
+__all__ = [
+    "CONSOLE_LANGUAGES",
+    "SHELL_LANGUAGES",
+    "Filled",
+    "Slot",
+    "Template",
+    "Variables",
+    "command_spans",
+    "compile_fences",
+    "compile_inline",
+    "own_variables",
+    "reads_as_simple_commands",
+    "unfilled",
+]

@@ -1,54 +1,83 @@
-"""From the shell fences of a runbook to templates, once; from a template to a command, often.
+"""From the shell code of a runbook to templates, once; from a template to a command, often.
 
-The fences of a runbook are judged together: one may set a variable that another runs.
+A placeholder that is not filled becomes an inert token (`token` in `placeholder`), never an
+expansion: a shell would make nothing of that, and `rm -rf /data/$volume` would delete `/data/`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from alert_router.enrich.placeholder import (
     PLACEHOLDER,
     AlertLabels,
-    inert,
+    Place,
+    may_fill,
     name_of,
     of_environment,
+    token,
 )
-from alert_router.enrich.shell.marks import Mark, Unsure, Use
-from alert_router.enrich.shell.script import Script
+from alert_router.enrich.shell.reader import Mark, Reader
 
 CONSOLE_LANGUAGES = frozenset(("console", "shell-session", "shellsession", "sh-session"))
 SHELL_LANGUAGES = frozenset(("bash", "sh", "shell", "zsh", "ksh")) | CONSOLE_LANGUAGES
 
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_SETS = re.compile(
-    r"([A-Za-z_]\w*)(?:\[[^\]]*\])?\+?=|\b(?:for|select|read|export|local)\s+(?:-\w+\s+)*([A-Za-z_]\w*)",
+# Escaped, a nested shell would expand it. With an operator, only what has a default of its own
+# cannot come to nothing.
+_IN_CODE = re.compile(r"\\?(?:" + PLACEHOLDER.pattern + r")", re.ASCII)
+_OPERATOR = re.compile(r"\\?\$\{[#!]?(?P<name>[A-Za-z_]\w*)(?=[^\w}])", re.ASCII)
+_DEFAULT = re.compile(r"\$\{\w+:[-=][^}\s]", re.ASCII)
+_PROMPT = re.compile(r"^[$#] +", re.MULTILINE)
+_TOUCHING = re.compile(r"(?<!\$)\$(\w+|#)\Z", re.ASCII)
+
+_NAME = r"[A-Za-z_]\w*"
+_SETS = re.compile(rf"({_NAME})(?:\[[^\]]*\])?\+?=", re.ASCII)
+_READS = re.compile(
+    rf"\b(?:for|select|foreach)\s+({_NAME})\b"
+    r"|\b(?:read|mapfile|readarray|getopts|unset|export|local|declare|readonly|typeset|let"
+    r"|printf\s+-v)\s+([^;&|<>\n]*)",
     re.ASCII,
 )
-_JOINS = re.compile(r"[\w./${}*?~-]")  # beside a placeholder, these are part of its word
-_QUOTES = "\"'"
-_PROMPT = re.compile(r"^[$#] +", re.MULTILINE)
+_DEFINES = re.compile(r"([\w.-]+)[ \t]*\([ \t]*\)|\b(?:function|alias)[ \t]+([\w.-]+)", re.ASCII)
+_WORD = re.compile(rf"(?<![\w$=/.-]){_NAME}(?![\w/.-])", re.ASCII)
+# What stands before a command: nothing, an operator, a word after which one begins, `sh -c '`;
+# then perhaps a prompt, and assignments.
+_COMMAND_START = re.compile(
+    r"(?:\A|[;&|(`]|\{\s|(?<![\w-])(?:do|then|else|while|until|if|!)\s|-\w*c\s+['\"])\s*"
+    rf"(?:[\w@:~./\[\]-]*(?P<prompt>[$#%>])\s+)?(?:{_NAME}=\S*\s+)*\Z",
+    re.ASCII,
+)
+_ARGUMENT = "see "
+_LONGEST_LINE = 1_000  # characters of a line in which assignments are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The variables that a runbook sets itself: they stay as they are. `doubtful`: what may set
+    one, or only mentions a label; such a name is neither left to the shell nor filled.
+    `functions`: the commands that it defines, which may run what they are given."""
+
+    own: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A placeholder in a template: as written, what stands there unfilled, and when to fill.
-    `joined`: what stands beside it is of the same word."""
+    """A placeholder in a template: its offset in the text, as written, where it stands, and the
+    text on either side."""
 
     name: str
     written: str
-    unfilled: str
-    fills: bool
-    before_dot: bool
-    joined: bool
+    start: int
+    place: Place
+    before: str
+    after: str
 
     def takes(self, value: str) -> bool:
         """Whether the value may stand here."""
-        if not self.fills or not inert(value) or (self.before_dot and value[-1] == "."):
-            return False
-        # `/` is a mount point's name, but `rm -r /data/$volume` must not become `rm -r /data//`.
-        return not self.joined or any(map(str.isalnum, value))
+        return may_fill(self.place, value, self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,84 +103,97 @@ class Template:
                 out.append(part)
                 continue
             value = labels.get(part.name)
+            if value is not None and part.takes(value):
+                out.append(value)
+                continue
             if value is not None:
-                if part.takes(value):
-                    out.append(value)
-                    continue
                 beside[part.name, value] = None
-            out.append(part.unfilled)
+            out.append(token(part.name))
         return Filled("".join(out), tuple(beside))
 
-
-@dataclass(slots=True)
-class _Reading:
-    """What was found in one fence."""
-
-    marks: list[Mark] = field(default_factory=list)
-    assigned: set[str] = field(default_factory=set)
-    functions: set[str] = field(default_factory=set)
-    risky: set[str] = field(default_factory=set)
-    running: bool = False
+    @property
+    def slots(self) -> Iterator[Slot]:
+        """Its placeholders."""
+        return (part for part in self.parts if isinstance(part, Slot))
 
 
-def compile_fences(fences: Sequence[tuple[str, str]]) -> list[Template]:
-    """The templates of a runbook's shell fences, given as (text, language) in their order."""
-    readings = [_read(text, language) for text, language in fences]
-    risky = {name for reading in readings for name in _risky(reading)}
-    assigned: set[str] = set()
-    dangerous: set[str] = set()
-    templates = []
-    for (text, _), reading in zip(fences, readings, strict=True):
-        assigned |= reading.assigned
-        running = (
-            reading.running
-            or any(mark.use is Use.RUN and mark.name in assigned for mark in reading.marks)
-            or not dangerous.isdisjoint(_IDENTIFIER.findall(text))
+def compile_fences(
+    fences: Sequence[tuple[str, str]], variables: Variables | None = None
+) -> list[Template]:
+    """The templates of shell code, given as (text, language). `variables` are those of the whole
+    runbook; if not given, those set in these texts."""
+    if variables is None:
+        variables = own_variables([text for text, _ in fences])
+    return [_template(text, language, variables) for text, language in fences]
+
+
+def own_variables(shell: Iterable[str], other: Iterable[str] = ()) -> Variables:
+    """The variables that code sets or reads by any of the shell's ways. `other` is code that may
+    be no shell, such as inline code: there `name=value` can be a label as well."""
+    own: set[str] = set()
+    doubtful: set[str] = set()
+    functions: set[str] = set()
+    for text in shell:
+        functions.update(a or b for a, b in _DEFINES.findall(text))
+        for name, certain in _set_in(text):
+            (own if certain else doubtful).add(name)
+    for text in other:
+        for name, certain in _set_in(text):
+            (own if certain and name.isupper() else doubtful).add(name)
+    return Variables(frozenset(own), frozenset(doubtful - own), frozenset(functions))
+
+
+def _set_in(text: str) -> Iterator[tuple[str, bool]]:
+    """Each variable that is set, and whether that is certain: behind `# ` it may be a comment."""
+    for whole in text.split("\n") if "=" in text or _READS.search(text) else ():
+        line = whole[:_LONGEST_LINE]
+        for match in (*_SETS.finditer(line), *_READS.finditer(line)):
+            start = _COMMAND_START.search(line[: match.start()])
+            if start is None:
+                continue
+            names = [match[1]] if match[1] else _WORD.findall(match[2])
+            yield from ((name, start["prompt"] != "#") for name in names)
+
+
+def unfilled(text: str, variables: Variables, *, only_explicit: bool = False) -> Template:
+    """The template of text in which nothing is filled. `only_explicit`: its language has variables
+    that look like placeholders, so that just `{{ $labels.name }}` is one."""
+    marks = [
+        mark
+        for mark in _marks(text, variables.own)
+        if not only_explicit or text[mark.start : mark.start + 2] == "{{"
+    ]
+    return _build(text, marks)
+
+
+def compile_inline(text: str, variables: Variables) -> Template:
+    """The template of inline code. A single word there is a name, not a command."""
+    if any(char.isspace() for char in PLACEHOLDER.sub("x", text)):
+        return _template(text, "sh", variables)
+    return _shifted(_template(f"{_ARGUMENT}{text}", "sh", variables))
+
+
+def _shifted(template: Template) -> Template:
+    """Without the command that was put before it."""
+    length = len(_ARGUMENT)
+    first, *rest = template.parts if template.parts else ("",)
+    if not isinstance(first, str) or not first.startswith(_ARGUMENT):
+        raise AssertionError(template)
+    parts = (first[length:], *rest)
+    return Template(
+        tuple(
+            replace(part, start=part.start - length) if isinstance(part, Slot) else part
+            for part in parts
+            if part != ""
         )
-        if running:
-            dangerous |= reading.functions
-        templates.append(_build(text, reading.marks, assigned, risky, running=running))
-    return templates
+    )
 
 
-def _risky(reading: _Reading) -> Iterable[str]:
-    """Variables whose value is somewhere more than an argument."""
-    yield from reading.risky
-    for mark in reading.marks:
-        if mark.use is not Use.ARGUMENT or mark.into:
-            yield mark.name
-
-
-@lru_cache(maxsize=4096)
-def _read(text: str, language: str) -> _Reading:
-    reading = _Reading()
-    for start, end in command_spans(text, language):
-        script = Script(text, start, end)
-        try:
-            script.read()
-        except (Unsure, RecursionError):
-            _read_unsure(script, start, end, reading)
-        reading.marks += script.marks
-        reading.assigned |= script.assigned
-        reading.functions |= script.functions
-        reading.risky |= script.risky
-        reading.running = reading.running or script.running
-    return reading
-
-
-def _read_unsure(script: Script, start: int, end: int, reading: _Reading) -> None:
-    """What can be said of a text that is not understood: nothing in it is filled."""
-    text = script.text
-    known = {mark.start for mark in script.marks}
-    for match in PLACEHOLDER.finditer(text, start, end):
-        if match.start() not in known and text[match.start() - 1 : match.start()] != "\\":
-            explicit = match["explicit"] is not None
-            script.marks.append(Mark(match.start(), match.end(), name_of(match), explicit))
-    for mark in script.marks:
-        mark.refuse()
-    inside = text[start:end]
-    script.risky.update(_IDENTIFIER.findall(inside))
-    script.assigned.update(a or b for a, b in _SETS.findall(inside))
+def reads_as_simple_commands(text: str) -> bool:
+    """Whether a text surely is shell: nothing but simple commands, comments and pipelines."""
+    reader = Reader(text, [], 0, len(text))
+    reader.read()
+    return reader.simple
 
 
 def command_spans(text: str, language: str) -> list[tuple[int, int]]:
@@ -175,35 +217,80 @@ def command_spans(text: str, language: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _build(
-    text: str, marks: Sequence[Mark], assigned: set[str], risky: set[str], *, running: bool
-) -> Template:
+@lru_cache(maxsize=4096)
+def _template(text: str, language: str, variables: Variables) -> Template:
+    marks = list(_marks(text, variables.own))
+    for start, end in command_spans(text, language):
+        Reader(text, marks, start, end, variables.functions).read()
+    for mark in marks:
+        if mark.name in variables.doubtful and text[mark.start] != "{":
+            mark.place = Place.NOWHERE
+    return _build(text, marks)
+
+
+def _marks(text: str, own: frozenset[str]) -> Iterator[Mark]:
+    """The placeholders of a text: no variable of the runbook's own, nor of the environment."""
+    at = 0
+    found = sorted(
+        (*_IN_CODE.finditer(text), *_OPERATOR.finditer(text)), key=lambda match: match.start()
+    )
+    for match in found:
+        if match.start() < at:
+            continue
+        operator = match.re is _OPERATOR
+        name = match["name"] if operator else name_of(match)
+        explicit = not operator and match["explicit"] is not None
+        if not explicit and (name in own or of_environment(name) or _is_a_key(text, match)):
+            continue
+        if operator:
+            end = _closing(text, match.start())
+            if not end or _DEFAULT.match(text, match.start() + (match[0][0] == "\\")):
+                continue
+        else:
+            end = match.end()
+        at = end
+        yield Mark(match.start(), end, name)
+
+
+def _is_a_key(text: str, match: re.Match[str]) -> bool:
+    """Whether it is an operator of MongoDB's (`{$gt: 5}`), or a tag of SQL's dollar quotes."""
+    after = text[match.end() : match.end() + 2].lstrip("\"'")
+    before = text[: match.start()][-2:].rstrip("\"' ")
+    return after[:1] == "$" or (after[:1] == ":" and before[-1:] in ("{", ","))
+
+
+def _closing(text: str, start: int) -> int:
+    """The end of `${...}` that begins at `start`, 0 if it has none; the shell's own nesting."""
+    depth = 0
+    for at in range(start, min(len(text), start + 500)):
+        depth += (text[at] == "{") - (text[at] == "}")
+        if not depth and text[at] == "}":
+            return at + 1
+    return 0
+
+
+def _build(text: str, marks: Sequence[Mark]) -> Template:
     parts: list[str | Slot] = []
     at = 0
-    for mark in sorted(marks, key=lambda mark: mark.start):
-        own = not mark.explicit and (of_environment(mark.name) or mark.name in assigned)
-        if own or mark.start < at:
+    for mark in marks:
+        if mark.own:
             continue
-        flows = mark.into and (mark.into in risky or "IFS" in assigned)
+        before = text[at : mark.start]
+        # `$BASE$volume` filled with v1 must not become `$BASEv1`, which is another variable.
+        parts.append(_TOUCHING.sub(r"${\1}", before))
         written = text[mark.start : mark.end]
-        parts += [
-            text[at : mark.start],
+        operator = not PLACEHOLDER.fullmatch(written.removeprefix("\\"))
+        place = Place.NOWHERE if operator or written[0] == "\\" else mark.place
+        parts.append(
             Slot(
-                name=mark.name,
-                written=written,
-                unfilled=f"${{{mark.name}:?not in this alert}}" if mark.stops else written,
-                fills=mark.use is Use.ARGUMENT and not running and not flows,
-                before_dot=text[mark.end : mark.end + 1] == ".",
-                joined=_is_joined(text, mark),
-            ),
-        ]
+                mark.name,
+                written,
+                mark.start,
+                place,
+                text[max(0, mark.start - 1) : mark.start],
+                text[mark.end : mark.end + 1],
+            )
+        )
         at = mark.end
     parts.append(text[at:])
     return Template(tuple(part for part in parts if part != ""))
-
-
-def _is_joined(text: str, mark: Mark) -> bool:
-    """Whether a word goes on before or behind the mark; quotes do not end a word."""
-    before = text[: mark.start].rstrip(_QUOTES)[-1:]
-    behind = text[mark.end :].lstrip(_QUOTES)[:1]
-    return any(_JOINS.match(beside) for beside in (before, behind))
