@@ -64,7 +64,7 @@ def test_labels_fill_the_commands_as_a_notification_does(router):
     [command] = answer["sections"][0]["steps"][0]["commands"]
     assert command == {
         "language": "bash",
-        "text": "kubectl -n prod logs ${POD:?not in this alert}",
+        "text": "kubectl -n prod logs FILL_IN_POD",
         "values": {"POD": "r;id"},
     }
 
@@ -96,7 +96,7 @@ def test_a_section_keeps_the_numbers_of_its_steps(router):
             "\n"
             "1. Ask Redis.\n"
             "\n"
-            "       kubectl -n ${NAMESPACE:?not in this alert} logs r-0\n"
+            "       kubectl -n FILL_IN_NAMESPACE logs r-0\n"
             "\n"
             "2. Read the dashboard (https://grafana.example.org/d/redis).\n"
         )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alert_router.enrich.fill import Filling, filling
 from alert_router.enrich.link import fill_url
-from alert_router.enrich.placeholder import AlertLabels, inert
+from alert_router.enrich.placeholder import AlertLabels, Place, may_fill
 from alert_router.markdown import Block, Code, Link, Paragraph, plain
 from alert_router.runbook import Runbook, parse_runbook
 
@@ -66,22 +66,23 @@ def test_what_is_no_label_stays_in_prose(text: str) -> None:
 def test_prose_never_holds_what_is_not_plain(value: str) -> None:
     found = words("a $pod `$pod` b", pod=value)
 
-    assert found == (f"a {value} {value} b" if inert(value) else "a $pod $pod b")
+    plain = may_fill(Place.WHOLE, value)
+    assert found == (f"a {value} {value} b" if plain else "a $pod FILL_IN_pod b")
 
 
 def test_values_are_never_read_as_markdown() -> None:
-    assert words("see $pod", pod="https://evil.example") == "see https://evil.example"
-    [block] = fill("see $pod", pod="https://evil.example")
+    assert words("see $pod", pod="https://evil.example") == "see $pod"
+    [block] = fill("see $pod", pod="evil.example/x")
     assert isinstance(block, Paragraph)
     assert not any(isinstance(span, Link) for span in block.children)
 
 
 @pytest.mark.parametrize("language", ["yaml", "json", "sql", "text", ""])
-def test_code_of_other_languages_shows_the_values_beside_it(language: str) -> None:
+def test_code_of_other_languages_is_not_filled_and_has_the_values_beside_it(language: str) -> None:
     [block] = fill(f"```{language}\nname: $pod, $HOME, $other\n```", pod="$(x)", home="h")
 
     assert isinstance(block, Code)
-    assert block.text == "name: $pod, $HOME, $other"
+    assert block.text == "name: FILL_IN_pod, $HOME, FILL_IN_other"
     assert block.values == (("pod", "$(x)"),)
 
 
@@ -148,3 +149,29 @@ def test_a_path_is_not_led_elsewhere(value: str) -> None:
 def test_a_link_without_origin_cannot_get_one() -> None:
     assert fill_url("$pod", AlertLabels({"pod": "https://evil/"})) == "https%3A%2F%2Fevil%2F"
     assert fill_url("/$pod", AlertLabels({"pod": "/evil"})) == "/%2Fevil"
+
+
+@pytest.mark.parametrize(
+    ("code", "filled"),
+    [
+        ("$namespace", "prod"),
+        ("ns/$namespace", "ns/prod"),
+        ("kubectl get pods -n $namespace", "kubectl get pods -n prod"),
+        ("sudo $namespace", "sudo FILL_IN_namespace"),
+        ("eval $namespace", "eval FILL_IN_namespace"),
+        ("cat x > $namespace", "cat x > FILL_IN_namespace"),
+        ("rm -rf /data/$volume", "rm -rf /data/FILL_IN_volume"),
+        ("echo $HOME", "echo $HOME"),
+    ],
+)
+def test_inline_code_is_filled_by_the_rules_of_commands(code: str, filled: str) -> None:
+    assert words(f"Do `{code}` now.", namespace="prod") == f"Do {filled} now."
+
+
+def test_a_title_made_of_a_command_is_filled_as_the_command() -> None:
+    book = runbook("# R\n\n## Mitigation\n\n1. Run `rm -rf /data/$volume`\n2. Run `sudo $pod`\n")
+    labels = AlertLabels({"pod": "web"})
+
+    titles = [step.title for step in Filling(book).section(book.sections[0], labels).steps]
+
+    assert titles == ["Run rm -rf /data/FILL_IN_volume", "Run sudo FILL_IN_pod"]

@@ -152,7 +152,7 @@ def test_labels_that_differ_and_are_not_asked_for_do_not_matter() -> None:
 def test_a_label_that_only_another_alert_has_is_not_borrowed() -> None:
     [part] = write(group(alert("A", 1, namespace="n"), alert("A", namespace="n", pod="p"))).runbooks
 
-    assert commands(part)[0] == "kubectl logs ${pod:?not in this alert} -n n"
+    assert commands(part)[0] == "kubectl logs FILL_IN_pod -n n"
 
 
 def test_a_broken_runbook_costs_nothing_but_itself() -> None:

@@ -67,7 +67,7 @@ def test_any_text_is_examined(text):
 
 @settings(max_examples=60, deadline=None)
 @given(COMMANDS)
-def test_bash_takes_whatever_the_strict_reader_takes_as_whole(text):
+def test_bash_parses_whatever_the_reader_takes_for_simple_commands(text):
     program = bash.bash()
     if program is None:
         pytest.skip("there is no bash")

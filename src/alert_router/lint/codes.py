@@ -29,6 +29,7 @@ DEAD_LINK = "runbook-dead-link"
 DEAD_ANCHOR = "runbook-dead-anchor"
 LEFTOVER = "runbook-leftover"
 DESTRUCTIVE = "runbook-destructive-command"
+UNSAFE = "runbook-unsafe-command"
 SECRET = "runbook-secret"  # noqa: S105 - a code, not a secret
 
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
@@ -63,6 +64,7 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
         DEAD_ANCHOR: Severity.WARNING,
         LEFTOVER: Severity.WARNING,
         DESTRUCTIVE: Severity.WARNING,
+        UNSAFE: Severity.WARNING,
         SECRET: Severity.ERROR,
     }
 )

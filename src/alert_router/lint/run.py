@@ -20,6 +20,7 @@ from alert_router.lint import (
     secrets,
     sections,
     shell,
+    unsafe,
 )
 from alert_router.lint.conventions import Conventions, conventions
 from alert_router.lint.page import Page
@@ -67,6 +68,7 @@ def _page_by_page(
     yield from angles.check(page)
     yield from leftovers.check(page)
     yield from destructive.check(page)
+    yield from unsafe.check(page)
 
 
 def _page(catalogue: Catalogue, id: str) -> Page | None:

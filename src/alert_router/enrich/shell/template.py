@@ -48,6 +48,10 @@ _COMMAND_START = re.compile(
     rf"(?:[\w@:~./\[\]-]*(?P<prompt>[$#%>])\s+)?(?:{_NAME}=\S*\s+)*\Z",
     re.ASCII,
 )
+# An operator with no command before it, or at the end.
+_NO_COMMAND = re.compile(
+    r"(?:\A|\n|&&|\|\||(?<!\|)\|(?!\|)&?|;|(?<!&)&(?![&>]))[ \t]*(?=[;|)]|&(?!>))|[&|]\s*\Z"
+)
 _ARGUMENT = "see "
 _LONGEST_LINE = 1_000  # characters of a line in which assignments are looked for
 
@@ -191,6 +195,8 @@ def _shifted(template: Template) -> Template:
 
 def reads_as_simple_commands(text: str) -> bool:
     """Whether a text surely is shell: nothing but simple commands, comments and pipelines."""
+    if _NO_COMMAND.search(text):
+        return False
     reader = Reader(text, [], 0, len(text))
     reader.read()
     return reader.simple
