@@ -128,6 +128,11 @@ class Metrics:
             "For how long every attempt at a destination has failed; 0 while it takes messages.",
             *by_destination,
         )
+        self.unreachable = self._gauge(
+            "destination_unreachable",
+            "1 if a destination's name did not resolve, or to no allowed address, when last read.",
+            *by_destination,
+        )
         self.diverted = self._counter(
             "diverted_deliveries",
             "Deliveries told by the fallback too, since their destination took nothing.",

@@ -110,9 +110,9 @@ def lay_out(directory: Path, files: dict[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def check(rules: str = RULES) -> dict[str, str]:
+def check(rules: str = RULES, *more: str) -> dict[str, str]:
     """What `check` tells in the working directory, by code."""
-    words = ["check", "--config", "config/alert-router.yaml"]
+    words = ["check", "--config", "config/alert-router.yaml", *more]
     if rules != RULES or Path(RULES).exists():
         words += ["--rules", rules]
     result = CliRunner().invoke(main, words)

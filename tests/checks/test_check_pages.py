@@ -47,6 +47,8 @@ SPECIAL = {
 }
 # Where other rules are asked for than the page's.
 RULES_OF = {"rules-no-file": "rules/*.yaml"}
+# What is only looked for where an option asks for it.
+OPTIONS_OF = {"config-unresolved-name": ["--connect"]}
 
 
 def by_code(page: Page) -> str:
@@ -70,7 +72,7 @@ def test_the_bad_example_is_told_to_the_letter(
     lay_out(tmp_path, page.bad.files)
     if page.code in SPECIAL:
         SPECIAL[page.code](monkeypatch)
-    told = check(RULES_OF.get(page.code, RULES))
+    told = check(RULES_OF.get(page.code, RULES), *OPTIONS_OF.get(page.code, []))
     assert page.code in told, told
     if page.bad.told or page.code not in SPECIAL:
         assert told[page.code] == page.bad.told
@@ -80,7 +82,7 @@ def test_the_bad_example_is_told_to_the_letter(
 def test_the_good_example_has_no_such_problem(page: Page, tmp_path: Path) -> None:
     assert page.good.files or page.code in SPECIAL.keys() | RULES_OF.keys()
     lay_out(tmp_path, page.good.files)
-    assert page.code not in check()
+    assert page.code not in check(RULES, *OPTIONS_OF.get(page.code, []))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_code)

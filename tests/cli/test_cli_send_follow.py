@@ -73,7 +73,7 @@ async def test_every_destination_took_it(running: Router, destination: Recorder)
 
 
 async def test_what_each_destination_answered_is_told(running: Router) -> None:
-    result = await send(running, "alertname=Test", "--to", "mixed")
+    result = await send(running, "alertname=Test", "--to", "mixed", "--wait", "3")
 
     assert result.exit_code == 1
     good, gone, picky = result.stdout.splitlines()[2:]
@@ -83,7 +83,7 @@ async def test_what_each_destination_answered_is_told(running: Router) -> None:
     assert picky.startswith("mixed/picky  failed: rejected: HTTP 400")
     assert "\x1b" not in result.output
 
-    again = await send(running, "alertname=Other", "--to", "mixed")
+    again = await send(running, "alertname=Other", "--to", "mixed", "--wait", "1")
     held = again.stdout.splitlines()[3]
     assert held.startswith("mixed/gone   still waiting: HTTP 410: this hook was deleted; ")
     assert "the destination rests for " in held

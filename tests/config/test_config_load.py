@@ -475,13 +475,14 @@ def test_a_secret_file_that_is_missing_is_a_warning_at_its_notifier(at):
 def test_an_address_that_nothing_is_sent_to_is_a_warning_until_it_is_allowed(at, keys, told):
     receivers = "receivers:\n  - name: oncall\n    notifiers:\n      - " + keys + "\n"
 
-    def found(delivery=""):
+    def found(delivery="delivery: {private_destinations: []}\n"):
         problems = at(delivery + receivers).problems
         return [one for one in problems if one.code == "config-forbidden-address"]
 
     (problem,) = found()
-    assert problem.message.startswith(f"{told} is no public address")
-    assert (problem.severity, str(problem.place)) == (Severity.WARNING, "config/main.yaml:4:9")
+    assert problem.message.startswith(f"{told} is not a public address")
+    assert (problem.severity, str(problem.place)) == (Severity.WARNING, "config/main.yaml:5:9")
+    assert not found("")
     assert not found("delivery: {private_destinations: [0.0.0.0/0, '::/0']}\n")
 
 

@@ -14,7 +14,7 @@ from alert_router.deliver import attempt
 from alert_router.deliver.attempt import Desk
 from alert_router.enrich import Choice
 from alert_router.notification import Detail, Notification
-from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
+from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.runbook import parse_runbook
 from tests.programs import RUNBOOK, body
@@ -86,11 +86,58 @@ def test_where_rendering_fails_the_next_plainer_form_is_taken(worst: Detail) -> 
 
 def test_where_not_even_the_plainest_form_can_be_made_the_reason_is_told() -> None:
     notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(attempt.Unmade, match="RuntimeError"):
         attempt.render(notification, Odd(breaks_above=Detail.MINIMAL), Detail.FULL)
-    failed = attempt.unrenderable(RuntimeError("secret"))
-    assert failed.reason is Reason.INTERNAL
+    failed = attempt.unmade(RuntimeError("secret"), attempt.Calm())
+    assert (failed.reason, failed.remedy) == (Reason.INTERNAL, Remedy.GIVE_UP)
+    assert not failed.in_doubt
     assert "secret" not in failed.message
+
+
+NO_THREAD = RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(24, "Too many open files"), NO_THREAD])
+def test_what_the_router_lacks_for_a_moment_is_not_the_messages_fault(error: Exception) -> None:
+    calm = attempt.Calm()
+    assert attempt.unmade(error, calm).remedy is Remedy.RETRY
+    wrapped = ValueError("in a library")
+    wrapped.__cause__ = error
+    assert attempt.unmade(wrapped, attempt.Calm()).remedy is Remedy.RETRY
+    # For a while, whatever else goes wrong may come of that too.
+    assert attempt.unmade(KeyError("x"), calm).remedy is Remedy.RETRY
+    assert attempt.unmade(KeyError("x"), attempt.Calm()).remedy is Remedy.GIVE_UP
+
+
+def test_enriching_waits_for_memory_but_not_for_long() -> None:
+    def starved(_: Any) -> Choice:
+        raise MemoryError
+
+    desk = replace(DESK, choose=starved)
+    with pytest.raises(MemoryError):
+        attempt.write(with_(attempt=1), GROUP, Odd(), desk)
+    assert attempt.write(with_(attempt=3), GROUP, Odd(), desk).notes
+
+
+async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise NO_THREAD
+
+    monkeypatch.setattr(asyncio, "to_thread", refuse)
+    many = GROUP.with_alerts(GROUP.alerts * 600)
+    notifier = Odd.model_validate({"title": "{{ alerts | length }}"})
+    notification = attempt.write(CLAIM, many, notifier, DESK)
+    with pytest.raises(RuntimeError):
+        await attempt.rendered(notification, notifier, Detail.FULL, patient=True)
+    with pytest.raises(RuntimeError):
+        await attempt.worded(notification, notifier, patient=True)
+    assert await attempt.rendered(notification, notifier, Detail.FULL, patient=False) == (
+        "MINIMAL",
+        Detail.MINIMAL,
+    )
+    assert await attempt.worded(notification, notifier, patient=False) == (notification, 1)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from alert_router.notify.base import Failed, Reason, Remedy, Sending
-from alert_router.notify.guard import ForbiddenAddress, Guard
+from alert_router.notify.guard import EVERYWHERE, ForbiddenAddress, Guard
 from tests.notify import destination
 from tests.notify.conformance import CASES, PATH
 from tests.notify.destination import answer
@@ -44,6 +44,52 @@ def test_what_is_not_public_is_refused(address):
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
 def test_what_is_public_is_allowed(address):
     PUBLIC_ONLY.check(address)
+
+
+METADATA = [
+    *("169.254.169.254", "169.254.170.2", "fe80::1", "fe80::1%eth0", "fd00:ec2::254"),
+    *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    # The same in other forms: mapped, NAT64, 6to4.
+    *("::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::ffff:100.100.100.200"),
+]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1"),
+        *("fd12:3456::1", "::ffff:10.0.0.1", "8.8.8.8", "2606:4700::1111"),
+    ],
+)
+def test_what_is_inside_is_allowed_where_nothing_is_configured(address):
+    Guard().check(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *METADATA,
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "ff02::1",
+        "fec0::1",
+        "198.18.0.1",
+    ],
+)
+def test_metadata_and_what_is_no_hosts_address_is_refused_where_nothing_is_configured(address):
+    with pytest.raises(ForbiddenAddress, match="private_destinations"):
+        Guard().check(address)
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_metadata_is_refused_beside_private_networks_and_allowed_by_its_own_entry(address):
+    with pytest.raises(ForbiddenAddress, match="metadata"):
+        Guard([ip_network("10.0.0.0/8"), ip_network("fd12::/16")]).check(address)
+    plain = {"::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"}
+    own = "169.254.169.254" if address in plain else address.removeprefix("::ffff:")
+    Guard([ip_network(own.partition("%")[0])]).check(address)
 
 
 def test_a_private_network_is_allowed_by_name_and_no_other():
@@ -94,7 +140,7 @@ async def test_a_name_that_leads_inside_holds_the_destination(names):
     assert isinstance(failed, Failed)
     assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
     assert not failed.in_doubt
-    assert "127.0.0.1 is no public address" in failed.message
+    assert "127.0.0.1 is not a public address" in failed.message
     assert server.requests == []
 
 
@@ -113,7 +159,7 @@ async def test_a_connection_of_our_own_is_guarded_alike():
     async with destination.serve(answer(200)) as server:
         with pytest.raises(ForbiddenAddress):
             await PUBLIC_ONLY.connect("127.0.0.1", server.port)
-        made = await Guard().connect("127.0.0.1", server.port)
+        made = await EVERYWHERE.connect("127.0.0.1", server.port)
         assert made.getpeername()[1] == server.port
         made.close()
 

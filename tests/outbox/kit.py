@@ -6,7 +6,16 @@ from itertools import count
 from pathlib import Path
 
 from alert_router.outbox.base import Outbox
-from alert_router.outbox.model import Claim, Destination, NewGroup, Settlement, Target, Verdict
+from alert_router.outbox.model import (
+    Claim,
+    Destination,
+    Health,
+    NewGroup,
+    Probe,
+    Settlement,
+    Target,
+    Verdict,
+)
 from alert_router.outbox.sqlite import SqliteOutbox
 
 A = Destination("oncall", "slack")
@@ -64,9 +73,15 @@ async def put(outbox: Outbox, *groups: NewGroup) -> None:
 
 
 async def take(
-    outbox: Outbox, to: Destination = A, *, limit: int = 10, now: float = NOW, fold: bool = True
+    outbox: Outbox,
+    to: Destination = A,
+    *,
+    limit: int = 10,
+    now: float = NOW,
+    fold: bool = True,
+    probe: Probe | None = None,
 ) -> list[Claim]:
-    return await outbox.claim(to, limit=limit, now=now, lease=LEASE, fold=fold)
+    return await outbox.claim(to, limit=limit, now=now, lease=LEASE, fold=fold, probe=probe)
 
 
 async def take_one(
@@ -79,6 +94,13 @@ async def take_one(
 async def end(outbox: Outbox, claim: Claim, verdict: Verdict, **more: object) -> bool:
     settlement = Settlement(verdict, NOW)
     return await outbox.settle(claim, replace(settlement, **more))  # type: ignore[arg-type]
+
+
+def failing(
+    since: float = NOW, *, until: float = 0.0, why: str = "", reason: str = "misconfigured"
+) -> Health:
+    """A destination that fails since then, and is left alone until then."""
+    return Health(since, 1, reason, why, next_at=until)
 
 
 def names(claim: Claim) -> list[str]:

@@ -1,16 +1,18 @@
 """What waits for a destination that takes nothing is told elsewhere as well."""
 
 from alert_router.outbox.model import Destination, Verdict
-from tests.outbox.kit import NOW, A, B, end, group, names, put, take, take_one
+from tests.outbox.kit import NOW, A, B, end, failing, group, names, put, take, take_one
 
 MAIL = Destination("backup", "email")
 PAGER = Destination("backup", "pager")
 
 
-async def fail(outbox, *, at=NOW, verdict=Verdict.RETRY, failing=True, to=A):
+async def fail(outbox, *, at=NOW, verdict=Verdict.RETRY, concerns_destination=True, to=A):
     """One attempt that ends so; the lane is due again at once."""
     claim = await take_one(outbox, to, now=at)
-    await end(outbox, claim, verdict, now=at, due_at=at, failing=failing)
+    before = await outbox.health(to)
+    health = failing(before.failing_since or at) if concerns_destination else None
+    await end(outbox, claim, verdict, now=at, due_at=at, health=health)
 
 
 async def divert(outbox, *to, at=NOW + 600, after=600.0):
@@ -49,7 +51,7 @@ async def test_each_delivery_is_diverted_once_and_what_comes_later_too(outbox):
 async def test_a_success_ends_it(outbox):
     await put(outbox, group("g1", lane="one"), group("g2", lane="two"))
     await fail(outbox)
-    await fail(outbox, verdict=Verdict.DELIVERED, failing=False)
+    await fail(outbox, verdict=Verdict.DELIVERED, concerns_destination=False)
     assert await divert(outbox) == 0
     await fail(outbox, at=NOW + 500)
     assert await divert(outbox) == 0, "it fails anew, and not for long"
@@ -58,7 +60,7 @@ async def test_a_success_ends_it(outbox):
 
 async def test_a_message_that_is_refused_says_nothing_of_the_destination(outbox):
     await put(outbox, group("g1"))
-    await fail(outbox, failing=False)
+    await fail(outbox, concerns_destination=False)
     assert await divert(outbox) == 0
 
 
@@ -88,7 +90,7 @@ async def test_since_when_it_fails_outlives_a_restart(open_outbox, tmp_path):
     await outbox.close()
     again = open_outbox(tmp_path)
     (backlog,) = [row for row in await again.backlog() if row.destination == A]
-    assert backlog.failing_since == NOW
+    assert backlog.health.failing_since == NOW
     assert await divert(again) == 1
     await again.close()
 

@@ -1,11 +1,27 @@
 """Claiming and settling: order, batches, doubt, leases and fences."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from alert_router.outbox.model import State, Verdict
-from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
+from alert_router.outbox.model import HEALTHY, Health, Probe, State, Verdict
+from tests.outbox.kit import (
+    LEASE,
+    NOW,
+    A,
+    B,
+    end,
+    failing,
+    group,
+    names,
+    open_sqlite,
+    put,
+    take,
+    take_one,
+)
 
 MIB = 1024 * 1024
 
@@ -258,22 +274,89 @@ async def test_a_batch_is_bounded_in_rows(outbox):
 
 async def test_a_paused_destination_gives_no_claims_until_it_is_resumed(outbox):
     await put(outbox, group("one", A, B))
-    await outbox.pause(A, NOW + 100, "404")
+    await outbox.set_health(A, failing(until=NOW + 100), now=NOW)
     assert await take(outbox, now=NOW + 99) == []
     assert len(await take(outbox, B)) == 1
-    await outbox.pause(A, 0, "")
+    await outbox.set_health(A, HEALTHY, now=NOW)
     assert len(await take(outbox)) == 1
 
 
 async def test_a_pause_ends_by_itself_and_outlasts_a_restart(open_outbox, tmp_path):
     first = open_outbox(tmp_path)
-    await first.pause(A, NOW + 100, "404")
+    await first.set_health(A, failing(until=NOW + 100), now=NOW)
     await first.close()
     outbox = open_outbox(tmp_path)
     await put(outbox, group("one"))
     assert await take(outbox, now=NOW + 99) == []
     assert len(await take(outbox, now=NOW + 100)) == 1
     await outbox.close()
+
+
+async def test_a_probe_claims_the_most_urgent_lane_of_a_destination_that_rests(outbox):
+    later = group("page", lane="page", at=NOW + 9, priority=0)
+    await put(outbox, group("one", lane="one"), group("two", lane="two"), later)
+    await outbox.set_health(A, failing(until=NOW + 100), now=NOW)
+    assert await take(outbox) == []
+    [claim] = await take(outbox, probe=Probe.URGENT)
+    assert (names(claim), claim.most_urgent) == (["page"], 0)
+
+
+async def test_another_probe_claims_the_lane_that_was_tried_least(outbox):
+    await put(outbox, *(group(f"g{n}", lane=f"l{n}", priority=0) for n in range(3)))
+    tried = []
+    for number in range(6):
+        [claim] = await take(outbox, probe=Probe.OTHER)
+        assert claim.most_urgent == 0
+        tried += names(claim)
+        await end(outbox, claim, Verdict.RETRY, due_at=NOW, health=failing(until=NOW + number))
+    assert tried == ["g0", "g1", "g2"] * 2
+
+
+async def test_a_destination_that_is_well_again_has_everything_due(outbox):
+    await put(outbox, *(group(f"g{n}", lane=f"l{n}") for n in range(3)))
+    one, two, three = await take(outbox)
+    await end(outbox, one, Verdict.RETRY, due_at=NOW + 300)
+    await end(outbox, two, Verdict.DOUBT, due_at=NOW, health=failing(until=NOW + 300))
+    assert await take(outbox) == []
+    await end(outbox, three, Verdict.DELIVERED)
+    assert await outbox.health(A) == HEALTHY
+    assert [names(claim) for claim in await take(outbox)] == [["g0"], ["g1"]]
+
+
+async def test_a_destination_that_was_well_keeps_its_lanes_in_back_off(outbox):
+    await put(outbox, group("g0", lane="l0"), group("g1", lane="l1"))
+    one, two = await take(outbox)
+    await end(outbox, one, Verdict.RETRY, due_at=NOW + 300)
+    await end(outbox, two, Verdict.DELIVERED)
+    assert await take(outbox) == []
+
+
+async def test_how_a_destination_is_outlasts_a_restart(open_outbox, tmp_path):
+    first = open_outbox(tmp_path)
+    assert await first.health(A) == HEALTHY
+    health = Health(NOW, 7, "rate_limited", "429 \ud800", NOW + 60, NOW + 50)
+    await first.set_health(A, health, now=NOW)
+    await first.close()
+    again = open_outbox(tmp_path)
+    assert await again.health(A) == replace(health, message="429 ?")
+    await again.close()
+
+
+async def test_claiming_and_probing_read_only_a_few_of_many_lanes(tmp_path):
+    """Every statement that a claim runs finds its rows by an index, and sorts none."""
+    from alert_router.outbox.sqlite.queries import query
+
+    await open_sqlite(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "alert-router.db")) as raw:
+        for name, index in {
+            "ready_lanes": "lane_ready",
+            "later_lanes": "lane_later",
+            "next_priority": "lane_later",
+            "all_is_due": "lane_later",
+        }.items():
+            values = (0,) * query(name).count("?")
+            plan = raw.execute(f"EXPLAIN QUERY PLAN {query(name)}", values).fetchall()
+            assert all(f"INDEX {index} (" in step for *_, step in plan), (name, plan)
 
 
 async def test_nothing_is_claimed_for_a_destination_without_rows_or_with_no_limit(outbox):

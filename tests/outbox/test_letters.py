@@ -6,7 +6,7 @@ import pytest
 
 from alert_router.outbox.base import RECENT_GROUPS
 from alert_router.outbox.model import Destination, State, Verdict
-from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
+from tests.outbox.kit import LEASE, NOW, A, B, end, failing, group, names, put, take, take_one
 
 
 async def kill(outbox, *groups, to=A):
@@ -51,7 +51,8 @@ async def test_a_group_long_past_is_not_looked_for(outbox):
 
 async def test_what_waits_for_a_destination_that_rests_says_why_and_until_when(outbox):
     await put(outbox, group("one"))
-    await outbox.pause(A, NOW + 300, "404 Not Found: no_service")
+    rests = failing(until=NOW + 300, why="404 Not Found: no_service")
+    await outbox.set_health(A, rests, now=NOW)
 
     [row] = await outbox.list()
 

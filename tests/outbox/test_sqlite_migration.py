@@ -52,6 +52,23 @@ async def test_the_service_brings_an_earlier_store_up_to_date_and_carries_on(pat
     assert version(path) == len(MIGRATIONS)
 
 
+@pytest.mark.parametrize("earlier", range(1, len(MIGRATIONS)))
+async def test_what_backed_off_for_its_destination_is_due_once_the_store_is_up_to_date(
+    path, earlier
+):
+    with closing(sqlite3.connect(path)) as raw:
+        for number in range(1, earlier):
+            raw.executescript(f"{MIGRATIONS[number]};PRAGMA user_version = {number + 1};")
+        raw.execute("UPDATE destination SET paused_until = 9e9, pause_reason = '404'")
+        raw.execute("UPDATE lane SET phase = 2, leased = 0, due_at = 9e9 WHERE phase = 1")
+        raw.commit()
+    assert version(path) == earlier
+    outbox = SqliteOutbox.open(path)
+    assert [names(claim) for claim in await take(outbox, B)] == [["waiting"]]
+    await outbox.close()
+    assert version(path) == len(MIGRATIONS)
+
+
 async def test_an_updated_store_has_the_tables_of_a_new_one(path, tmp_path):
     def tables(of: Path) -> dict[str, str]:
         with closing(sqlite3.connect(of)) as raw:
@@ -83,4 +100,9 @@ def test_the_scripts_of_versions_in_use_never_change():
     """A store made by the script of its day would lack whatever is added to it later: what is
     new goes into a script of its own."""
     digests = [sha256(script.encode()).hexdigest()[:16] for script in MIGRATIONS]
-    assert digests == ["f3ba8a93ed2018b5", "4764fb6f2dc924ed", "d4a78afd5254fc99"]
+    assert digests == [
+        "f3ba8a93ed2018b5",
+        "4764fb6f2dc924ed",
+        "d4a78afd5254fc99",
+        "69e5aae2bb98d15a",
+    ]

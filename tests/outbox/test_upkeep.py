@@ -2,8 +2,8 @@
 
 import asyncio
 
-from alert_router.outbox.model import Backlog, Settlement, State, Verdict
-from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take, take_one
+from alert_router.outbox.model import Backlog, Health, Settlement, State, Verdict
+from tests.outbox.kit import LEASE, NOW, A, B, end, failing, group, names, put, take, take_one
 
 DAY = 86_400.0
 
@@ -81,9 +81,10 @@ async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_aga
         outbox, group("tried", lane="x"), group("rests", B, lane="y"), group("sent", lane="z")
     )
     claim = await take_one(outbox, now=ahead)
-    failed = Settlement(Verdict.RETRY, ahead, due_at=ahead + 30, failing=True)
+    failed = Settlement(Verdict.RETRY, ahead, due_at=ahead + 30, health=failing(ahead))
     assert await outbox.settle(claim, failed)
-    await outbox.pause(B, ahead + 300, "asked to wait")
+    asked = Health(NOW, 1, "rate_limited", next_at=ahead + 300, asked_until=ahead + 300)
+    await outbox.set_health(B, asked, now=NOW)
     sent = await take_one(outbox)
     assert names(sent) == ["sent"]
 
@@ -91,14 +92,15 @@ async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_aga
 
     assert [names(claim) for claim in await take(outbox)] == [["tried"]]
     assert [names(claim) for claim in await take(outbox, B)] == [["rests"]]
-    assert {row.failing_since for row in await outbox.backlog()} == {NOW, None}
+    assert {row.health.failing_since for row in await outbox.backlog()} == {NOW}
+    assert (await outbox.health(B)).asked_until == NOW
     assert await end(outbox, sent, Verdict.DELIVERED)
 
 
 async def test_what_is_put_off_as_the_schedule_has_it_is_not_hastened(outbox):
     await put(outbox, group("one"))
     await end(outbox, await take_one(outbox), Verdict.RETRY, due_at=NOW + 300)
-    await outbox.pause(B, NOW + 3600, "asked to wait")
+    await outbox.set_health(B, failing(until=NOW + 3600), now=NOW)
 
     assert await outbox.hasten(latest=NOW + 3600, now=NOW) == 0
     assert await take(outbox) == []

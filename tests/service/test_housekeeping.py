@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from alert_router.outbox.model import Destination
+from alert_router.outbox.model import Destination, Health
 from alert_router.service import running
 from alert_router.service.housekeeping import tidy
 from alert_router.service.snapshot import read
@@ -18,7 +18,9 @@ async def test_a_pause_set_by_a_clock_that_was_ahead_ends_once_it_is_set_back(
         config = write_config(tmp_path, [{"type": "webhook", "url": destination.url}])
         async with running(config, read(config)) as router:
             hours_ahead = time.time() + 5 * 3600
-            await router.outbox.pause(Destination("oncall", "webhook"), hours_ahead, "429")
+            asked = Health(time.time(), 1, "rate_limited", "429", hours_ahead, hours_ahead)
+            hook = Destination("oncall", "webhook")
+            await router.outbox.set_health(hook, asked, now=time.time())
             host, port = router.addresses[0]
             assert (await post(f"http://{host}:{port}/webhook", body()))[0] == 200
             await tidy(router.outbox, router.snapshot, router.metrics, time.time())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from alert_router.outbox.model import Destination, State
+from alert_router.outbox.model import Destination, Health, State
 from alert_router.service import Router, running
 from alert_router.service.snapshot import read
 from tests.http import post
@@ -51,7 +51,8 @@ async def test_what_the_store_hands_out_during_the_stop_is_left_for_the_next_sta
     tmp_path: Path,
 ) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, store):
-        await router.outbox.pause(HOOK, time.time() + 1000, "for the test")
+        rests = Health(1.0, 1, next_at=time.time() + 1000)
+        await router.outbox.set_health(HOOK, rests, now=1.0)
         await accept(router)
         store.execute("BEGIN IMMEDIATE")  # the claim that is made now waits for this
         store.execute("UPDATE destination SET paused_until = 0")
@@ -93,6 +94,7 @@ async def test_a_reload_that_comes_late_begins_nothing(tmp_path: Path) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, _):
         router.deliverer.follow({})
         await router.deliverer.stop(1)
+        router.site.serving = False
         before = asyncio.all_tasks()
         await router.reload()
         assert asyncio.all_tasks() == before
@@ -102,7 +104,8 @@ async def test_a_row_that_cannot_be_read_does_not_end_the_service_of_its_destina
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, store):
-        await router.outbox.pause(HOOK, time.time() + 1000, "for the test")
+        rests = Health(1.0, 1, next_at=time.time() + 1000)
+        await router.outbox.set_health(HOOK, rests, now=1.0)
         await accept(router)
         store.execute("UPDATE delivery SET fingerprints = '['")
         store.execute("UPDATE destination SET paused_until = 0")

@@ -23,11 +23,22 @@ from alert_router.config import default_config_path
     help="Prometheus rules whose alerts are to be looked at too: a file, a directory or a pattern. "
     "May be repeated; by default `checks.rules` of the configuration.",
 )
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Look up the name of every destination: whether it resolves here, and to an address that "
+    "is allowed.",
+)
 @click.option("--strict", is_flag=True, help="Warnings are findings too: exit 1.")
 @format_option
 @click.pass_context
 def check(
-    ctx: click.Context, config: Path | None, rules: tuple[str, ...], strict: bool, output: Format
+    ctx: click.Context,
+    config: Path | None,
+    rules: tuple[str, ...],
+    connect: bool,
+    strict: bool,
+    output: Format,
 ) -> None:
     """Check the configuration, the routing and the runbooks.
 
@@ -35,6 +46,6 @@ def check(
     read is a warning. Exit 0: usable; 1: errors (with --strict, warnings too).
     """
     today = datetime.now(UTC).date()
-    found = examine(config or default_config_path(), rules, today=today)
+    found = examine(config or default_config_path(), rules, today=today, connect=connect)
     counts = report(found.problems, output, summary=found.summary)
     ctx.exit(counts.exit_code(strict=strict))

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from alert_router import document, lint, silence
+from alert_router.cli.connect import unreachable
 from alert_router.cli.output import count
 from alert_router.cli.problems import from_here
 from alert_router.config import Config, Loaded, cross_check, load
@@ -23,9 +24,11 @@ from alert_router.problem import Problem, ProblemsError
 from alert_router.rules import RuleSet, read_rules
 from alert_router.runbook import Catalogue
 
-# What is looked for only where rules are given, the routing can be used, or bash is missing.
+# What is looked for only where rules are given, the routing can be used, `connect` is asked for, or
+# bash is missing.
 _WITH_RULES = frozenset(("runbook-unknown-label",))
 _WITH_ROUTING = frozenset(("routing-unreached-runbook",))
+_WITH_CONNECT = frozenset(("config-unresolved-name",))
 _SOMETIMES = frozenset(("runbook-shell-unchecked",))
 
 
@@ -37,9 +40,10 @@ class Examined:
     summary: str
 
 
-def examine(path: Path, rules: Sequence[str], *, today: date) -> Examined:
+def examine(path: Path, rules: Sequence[str], *, today: date, connect: bool = False) -> Examined:
     """Everything about the configuration at `path` and what it names. `rules` are rule files,
-    directories or patterns; without them, those that the configuration names.
+    directories or patterns; without them, those that the configuration names. With `connect` the
+    names of destinations are looked up.
 
     What keeps the configuration from being used is neither silenced nor weighed.
     """
@@ -55,10 +59,13 @@ def examine(path: Path, rules: Sequence[str], *, today: date) -> Examined:
         found += cross_check(loaded, catalogue)
         found += routing_problems(loaded)
         found += unreached(loaded, catalogue, labels or {})
+    if loaded and connect:
+        found += unreachable(path, loaded.config)
     texts = silence.texts_of(_files(loaded, catalogue, ruleset))
     judged = SEVERITIES.keys() - _SOMETIMES
     judged -= frozenset() if labels is not None else _WITH_RULES
     judged -= frozenset() if loaded else _WITH_ROUTING
+    judged -= frozenset() if connect else _WITH_CONNECT
     found = silence.silenced(found, texts, known=SEVERITIES, judged=judged)
     problems = _in_order([*fatal, *weighed(found, checks.severity)])
     return Examined(problems, _summary(loaded, catalogue, ruleset) if loaded else "")

@@ -2,8 +2,14 @@
 
 import asyncio
 import gc
+import os
+import select
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -18,6 +24,9 @@ from alert_router.service import running
 from alert_router.service.snapshot import Snapshot, read
 
 log = structlog.get_logger(__name__)
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_MARGIN = 0.7  # seconds beyond `shutdown_timeout` for everything but the sends
 
 
 @click.command()
@@ -38,18 +47,51 @@ def serve(config: Path | None, log_format: str | None) -> None:
     snapshot = read(path)
     wanted = snapshot.loaded.config.log
     set_up_log(log_format or wanted.format.value, wanted.level.value)
+    stopper = _Stopper(lambda: snapshot.loaded.config.delivery.shutdown_timeout)
+    stopper.start()
     try:
-        uvloop.run(_serve(path, snapshot))
+        uvloop.run(_serve(path, snapshot, stopper))
     except (OSError, StoreUnavailable) as error:
         click.echo(f"cannot start: {error}", err=True)
         sys.exit(1)
 
 
-async def _serve(path: Path, snapshot: Snapshot) -> None:
+class _Stopper:
+    """Waits for the signals that end the process, and ends it at the latest after `seconds()` and
+    a margin. In a thread of its own: the end comes also where the loop or the store hangs."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self.seconds = seconds
+        self._asked = False
+        self._notify: Callable[[], object] = bool
+
+    def start(self) -> None:
+        """From now on, before there are other threads: they all leave the signals to this one."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        threading.Thread(target=self._wait, name="stopper", daemon=True).start()
+
+    def call(self, stop: Callable[[], object]) -> None:
+        """Have this called, on the running loop, once the process is to stop."""
+        loop = asyncio.get_running_loop()
+        self._notify = lambda: loop.call_soon_threadsafe(stop)
+        if self._asked:
+            stop()
+
+    def _wait(self) -> None:
+        signal.sigwait(_STOP_SIGNALS)
+        self._asked = True
+        with suppress(RuntimeError):  # the loop is closed: it ends by itself
+            self._notify()
+        time.sleep(self.seconds() + _MARGIN)
+        if select.select([], [sys.stderr], [], 0)[1]:
+            log.error("stopping took too long; what was being sent will be repeated")
+        os._exit(1)
+
+
+async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stopper.call(stop.set)
     reloads: set[asyncio.Task[object]] = set()
     async with running(path, snapshot) as router:
 
@@ -60,8 +102,15 @@ async def _serve(path: Path, snapshot: Snapshot) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         _spare_the_collector()
+        stopper.seconds = lambda: router.snapshot.loaded.config.delivery.shutdown_timeout
         await stop.wait()
         log.info("stopping")
+    # All is written down. Threads that hang in a look-up or a rendering are not waited for, as the
+    # interpreter would.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def _spare_the_collector() -> None:

@@ -20,6 +20,7 @@ UNDEFINED_RECEIVER = "config-undefined-receiver"
 UNUSED_RECEIVER = "config-unused-receiver"
 FOREIGN_KEY = "config-alertmanager-key"
 FORBIDDEN_ADDRESS = "config-forbidden-address"
+UNRESOLVED_NAME = "config-unresolved-name"
 
 ROUTING_MATCHER = "routing-matcher"
 ROUTING_ROOT = "routing-root"
@@ -46,6 +47,7 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
         UNUSED_RECEIVER: Severity.INFO,
         FOREIGN_KEY: Severity.ERROR,
         FORBIDDEN_ADDRESS: Severity.WARNING,
+        UNRESOLVED_NAME: Severity.ERROR,
         ROUTING_MATCHER: Severity.ERROR,
         ROUTING_ROOT: Severity.ERROR,
         ROUTING_UNKNOWN_RUNBOOK: Severity.ERROR,

@@ -124,12 +124,13 @@ class Delivery(_Model):
     min_backoff: Duration = Field(1.0, gt=0)
     max_backoff: Duration = Field(300.0, gt=0)
     hold_backoff: Duration = Field(300.0, gt=0)
+    urgent_backoff: Duration = Field(1.5, gt=0)
     retry_after_cap: Duration = _HOUR
     shutdown_timeout: Duration = 20.0
     keep_delivered: Duration = 7 * _DAY
     keep_dead: Duration = 30 * _DAY
     reserve: Size = 64 * _MIB
-    private_destinations: tuple[IPvAnyNetwork, ...] = ()
+    private_destinations: tuple[IPvAnyNetwork, ...] | None = None
 
     @model_validator(mode="after")
     def _backoffs_in_order(self) -> Self:

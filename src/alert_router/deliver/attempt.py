@@ -1,7 +1,7 @@
 """One attempt: a claim becomes a notification, its rendering, and a try to send it.
 
 Nothing in here can lose an alert: what cannot be enriched or rendered goes out in the next
-plainer form. What an outcome means is for `schedule`.
+plainer form. What an outcome means is decided in `policy`.
 """
 
 import asyncio
@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from math import inf
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -25,8 +26,53 @@ from alert_router.severity import STANDARD, Scale
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 # A notifier limits itself by its timeout; this much more, in seconds, and we cut it off.
 _GRACE = 5.0
+
+
+# Attempts that wait for a full message where memory or threads are short; a page without its
+# runbook is better than none.
+_PATIENT = 2
+
+_CALM = 60.0  # seconds without trouble after which conditions are calm
+
+
+class Call(Protocol):
+    """Calls a function, and may measure it."""
+
+    def __call__(self, work: Callable[..., T], *arguments: Any) -> T: ...
+
+
+def directly(work: Callable[..., T], *arguments: Any) -> T:
+    """The plain call."""
+    return work(*arguments)
+
+
+class Unmade(Exception):
+    """No form of the message could be made; `passing` if memory, a thread or a descriptor was
+    missing at least once."""
+
+    def __init__(self, kind: str, passing: bool) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.passing = passing
+
+
+@dataclass(slots=True)
+class Calm:
+    """Whether memory, threads and descriptors are to be had, as far as messages show it."""
+
+    _troubled_at: float = -inf
+
+    def disturb(self, now: float) -> None:
+        """Something was missing."""
+        self._troubled_at = now
+
+    def holds(self, now: float) -> bool:
+        """Whether nothing was missing for a while."""
+        return now - self._troubled_at >= _CALM
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +108,9 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
             firing_sections=notifier.firing_sections,
             resolved_sections=notifier.resolved_sections,
         )
-    except Exception:
+    except Exception as error:
+        if is_passing(error) and is_patient(claim):
+            raise
         log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
         note = "The runbooks could not be added: see the router's log."
         return replace(bare, notes=(*bare.notes, note))
@@ -72,8 +120,7 @@ def _told_instead(claim: Claim) -> tuple[str, ...]:
     """Whom this destination stands in for."""
     origins = dict.fromkeys(group.instead_of for group in claim.groups if group.instead_of)
     return tuple(
-        f"Told here since {origin.receiver}/{origin.notifier} takes nothing at present."
-        for origin in origins
+        f"Sent here because {origin.receiver}/{origin.notifier} is failing." for origin in origins
     )
 
 
@@ -97,11 +144,19 @@ def word(notification: Notification, notifier: Notifier) -> tuple[Notification, 
     return replace(notification, title=title, message=message), len(errors)
 
 
-async def worded(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
-    """As `word`, templates in a thread: one may take half a second before it is ended."""
+async def worded(
+    notification: Notification, notifier: Notifier, patient: bool = True, call: Call = directly
+) -> tuple[Notification, int]:
+    """As `word`, templates in a thread: one may take half a second before it is ended. Where no
+    thread can be started it raises, or without `patient` takes the built-in words."""
     if notifier.title is None and notifier.template is None:
         return notification, 0
-    return await asyncio.to_thread(word, notification, notifier)
+    try:
+        return await asyncio.to_thread(call, word, notification, notifier)
+    except Exception as error:
+        if patient or not is_passing(error):
+            raise
+        return notification, (notifier.title is not None) + (notifier.template is not None)
 
 
 def most_detail(claim: Claim) -> Detail:
@@ -116,29 +171,41 @@ def most_detail(claim: Claim) -> Detail:
 def render(notification: Notification, notifier: Notifier, most: Detail) -> tuple[Any, Detail]:
     """The payload, and the detail asked for when rendering worked.
 
-    Raises what the plainest rendering raised, if even that fails.
+    Raises Unmade if even the plainest rendering fails.
     """
-    for detail in range(most, Detail.MINIMAL, -1):
+    passing, last = False, ""
+    for detail in range(most, Detail.MINIMAL - 1, -1):
         try:
             return notifier.render(notification, Detail(detail)), Detail(detail)
-        except Exception:
+        except Exception as error:
+            passing, last = passing or is_passing(error), type(error).__name__
             log.exception(
                 "rendering failed; trying a plainer form",
                 id=notification.id,
                 notifier=notifier.identity,
                 detail=Detail(detail).name.lower(),
             )
-    return notifier.render(notification, Detail.MINIMAL), Detail.MINIMAL
+    raise Unmade(last, passing)
 
 
 async def rendered(
-    notification: Notification, notifier: Notifier, most: Detail
+    notification: Notification,
+    notifier: Notifier,
+    most: Detail,
+    patient: bool = True,
+    call: Call = directly,
 ) -> tuple[Any, Detail]:
     """As `render`. Of many alerts and of long runbooks in a thread: they take seconds, in which
-    nobody else would be accepted."""
-    if is_heavy(notification):
-        return await asyncio.to_thread(render, notification, notifier, most)
-    return render(notification, notifier, most)
+    nobody else would be accepted. Where no thread can be started it raises, or without `patient`
+    takes the plainest form, which is soon made."""
+    if not is_heavy(notification):
+        return call(render, notification, notifier, most)
+    try:
+        return await asyncio.to_thread(call, render, notification, notifier, most)
+    except Exception as error:
+        if patient or not is_passing(error):
+            raise
+        return call(render, notification, notifier, Detail.MINIMAL)
 
 
 async def send(notifier: Notifier, payload: Any, sending: Sending) -> tuple[Outcome, float]:
@@ -158,8 +225,29 @@ async def send(notifier: Notifier, payload: Any, sending: Sending) -> tuple[Outc
     return outcome, time.perf_counter() - began
 
 
-def unrenderable(error: Exception) -> Failed:
-    """The outcome where not even the plainest form could be made."""
-    return Failed(
-        Reason.INTERNAL, f"the message could not be made: {type(error).__name__}", Remedy.GIVE_UP
-    )
+def unmade(error: Exception, calm: Calm) -> Failed:
+    """The outcome where not even the plainest form could be made: to be given up if that is the
+    message's fault, as far as anybody can tell."""
+    kind = error.kind if isinstance(error, Unmade) else type(error).__name__
+    passing = error.passing if isinstance(error, Unmade) else is_passing(error)
+    now = time.monotonic()
+    if passing:
+        calm.disturb(now)
+    remedy = Remedy.GIVE_UP if calm.holds(now) else Remedy.RETRY
+    return Failed(Reason.INTERNAL, f"the message could not be made: {kind}", remedy)
+
+
+def is_patient(claim: Claim) -> bool:
+    """Whether to wait for memory, threads and descriptors rather than send less."""
+    return claim.attempt <= _PATIENT
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether an error says nothing about the message: no memory, thread or descriptor was to be
+    had."""
+    while error is not None:
+        no_thread = isinstance(error, RuntimeError) and "new thread" in str(error)
+        if no_thread or isinstance(error, MemoryError | OSError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

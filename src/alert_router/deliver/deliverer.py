@@ -34,18 +34,17 @@ class Deliverer:
             self._let_go(destination)
         for destination, notifier in notifiers.items():
             if destination in self._loops:
-                self._loops[destination].notifier = notifier
-                self.wake(destination)  # it may send sooner now
+                self._loops[destination].reconfigure(notifier)
                 continue
             loop = DestinationLoop(destination, notifier, self._lines)
             self._loops[destination] = loop
             loop.start()
 
-    def wake(self, destination: Destination) -> None:
-        """Something was accepted for this destination."""
+    def wake(self, destination: Destination, priority: int = 1) -> None:
+        """Something was accepted for this destination: of priority 0 it is a page."""
         loop = self._loops.get(destination)
         if loop is not None:
-            loop.wake.set()
+            loop.accepted(urgent=priority == 0)
 
     async def stop(self, deadline: float) -> None:
         """Finish what is being sent within `deadline` seconds; leave the rest for next time."""

@@ -2,15 +2,16 @@
 service's to say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
 from alert_router.coverage.tally import Tally
-from alert_router.deliver.attempt import Desk
-from alert_router.deliver.schedule import Schedule
+from alert_router.deliver.attempt import Calm, Desk
+from alert_router.deliver.policy import Schedule
 from alert_router.metrics import Metrics
 from alert_router.notify.guard import Guard
+from alert_router.notify.resolve import Resolve
 from alert_router.outbox.base import Outbox
 
 
@@ -25,3 +26,5 @@ class Lines:
     schedule: Callable[[], Schedule]
     desk: Callable[[], Desk]
     guard: Callable[[], Guard]
+    resolve: Resolve
+    calm: Calm = field(default_factory=Calm)

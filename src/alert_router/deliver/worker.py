@@ -1,22 +1,26 @@
-"""The workers: one loop a destination that claims what is due and writes down what became of it.
+"""The workers: one loop a destination that claims what is due and writes down how it ended.
 
 What is done with a claim is `carry`. One slow or dead destination delays no other: loops share
 nothing but the outbox.
 """
 
 import asyncio
+import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 import structlog
 
-from alert_router.deliver.carry import carry_out
+from alert_router.deliver.carry import Attempted, carry_out
+from alert_router.deliver.health import DestinationHealth
 from alert_router.deliver.lines import Lines
 from alert_router.deliver.pace import Pace
-from alert_router.notify.base import Notifier, Reason
+from alert_router.deliver.policy import decide
+from alert_router.notify.base import Failed, Notifier, Reason
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Claim, Destination, Settlement, Verdict
+from alert_router.outbox.model import Claim, Destination, Probe, Settlement, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -41,10 +45,27 @@ class DestinationLoop:
     _kept: int = 0
     _pace: Pace | None = None
     _stopping: bool = False
+    _health: DestinationHealth = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._health = DestinationHealth(self._names())
 
     def start(self) -> None:
         """Work until told to stop."""
         self._looking = asyncio.create_task(self._look())
+
+    def accepted(self, *, urgent: bool) -> None:
+        """Something was accepted for this destination."""
+        if urgent:
+            self._health.hurry(self.lines.schedule(), time.monotonic())
+        self.wake.set()
+
+    def reconfigure(self, notifier: Notifier) -> None:
+        """Go on with these settings."""
+        if notifier != self.notifier:
+            self._health.reconfigured(time.monotonic())
+        self.notifier = notifier
+        self.wake.set()  # it may send sooner now
 
     async def drain(self) -> None:
         """Claim nothing more and wait for what is being sent."""
@@ -65,9 +86,13 @@ class DestinationLoop:
 
     async def _look(self) -> None:
         """Claim again and again. Trouble with the store is waited out."""
+        is_known = False
         while not self._stopping:
             self.wake.clear()
             try:
+                if not is_known:
+                    await self._recall()
+                    is_known = True
                 claimed = await self._claim()
             except StoreUnavailable as error:
                 log.warning("cannot claim", **self._names(), error=str(error))
@@ -79,28 +104,40 @@ class DestinationLoop:
                 if not claimed:
                     await self._rest()
 
+    async def _recall(self) -> None:
+        health = await self.lines.outbox.health(self.destination)
+        schedule = self.lines.schedule()
+        self._health.recall(health, schedule, now=time.time(), clock=time.monotonic())
+
     async def _claim(self) -> bool:
-        free = self.notifier.concurrency - len(self._running)
+        running = len(self._running)
+        free = min(
+            self.notifier.concurrency - running, self._health.room(running, time.monotonic())
+        )
         if free <= 0 or self._kept:  # what was sent is written down before more is sent
             return False
         if pace := await self._paced():
             free = min(free, pace.free(time.monotonic()))
             if free <= 0:
                 return False
+        probe = self._health.probe()
         claims = await self.lines.outbox.claim(
             self.destination,
             limit=free,
             now=time.time(),
             lease=self.notifier.timeout + _LEASE_MARGIN,
             fold=self.notifier.fold,
+            probe=probe,
         )
         if self._stopping:
             await self._give_back(claims)
             return False
         if pace:
             pace.take(len(claims), time.monotonic())
+        if claims and probe:
+            self._health.begin_probe()
         for claim in claims:
-            task = asyncio.create_task(self._work(claim))
+            task = asyncio.create_task(self._work(claim, probe))
             self._running.add(task)
             task.add_done_callback(self._done)
         return bool(claims)
@@ -129,9 +166,12 @@ class DestinationLoop:
 
     async def _rest(self) -> None:
         """Until something may be due: a new group, a finished attempt, a retry, or a while."""
-        now = time.time()
+        now, clock = time.time(), time.monotonic()
+        self._health.report(now, clock)
         self._due = [due for due in self._due if due > now]
         pause = min([_POLL, *(due - now for due in self._due)])
+        if (wait := self._health.wait(clock)) < inf:
+            pause = wait
         if self._pace and (wait := self._pace.wait(time.monotonic())):
             pause = wait  # nothing can be sent before, and something may be then
         try:
@@ -140,9 +180,10 @@ class DestinationLoop:
         except TimeoutError:
             pass
 
-    async def _work(self, claim: Claim) -> None:
+    async def _work(self, claim: Claim, probe: Probe | None) -> None:
+        began = time.monotonic()
         try:
-            decision = await carry_out(claim, self.notifier, self.lines)
+            attempted = await carry_out(claim, self.notifier, self.lines)
         except asyncio.CancelledError:
             # Cut off at the stop's deadline: it may have arrived. The next start sends it again.
             now = time.time()
@@ -150,9 +191,46 @@ class DestinationLoop:
             with suppress(StoreUnavailable):
                 await self.lines.outbox.settle(claim, doubt)
             raise
-        await self._settle(claim, decision.settlement, decision.pause_until)
+        finally:
+            if probe:
+                self._health.end_probe()
+        await self._settle(claim, self._judge(claim, attempted, began, probe))
 
-    async def _settle(self, claim: Claim, settlement: Settlement, pause_until: float) -> None:
+    def _judge(
+        self, claim: Claim, attempted: Attempted, began: float, probe: Probe | None
+    ) -> Settlement:
+        """What an attempt that has ended just now means, as it is to be written down."""
+        now, clock = time.time(), time.monotonic()
+        outcome, cost = attempted.outcome, attempted.cost
+        if isinstance(outcome, str):
+            return Settlement(Verdict.DROPPED, now, reason=outcome)
+        situation = self._health.situation(
+            claim, began, probe=probe is not None, cost=cost, clock=clock
+        )
+        chance = random.random()  # noqa: S311
+        schedule = self.lines.schedule()
+        settlement = decide(outcome, claim, situation, schedule, now=now, chance=chance)
+        self._health.note(claim, outcome, settlement, cost, clock=clock)
+        if isinstance(outcome, Failed):
+            self._say_failed(claim, outcome, settlement)
+        return settlement
+
+    def _say_failed(self, claim: Claim, outcome: Failed, settled: Settlement) -> None:
+        """What concerns this delivery alone; the destination's failures are one line a minute."""
+        is_dead = settled.verdict is Verdict.DEAD
+        if not is_dead and settled.health is not None and settled.health.is_failing:
+            return
+        (log.error if is_dead else log.warning)(
+            "delivery is dead" if is_dead else "delivery failed, will be tried again",
+            **self._names(),
+            id=claim.id,
+            attempt=claim.attempt,
+            reason=outcome.reason.value,
+            error=outcome.message,
+            retry_in=None if is_dead else round(settled.due_at - settled.now, 1),
+        )
+
+    async def _settle(self, claim: Claim, settlement: Settlement) -> None:
         """Write the outcome. While that fails it is kept here and the lane stays leased, so
         that nothing is sent twice while the process lives."""
         if settlement.due_at > settlement.now:
@@ -160,8 +238,6 @@ class DestinationLoop:
         kept = False
         while True:
             try:
-                if pause_until:
-                    await self.lines.outbox.pause(self.destination, pause_until, settlement.message)
                 if not await self.lines.outbox.settle(claim, settlement):
                     log.warning("claim was lost to another worker", **self._names(), id=claim.id)
                 break
@@ -172,6 +248,8 @@ class DestinationLoop:
                     self.lines.metrics.unsettled.inc()
                     log.error("cannot settle; kept in memory", **self._names(), error=str(error))
                 await asyncio.sleep(_STORE_PAUSE)
+                if settlement.health is not None:  # as it is by now
+                    settlement = replace(settlement, health=self._health.health)
         if kept:
             self._kept -= 1
             self.lines.metrics.unsettled.dec()

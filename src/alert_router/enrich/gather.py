@@ -49,6 +49,8 @@ def enrich(
         )
         try:
             part = _fill(part, runbook(runbook_id), about, wanted, firing)
+        except MemoryError:  # nothing is wrong with the runbook: it is tried again
+            raise
         except Exception as error:
             gathered.note(f"The runbook {runbook_id} could not be shown: {type(error).__name__}.")
             part = _titled(part, runbook)
@@ -78,6 +80,8 @@ def _gather(group: AlertGroup, choose: Callable[[Alert], Choice]) -> _Gathered:
     for alert in group.alerts:
         try:
             choice = choose(alert)
+        except MemoryError:
+            raise
         except Exception as error:
             gathered.note(f"{alert.name}: no runbook could be chosen: {type(error).__name__}.")
             gathered.without.append(alert)

@@ -17,6 +17,7 @@ from alert_router.duration import Duration
 from alert_router.notification import Detail, Notification
 from alert_router.notify.guard import EVERYWHERE, Guard
 from alert_router.notify.rate import RateField
+from alert_router.notify.resolve import Resolve, system
 from alert_router.notify.secrets import fold_files
 from alert_router.notify.template import TemplateField
 from alert_router.secret import Secret, SecretUnavailable
@@ -76,12 +77,13 @@ Outcome = Delivered | Failed
 class Sending:
     """What a notifier may use to send: the shared HTTP session, the id that a resend keeps, the
     reference that the last delivery of this lane left, and, for connections that are not the
-    session's, the guard over where they may go."""
+    session's, the guard over where they may go and the resolver."""
 
     session: aiohttp.ClientSession
     id: str
     reference: str | None = None
     guard: Guard = EVERYWHERE
+    resolve: Resolve = system
 
 
 class Notifier(BaseModel, ABC):

@@ -16,7 +16,9 @@ from alert_router.outbox.model import (
     Claim,
     DeliveryRow,
     Destination,
+    Health,
     NewGroup,
+    Probe,
     Settlement,
     State,
 )
@@ -40,11 +42,21 @@ class Outbox(Protocol):
         ...
 
     async def claim(
-        self, destination: Destination, *, limit: int, now: float, lease: float, fold: bool
+        self,
+        destination: Destination,
+        *,
+        limit: int,
+        now: float,
+        lease: float,
+        fold: bool,
+        probe: Probe | None = None,
     ) -> builtins.list[Claim]:
         """Up to `limit` lanes of the destination that are due and not leased, critical first,
         then oldest. Each claim takes all that waits in its lane (bounded in rows and bytes),
-        or the oldest alone where `fold` is false; a batch in doubt goes again as it was."""
+        or the oldest alone where `fold` is false; a batch in doubt goes again as it was.
+
+        None before the `next_at` of the destination's health, except with `probe`: that is one
+        lane, whatever its destination's health."""
         ...
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
@@ -59,8 +71,12 @@ class Outbox(Protocol):
         took, and as of `now` those in doubt. Refused ones are not among them."""
         ...
 
-    async def pause(self, destination: Destination, until: float, reason: str) -> None:
-        """No claims for the destination before `until`; kept over restarts; 0 resumes."""
+    async def health(self, destination: Destination) -> Health:
+        """How the destination is, as the last settlement or `set_health` said."""
+        ...
+
+    async def set_health(self, destination: Destination, new: Health, *, now: float) -> None:
+        """As `Settlement.health`. Once it is well again, every lane that backs off is due."""
         ...
 
     async def divert(

@@ -75,7 +75,8 @@ class Claim:
 
     `id` is the webhook id; it stays while the batch is in doubt. `attempt` counts from 1 for
     this batch's lane since its last success; `crashes` counts claims that nobody settled.
-    `resent` says that an earlier attempt of exactly this batch may have arrived.
+    `resent` says that an earlier attempt of exactly this batch may have arrived. `most_urgent` is
+    the priority of the most urgent lane that was due at the destination, perhaps another one.
     """
 
     id: str
@@ -88,6 +89,35 @@ class Claim:
     resent: bool = False
     smaller: bool = False  # the last attempt was refused for its form: tell less
     reference: str | None = None
+    most_urgent: int = 1
+
+
+class Probe(StrEnum):
+    """Which lane an attempt at a failing destination takes."""
+
+    URGENT = "urgent"  # the most urgent, then the oldest
+    OTHER = "other"  # of the most urgent few the one tried least: one message may be the trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a destination is failing, and when it is tried again. Times are unix seconds; without
+    `failing_since` it is well."""
+
+    failing_since: float = 0.0
+    failures: int = 0  # in a row; of those at the same time one counts
+    reason: str = ""
+    message: str = ""
+    next_at: float = 0.0  # no attempt before, unless something urgent comes
+    asked_until: float = 0.0  # no attempt before at all: the destination said so
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last attempt that says anything about the destination failed."""
+        return self.failing_since > 0
+
+
+HEALTHY = Health()
 
 
 class Verdict(StrEnum):
@@ -104,7 +134,8 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What becomes of a claim. Times are unix seconds; `reason` is a word, `message` a sentence.
-    `failing` says that it is the destination that takes nothing, whatever the message."""
+    A `due_at` that is not after `now` makes the lane ready. `health` is how its destination is
+    since this attempt; None: as before, and well after a delivery."""
 
     verdict: Verdict
     now: float
@@ -113,7 +144,7 @@ class Settlement:
     message: str = ""
     reference: str | None = None
     smaller: bool = False
-    failing: bool = False
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +173,10 @@ class DeliveryRow:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits and what is dead for one destination, for metrics and `ready`. A dead letter
-    that was replayed counts no more. `failing_since`: it has taken nothing since then;
-    `paused_until`: it rests until then, both unix seconds."""
+    that was replayed counts no more."""
 
     destination: Destination
     waiting: int
     oldest_accepted_at: float | None
     dead: int
-    failing_since: float | None = None
-    paused_until: float = 0.0
+    health: Health = HEALTHY

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from alert_router.deliver.policy import is_held
 from alert_router.metrics import DestinationGauges, Metrics
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Backlog
@@ -65,6 +66,6 @@ def _gauges(row: Backlog, now: float) -> DestinationGauges:
         row.waiting,
         max(0.0, now - row.oldest_accepted_at) if row.oldest_accepted_at else 0.0,
         row.dead,
-        max(0.0, now - row.failing_since) if row.failing_since else 0.0,
-        row.paused_until > now,
+        max(0.0, now - row.health.failing_since) if row.health.is_failing else 0.0,
+        is_held(row.health, now),
     )

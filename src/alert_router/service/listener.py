@@ -25,7 +25,7 @@ class Listener:
             build(site, self._patience),
             access_log=None,
             keepalive_timeout=http.idle_timeout,
-            shutdown_timeout=2.0,
+            shutdown_timeout=0.3,  # the deadline of a stop is for the sends
             handle_signals=False,
         )
 

@@ -13,9 +13,11 @@ from alert_router.coverage.tally import Tally
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
 from alert_router.notify.guard import AddressInfo
+from alert_router.notify.resolve import Resolver
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
+from alert_router.service.destinations import look_up
 from alert_router.service.fallback import keep_falling_back
 from alert_router.service.gauges import BacklogGauges, Room
 from alert_router.service.housekeeping import keep_house, keep_tally
@@ -39,10 +41,12 @@ class Router:
         self.metrics = Metrics()
         self.tally = Tally()
         self._reloading = asyncio.Lock()
+        self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
-                ttl_dns_cache=30,
+                resolver=self._resolver,
+                use_dns_cache=False,  # the resolver has one, which also serves what is stale
                 socket_factory=self._open,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -57,6 +61,7 @@ class Router:
                 schedule=lambda: self.snapshot.schedule,
                 desk=lambda: self.snapshot.desk,
                 guard=lambda: self.snapshot.guard,
+                resolve=self._resolver.resolve,
             )
         )
         config = snapshot.loaded.config
@@ -76,6 +81,7 @@ class Router:
         )
         self._listener = Listener(self.site, config.http)
         self._tasks: list[asyncio.Task[None]] = []
+        self._looking_up: asyncio.Task[None] | None = None
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -111,13 +117,15 @@ class Router:
         """Not ready, intake closed, what is being sent finished within the deadline, the rest
         left in the store for the next start."""
         self.site.serving = False
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._looking_up] if self._looking_up else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
         await self.deliverer.stop(self.snapshot.loaded.config.delivery.shutdown_timeout)
         await self._listener.close()
         await self._session.close()
+        await self._resolver.close()
         await self.tally.write(self.outbox)
         await self.outbox.close()
         log.info("stopped")
@@ -150,6 +158,7 @@ class Router:
     def _take_over(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.deliverer.follow(snapshot.notifiers)
+        self._look_up(snapshot)
         catalogue = snapshot.state.catalogue
         self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
         self.metrics.runbooks_broken.set(len(catalogue.broken))
@@ -157,6 +166,16 @@ class Router:
         self.metrics.reload_successful.set(1)
         self.metrics.reload_time.set_to_current_time()
         report(snapshot.problems)
+
+    def _look_up(self, snapshot: Snapshot) -> None:
+        """See in the background whether the destinations can be reached by their names."""
+        if self._looking_up is not None:
+            self._looking_up.cancel()
+        if not self.site.serving:
+            return
+        self._looking_up = asyncio.create_task(
+            look_up(snapshot.notifiers, snapshot.guard, self._resolver.resolve, self.metrics)
+        )
 
     def _keep_old(self, problems: tuple[Problem, ...]) -> ReloadResult:
         self.metrics.reload_successful.set(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Auth, Http
 from alert_router.deliver import Desk
-from alert_router.deliver.schedule import Schedule
+from alert_router.deliver.policy import Schedule
 from alert_router.enrich import choose, remembering
 from alert_router.notify.base import Notifier
 from alert_router.notify.guard import Guard
@@ -84,6 +84,7 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             min_backoff=config.delivery.min_backoff,
             max_backoff=config.delivery.max_backoff,
             hold_backoff=config.delivery.hold_backoff,
+            urgent_backoff=config.delivery.urgent_backoff,
             retry_after_cap=config.delivery.retry_after_cap,
             max_age=config.delivery.max_age,
         ),

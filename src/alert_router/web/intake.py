@@ -85,7 +85,7 @@ async def _take(
 
 def _after(group: AlertGroup, new: NewGroup, site: Site, state: State) -> None:
     for target in new.targets:
-        site.wake(target.destination)
+        site.wake(target.destination, target.priority)
     _count(group, site, state.choose, new.accepted_at)
 
 

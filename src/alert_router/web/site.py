@@ -65,7 +65,7 @@ class Site:
     outbox: Outbox
     metrics: Metrics
     tally: Tally
-    wake: Callable[[Destination], None]
+    wake: Callable[[Destination, int], None]
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]
     refresh_metrics: Callable[[], Awaitable[None]]

@@ -123,6 +123,7 @@ class EmailNotifier(Notifier):
             [parseaddr(address)[1] for address in self.to],
             message,
             self.timeout,
+            sending.resolve,
         )
 
     def host(self) -> str:

@@ -16,6 +16,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
 from alert_router.notify.guard import ForbiddenAddress, Guard
 from alert_router.notify.redact import clean
+from alert_router.notify.resolve import Resolve, system
 
 log = structlog.get_logger(__name__)
 
@@ -42,14 +43,20 @@ class _Progress:
 
 
 async def send(
-    account: Account, guard: Guard, sender: str, to: Sequence[str], message: bytes, limit: float
+    account: Account,
+    guard: Guard,
+    sender: str,
+    to: Sequence[str],
+    message: bytes,
+    limit: float,
+    resolve: Resolve = system,
 ) -> Outcome:
     """Send within `limit` seconds. Never raises for what happens there."""
     progress = _Progress()
     hidden = [account.password] if account.password else []
     try:
         async with asyncio.timeout(limit):
-            return await _talk(account, guard, sender, to, message, progress, hidden)
+            return await _talk(account, guard, resolve, sender, to, message, progress, hidden)
     except ForbiddenAddress as error:
         return Failed(Reason.MISCONFIGURED, clean(error.strerror or ""), Remedy.HOLD)
     except TimeoutError:
@@ -66,13 +73,14 @@ async def send(
 async def _talk(
     account: Account,
     guard: Guard,
+    resolve: Resolve,
     sender: str,
     to: Sequence[str],
     message: bytes,
     progress: _Progress,
     hidden: list[str],
 ) -> Outcome:
-    socket = await guard.connect(account.host, account.port)
+    socket = await guard.connect(account.host, account.port, resolve)
     server = SMTP(
         hostname=account.server_name,
         local_hostname=account.hello,

@@ -6,11 +6,11 @@ How a claim ends is for `settle`.
 import json
 from typing import NamedTuple
 
-from alert_router.outbox.model import Claim, Destination, WaitingGroup
+from alert_router.outbox.model import Claim, Destination, Probe, WaitingGroup
+from alert_router.outbox.sqlite import health
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 
-_PAUSED_UNTIL = query("paused_until")
 _READY_LANES = query("ready_lanes")
 _LATER_LANES = query("later_lanes")
 _NEXT_PRIORITY = query("next_priority")
@@ -24,6 +24,10 @@ _NO_END = 2**63 - 1
 # Of those that a back-off has just made due, so many more than wanted are looked at for the
 # oldest; where more become due at once, it is the oldest of these.
 _SPARE = 64
+
+# Lanes among which a probe may choose, so that one message that is always refused does not keep
+# a destination from being found well.
+_FEW = 16
 
 
 class _Lane(NamedTuple):
@@ -41,24 +45,37 @@ class _Lane(NamedTuple):
 
 
 def claim(
-    session: Session, destination: Destination, limit: int, now: float, lease: float, fold: bool
+    session: Session,
+    destination: Destination,
+    limit: int,
+    now: float,
+    lease: float,
+    fold: bool,
+    probe: Probe | None = None,
 ) -> list[Claim]:
     """As `Outbox.claim`. Writes nothing where nothing is due."""
     key = session.find(destination)
     if key is None or limit <= 0:
         return []
-    (paused_until,) = session.execute(_PAUSED_UNTIL, (key,)).fetchone()
-    if now < paused_until:
+    if probe is None and now < health.of(session, key).next_at:
         return []
+    lanes = _next_lanes(session, key, _FEW if probe else limit, now)
+    if not lanes:
+        return []
+    most_urgent = lanes[0].priority
+    if probe is Probe.OTHER:
+        lanes.sort(key=lambda lane: lane.attempts)
+    if probe is not None:
+        lanes = lanes[:1]
     claims: list[Claim] = []
     room = MOST_BYTES
-    for lane in _next_lanes(session, key, limit, now):
+    for lane in lanes:
         groups = _batch(session, lane, room, fold)
         size = sum(len(group.body) for group in groups)
         if claims and size > room:  # it alone is larger than what the others leave
             break
         room -= size
-        claims.append(_take(session, destination, lane, groups, now + lease))
+        claims.append(_take(session, destination, lane, groups, now + lease, most_urgent))
         if room <= 0:
             break
     return claims
@@ -101,6 +118,7 @@ def _take(
     lane: _Lane,
     groups: tuple[WaitingGroup, ...],
     until: float,
+    most_urgent: int,
 ) -> Claim:
     """Write the claim of a lane down. A lease found on it has run out: nobody settled it."""
     id_ = lane.batch or session.new_id()
@@ -117,4 +135,5 @@ def _take(
         resent=lane.batch is not None,
         smaller=bool(lane.smaller),
         reference=lane.reference,
+        most_urgent=most_urgent,
     )

@@ -17,12 +17,14 @@ from alert_router.outbox.model import (
     Claim,
     DeliveryRow,
     Destination,
+    Health,
     NewGroup,
+    Probe,
     Settlement,
     State,
 )
 from alert_router.outbox.observed import Observation
-from alert_router.outbox.sqlite import file, letters, observed, upkeep
+from alert_router.outbox.sqlite import file, health, letters, observed, upkeep
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.claim import claim
 from alert_router.outbox.sqlite.divert import divert
@@ -88,10 +90,17 @@ class SqliteOutbox:
         return await self._writer.run_jointly(accept, (group, dedup_window))
 
     async def claim(
-        self, destination: Destination, *, limit: int, now: float, lease: float, fold: bool
+        self,
+        destination: Destination,
+        *,
+        limit: int,
+        now: float,
+        lease: float,
+        fold: bool,
+        probe: Probe | None = None,
     ) -> List[Claim]:
         """As `Outbox.claim`."""
-        return await self._run(claim, destination, limit, now, lease, fold)
+        return await self._run(claim, destination, limit, now, lease, fold, probe)
 
     async def settle(self, claim: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`."""
@@ -101,9 +110,13 @@ class SqliteOutbox:
         """As `Outbox.sent`."""
         return await self._run(upkeep.sent, destination, since, now)
 
-    async def pause(self, destination: Destination, until: float, reason: str) -> None:
-        """As `Outbox.pause`."""
-        await self._run(upkeep.pause, destination, until, reason)
+    async def health(self, destination: Destination) -> Health:
+        """As `Outbox.health`."""
+        return await self._run(health.read, destination)
+
+    async def set_health(self, destination: Destination, new: Health, *, now: float) -> None:
+        """As `Outbox.set_health`."""
+        await self._run(health.write, destination, new, now)
 
     async def divert(
         self,

@@ -21,7 +21,12 @@ _QUERIES = _named(_text("queries.sql"))
 
 # One script for each version of the tables: the first makes them, each later one brings the
 # tables of the version before it up to its own.
-MIGRATIONS = (_text("schema.sql"), _text("schema-2.sql"), _text("schema-3.sql"))
+MIGRATIONS = (
+    _text("schema.sql"),
+    _text("schema-2.sql"),
+    _text("schema-3.sql"),
+    _text("schema-4.sql"),
+)
 
 
 def query(name: str) -> str:

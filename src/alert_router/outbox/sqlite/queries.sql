@@ -7,9 +7,6 @@ SELECT id FROM destination WHERE receiver = ? AND notifier = ?;
 -- name: add_destination
 INSERT INTO destination (receiver, notifier) VALUES (?, ?);
 
--- name: paused_until
-SELECT paused_until FROM destination WHERE id = ?;
-
 -- name: sent
 -- A message is a batch of one lane, all of which is settled at once. What was dropped has a reason.
 SELECT settled_at FROM (
@@ -20,8 +17,9 @@ UNION ALL
 SELECT :now FROM lane
 WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL;
 
--- name: pause
-UPDATE destination SET paused_until = ?, pause_reason = ? WHERE id = ?;
+-- name: health
+SELECT failing_since, failures, failing_reason, pause_reason, paused_until, asked_until
+FROM destination WHERE id = ?;
 
 -- name: last_word
 SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
@@ -102,10 +100,19 @@ WHERE phase = 2 AND leased;
 SELECT fence, leased, batch, batch_end, attempts, destination FROM lane WHERE id = ?;
 
 -- name: destination_fails
-UPDATE destination SET failing_since = ? WHERE id = ? AND failing_since = 0;
+UPDATE destination
+SET failing_since = ?, failures = ?, failing_reason = ?, pause_reason = ?, paused_until = ?,
+    asked_until = ?
+WHERE id = ?;
 
--- name: destination_takes
-UPDATE destination SET failing_since = 0 WHERE id = ? AND failing_since > 0;
+-- name: destination_is_well
+UPDATE destination
+SET failing_since = 0, failures = 0, failing_reason = '', pause_reason = '', paused_until = 0,
+    asked_until = 0
+WHERE id = ? AND (failing_since > 0 OR paused_until > 0);
+
+-- name: all_is_due
+UPDATE lane SET phase = 1, due_at = ? WHERE destination = ? AND phase = 2 AND NOT leased;
 
 -- name: failing_since
 SELECT failing_since FROM destination WHERE id = ?;
@@ -148,8 +155,9 @@ SET phase = :phase, priority = iif(:rest > 64, min(priority, :priority), :priori
 WHERE id = :lane;
 
 -- name: lane_tries_again
+-- One that need not wait by itself is ready: whether its destination is, is known there.
 UPDATE lane
-SET phase = 2, leased = 0, due_at = :due_at, smaller = :smaller, reason = :reason,
+SET phase = iif(:due_at > :now, 2, 1), leased = 0, due_at = :due_at, smaller = :smaller, reason = :reason,
     message = :message, settled_at = :now,
     batch = iif(:keep, batch, NULL), batch_end = iif(:keep, batch_end, 0)
 WHERE id = :lane;
@@ -177,7 +185,7 @@ SELECT d.receiver, d.notifier,
     (SELECT min(accepted_at) FROM delivery WHERE destination = d.id AND state = 0),
     (SELECT count(*) FROM delivery
         WHERE destination = d.id AND state = 2 AND replayed_as IS NULL),
-    d.failing_since, d.paused_until
+    d.failing_since, d.failures, d.failing_reason, d.pause_reason, d.paused_until, d.asked_until
 FROM destination d ORDER BY d.receiver, d.notifier;
 
 -- name: rows
@@ -234,7 +242,8 @@ WHERE id = ?;
 UPDATE lane SET due_at = ? WHERE phase = 2 AND NOT leased AND due_at > ?;
 
 -- name: end_pauses
-UPDATE destination SET paused_until = ? WHERE paused_until > ?;
+UPDATE destination SET paused_until = :now, asked_until = min(asked_until, :now)
+WHERE paused_until > :latest;
 
 -- name: failing_now
 UPDATE destination SET failing_since = ? WHERE failing_since > ?;

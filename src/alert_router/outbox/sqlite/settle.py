@@ -1,8 +1,10 @@
 """Settling: what becomes of a claim's deliveries, and of its lane afterwards."""
 
-from alert_router.outbox.model import Claim, Settlement, Verdict
+from alert_router.outbox.model import HEALTHY, Claim, Settlement, Verdict
+from alert_router.outbox.sqlite import health
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
+from alert_router.outbox.sqlite.text import clean
 
 _LANE_OF_CLAIM = query("lane_of_claim")
 _SETTLE_BATCH = query("settle_batch")
@@ -12,8 +14,6 @@ _LANE_TRIES_AGAIN = query("lane_tries_again")
 _LANE_RELEASED = query("lane_released")
 _LANE_SHRINKS = query("lane_shrinks")
 _BATCH_LEFT = query("batch_left")
-_DESTINATION_FAILS = query("destination_fails")
-_DESTINATION_TAKES = query("destination_takes")
 _VOID_LEASES = query("void_leases")
 
 DELIVERED, DEAD = 1, 2
@@ -30,10 +30,10 @@ def settle(session: Session, claim: Claim, settlement: Settlement) -> bool:
         return True
     if batch != claim.id:  # another lane, which has taken the number of one that was pruned
         return False
-    if settlement.failing:
-        session.execute(_DESTINATION_FAILS, (settlement.now, destination))
+    if settlement.health is not None:
+        health.note(session, destination, settlement.health, settlement.now)
     elif settlement.verdict is Verdict.DELIVERED:
-        session.execute(_DESTINATION_TAKES, (destination,))
+        health.note(session, destination, HEALTHY, settlement.now)
     if settlement.verdict in _FINAL:
         _finish(session, claim.lane, settlement, batch_end, attempts)
     elif settlement.verdict is Verdict.RELEASED:
@@ -108,9 +108,3 @@ def void_leases(session: Session) -> None:
     session.begin()
     session.execute(_VOID_LEASES)
     session.commit()
-
-
-def clean(text: str) -> str:
-    """Text that SQLite can hold: a destination's answer may end up in it, lone surrogates and
-    all."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,16 +1,15 @@
-"""What looks over all lanes: what was sent, pauses, the backlog, expiry, clocks set back, and
+"""What looks over all lanes: what was sent, the backlog, expiry, clocks set back, and
 pruning.
 """
 
 from collections import Counter
 
-from alert_router.outbox.model import Backlog, Destination
+from alert_router.outbox.model import Backlog, Destination, Health
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.settle import DEAD, DELIVERED, clean, shrink
+from alert_router.outbox.sqlite.settle import DEAD, DELIVERED, shrink
 
 _SENT = query("sent")
-_PAUSE = query("pause")
 _BACKLOG = query("backlog")
 _DESTINATIONS = query("destinations")
 _TO_EXPIRE = query("to_expire")
@@ -42,16 +41,11 @@ def sent(session: Session, destination: Destination, since: float, now: float) -
     return [row[0] for row in session.execute(_SENT, values)]
 
 
-def pause(session: Session, destination: Destination, until: float, reason: str) -> None:
-    """As `Outbox.pause`."""
-    session.execute(_PAUSE, (until, clean(reason), session.key(destination)))
-
-
 def backlog(session: Session) -> list[Backlog]:
     """As `Outbox.backlog`."""
     return [
-        Backlog(Destination(receiver, notifier), waiting, oldest, dead, since or None, paused)
-        for receiver, notifier, waiting, oldest, dead, since, paused in session.execute(_BACKLOG)
+        Backlog(Destination(receiver, notifier), waiting, oldest, dead, Health(*health))
+        for receiver, notifier, waiting, oldest, dead, *health in session.execute(_BACKLOG)
     ]
 
 
@@ -75,7 +69,7 @@ def expire(session: Session, older_than: float, now: float, limit: int) -> Count
 def hasten(session: Session, latest: float, now: float) -> int:
     """As `Outbox.hasten`."""
     done = session.execute(_HASTEN_LANES, (now, latest)).rowcount
-    done += session.execute(_END_PAUSES, (now, latest)).rowcount
+    done += session.execute(_END_PAUSES, {"now": now, "latest": latest}).rowcount
     return done + session.execute(_FAILING_NOW, (now, now)).rowcount
 
 
