@@ -45,7 +45,7 @@ pictures: $(DEV) ## Take the pictures of docs/notifiers anew
 
 # Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
 packages:
-	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash || true
+	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux || true
 
 clean: ## Remove what was made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,155 @@
+"""Names that do not resolve: a name server that never answers for some delays nobody else, and
+nothing keeps the process from ending.
+"""
+
+import asyncio
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.http import metric, post
+from tests.nameserver import asking, name_server
+from tests.programs import (
+    Recorder,
+    Request,
+    Router,
+    body,
+    eventually,
+    recorder,
+    router,
+    write_config,
+)
+
+pytestmark = pytest.mark.story
+
+HANGING = [
+    {"type": "webhook", "name": f"hang{n}", "url": f"http://hang{n}.test:9/"} for n in range(3)
+]
+
+
+def port(destination: Recorder) -> str:
+    return destination.url.rpartition(":")[2]
+
+
+def closing(_: Request) -> web.Response:
+    """An answer after which the next message needs a connection, and its name an address."""
+    return web.Response(headers={"Connection": "close"})
+
+
+async def p99(process: Router, destination: Recorder, prefix: str, count: int = 200) -> float:
+    """Seconds from a webhook to its arrival, of 99 in 100."""
+    began: dict[str, float] = {}
+    for number in range(count):
+        key = f"{prefix}{number}"
+        began[key] = time.monotonic()
+        await post(f"{process.url}/webhook", body(key=key, n=key))
+        await asyncio.sleep(0.01)
+
+    def arrived() -> dict[str, float]:
+        found: dict[str, float] = {}
+        for request in destination.requests:
+            found.setdefault(request.json["groupKey"], request.at)
+        return {key: at for key, at in found.items() if key in began}
+
+    await eventually(lambda: len(arrived()) == count, "every message")
+    took = sorted(at - began[key] for key, at in arrived().items())
+    return took[int(count * 0.99) - 1]
+
+
+async def test_names_for_which_nobody_answers_delay_no_other_destination_and_no_stop(
+    tmp_path: Path,
+) -> None:
+    figures = {}
+    async with recorder() as destination, name_server({"well.test": "127.0.0.1"}) as server:
+        destination.answer = closing
+        well = {"type": "webhook", "name": "well", "url": f"http://well.test:{port(destination)}/"}
+        for name, notifiers in {"alone": [well], "beside": [well, *HANGING]}.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            config = write_config(folder, notifiers, delivery={"shutdown_timeout": "2s"})
+            async with router(config, prefix=asking(server, folder)) as process:
+                await p99(process, destination, f"{name}-warm", 20)
+                figures[name] = await p99(process, destination, name)
+                began = time.monotonic()
+                process.popen.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(process.popen.wait, 30) == 0
+                assert time.monotonic() - began < 2 + 1
+        assert {f"hang{n}.test" for n in range(3)} <= set(server.asked)
+    assert figures["beside"] - figures["alone"] < 0.05, figures
+
+
+async def test_the_last_good_answer_serves_while_the_name_server_is_silent(
+    tmp_path: Path,
+) -> None:
+    async with recorder() as destination, name_server({"well.test": "127.0.0.1"}) as server:
+        destination.answer = closing
+        url = f"http://well.test:{port(destination)}/"
+        config = write_config(tmp_path, [{"type": "webhook", "url": url}])
+        async with router(config, prefix=asking(server, tmp_path)) as process:
+            await post(f"{process.url}/webhook", body(key="before"))
+            await eventually(lambda: destination.requests, "the first message")
+            server.silent = True
+            asked = len(server.asked)
+
+            async def is_asked_again() -> bool:
+                await post(f"{process.url}/webhook", body(key=f"k{time.monotonic()}"))
+                await asyncio.sleep(1)
+                return len(server.asked) > asked
+
+            await eventually(is_asked_again, "the answer to become old")
+            sent = len(destination.requests)
+            began = time.monotonic()
+            await post(f"{process.url}/webhook", body(key="stale"))
+            await eventually(lambda: len(destination.requests) > sent, "the message", 5)
+            assert time.monotonic() - began < 2
+            assert await metric(process, "alert_router_destination_failing_seconds{") == 0
+
+
+async def test_search_domains_and_the_hosts_file_are_read_as_the_system_does(
+    tmp_path: Path,
+) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 only-in-hosts\n")
+    names = {"chat.monitoring.svc.test": "127.0.0.1"}
+    async with recorder() as destination, name_server(names) as server:
+        notifiers = [
+            {"type": "webhook", "name": name, "url": f"http://{host}:{port(destination)}/{name}"}
+            for name, host in {"short": "chat.monitoring", "hosts": "only-in-hosts"}.items()
+        ]
+        config = write_config(tmp_path, notifiers)
+        first = asking(server, tmp_path, "search x.test svc.test\noptions ndots:5\n")
+        own = ("sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts))
+        async with router(config, prefix=(*first, *own)) as process:
+            await post(f"{process.url}/webhook", body())
+            await eventually(lambda: len(destination.requests) == 2, "both messages")
+        assert {request.path for request in destination.requests} == {"/short", "/hosts"}
+
+
+async def test_what_does_not_resolve_or_is_not_allowed_is_said_at_the_start(
+    tmp_path: Path,
+) -> None:
+    names = {"metadata.test": "169.254.169.254", "inside.test": "127.0.0.1"}
+    async with name_server(names) as server:
+        notifiers = [
+            {"type": "webhook", "name": name, "url": f"http://{name}.test:9/"}
+            for name in ("nowhere", "metadata", "inside")
+        ]
+        config = write_config(tmp_path, notifiers, delivery={"private_destinations": None})
+        async with router(config, prefix=asking(server, tmp_path)) as process:
+            unreachable = 'alert_router_destination_unreachable{notifier="%s",receiver="oncall"}'
+
+            async def are_looked_up() -> bool:
+                found = [await metric(process, unreachable % n) for n in ("nowhere", "metadata")]
+                return found == [1, 1]
+
+            await eventually(are_looked_up, "the look-ups")
+            assert await metric(process, unreachable % "inside") == 0
+            lines = re.findall(r"^.*destination cannot be reached.*$", process.text(), re.MULTILINE)
+            nowhere, metadata = sorted(lines, key=lambda line: "metadata.test" in line)
+            assert "the name nowhere.test does not resolve" in nowhere
+            assert "delivery.private_destinations" in metadata
+            assert '"level": "error"' in metadata
