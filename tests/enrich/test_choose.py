@@ -83,3 +83,12 @@ def test_where_several_would_do_the_step_is_passed_over(catalogue: Catalogue) ->
 
 def test_an_alert_without_a_name_gets_the_default(catalogue: Catalogue) -> None:
     assert choose(alert(""), table(), catalogue, "default").way == "default"
+
+
+def test_a_reference_that_is_too_long_is_passed_over_and_said(catalogue: Catalogue) -> None:
+    given = alert("pod-crashes", runbook_url="/a" * 200_000 + "/alerts/redis")
+
+    chosen = choose(given, table(), catalogue, None)
+
+    assert (chosen.runbook, chosen.way) == ("alerts/pod-crashes", "name")
+    assert "longer than 2000 characters" in (chosen.problem or "")

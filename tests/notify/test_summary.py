@@ -30,7 +30,7 @@ def only(annotations=None, **labels):
         (
             [alert()],
             {"truncatedAlerts": 7},
-            "PodCrash (1 firing, 7 more not sent by Alertmanager)",
+            "PodCrash (1 firing, 7 more left out)",
         ),
     ],
 )

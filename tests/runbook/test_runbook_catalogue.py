@@ -266,6 +266,16 @@ def test_a_runbook_is_found_by_the_name_of_the_alert(
     assert known.by_name(alertname) == ids
 
 
+@pytest.mark.parametrize("size", [2_000, 58 * 1024, 390 * 1024])
+def test_a_reference_of_any_length_is_looked_up_in_no_time(known: Catalogue, size: int) -> None:
+    began = time.thread_time()
+    assert known.by_reference(("/a" * size)[: size - 20] + "/alerts/redis-issues") == (
+        ["alerts/redis-issues"] if size <= 2_000 else []
+    )
+    assert known.by_name("a." * size) == []
+    assert time.thread_time() - began < 0.2
+
+
 def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -> None:
     text = "# T\n\n## Detection\n\n1. **look** at `x`\n\n   ```sh\n   ls\n   ```\n\n" * 3
     for number in range(1000):

@@ -4,14 +4,19 @@ Tolerant of what senders really send, strict where meaning would be lost. What b
 group (routing, identity in the store) is decided elsewhere.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alert_router.alert.basics import PayloadError, Status, parse_time
 from alert_router.alert.mend import mend_group, parse_json
+from alert_router.alert.trim import BodyLimits, trim
+
+# Bodies up to this size are short work whatever is in them; larger ones are for a thread.
+SMALL_BODY = 32 * 1024
 
 
 class Alert(BaseModel):
@@ -48,6 +53,14 @@ class Alert(BaseModel):
         return None if self.firing else parse_time(self.ends_at)
 
 
+class Cut(NamedTuple):
+    """How much of a body was over the limits: alerts, labels and annotations, values."""
+
+    alerts: int = 0
+    labels: int = 0
+    values: int = 0
+
+
 class AlertGroup(BaseModel):
     """A webhook body: the alerts that Alertmanager grouped and sends as one notification."""
 
@@ -82,6 +95,35 @@ class AlertGroup(BaseModel):
             first = error.errors(include_url=False, include_context=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise PayloadError("an Alertmanager webhook body", f"{where}: {first['msg']}") from None
+
+    @classmethod
+    def within(cls, limits: BodyLimits, raw: bytes) -> "tuple[AlertGroup, bytes]":
+        """The group in a request's body and the body, both cut to the limits. Nothing over them is
+        ever built, except of a small body. Raises PayloadError."""
+        if len(raw) <= SMALL_BODY:
+            group = cls.from_bytes(raw)
+            if len(raw) <= limits.value and group._is_within(limits):
+                return group, raw
+        body = trim(raw, limits)
+        return cls.from_bytes(body), body
+
+    def _is_within(self, limits: BodyLimits) -> bool:
+        maps: Iterable[dict[str, str]] = (
+            *(self.group_labels, self.common_labels, self.common_annotations),
+            *(alert.labels for alert in self.alerts),
+            *(alert.annotations for alert in self.alerts),
+        )
+        return len(self.alerts) <= limits.alerts and all(
+            len(names) <= limits.labels and all(len(name) <= limits.name // 4 for name in names)
+            for names in maps
+        )
+
+    @property
+    def cut(self) -> Cut:
+        """How much was cut of its body by a router."""
+        found = (self.model_extra or {}).get("alertRouterCut")
+        counts = [found.get(name) for name in Cut._fields] if isinstance(found, dict) else ()
+        return Cut(*(it if isinstance(it, int) and it > 0 else 0 for it in counts))
 
     @cached_property
     def firing(self) -> tuple[Alert, ...]:

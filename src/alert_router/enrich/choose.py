@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from alert_router.alert import Alert, Labels
 from alert_router.runbook.model import Runbook
+from alert_router.runbook.reference import LONGEST
 
 Way = Literal["table", "annotation", "name", "default", "none"]
 
@@ -71,6 +72,9 @@ def choose(alert: Alert, table: Table, catalogue: Runbooks, default: str | None)
         reference = alert.annotations.get(annotation, "")
         if reference:
             origin = f"its annotation {annotation}"
+            if len(reference) > LONGEST:
+                problems.append(f"{origin} is ignored: it is longer than {LONGEST} characters")
+                continue
             found = _single(catalogue.by_reference(reference), catalogue, origin, problems)
             if found:
                 return Choice(found, "annotation", entry, _sentence(alert, problems))

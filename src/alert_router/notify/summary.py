@@ -48,7 +48,7 @@ def title(notification: Notification) -> str:
         if alerts
     ]
     if group.truncated_alerts:
-        counts.append(f"{group.truncated_alerts} more not sent by Alertmanager")
+        counts.append(f"{group.truncated_alerts} more left out")
     return f"{shown} ({', '.join(counts)})" if len(group.alerts) > 1 or len(counts) > 1 else shown
 
 

@@ -27,6 +27,7 @@ class Catalogue:
     broken: frozenset[str] = frozenset()
     _stamps: Mapping[str, files.Stamp] = field(default_factory=dict, repr=False)
     _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _depth: int = field(default=0, repr=False)  # segments of the longest id
 
     @classmethod
     def load(cls, root: Path, previous: "Catalogue | None" = None) -> "Catalogue":
@@ -55,7 +56,8 @@ class Catalogue:
         path ends with, else all whose last segment equals its last, case and punctuation aside.
         Broken runbooks count, so that no other is taken in their place."""
         path = segments(reference)
-        for start in range(len(path)):
+        # No id has more segments than `_depth`, so that a long path costs no more than a short one.
+        for start in range(max(0, len(path) - self._depth), len(path)):
             id = "/".join(path[start:])
             if id in self.runbooks or id in self.broken:
                 return [id]
@@ -101,13 +103,15 @@ class _Loading:
 
     def done(self) -> Catalogue:
         """The finished catalogue."""
+        ids = {*self._runbooks, *self._broken}
         return Catalogue(
             root=self._root,
             runbooks=MappingProxyType(self._runbooks),
             problems=tuple(self._problems),
             broken=frozenset(self._broken),
             _stamps=MappingProxyType(self._stamps),
-            _names=MappingProxyType(index({*self._runbooks, *self._broken})),
+            _names=MappingProxyType(index(ids)),
+            _depth=max((id.count("/") + 1 for id in ids), default=0),
         )
 
     def _unchanged(self, id: str, stamp: files.Stamp) -> Runbook | None:

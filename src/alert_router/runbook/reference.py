@@ -8,12 +8,16 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
+LONGEST = 2_000  # characters of a reference or an alert's name; longer ones name no runbook
+
 _EXTENSION = re.compile(r"\.(?:md|mdx|markdown|html?|adoc|rst|txt)$", re.IGNORECASE)
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 
 def segments(reference: str) -> list[str]:
     """The segments of a reference's path, without fragment, query, slashes and extension."""
+    if len(reference) > LONGEST:
+        return []
     try:
         path = urlsplit(reference.strip()).path
     except ValueError:  # such as `http://[`
@@ -25,7 +29,10 @@ def segments(reference: str) -> list[str]:
 
 
 def folded(name: str) -> str:
-    """A name without case and punctuation: `KubePodCrash-Looping` is `kubepodcrashlooping`."""
+    """A name without case and punctuation: `KubePodCrash-Looping` is `kubepodcrashlooping`.
+    Empty if it is too long to be one."""
+    if len(name) > LONGEST:
+        return ""
     return _NOT_ALPHANUMERIC.sub("", name).casefold()
 
 

@@ -1,0 +1,252 @@
+"""Cutting a webhook body to the configured limits before anything is built of it.
+
+Reads the JSON token by token. What is over a limit is cut with a visible mark and counted; the
+result is a smaller body that any JSON parser reads. A body within the limits stays as it is.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from alert_router.alert.basics import PayloadError
+
+_VALUES_PER_ALERT = 50  # an average over the alerts of a group: fields, labels and annotations
+_FIELDS = 64  # of a group and of an alert, beside their labels and alerts
+_DEEPEST = 64  # lists and objects within each other
+
+# Possessive and bounded, so that no single match takes long, however long the body is.
+_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+'
+_TOKEN = re.compile(
+    rb'[ \t\n\r]*+(?:(?P<quote>")' + _TEXT + rb"|[{}\[\],:]|(?P<word>[-+.0-9A-Za-z]++))",
+    re.DOTALL,
+)
+_MORE_TEXT = re.compile(_TEXT, re.DOTALL)
+_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|\{[ \t\n\r]*+\}){0,10000}+(["\[\]{}])?')
+_WHOLE_CHARACTERS = re.compile(rb'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+', re.DOTALL)
+_NUMBER = re.compile(rb"[0-9]{1,15}")
+_HALF_A_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Of a group: alerts; of an alert: labels, and as many annotations; of a name and of a value:
+    bytes as they are written in JSON."""
+
+    alerts: int = 5_000
+    labels: int = 128
+    name: int = 1024
+    value: int = 64 * 1024
+
+
+def trim(raw: bytes, limits: BodyLimits) -> bytes:
+    """The body within the limits; `raw` itself where nothing has to be cut.
+
+    Raises PayloadError for what is no JSON object. What stays is not checked further.
+    """
+    return _Trimming(raw, limits).body()
+
+
+class _Trimming:
+    """One body. `_at` is where the next token is looked for; what is before `_done` is in
+    `_pieces` or was cut."""
+
+    def __init__(self, raw: bytes, limits: BodyLimits) -> None:
+        self._raw = raw
+        self._limits = limits
+        self._at = 0
+        self._done = 0
+        self._pieces: list[bytes] = []
+        self._seen = 0
+        self._truncated = 0  # as the sender says
+        self._alerts = self._labels = self._values = 0
+
+    def body(self) -> bytes:
+        if self._peek() != b"{":
+            kind = "a JSON list" if self._peek() == b"[" else "no JSON object"
+            raise PayloadError("an Alertmanager webhook body: a JSON object", kind)
+        self._object(self._top_member)
+        end = self._at
+        if self._raw[end:].strip(b" \t\n\r"):
+            raise self._invalid("there is something behind the object")
+        if not self._pieces:
+            return self._raw
+        counts = (self._alerts, self._labels, self._values)
+        note = b',"alertRouterCut":{"alerts":%d,"labels":%d,"values":%d}' % counts
+        if self._alerts:  # of two members with one name the last counts
+            note += b',"truncatedAlerts":%d' % (self._truncated + self._alerts)
+        self._replace(end - 1, end - 1, note)
+        self._pieces.append(self._raw[self._done :])
+        return b"".join(self._pieces)
+
+    def _top_member(self, name: bytes) -> None:
+        if name == b'"alerts"' and self._peek() == b"[":
+            most = _VALUES_PER_ALERT * self._limits.alerts
+            self._alerts = self._sequence(
+                b"]", self._alert, lambda n: n < self._limits.alerts and self._seen < most
+            )
+        elif name in (b'"groupLabels"', b'"commonLabels"', b'"commonAnnotations"'):
+            self._map()
+        else:
+            start = self._at
+            self._value()
+            if name == b'"truncatedAlerts"':
+                number = self._raw[start : self._at].strip()
+                self._truncated = int(number) if _NUMBER.fullmatch(number) else 0
+
+    def _alert(self) -> None:
+        if self._peek() == b"{":
+            self._object(self._alert_member)
+        else:
+            self._value()
+
+    def _alert_member(self, name: bytes) -> None:
+        if name in (b'"labels"', b'"annotations"'):
+            self._map()
+        else:
+            self._value()
+
+    def _map(self) -> None:
+        if self._peek() == b"{":
+            self._object(lambda _: self._value(), self._limits.labels)
+        else:
+            self._value()
+
+    def _object(self, read_value: Callable[[bytes], None], most: int = _FIELDS) -> None:
+        """Read an object of at most that many members; `read_value` is called with the name of
+        each, in its quotes, and reads its value."""
+
+        def member() -> None:
+            start, end = self._next()
+            if self._raw[start : start + 1] != b'"':
+                raise self._invalid("a name was expected", start)
+            name = self._raw[start : min(end, start + 32)]
+            if end - start - 2 > self._limits.name:
+                self._shorten(start, end, self._limits.name)
+            colon, behind = self._next()
+            if self._raw[colon:behind] != b":":
+                raise self._invalid("`:` was expected", colon)
+            read_value(name)
+
+        dropped = self._sequence(b"}", member, lambda n: n < most)
+        self._labels += dropped
+
+    def _sequence(
+        self, closing: bytes, read_item: Callable[[], None], has_room: Callable[[int], bool]
+    ) -> int:
+        """Read a list or an object; what there is no room for is cut. The number of items cut."""
+        self._next()
+        if self._peek() == closing:
+            self._next()
+            return 0
+        number, last = 0, self._at
+        while True:
+            if number and not has_room(number):
+                cut = self._skip_to_end(closing)
+                self._replace(last, self._at - 1, b"")
+                return cut
+            read_item()
+            number += 1
+            last = self._at
+            start, end = self._next()
+            mark = self._raw[start:end]
+            if mark == closing:
+                return 0
+            if mark != b",":
+                raise self._invalid("`,` or a bracket was expected", start)
+
+    def _value(self) -> None:
+        """Read a value whole, of whatever kind; one that is too long is cut."""
+        self._seen += 1
+        start, end = self._next()
+        mark = self._raw[start : start + 1]
+        if mark in (b"[", b"{"):
+            self._skip_to_end(b"]" if mark == b"[" else b"}")
+            end = self._at
+        elif mark in b"]},:":
+            raise self._invalid("a value was expected", start)
+        if end - start - 2 > self._limits.value:
+            self._values += 1
+            if mark == b'"':
+                self._shorten(start, end, self._limits.value)
+            else:
+                self._replace(start, end, b'"' + self._mark(start, end) + b'"')
+
+    def _skip_to_end(self, closing: bytes) -> int:
+        """Go behind the end of the list or object that `_at` is in; how many items that was."""
+        raw, depth, items = self._raw, 0, 1
+        while True:
+            found = _TO_BRACKET.match(raw, self._at)
+            assert found is not None  # it may be empty
+            if depth == 0:
+                items += raw.count(b",", self._at, found.end())
+            if found.end() == self._at:
+                raise self._invalid("it ends too early")
+            self._at = found.end()
+            bracket = found[1]
+            if bracket == b'"':
+                self._at = self._end_of_text(self._at)
+            elif bracket in (b"[", b"{"):
+                depth += 1
+                if depth > _DEEPEST:
+                    raise self._invalid("it is nested too deeply")
+            elif bracket is not None:
+                if depth == 0:
+                    if bracket != closing:
+                        raise self._invalid("a bracket has no partner", self._at - 1)
+                    return items
+                depth -= 1
+
+    def _next(self) -> tuple[int, int]:
+        """Read a token: where it begins and ends."""
+        found = _TOKEN.match(self._raw, self._at)
+        if found is None:
+            raise self._invalid("it ends too early or holds something else than JSON")
+        end = found.end()
+        if found["quote"]:
+            start = found.start("quote")
+            if self._raw[end : end + 1] != b'"':
+                end = self._end_of_text(end) - 1
+            end += 1
+        else:
+            start = found.start("word") if found["word"] else end - 1
+        self._at = end
+        return start, end
+
+    def _peek(self) -> bytes:
+        """The first character of the next token."""
+        found = _TOKEN.match(self._raw, self._at)
+        if found is None:
+            return b""
+        first = max(found.start("quote"), found.start("word"))
+        return self._raw[first : first + 1] if first >= 0 else found[0][-1:]
+
+    def _end_of_text(self, at: int) -> int:
+        """Behind the closing quote of the text that `at` is in."""
+        raw = self._raw
+        while raw[at : at + 1] != b'"':
+            found = _MORE_TEXT.match(raw, at)
+            if found is None or found.end() == at:
+                raise self._invalid("a text does not end")
+            at = found.end()
+        return at + 1
+
+    def _shorten(self, start: int, end: int, limit: int) -> None:
+        """Cut a text, between characters, and say so in it."""
+        head = _WHOLE_CHARACTERS.match(self._raw, start + 1, start + 1 + limit)
+        assert head is not None  # it may be empty
+        text = _HALF_A_PAIR.sub("", head[0].decode("utf-8", "ignore"))
+        self._replace(start, end, b'"' + text.encode() + b" " + self._mark(start, end) + b'"')
+
+    def _mark(self, start: int, end: int) -> bytes:
+        # The digest keeps apart what would now be equal: group keys, label values.
+        digest = blake2b(memoryview(self._raw)[start:end], digest_size=4).hexdigest()
+        return f"… [cut: {end - start - 2} bytes, {digest}]".encode()
+
+    def _replace(self, start: int, end: int, by: bytes) -> None:
+        self._pieces += (self._raw[self._done : start], by)
+        self._done = end
+
+    def _invalid(self, what: str, at: int | None = None) -> PayloadError:
+        at = self._at if at is None else at
+        return PayloadError("a JSON object in UTF-8", f"invalid JSON: {what}, at byte {at}")
