@@ -23,6 +23,7 @@ from alert_router import __version__
 
 _PREFIX = "alert_router"
 _SEND_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 3600, 21600, 86400)
 
 
@@ -57,6 +58,23 @@ class Metrics:
         )
         self.webhook_duration = self._histogram(
             "webhook_duration_seconds", "Time to answer a webhook.", _SEND_BUCKETS
+        )
+        self.body_cut = self._counter(
+            "body_cut",
+            "Alerts, labels with annotations, and values cut from bodies by `http.limits`.",
+            "what",
+        )
+        self.connections = self._gauge("http_connections", "Open connections to this server.")
+        self.connections_allowed = self._gauge(
+            "http_connections_allowed",
+            "Connections accepted at a time: `http.max_connections`, or what the limit of open"
+            " files leaves.",
+        )
+        self.connections_refused = self._counter(
+            "http_connections_refused", "Connections closed at once because too many were open."
+        )
+        self.loop_lag = self._histogram(
+            "event_loop_lag_seconds", "How late the event loop runs what is due.", _LAG_BUCKETS
         )
         self.alerts = self._counter("alerts_received", "Alerts accepted, by status.", "status")
         self.alerts_matched = self._counter(

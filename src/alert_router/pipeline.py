@@ -1,19 +1,17 @@
-"""Accepting a group: who is to get which of its alerts, and all of it made durable.
+"""Accepting a group: who is to get which of its alerts, and what of it is stored.
 
 Runbooks are decided later, at enrichment, so that a mended one reaches what still waits;
 answering HTTP is for `web`.
 """
 
 import random
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from uuid import UUID
 
 from alert_router.alert import Alert, AlertGroup, Status
-from alert_router.outbox.base import Outbox
-from alert_router.outbox.model import Accepted, Destination, NewGroup, Target
+from alert_router.outbox.model import Destination, NewGroup, Target
 from alert_router.route import RouteTree
 from alert_router.severity import STANDARD, Scale
 
@@ -105,20 +103,6 @@ def new_id() -> str:
     """An id for a group: a random UUID. It tells groups apart and guards nothing, so that it
     need not ask the system for randomness each time."""
     return str(UUID(int=random.getrandbits(128), version=4))
-
-
-async def accept(
-    group: AlertGroup,
-    raw: bytes,
-    source: Source,
-    *,
-    receivers: Receivers,
-    outbox: Outbox,
-    dedup_window: float,
-) -> tuple[Accepted, NewGroup]:
-    """Match and store; on return it is on disk. Raises StoreUnavailable if it cannot be."""
-    new = to_store(group, raw, source, receivers, time.time())
-    return await outbox.accept(new, dedup_window), new
 
 
 def _digest(parts: tuple[str, ...] | list[str]) -> bytes:

@@ -8,7 +8,17 @@ import pytest
 from alert_router.config import load, load_cases
 from alert_router.config.cases import CaseModel, CasesModel
 from alert_router.config.checks import Checks
-from alert_router.config.model import Auth, Basic, Config, Delivery, Http, Log, Receiver, Runbooks
+from alert_router.config.model import (
+    Auth,
+    Basic,
+    Config,
+    Delivery,
+    Http,
+    HttpLimits,
+    Log,
+    Receiver,
+    Runbooks,
+)
 from alert_router.config.routing import RouteModel, RoutingModel, RunbookEntryModel
 from alert_router.config.severities import GradeModel, Severities
 from alert_router.notify.base import Notifier
@@ -16,7 +26,7 @@ from alert_router.notify.base import Notifier
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 MODELS = [
-    *(Config, Http, Auth, Basic, Runbooks, Delivery, Log, Receiver, Notifier),
+    *(Config, Http, Auth, Basic, HttpLimits, Runbooks, Delivery, Log, Receiver, Notifier),
     *(Severities, GradeModel, Checks),
     *(RoutingModel, RouteModel, RunbookEntryModel, CasesModel, CaseModel),
 ]

@@ -5,7 +5,7 @@ Reading it from a file, with places, and what ties it to other files is `load`.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
@@ -23,6 +23,8 @@ from alert_router.notify import AnyNotifier
 from alert_router.notify.paths import RelativePath
 from alert_router.notify.secrets import SecretField
 from alert_router.secret import Secret, SecretUnavailable
+
+Endpoint = Literal["webhook", "reload", "api", "pages", "metrics"]
 
 _MIB = 1024**2
 _HOUR = 3600.0
@@ -55,11 +57,12 @@ class Basic(_Model):
 
 
 class Auth(_Model):
-    """What the intake and `/-/reload` ask of their clients: a bearer token, or basic."""
+    """What clients have to present, a bearer token or basic, and which endpoints ask for it."""
 
     bearer_token: SecretField | None = None
     bearer_token_file: RelativePath | None = None
     basic: Basic | None = None
+    protect: tuple[Endpoint, ...] = ("webhook", "reload")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -98,12 +101,23 @@ class Auth(_Model):
         return []
 
 
+class HttpLimits(_Model):
+    """How much of a webhook's body is kept; what is over it is cut and counted."""
+
+    alerts: int = Field(5_000, ge=1, le=100_000)
+    labels: int = Field(128, ge=8, le=10_000)
+    name: Size = Field(1024, ge=64, le=_MIB)
+    value: Size = Field(64 * 1024, ge=256, le=_MIB)
+
+
 class Http(_Model):
     """The HTTP server: intake, status, pages."""
 
     listen: ListenAddress = Listen("0.0.0.0", 9095)  # noqa: S104 - a webhook is for others
     external_url: ExternalUrl = ""
     max_body: Size = Field(10 * _MIB, ge=1024)
+    limits: HttpLimits = HttpLimits()
+    max_connections: int = Field(512, ge=4, le=65_536)
     auth: Auth | None = None
     header_timeout: Duration = Field(10.0, gt=0)
     body_timeout: Duration = Field(30.0, gt=0)

@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import structlog
 
+from alert_router.aside import Aside
 from alert_router.coverage.tally import Tally
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
@@ -18,17 +21,21 @@ from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
 from alert_router.service.destinations import look_up
+from alert_router.service.descriptors import share
 from alert_router.service.fallback import keep_falling_back
 from alert_router.service.gauges import BacklogGauges, Room
 from alert_router.service.housekeeping import keep_house, keep_tally
+from alert_router.service.lag import LoopLag
 from alert_router.service.listener import Listener
 from alert_router.service.snapshot import Snapshot, read
 from alert_router.service.watch import changes
+from alert_router.web.body import Budget
 from alert_router.web.site import ReloadResult, Site
 
 log = structlog.get_logger(__name__)
 
 _AFTER_FAILURE = 5.0  # seconds
+_BODIES = 32 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
 
 
 class Router:
@@ -40,11 +47,16 @@ class Router:
         self.outbox = outbox
         self.metrics = Metrics()
         self.tally = Tally()
+        self._lag = LoopLag(self.metrics.loop_lag)
+        self._aside = Aside("intake")
+        self._later: set[asyncio.Task[None]] = set()
+        shares = share(snapshot.loaded.config.http.max_connections)
         self._reloading = asyncio.Lock()
         self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0,
+                limit=shares.opened,
+                force_close=shares.opened > 0,
                 resolver=self._resolver,
                 use_dns_cache=False,  # the resolver has one, which also serves what is stale
                 socket_factory=self._open,
@@ -78,8 +90,12 @@ class Router:
             reload=self.reload,
             has_room=room.has_room,
             refresh_metrics=BacklogGauges(outbox, self.metrics).refresh,
+            is_late=self._lag.is_late,
+            budget=Budget(max(_BODIES, 2 * config.http.max_body)),
+            aside=self._aside,
+            later=self._do_later,
         )
-        self._listener = Listener(self.site, config.http)
+        self._listener = Listener(self.site, config.http, shares.accepted)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking_up: asyncio.Task[None] | None = None
 
@@ -104,6 +120,7 @@ class Router:
                     self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics
                 ),
                 "watching files": self._watch,
+                "loop lag": self._lag.watch,
             }.items()
         ]
         log.info(
@@ -112,6 +129,7 @@ class Router:
             runbooks=len(self.snapshot.state.catalogue.runbooks),
             problems=len(self.snapshot.problems),
         )
+        self._warn_if_open()
 
     async def stop(self) -> None:
         """Not ready, intake closed, what is being sent finished within the deadline, the rest
@@ -124,6 +142,8 @@ class Router:
         # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
         await self.deliverer.stop(self.snapshot.loaded.config.delivery.shutdown_timeout)
         await self._listener.close()
+        await asyncio.gather(*self._later, return_exceptions=True)
+        self._aside.close()
         await self._session.close()
         await self._resolver.close()
         await self.tally.write(self.outbox)
@@ -150,6 +170,17 @@ class Router:
                 runbooks=len(fresh.state.catalogue.runbooks),
             )
             return ReloadResult(True, fresh.problems)
+
+    def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that no answer waits for, finished before the stop."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._done_later)
+
+    def _done_later(self, task: asyncio.Task[None]) -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("work after an answer failed", exc_info=error)
 
     def _open(self, info: AddressInfo) -> socket.socket:
         """A socket to a destination, if the configuration in force allows it."""
@@ -198,6 +229,18 @@ class Router:
                     notifier=row.destination.notifier,
                     waiting=row.waiting,
                 )
+
+    def _warn_if_open(self) -> None:
+        http = self.snapshot.loaded.config.http
+        beyond = [
+            host for host, _ in self.addresses if not ip_address(host.partition("%")[0]).is_loopback
+        ]
+        if beyond and (http.auth is None or "webhook" not in http.auth.protect):
+            log.warning(
+                "webhooks are accepted from everyone who reaches this address: set http.auth, or"
+                " listen on 127.0.0.1",
+                addresses=beyond,
+            )
 
     def _warn_of_restart(self, fresh: Snapshot) -> None:
         old, new = self.snapshot.loaded.config, fresh.loaded.config

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from alert_router.alert import BodyLimits
 from alert_router.config import Loaded, cross_check, load
-from alert_router.config.model import Auth, Http
+from alert_router.config.model import Auth, Http, HttpLimits
 from alert_router.deliver import Desk
 from alert_router.deliver.policy import Schedule
 from alert_router.enrich import choose, remembering
@@ -71,8 +72,9 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             catalogue=catalogue,
             credentials=_credentials(http.auth),
             dedup_window=config.delivery.dedup_window,
-            limits=Limits(http.max_body, http.body_timeout),
+            limits=Limits(http.max_body, http.body_timeout, _body_limits(http.limits)),
             choose=decide,
+            external_url=http.external_url,
         ),
         desk=Desk(
             choose=decide,
@@ -121,4 +123,15 @@ def external_url(http: Http) -> str:
 def _credentials(auth: Auth | None) -> Credentials:
     if auth is None:
         return Credentials()
-    return Credentials(bearer=auth.bearer, username=auth.username, password=auth.password)
+    return Credentials(
+        bearer=auth.bearer,
+        username=auth.username,
+        password=auth.password,
+        protect=frozenset(auth.protect),
+    )
+
+
+def _body_limits(limits: HttpLimits) -> BodyLimits:
+    return BodyLimits(
+        alerts=limits.alerts, labels=limits.labels, name=limits.name, value=limits.value
+    )

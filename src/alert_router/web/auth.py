@@ -1,4 +1,4 @@
-"""Who may post: bearer or basic authentication, compared in constant time.
+"""Who may post, and read what is protected: bearer or basic, compared in constant time.
 
 Secrets are read at each request, so that rotating a file needs nothing else.
 """
@@ -17,13 +17,15 @@ from alert_router.web.site import Credentials
 log = structlog.get_logger(__name__)
 
 
-def refusal(request: web.Request, credentials: Credentials) -> web.Response | None:
-    """The answer to who may not post: 401. None to who may.
+def refusal(request: web.Request, credentials: Credentials, *endpoints: str) -> web.Response | None:
+    """The answer to who may not use an endpoint by any of these names: 401. None to who may.
 
     A secret of ours that cannot be read lets nobody in, so that an intake that was to be guarded
     is never open by accident; but that is trouble of ours, and the answer 503, which
     Alertmanager tries again where it drops what a 401 was said to.
     """
+    if credentials.protect.isdisjoint(endpoints):
+        return None
     try:
         if _is_allowed(request, credentials):
             return None

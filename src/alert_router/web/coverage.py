@@ -17,7 +17,6 @@ from alert_router.web.site import SITE, Site
 
 _LISTED = 1000  # alerts in an answer
 _SECONDS = 2.0  # how long an answer is believed
-_HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(slots=True)
@@ -53,4 +52,4 @@ async def observed(request: web.Request) -> web.Response:
         answer = await request.app[RECENT].read(request.app[SITE], days)
     except StoreUnavailable:
         return unavailable("the store cannot be read")
-    return web.json_response(answer, headers=_HEADERS)
+    return web.json_response(answer)

@@ -1,10 +1,9 @@
 """The intake: a webhook in, an answer that Alertmanager understands out.
 
 200 is said only of what is on disk. Trouble of ours is 503, which Alertmanager retries; what
-can never be accepted is 400, 401 or 413, each counted.
+can never be accepted is 4xx, counted by why.
 """
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,17 +11,21 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from alert_router.alert import Alert, AlertGroup, PayloadError
+from alert_router.alert import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.coverage.observed import state_of
 from alert_router.enrich import Choice, Way
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
-from alert_router.pipeline import Source, accept
+from alert_router.pipeline import Source, to_store
+from alert_router.web import body, origin
 from alert_router.web.auth import refusal
 from alert_router.web.refuse import refuse, unavailable
-from alert_router.web.site import SITE, Limits, Site, State
+from alert_router.web.site import SITE, Site, State
 
 log = structlog.get_logger(__name__)
+
+# Of the alerts of a group: name, whether it fires, runbook and how that was found.
+Found = Counter[tuple[str, bool, str | None, Way]]
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -38,72 +41,90 @@ async def receive(request: web.Request) -> web.Response:
 async def _receive(request: web.Request, site: Site, state: State) -> tuple[str, web.Response]:
     if not site.serving:
         return "stopping", unavailable("shutting down", close=True)
-    if refused := refusal(request, state.credentials):
+    if refused := refusal(request, state.credentials, "webhook"):
         return "unauthorized" if refused.status == 401 else "unavailable", refused
-    try:
-        raw = await _body(request, state.limits)
-    except web.HTTPRequestEntityTooLarge:
-        return "too_large", _too_large(request, state.limits)
-    except TimeoutError:
-        # Not 408: the network may have been slow, or we were, and a 408 is not tried again.
-        return "timeout", unavailable("the body did not arrive in time", close=True)
-    except web.RequestPayloadError:
-        return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
-    return await _take(request, raw, site, state)
+    if why := origin.from_other_site(request, state.external_url):
+        site.quiet.warning("webhook from a page of another site", remote=request.remote)
+        return "cross_site", refuse(403, why, close=True)
+    if why := origin.not_json(request):
+        site.quiet.warning("webhook that is not JSON", remote=request.remote)
+        return "unsupported_type", refuse(415, why, close=True)
+    limits = state.limits
+    with site.budget.share() as share:
+        try:
+            raw = await body.read(request, limits.max_body, limits.body_timeout, share)
+        except web.HTTPRequestEntityTooLarge:
+            return "too_large", _too_large(request, site, limits.max_body)
+        except TimeoutError:
+            # Not 408: the network may have been slow, or we were, and a 408 is not tried again.
+            return "timeout", unavailable("the body did not arrive in time", close=True)
+        except web.RequestPayloadError:
+            return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
+        except body.Busy:
+            return "unavailable", unavailable("other bodies fill the memory for them", close=True)
+        return await _take(request, raw, site, state)
 
 
 async def _take(
     request: web.Request, raw: bytes, site: Site, state: State
 ) -> tuple[str, web.Response]:
+    source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
+    is_small = len(raw) <= SMALL_BODY
     try:
-        group = AlertGroup.from_bytes(raw)
+        if is_small:
+            group, new = _prepare(raw, source, state)
+        else:
+            group, new = await site.aside.run(_prepare, raw, source, state)
     except PayloadError as error:
-        log.warning("malformed webhook", error=str(error), remote=request.remote)
-        body = {"status": "malformed", "expected": error.expected, "found": error.found}
-        return "malformed", web.json_response(body, status=400)
+        site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
+        answer = {"status": "malformed", "expected": error.expected, "found": error.found}
+        return "malformed", web.json_response(answer, status=400)
     if not site.has_room():
         return "unavailable", unavailable("the disk is full")
-    source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
-    _note_unknown(source, site, state)
+    _note(group, source, site, state)
     try:
-        accepted, new = await accept(
-            group,
-            raw,
-            source,
-            receivers=state.receivers,
-            outbox=site.outbox,
-            dedup_window=state.dedup_window,
-        )
+        accepted = await site.outbox.accept(new, state.dedup_window)
     except StoreUnavailable as error:
         log.error("webhook not accepted", error=str(error))
         return "unavailable", unavailable("the store cannot be written")
     if accepted.duplicate:
         return "duplicate", _ok("duplicate", accepted.id)
-    _after(group, new, site, state)
+    for target in new.targets:
+        site.wake(target.destination, target.priority)
+    if is_small:
+        _count(_found(group, state.choose), site, new.accepted_at)
+    else:
+        site.later(_count_aside(group, site, state, new.accepted_at))
     return "accepted", _ok("accepted", accepted.id)
 
 
-def _after(group: AlertGroup, new: NewGroup, site: Site, state: State) -> None:
-    for target in new.targets:
-        site.wake(target.destination, target.priority)
-    _count(group, site, state.choose, new.accepted_at)
+def _prepare(raw: bytes, source: Source, state: State) -> tuple[AlertGroup, NewGroup]:
+    """The group in a body, and what is to be stored of it. Raises PayloadError."""
+    group, kept = AlertGroup.within(state.limits.body, raw)
+    return group, to_store(group, kept, source, state.receivers, time.time())
 
 
-def _count(
-    group: AlertGroup, site: Site, choose: Callable[[Alert], Choice], accepted_at: float
-) -> None:
+async def _count_aside(group: AlertGroup, site: Site, state: State, accepted_at: float) -> None:
+    _count(await site.aside.run(_found, group, state.choose), site, accepted_at)
+
+
+def _found(group: AlertGroup, choose: Callable[[Alert], Choice]) -> Found:
     """Each alert of an accepted group once, however many are told of it."""
-    metrics = site.metrics
-    names: Counter[tuple[str, bool, str | None, Way]] = Counter()
+    found: Found = Counter()
     for alert in group.alerts:
         choice = choose(alert)
-        names[alert.name, alert.firing, choice.runbook, choice.way] += 1
-    found: Counter[tuple[bool, str | None, Way]] = Counter()
-    for (name, firing, runbook, way), count in names.items():
-        found[firing, runbook, way] += count
+        found[alert.name, alert.firing, choice.runbook, choice.way] += 1
+    return found
+
+
+def _count(found: Found, site: Site, accepted_at: float) -> None:
+    metrics = site.metrics
+    sums: Counter[tuple[bool, str | None, Way]] = Counter()
+    for (name, firing, runbook, way), count in found.items():
+        sums[firing, runbook, way] += count
         if firing:
             site.tally.receive(name, runbook, way, count, accepted_at)
-    for (firing, runbook, way), count in found.items():
+    for (firing, runbook, way), count in sums.items():
         metrics.alerts.labels("firing" if firing else "resolved").inc(count)
         if runbook is None:
             metrics.alerts_unmatched.inc(count)
@@ -113,33 +134,20 @@ def _count(
             metrics.firing_alerts.labels(state_of(runbook, way)).inc(count)
 
 
-def _note_unknown(source: Source, site: Site, state: State) -> None:
+def _note(group: AlertGroup, source: Source, site: Site, state: State) -> None:
+    """Count and say what is not as it should be with a group that goes on all the same."""
     if source.receiver and source.receiver not in state.receivers.notifiers:
         site.metrics.unknown_receivers.inc()
-        log.warning(
+        site.quiet.warning(
             "webhook for a receiver that is not configured; the default receiver gets it",
             receiver=source.receiver,
             default=state.receivers.tree.default,
         )
-
-
-async def _body(request: web.Request, limits: Limits) -> bytes:
-    if request.content_length is not None and request.content_length > limits.max_body:
-        raise web.HTTPRequestEntityTooLarge(limits.max_body, request.content_length)
-    content = request.content
-    if content.is_eof() and request.content_length is not None:  # it came with the head
-        whole = content.read_nowait(-1)
-        if len(whole) > limits.max_body:  # it was compressed
-            raise web.HTTPRequestEntityTooLarge(limits.max_body, len(whole))
-        return whole
-    chunks, size = [], 0
-    async with asyncio.timeout(limits.body_timeout):
-        async for chunk in content.iter_any():
-            size += len(chunk)
-            if size > limits.max_body:  # no length was given, or it was compressed
-                raise web.HTTPRequestEntityTooLarge(limits.max_body, size)
-            chunks.append(chunk)
-    return b"".join(chunks)
+    cut = group.cut
+    if any(cut):
+        for what, count in cut._asdict().items():
+            site.metrics.body_cut.labels(what).inc(count)
+        site.quiet.warning("webhook cut to http.limits", receiver=source.receiver, **cut._asdict())
 
 
 def _ok(status: str, id_: str) -> web.Response:
@@ -148,15 +156,15 @@ def _ok(status: str, id_: str) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-def _too_large(request: web.Request, limits: Limits) -> web.Response:
-    log.error(
+def _too_large(request: web.Request, site: Site, max_body: int) -> web.Response:
+    site.quiet.error(
         "webhook lost: its body is over the limit, and Alertmanager does not retry a 413",
-        limit_bytes=limits.max_body,
+        limit_bytes=max_body,
         remote=request.remote,
     )
     return refuse(
         413,
-        f"the body is over {limits.max_body} bytes: set max_alerts in alertmanager.yml, "
+        f"the body is over {max_body} bytes: set max_alerts in alertmanager.yml, "
         "or http.max_body here",
         close=True,
     )

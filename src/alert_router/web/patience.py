@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from alert_router.metrics import Metrics
+
 _SWEEPS = 4  # looks in one header timeout: a connection may live that much longer at most
 
 
@@ -25,7 +27,7 @@ class PatientProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._waiting_since = self._patience.now()
-        self._patience.protocols[transport] = self
+        self._patience.opened(self, transport)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -37,7 +39,7 @@ class PatientProtocol(asyncio.Protocol):
         return self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._patience.protocols.pop(self._transport, None)
+        self._patience.closed(self._transport)
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -55,6 +57,15 @@ class PatientProtocol(asyncio.Protocol):
         """The answer is on its way; aiohttp's keep-alive timeout rules until new bytes come."""
         self._busy = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return not self._busy
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
     def close_if_late(self, began_before: float) -> None:
         """Close the connection if its head is awaited since before that time."""
         if self._waiting_since is not None and self._waiting_since < began_before:
@@ -62,21 +73,39 @@ class PatientProtocol(asyncio.Protocol):
 
 
 class Patience:
-    """The limit, in seconds, and the connections it holds for.
+    """The limits, in seconds and in connections, and the connections they hold for.
 
     One look at all of them now and then costs less than a timer for each request.
     """
 
-    def __init__(self, header_timeout: float) -> None:
+    def __init__(self, header_timeout: float, most: int, metrics: Metrics) -> None:
+        self._most = most
+        self._metrics = metrics
+        metrics.connections_allowed.set(most)
         self._header_timeout = header_timeout
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         self.protocols: dict[Any, PatientProtocol] = {}
         self._sweep_later()
 
-    def protocol(self, server: web.Server) -> PatientProtocol:
-        """A protocol for a new connection of the server."""
-        return PatientProtocol(server(), self)
+    def protocol(self, inner: asyncio.Protocol) -> PatientProtocol:
+        """A protocol for a new connection, around the server's."""
+        return PatientProtocol(inner, self)
+
+    def opened(self, protocol: PatientProtocol, transport: Any) -> None:
+        """Take note of a new connection. With one too many, the oldest idle one makes room, or the
+        new one goes: whoever it is tries again."""
+        if len(self.protocols) >= self._most:
+            idle = next((it for it in self.protocols.values() if it.is_idle), protocol)
+            idle.close()
+            self._metrics.connections_refused.inc()
+        self.protocols[transport] = protocol
+        self._metrics.connections.set(len(self.protocols))
+
+    def closed(self, transport: Any) -> None:
+        """Forget a connection."""
+        self.protocols.pop(transport, None)
+        self._metrics.connections.set(len(self.protocols))
 
     def middleware(self) -> Any:
         """Tells the connection when a request's head is in and when it is answered."""

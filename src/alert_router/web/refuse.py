@@ -7,9 +7,8 @@ _RETRY_AFTER = "5"  # seconds; Alertmanager has a back-off of its own, others ma
 
 def refuse(status: int, why: str, *, close: bool = False) -> web.Response:
     """An answer with the reason; the connection is closed after it if `close`."""
-    headers = {"X-Content-Type-Options": "nosniff"}
     body = {"status": "refused", "error": why}
-    answer = web.json_response(body, status=status, headers=headers)
+    answer = web.json_response(body, status=status)
     if close:
         answer.force_close()
     return answer

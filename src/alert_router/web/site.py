@@ -3,12 +3,14 @@
 Listening and stopping is the service's.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
-from alert_router.alert import Alert
+from alert_router.alert import Alert, BodyLimits
+from alert_router.aside import Aside
 from alert_router.coverage.tally import Tally
 from alert_router.enrich import Choice
 from alert_router.metrics import Metrics
@@ -18,23 +20,29 @@ from alert_router.pipeline import Receivers
 from alert_router.problem import Problem
 from alert_router.runbook import Catalogue
 from alert_router.secret import Secret
+from alert_router.web.body import Budget
+from alert_router.web.quiet import QuietLog
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the intake asks for: a bearer token, or a user name and a password. Neither: open."""
+    """What is asked for: a bearer token, or a user name and a password; and by which endpoints.
+    Neither: all are open."""
 
     bearer: Secret | None = None
     username: str = ""
     password: Secret | None = None
+    protect: frozenset[str] = frozenset(("webhook", "reload"))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of a request: its body in bytes, the time its body may take in seconds."""
+    """Of a request: its body in bytes, the time its body may take in seconds, and how much of
+    what it holds is kept."""
 
     max_body: int
     body_timeout: float
+    body: BodyLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class State:
     dedup_window: float
     limits: Limits
     choose: Callable[[Alert], Choice]
+    external_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,11 @@ class Site:
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]
     refresh_metrics: Callable[[], Awaitable[None]]
+    is_late: Callable[[], bool]
+    budget: Budget
+    aside: Aside
+    later: Callable[[Coroutine[Any, Any, None]], None]
+    quiet: QuietLog = field(default_factory=QuietLog)
     serving: bool = True  # false once stopping: the intake is closed
 
 
