@@ -1,26 +1,17 @@
-"""How much a run of a template may take: steps, time, and the size of any text within it.
+"""How much a run of a template may take: turns of its loops, time, and the size of any text in it.
 
 What a template may do at all is `environment`'s, what is read of its result `template`'s.
 """
 
 import time
-from collections.abc import Iterable
-from pathlib import Path
-from types import CodeType, FrameType
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import jinja2
-
-MAX_STEPS = 50_000  # lines of a compiled template that are run
+MAX_TURNS = 50_000  # of all loops together
 MAX_SECONDS = 0.5  # of this thread's processor time
 MAX_SIZE = 64 * 1024  # characters of what a template makes
 MAX_VALUES = 4 * MAX_SIZE  # characters of all values together, and of any text made of others
 MAX_JOINED = 4 * MAX_VALUES  # characters of all texts made of others in a run
-_LOOKS = 32  # events from one look at the clock to the next
-
-
-_TEMPLATE = "<template>"
-_RUN = (str(Path(jinja2.__file__).parent), str(Path(__file__).parent))
 
 
 class TooMuch(Exception):
@@ -28,29 +19,27 @@ class TooMuch(Exception):
 
 
 class Bounds:
-    """What one run may still take. Counts the lines that the template's code runs, and, whatever
-    code runs for it, the time."""
+    """What one run may still take.
+
+    Only loops repeat anything, and `environment` lets no single expression grow, so that a look at
+    the clock in each turn is enough.
+    """
 
     def __init__(self) -> None:
-        self._steps = MAX_STEPS
-        self._seen = 0
+        self._turns = MAX_TURNS
         self._end = time.thread_time() + MAX_SECONDS
         self._joined = MAX_JOINED
         self._shown = MAX_VALUES
 
-    def __call__(self, frame: FrameType, event: str, _argument: Any) -> "Bounds | None":
-        """As sys.settrace wants it. Filters are looked into too: one line may run many of them,
-        over a hundred thousand things."""
-        if not _is_of_the_run(frame.f_code.co_filename):
-            return None
-        if event == "line" and _of_template(frame.f_code):
-            self._steps -= 1
-            if self._steps < 0:
-                raise TooMuch(f"more than {MAX_STEPS} steps")
-        self._seen += 1
-        if self._seen % _LOOKS == 0 and time.thread_time() > self._end:
-            raise TooMuch(f"more than {MAX_SECONDS:g} s")
-        return self
+    def turns(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items of a loop, counted."""
+        for item in items:
+            self._turns -= 1
+            if self._turns < 0:
+                raise TooMuch(f"more than {MAX_TURNS} turns of loops")
+            if time.thread_time() > self._end:
+                raise TooMuch(f"more than {MAX_SECONDS:g} s")
+            yield item
 
     def shown(self, text: str) -> str:
         """A value's text, counted with those of all others."""
@@ -94,14 +83,3 @@ def _weigh(value: Any) -> None:
             waiting += (*found.keys(), *found.values())
         elif isinstance(found, list | tuple):
             waiting += found
-
-
-def _is_of_the_run(file: str) -> bool:
-    """Whether code of that file runs for a template. What the garbage collector calls meanwhile
-    does not: there an exception is lost, and with it the watch. Nor does what is here, which has
-    bounds of its own."""
-    return (file == _TEMPLATE or file.startswith(_RUN)) and file != __file__
-
-
-def _of_template(code: CodeType) -> bool:
-    return code.co_filename == _TEMPLATE

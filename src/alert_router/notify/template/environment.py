@@ -4,12 +4,12 @@ Templates come from the configuration, values from alerts: a value must not beco
 template. What a template is given is `context`'s, how much it may take `bounds`'.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.exceptions import SecurityError
-from jinja2.filters import make_attrgetter
+from jinja2.filters import do_round, do_slice, make_attrgetter
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
@@ -36,14 +36,24 @@ _ALONE = (
 )
 
 
+_TURNS = "turns of a loop"  # a filter that no template can name
+_MOST_RANGE = 10_000
+_MOST_SLICES = 1_000
+_MOST_DIGITS = 15
+
+
 class Environment(ImmutableSandboxedEnvironment):
-    """Only the filters above, only the methods above, no growing of texts by arithmetic."""
+    """Only the filters above, only the methods above, no growing of texts by arithmetic. Nothing is
+    calculated when a template is compiled: there nobody watches."""
 
     def __init__(self, finalize: Callable[..., Any]) -> None:
-        super().__init__(undefined=StrictUndefined, finalize=finalize, autoescape=False)
+        super().__init__(
+            undefined=StrictUndefined, finalize=finalize, autoescape=False, optimized=False
+        )
         self.filters = {name: self.filters[name] for name in _FILTERS}
-        self.filters |= {"join": _join, "string": as_text}
-        self.globals = {"range": self.globals["range"]}
+        self.filters |= {"join": _join, "string": as_text, "slice": _slice, "round": _round}
+        self.filters[_TURNS] = _turns
+        self.globals = {"range": _range}
         self.intercepted_binops = frozenset(("+", "*", "%", "**"))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -76,8 +86,41 @@ def _join(context: Context, value: Any, d: str = "", attribute: str | int | None
     return bounds.joined(items, as_text(d))
 
 
-class _Joined(NodeTransformer):
-    """`a ~ b` as `[a, b] | join`, so that one bound is for both."""
+@pass_context
+def _turns(context: Context, items: Iterable[Any]) -> Iterator[Any]:
+    bounds: Bounds = context[BOUNDS]
+    return bounds.turns(items)
+
+
+def _range(*arguments: int) -> range:
+    """As Python's."""
+    numbers = range(*arguments)
+    if len(numbers) > _MOST_RANGE:
+        raise TooMuch(f"a range of more than {_MOST_RANGE} numbers")
+    return numbers
+
+
+def _slice(value: Any, slices: int, fill_with: Any = None) -> Any:
+    """Jinja's `slice`, into no more parts than anybody reads."""
+    if slices > _MOST_SLICES:
+        raise TooMuch(f"more than {_MOST_SLICES} slices")
+    return do_slice(value, slices, fill_with)
+
+
+def _round(value: float, precision: int = 0, method: Any = "common") -> float:
+    """Jinja's `round`, which takes ten to the power of the precision."""
+    if abs(precision) > _MOST_DIGITS:
+        raise TooMuch(f"a precision of more than {_MOST_DIGITS} digits")
+    return do_round(value, precision, method)
+
+
+class _Bounded(NodeTransformer):
+    """`a ~ b` as `[a, b] | join`, so that one bound is for both, and loops that are counted."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's name
+        self.generic_visit(node)
+        node.iter = nodes.Filter(node.iter, _TURNS, [], [], None, None, lineno=node.lineno)
+        return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
         self.generic_visit(node)
@@ -87,7 +130,7 @@ class _Joined(NodeTransformer):
 
 def with_bounds(tree: nodes.Template) -> nodes.Template:
     """The tree with nothing in it that makes a text beyond them."""
-    bounded: nodes.Template = _Joined().visit(tree)
+    bounded: nodes.Template = _Bounded().visit(tree)
     return bounded
 
 
@@ -102,4 +145,29 @@ def refuse_unwanted(tree: nodes.Template) -> str | None:
     for assign in tree.find_all(nodes.Assign):
         if any(assign.find_all((nodes.Concat, nodes.Add))):
             return f"line {assign.lineno}: `set` takes no text made of others (`~`, `+`)"
+    for loop in tree.find_all(nodes.For):
+        if loop.recursive:
+            return f"line {loop.lineno}: loops are not recursive"
+    # A name for a list that holds a list twice doubles with each further name.
+    for bound in _bound(tree):
+        joined = [found.node for found in bound.find_all(nodes.Filter) if found.name == "join"]
+        for literal in bound.find_all((nodes.List, nodes.Tuple, nodes.Dict)):
+            if any(literal.find_all(nodes.Name)) and not any(it is literal for it in joined):
+                return (
+                    f"line {literal.lineno}: `set`, `with` and `for` take no list, tuple or "
+                    "mapping of other values"
+                )
     return None
+
+
+def _bound(tree: nodes.Template) -> Iterator[nodes.Node]:
+    """What is given a name in a template, each below a node, as `find_all` wants it."""
+    given: list[Any] = []
+    for assign in tree.find_all(nodes.Assign):
+        given.append(assign.node)
+    for block in tree.find_all(nodes.With):
+        given += block.values
+    for loop in tree.find_all(nodes.For):
+        given.append(loop.iter)
+    for value in given:
+        yield nodes.Output([value], lineno=value.lineno)

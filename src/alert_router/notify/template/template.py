@@ -5,9 +5,9 @@ finished tree of blocks is the token replaced. So no value can format, link or e
 """
 
 import re
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import jinja2
@@ -36,6 +36,9 @@ _TOKEN = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
 _MAX_TITLE = 300  # characters
 
 
+Made = TypeVar("Made")
+
+
 class TemplateError(Exception):
     """A template that cannot be compiled, or failed on a notification; the text says where and
     why, and holds no value of an alert."""
@@ -60,12 +63,15 @@ class Template:
             raise TemplateError(f"line {error.lineno}: {error.message}") from None
         except jinja2.TemplateError as error:
             raise TemplateError(str(error)) from None
-        except RecursionError:
+        except (RecursionError, MemoryError):
             raise TemplateError("it is nested too deeply") from None
         object.__setattr__(self, "_compiled", compiled)
 
     def line(self, notification: Notification) -> str:
         """What it says, as one line of plain text. Raises TemplateError."""
+        return _guarded(self._line, notification)
+
+    def _line(self, notification: Notification) -> str:
         text, values = self._run(notification)
         whole = " ".join(_put(text, values).split())
         if not whole:
@@ -74,6 +80,9 @@ class Template:
 
     def blocks(self, notification: Notification) -> tuple[Block, ...]:
         """What it says, as Markdown's blocks. Raises TemplateError."""
+        return _guarded(self._blocks, notification)
+
+    def _blocks(self, notification: Notification) -> tuple[Block, ...]:
         text, values = self._run(notification)
         found = parse(text)
         if not found:
@@ -88,14 +97,19 @@ class Template:
     def _run(self, notification: Notification) -> tuple[str, list[str]]:
         values: list[str] = []
         data = context(notification) | {_VALUES: values}
-        try:
-            return _bounded(self._compiled, data), values
-        except (jinja2.TemplateError, TooMuch) as error:
-            raise TemplateError(_reason(error)) from None
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise TemplateError(type(error).__name__) from None
-        except (RecursionError, MemoryError) as error:
-            raise TemplateError(type(error).__name__) from None
+        return _bounded(self._compiled, data), values
+
+
+def _guarded(run: Callable[[Notification], Made], notification: Notification) -> Made:
+    """What a run makes. Whatever goes wrong in it is the template's: the alert goes out."""
+    try:
+        return run(notification)
+    except TemplateError:
+        raise
+    except (jinja2.TemplateError, TooMuch) as error:
+        raise TemplateError(_reason(error)) from None
+    except Exception as error:  # its text may hold a value
+        raise TemplateError(type(error).__name__) from None
 
 
 _VALUES = "values of this run"  # no template can name it
@@ -117,17 +131,11 @@ def _bounded(compiled: jinja2.Template, data: dict[str, Any]) -> str:
     """What a template makes, within its bounds."""
     out: list[str] = []
     size = 0
-    before = sys.gettrace()
-    bounds = Bounds()
-    sys.settrace(bounds)
-    try:
-        for chunk in compiled.generate(data | {BOUNDS: bounds}):
-            size += len(chunk)
-            if size > MAX_SIZE:
-                raise TooMuch(f"more than {MAX_SIZE} characters")
-            out.append(chunk)
-    finally:
-        sys.settrace(before)
+    for chunk in compiled.generate(data | {BOUNDS: Bounds()}):
+        size += len(chunk)
+        if size > MAX_SIZE:
+            raise TooMuch(f"more than {MAX_SIZE} characters")
+        out.append(chunk)
     return "".join(out)
 
 
