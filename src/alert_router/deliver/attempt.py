@@ -14,7 +14,10 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from alert_router.alert import Alert, AlertGroup
+from alert_router.alert import SMALL_BODY, Alert, AlertGroup
+from alert_router.aside import Aside
+from alert_router.deliver.fold import fold
+from alert_router.deliver.wanted import Unwanted, wanted
 from alert_router.deliver.weight import is_heavy
 from alert_router.enrich import Choice, enrich
 from alert_router.notification import Detail, Notification
@@ -30,6 +33,9 @@ T = TypeVar("T")
 
 # A notifier limits itself by its timeout; this much more, in seconds, and we cut it off.
 _GRACE = 5.0
+
+# Messages that take long: few at a time, since each takes memory as well.
+_aside = Aside("messages", 2)
 
 
 # Attempts that wait for a full message where memory or threads are short; a page without its
@@ -94,12 +100,15 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
         notifier=claim.destination.notifier,
         group=group,
         without_runbook=group.alerts,
-        notes=_told_instead(claim),
+        notes=(*_told_instead(claim), *_cut(group)),
         accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
         resent=claim.resent,
         external_url=desk.external_url,
         scale=desk.scale,
     )
+    if claim.crashes > 1:  # whatever ended the process, it was not far from here
+        note = "Sent without runbooks: two earlier tries to make this message did not end."
+        return replace(bare, notes=(*bare.notes, note))
     try:
         return enrich(
             bare,
@@ -122,6 +131,37 @@ def _told_instead(claim: Claim) -> tuple[str, ...]:
     return tuple(
         f"Sent here because {origin.receiver}/{origin.notifier} is failing." for origin in origins
     )
+
+
+def _cut(group: AlertGroup) -> tuple[str, ...]:
+    """What the limits on bodies left of it."""
+    alerts, labels, values = group.cut
+    said = [
+        f"{alerts:,} more alerts were cut" if alerts else "",
+        f"{labels:,} labels and annotations were cut" if labels else "",
+        f"{values:,} long values were shortened" if values else "",
+    ]
+    said = [one for one in said if one]
+    return (f"{'; '.join(said)}: see http.limits of the router.",) if said else ()
+
+
+def compose(
+    claim: Claim, notifier: Notifier, desk: Desk
+) -> tuple[AlertGroup, Notification] | Unwanted:
+    """What a claim tells, and the notification of it; or why there is nothing to tell."""
+    group = wanted(fold(claim.groups), notifier, desk.scale)
+    if isinstance(group, str):
+        return group
+    return group, write(claim, group, notifier, desk)
+
+
+async def composed(
+    claim: Claim, notifier: Notifier, desk: Desk, call: Call = directly
+) -> tuple[AlertGroup, Notification] | Unwanted:
+    """As `compose`, large bodies in a thread: they take long to read and to find runbooks for."""
+    if sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
+        return call(compose, claim, notifier, desk)
+    return await _aside.run(call, compose, claim, notifier, desk)
 
 
 def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
@@ -152,7 +192,7 @@ async def worded(
     if notifier.title is None and notifier.template is None:
         return notification, 0
     try:
-        return await asyncio.to_thread(call, word, notification, notifier)
+        return await _aside.run(call, word, notification, notifier)
     except Exception as error:
         if patient or not is_passing(error):
             raise
@@ -201,7 +241,7 @@ async def rendered(
     if not is_heavy(notification):
         return call(render, notification, notifier, most)
     try:
-        return await asyncio.to_thread(call, render, notification, notifier, most)
+        return await _aside.run(call, render, notification, notifier, most)
     except Exception as error:
         if patient or not is_passing(error):
             raise

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.deliver import attempt
-from alert_router.deliver.fold import fold
 from alert_router.deliver.lines import Lines
 from alert_router.deliver.policy import is_too_old
-from alert_router.deliver.wanted import Unwanted, wanted
+from alert_router.deliver.wanted import Unwanted
 from alert_router.metrics import Metrics
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy, Sending
@@ -73,10 +72,10 @@ async def _attempt(
         return Failed(Reason.EXPIRED, "waited longer than max_age", Remedy.GIVE_UP)
     desk, metrics, labels = lines.desk(), lines.metrics, _labels(claim)
     try:
-        group = meter(lambda: wanted(fold(claim.groups), notifier, desk.scale))
-        if isinstance(group, str):
-            return group
-        notification = meter(attempt.write, claim, group, notifier, desk)
+        composed = await attempt.composed(claim, notifier, desk, meter)
+        if isinstance(composed, str):
+            return composed
+        group, notification = composed
         payload = await _payload(notification, claim, notifier, lines, meter)
     except Exception as error:
         log.exception("no form of the message could be made", **_names(claim), id=claim.id)

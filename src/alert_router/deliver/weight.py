@@ -6,6 +6,7 @@ What is then done is `attempt`'s.
 from collections.abc import Sequence
 from itertools import chain
 
+from alert_router.alert import SMALL_BODY, Alert
 from alert_router.markdown import (
     Block,
     Code,
@@ -30,7 +31,8 @@ _WORDS = 100  # characters that count as another piece
 
 def is_heavy(notification: Notification) -> bool:
     """Whether there are so many alerts or so much of runbooks. Looks no further than it has to."""
-    if len(notification.group.alerts) > _ALERTS:
+    alerts = notification.group.alerts
+    if len(alerts) > _ALERTS or sum(map(_characters, alerts)) > SMALL_BODY:
         return True
     left = _PIECES
     for part in notification.runbooks:
@@ -49,6 +51,10 @@ def is_heavy(notification: Notification) -> bool:
             if left < 0:
                 return True
     return False
+
+
+def _characters(alert: Alert) -> int:
+    return sum(map(len, chain(alert.labels.values(), alert.annotations.values())))
 
 
 def _pieces(block: Block | Item) -> int:

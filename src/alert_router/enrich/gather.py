@@ -7,6 +7,7 @@ its title and a link.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from urllib.parse import quote
 
 from alert_router.alert import Alert, AlertGroup, common
@@ -16,6 +17,10 @@ from alert_router.enrich.placeholder import AlertLabels
 from alert_router.markdown import Heading, Text, plain
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.model import Runbook, Section
+
+# Characters of labels and annotations in one group for which runbooks are chosen: a table is asked
+# about each alert, and others wait for their messages.
+_BUDGET = 2_000_000
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -77,7 +82,16 @@ class _Gathered:
 def _gather(group: AlertGroup, choose: Callable[[Alert], Choice]) -> _Gathered:
     gathered = _Gathered()
     chosen: dict[str, list[Alert]] = {}
-    for alert in group.alerts:
+    left = _BUDGET
+    for number, alert in enumerate(group.alerts):
+        left -= sum(map(len, chain(alert.labels.values(), alert.annotations.values())))
+        if left < 0 and number:
+            rest = group.alerts[number:]
+            gathered.note(
+                f"No runbook was chosen for {len(rest):,} of the alerts: the group is too large."
+            )
+            gathered.without += rest
+            break
         try:
             choice = choose(alert)
         except MemoryError:

@@ -20,8 +20,8 @@ from alert_router.notify.resolve import Resolver
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
-from alert_router.service.destinations import look_up
 from alert_router.service.descriptors import share
+from alert_router.service.destinations import look_up
 from alert_router.service.fallback import keep_falling_back
 from alert_router.service.gauges import BacklogGauges, Room
 from alert_router.service.housekeeping import keep_house, keep_tally
