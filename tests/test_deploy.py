@@ -1,5 +1,6 @@
 """What is deployed: the Dockerfile, the manifests, and the package as the image installs it."""
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -39,6 +40,44 @@ def test_the_dockerfile_is_clean_to_hadolint() -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda document: document["kind"])
 def test_every_manifest_validates_against_kubernetes_own_schema(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(document, "1.31", strict=True)
+
+
+def test_network_policy_selects_the_pod_and_lets_in_only_its_port() -> None:
+    policy = of_kind("NetworkPolicy")["spec"]
+    template = of_kind("StatefulSet")["spec"]["template"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    labels = template["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    (rule,) = policy["ingress"]
+    names = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+    assert {port["port"] for port in rule["ports"]} == names
+    senders = {
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in rule["from"]
+    }
+    assert senders == {"alertmanager", "prometheus"}
+
+
+def test_network_policy_lets_out_name_resolution_and_public_destinations_only() -> None:
+    names, destinations = of_kind("NetworkPolicy")["spec"]["egress"]
+    assert {(port["protocol"], port["port"]) for port in names["ports"]} == {
+        ("UDP", 53),
+        ("TCP", 53),
+    }
+    assert {port["port"] for port in destinations["ports"]} == {443, 465, 587}
+    blocks = [peer["ipBlock"] for peer in destinations["to"]]
+
+    def is_open(address: str) -> bool:
+        ip = ipaddress.ip_address(address)
+        return any(
+            ip in ipaddress.ip_network(block["cidr"])
+            and not any(ip in ipaddress.ip_network(hole) for hole in block.get("except", ()))
+            for block in blocks
+        )
+
+    private = ("10.96.0.1", "172.20.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "fd00::1")
+    assert not any(map(is_open, private))
+    assert is_open("8.8.8.8")
+    assert is_open("2606:4700::1")
 
 
 def test_pod_and_container_run_restricted() -> None:
