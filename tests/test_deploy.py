@@ -2,8 +2,10 @@
 
 import ipaddress
 import json
+import re
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 from typing import Any
@@ -199,3 +201,16 @@ async def check_pages(url: str) -> None:
     assert status == 200
     assert "alerts/pod-crashes" in text
     assert (await get(f"{url}/runbooks/alerts/pod-crashes"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("library", "vulnerable", "fixed"),
+    [("aiohttp", "3.13.3", "3.13.4"), ("jinja2", "3.1.5", "3.1.6")],
+)
+def test_releases_with_known_vulnerabilities_cannot_be_installed(
+    library: str, vulnerable: str, fixed: str
+) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (bound,) = [line for line in project["dependencies"] if re.split("[><=]", line)[0] == library]
+    lowest = tuple(map(int, bound.partition(">=")[2].split(".")))
+    assert tuple(map(int, vulnerable.split("."))) < tuple(map(int, fixed.split("."))) <= lowest
