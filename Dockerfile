@@ -1,14 +1,16 @@
 # syntax=docker/dockerfile:1
 # Two stages: the wheel and its dependencies are built with pip, the image that runs has neither
 # pip's cache nor a compiler, and no user but its own.
-FROM python:3.13-slim AS build
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /src
 RUN python -m venv /opt/alert-router
-COPY pyproject.toml constraints.txt README.md ./
+COPY requirements.txt ./
+RUN /opt/alert-router/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
+COPY pyproject.toml README.md ./
 COPY src ./src
-RUN /opt/alert-router/bin/pip install --no-cache-dir --constraint constraints.txt .
+RUN /opt/alert-router/bin/pip install --no-cache-dir --no-deps .
 
-FROM python:3.13-slim
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 LABEL org.opencontainers.image.title="Alert Router" \
       org.opencontainers.image.description="Delivers the runbook with the alert"
 ENV PATH=/opt/alert-router/bin:$PATH \

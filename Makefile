@@ -47,6 +47,9 @@ pictures: $(DEV) ## Take the pictures of docs/notifiers anew
 packages:
 	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux || true
 
+requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what is installed in the image, with hashes
+	scripts/hashes.sh $@
+
 clean: ## Remove what was made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 

@@ -44,22 +44,20 @@ def test_every_manifest_validates_against_kubernetes_own_schema(document: dict[s
     kubernetes_validate.validate(document, "1.31", strict=True)
 
 
-def test_network_policy_selects_the_pod_and_lets_in_only_its_port() -> None:
+def test_network_policy_lets_in_alertmanager_and_prometheus_only() -> None:
     policy = of_kind("NetworkPolicy")["spec"]
     template = of_kind("StatefulSet")["spec"]["template"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    labels = template["metadata"]["labels"]
-    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert policy["podSelector"]["matchLabels"] == template["metadata"]["labels"]
     (rule,) = policy["ingress"]
     names = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
     assert {port["port"] for port in rule["ports"]} == names
-    senders = {
-        peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for peer in rule["from"]
-    }
-    assert senders == {"alertmanager", "prometheus"}
+    (source,) = rule["from"]
+    (expression,) = source["podSelector"]["matchExpressions"]
+    assert set(expression["values"]) == {"alertmanager", "prometheus"}
 
 
-def test_network_policy_lets_out_name_resolution_and_public_destinations_only() -> None:
+def test_network_policy_lets_out_to_destinations_and_never_to_metadata() -> None:
     names, destinations = of_kind("NetworkPolicy")["spec"]["egress"]
     assert {(port["protocol"], port["port"]) for port in names["ports"]} == {
         ("UDP", 53),
@@ -76,10 +74,35 @@ def test_network_policy_lets_out_name_resolution_and_public_destinations_only() 
             for block in blocks
         )
 
-    private = ("10.96.0.1", "172.20.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "fd00::1")
-    assert not any(map(is_open, private))
-    assert is_open("8.8.8.8")
-    assert is_open("2606:4700::1")
+    metadata = ("169.254.169.254", "100.100.100.200", "fe80::1", "fd00:ec2::254")
+    assert not any(map(is_open, metadata))
+    assert all(map(is_open, ("8.8.8.8", "10.96.0.1", "2606:4700::1")))
+
+
+def test_the_base_image_is_pinned_by_digest() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert len(bases) == 2
+    assert len(set(bases)) == 1
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", base) for base in bases)
+
+
+def test_the_hashes_are_of_the_versions_that_are_tested() -> None:
+    """When this fails: make requirements.txt."""
+    text = (ROOT / "requirements.txt").read_text()
+    hashed = dict(re.findall(r"^([\w.-]+)==(\S+) \\\n\s+--hash=sha256:[0-9a-f]{64}", text, re.M))
+    pinned = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    )
+    plain = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned.items()}
+    assert {plain.get(name) for name in hashed} >= {plain["aiohttp"], plain["pydantic"]}
+    assert {name: version for name, version in hashed.items() if plain.get(name) != version} == {}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[<>=\[ ]", name)[0].lower() for name in project["dependencies"]}
+    assert {re.sub(r"[-_.]+", "-", name) for name in wanted} <= hashed.keys()
+    assert "://" not in text
 
 
 def test_pod_and_container_run_restricted() -> None:
