@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from alert_router.alert import AlertGroup
+from alert_router.aside import Aside
 from alert_router.deliver import attempt
 from alert_router.deliver.attempt import Desk
 from alert_router.enrich import Choice
@@ -125,7 +126,8 @@ async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_t
     def refuse(*_: Any, **__: Any) -> Any:
         raise NO_THREAD
 
-    monkeypatch.setattr(asyncio, "to_thread", refuse)
+    monkeypatch.setattr(attempt, "_aside", Aside("refused"))
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     many = GROUP.with_alerts(GROUP.alerts * 600)
     notifier = Odd.model_validate({"title": "{{ alerts | length }}"})
     notification = attempt.write(CLAIM, many, notifier, DESK)

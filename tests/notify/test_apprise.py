@@ -236,7 +236,7 @@ async def test_a_private_address_is_refused_at_the_socket():
     outcome, posted = await send(answer(200), guard=Guard(()))
     assert posted == []
     assert (outcome.reason, outcome.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
-    assert "127.0.0.1 is no public address" in outcome.message
+    assert "delivery.private_destinations" in outcome.message
 
 
 async def test_a_guard_holds_for_its_own_thread_alone():

@@ -26,7 +26,7 @@ from alert_router.markdown.tree import (
 
 # Control characters, and those that reorder or hide the text around them.
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 _UNDERLINE = {1: "=", 2: "-"}
