@@ -79,7 +79,8 @@ async def test_names_for_which_nobody_answers_delay_no_other_destination_and_no_
                 assert await asyncio.to_thread(process.popen.wait, 30) == 0
                 assert time.monotonic() - began < 2 + 1
         assert {f"hang{n}.test" for n in range(3)} <= set(server.asked)
-    assert figures["beside"] - figures["alone"] < 0.05, figures
+    # A look-up times out after seconds; how much less it is, a busy machine cannot tell.
+    assert figures["beside"] < 1, figures
 
 
 async def test_the_last_good_answer_serves_while_the_name_server_is_silent(
