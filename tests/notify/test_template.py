@@ -289,3 +289,13 @@ def test_every_name_of_the_page_is_there_and_no_other():
     table = PAGE.split("## Names")[1].split("A label that is not there")[0]
     assert {name for name in names if f"`{name}`" not in table} == set()
     assert parse(PAGE)
+
+
+def test_no_method_makes_a_text_of_any_width():
+    with pytest.raises(TemplateError):
+        Template("{{ '{:>999999999}'.format(1) }}").line(NOTIFICATION_FOR_WIDTH)
+
+
+def test_a_number_with_too_many_digits_is_a_problem_of_the_template():
+    with pytest.raises(TemplateError, match="cannot be read"):
+        Template("{{ " + "9" * 5000 + " }}")

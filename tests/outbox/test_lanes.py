@@ -258,7 +258,7 @@ async def test_a_batch_is_bounded_in_bytes_but_takes_one_at_least(outbox):
 
 
 async def test_the_batches_of_one_call_are_bounded_together(outbox):
-    await put(outbox, *(group(f"{n}", lane=f"{n}", body=bytes(6 * MIB)) for n in range(4)))
+    await put(outbox, *(group(f"{n}", lane=f"{n}", body=bytes(3 * MIB // 2)) for n in range(4)))
     first, second = await take(outbox), await take(outbox)
     assert [names(claim) for claim in first + second] == [[f"{n}"] for n in range(4)]
     assert len(first) == 2

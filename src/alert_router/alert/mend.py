@@ -19,13 +19,29 @@ _ESCAPE = re.compile(
 
 def parse_json(raw: bytes) -> Any:
     """The JSON in a body, lone surrogates replaced. Raises PayloadError."""
-    mended = _ESCAPE.sub(lambda m: b"\\ufffd" if m["lone"] else m[0], raw)
+    try:
+        return from_json(raw)
+    except ValueError:
+        mended = _without_lone_surrogates(raw)
     try:
         return from_json(mended)
     except ValueError as error:
         raise PayloadError(
             "a JSON object in UTF-8", f"invalid JSON: {_plain(str(error), 200)}"
         ) from None
+
+
+def _without_lone_surrogates(raw: bytes) -> bytes:
+    """From one backslash to the next, so that others have their turn however long the body is."""
+    pieces, done = [], 0
+    at = raw.find(b"\\")
+    while at >= 0 and (escape := _ESCAPE.match(raw, at)):
+        if escape["lone"]:
+            pieces += [raw[done:at], b"\\ufffd"]
+            done = escape.end()
+        at = raw.find(b"\\", escape.end())
+    pieces.append(raw[done:])
+    return b"".join(pieces)
 
 
 def mend_group(data: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from alert_router.alert.basics import PayloadError
 
-_VALUES_PER_ALERT = 50  # an average over the alerts of a group: fields, labels and annotations
+_VALUES_PER_ALERT = 25  # an average over the alerts of a group: fields, labels and annotations
 _FIELDS = 64  # of a group and of an alert, beside their labels and alerts
 _DEEPEST = 64  # lists and objects within each other
 
@@ -232,11 +232,12 @@ class _Trimming:
         return at + 1
 
     def _shorten(self, start: int, end: int, limit: int) -> None:
-        """Cut a text, between characters, and say so in it."""
-        head = _WHOLE_CHARACTERS.match(self._raw, start + 1, start + 1 + limit)
+        """Cut a text, between characters, and say so in it. With that it is within the limit."""
+        mark = b" " + self._mark(start, end)
+        head = _WHOLE_CHARACTERS.match(self._raw, start + 1, start + 1 + max(0, limit - len(mark)))
         assert head is not None  # it may be empty
         text = _HALF_A_PAIR.sub("", head[0].decode("utf-8", "ignore"))
-        self._replace(start, end, b'"' + text.encode() + b" " + self._mark(start, end) + b'"')
+        self._replace(start, end, b'"' + text.encode() + mark + b'"')
 
     def _mark(self, start: int, end: int) -> bytes:
         # The digest keeps apart what would now be equal: group keys, label values.

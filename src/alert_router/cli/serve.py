@@ -1,6 +1,7 @@
 """`alert-router serve`: run the router until it is told to stop."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import select
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MARGIN = 0.7  # seconds beyond `shutdown_timeout` for everything but the sends
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 
 
 @click.command()
@@ -47,6 +49,7 @@ def serve(config: Path | None, log_format: str | None) -> None:
     snapshot = read(path)
     wanted = snapshot.loaded.config.log
     set_up_log(log_format or wanted.format.value, wanted.level.value)
+    _return_memory()
     stopper = _Stopper(lambda: snapshot.loaded.config.delivery.shutdown_timeout)
     stopper.start()
     try:
@@ -111,6 +114,17 @@ async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(0)
+
+
+def _return_memory() -> None:
+    """Have the C library give what large bodies took back to the system when they are done with. By
+    itself it keeps more and more after the first ones, for each thread."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # not glibc
+        return
+    mallopt(_M_MMAP_THRESHOLD, 32 * 1024)
+    mallopt(_M_ARENA_MAX, 2)
 
 
 def _spare_the_collector() -> None:

@@ -7,14 +7,14 @@ plainer form. What an outcome means is decided in `policy`.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from alert_router.alert import SMALL_BODY, Alert, AlertGroup
+from alert_router.alert import SMALL_BODY, Alert, AlertGroup, BodyLimits
 from alert_router.aside import Aside
 from alert_router.deliver.fold import fold
 from alert_router.deliver.wanted import Unwanted, wanted
@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 # A notifier limits itself by its timeout; this much more, in seconds, and we cut it off.
 _GRACE = 5.0
+
+_NAMES = 500  # of alerts in one notification that are counted
 
 # Messages that take long: few at a time, since each takes memory as well.
 _aside = Aside("messages", 2)
@@ -89,6 +91,7 @@ class Desk:
     runbook: Callable[[str], Runbook | None]
     external_url: str
     scale: Scale = STANDARD
+    limits: BodyLimits = field(default_factory=BodyLimits)
 
 
 def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> Notification:
@@ -147,17 +150,19 @@ def _cut(group: AlertGroup) -> tuple[str, ...]:
 
 def compose(
     claim: Claim, notifier: Notifier, desk: Desk
-) -> tuple[AlertGroup, Notification] | Unwanted:
-    """What a claim tells, and the notification of it; or why there is nothing to tell."""
-    group = wanted(fold(claim.groups), notifier, desk.scale)
+) -> tuple[Notification, list[Alert]] | Unwanted:
+    """The notification of a claim, and of what it tells as firing one alert of each name; or why
+    there is nothing to tell."""
+    group = wanted(fold(claim.groups, desk.limits), notifier, desk.scale)
     if isinstance(group, str):
         return group
-    return group, write(claim, group, notifier, desk)
+    names = {alert.name: alert for alert in reversed(group.firing)}
+    return write(claim, group, notifier, desk), [*names.values()][:_NAMES]
 
 
 async def composed(
     claim: Claim, notifier: Notifier, desk: Desk, call: Call = directly
-) -> tuple[AlertGroup, Notification] | Unwanted:
+) -> tuple[Notification, list[Alert]] | Unwanted:
     """As `compose`, large bodies in a thread: they take long to read and to find runbooks for."""
     if sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
         return call(compose, claim, notifier, desk)

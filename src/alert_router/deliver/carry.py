@@ -6,11 +6,13 @@ writes down what was decided, is `worker`.
 
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 
+from alert_router.alert import Alert
 from alert_router.deliver import attempt
 from alert_router.deliver.lines import Lines
 from alert_router.deliver.policy import is_too_old
@@ -70,22 +72,36 @@ async def _attempt(
 ) -> Outcome | Unwanted:
     if is_too_old(claim, lines.schedule(), time.time()):
         return Failed(Reason.EXPIRED, "waited longer than max_age", Remedy.GIVE_UP)
-    desk, metrics, labels = lines.desk(), lines.metrics, _labels(claim)
+    desk = lines.desk()
+    async with AsyncExitStack() as until_sent:
+        async with lines.room.to_make(claim):
+            made = await _make(claim, notifier, lines, desk, meter)
+            if isinstance(made, str | Failed):
+                return made
+            payload, told = made
+            await until_sent.enter_async_context(lines.room.to_send(payload))
+        sending = Sending(lines.session, claim.id, claim.reference, lines.guard(), lines.resolve)
+        outcome, seconds = await attempt.send(notifier, payload, sending)
+    lines.metrics.send_duration.labels(*_labels(claim)).observe(seconds)
+    if isinstance(outcome, Delivered):
+        lines.tally.wake(told, desk.choose, time.time())
+    return outcome
+
+
+async def _make(
+    claim: Claim, notifier: Notifier, lines: Lines, desk: attempt.Desk, meter: _Meter
+) -> tuple[Any, list[Alert]] | Unwanted | Failed:
+    """The message of a claim, and of what it tells as firing one alert of each name. Nothing else
+    of a large group is kept while it is sent."""
     try:
         composed = await attempt.composed(claim, notifier, desk, meter)
         if isinstance(composed, str):
             return composed
-        group, notification = composed
-        payload = await _payload(notification, claim, notifier, lines, meter)
+        notification, told = composed
+        return await _payload(notification, claim, notifier, lines, meter), told
     except Exception as error:
         log.exception("no form of the message could be made", **_names(claim), id=claim.id)
         return attempt.unmade(error, lines.calm)
-    sending = Sending(lines.session, claim.id, claim.reference, lines.guard(), lines.resolve)
-    outcome, seconds = await attempt.send(notifier, payload, sending)
-    metrics.send_duration.labels(*labels).observe(seconds)
-    if isinstance(outcome, Delivered):
-        lines.tally.wake(group.firing, desk.choose, time.time())
-    return outcome
 
 
 async def _payload(

@@ -5,18 +5,23 @@ Pure. Which groups belong together is the store's to say.
 
 from collections.abc import Sequence
 
-from alert_router.alert import Alert, AlertGroup
+from alert_router.alert import Alert, AlertGroup, BodyLimits
 from alert_router.outbox.model import WaitingGroup
 
+_DEFAULT = BodyLimits()
 
-def fold(waiting: Sequence[WaitingGroup]) -> AlertGroup:
+
+def fold(waiting: Sequence[WaitingGroup], limits: BodyLimits = _DEFAULT) -> AlertGroup:
     """One group out of a lane's, oldest first: the newest, plus earlier alerts that it does not
     name and that are over, plus earlier firing ones where the newest was truncated.
 
     An alert counts with the last state it was seen in: one that fired last and is absent now is
     silenced or gone, and only truncation makes it worth telling.
     """
-    groups = [AlertGroup.from_bytes(one.body).only(frozenset(one.fingerprints)) for one in waiting]
+    # What an earlier version stored, or other limits let through, is cut now.
+    groups = [
+        AlertGroup.within(limits, one.body)[0].only(frozenset(one.fingerprints)) for one in waiting
+    ]
     newest = groups[-1]
     if len(groups) == 1:
         return newest

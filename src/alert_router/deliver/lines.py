@@ -8,6 +8,7 @@ import aiohttp
 
 from alert_router.coverage.tally import Tally
 from alert_router.deliver.attempt import Calm, Desk
+from alert_router.deliver.large import Room
 from alert_router.deliver.policy import Schedule
 from alert_router.metrics import Metrics
 from alert_router.notify.guard import Guard
@@ -28,3 +29,4 @@ class Lines:
     guard: Callable[[], Guard]
     resolve: Resolve
     calm: Calm = field(default_factory=Calm)
+    room: Room = field(default_factory=Room)

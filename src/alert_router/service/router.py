@@ -35,7 +35,7 @@ from alert_router.web.site import ReloadResult, Site
 log = structlog.get_logger(__name__)
 
 _AFTER_FAILURE = 5.0  # seconds
-_BODIES = 32 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
+_BODIES = 24 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
 
 
 class Router:

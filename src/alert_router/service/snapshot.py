@@ -81,6 +81,7 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             runbook=catalogue.get,
             external_url=external_url(http),
             scale=config.severities.scale(),
+            limits=_body_limits(http.limits),
         ),
         schedule=Schedule(
             min_backoff=config.delivery.min_backoff,

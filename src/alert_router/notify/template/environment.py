@@ -62,6 +62,9 @@ class Environment(ImmutableSandboxedEnvironment):
             return attr in _METHODS and isinstance(obj, str | Mapping | list | tuple)
         return not attr.startswith("_")
 
+    def wrap_str_format(self, value: Any) -> None:
+        """`str.format` is no method named above: a width in it makes a text of any length."""
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Numbers may be calculated with, within reason; of other things only sums are made, and
         only short ones."""

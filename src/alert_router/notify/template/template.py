@@ -63,8 +63,12 @@ class Template:
             raise TemplateError(f"line {error.lineno}: {error.message}") from None
         except jinja2.TemplateError as error:
             raise TemplateError(str(error)) from None
+        except TemplateError:
+            raise
         except (RecursionError, MemoryError):
             raise TemplateError("it is nested too deeply") from None
+        except Exception as error:  # such as a number with too many digits
+            raise TemplateError(f"it cannot be read: {error}") from None
         object.__setattr__(self, "_compiled", compiled)
 
     def line(self, notification: Notification) -> str:

@@ -18,7 +18,7 @@ _WAITING_IN_LANE = query("waiting_in_lane")
 _TAKE_LEASE = query("take_lease")
 
 MOST_ROWS = 1000  # of a batch
-MOST_BYTES = 16 * 1024 * 1024  # of bodies in a batch, and in all batches of one call
+MOST_BYTES = 4 * 1024 * 1024  # of bodies in a batch, and in all batches of one call
 _NO_END = 2**63 - 1
 
 # Of those that a back-off has just made due, so many more than wanted are looked at for the
@@ -108,7 +108,8 @@ def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[Waitin
             break
         names = tuple(json.loads(fingerprints))
         instead_of = session.named(origin) if origin is not None else None
-        groups.append(WaitingGroup(delivery, group, body, names, accepted_at, instead_of))
+        shared = session.shared(group, body)
+        groups.append(WaitingGroup(delivery, group, shared, names, accepted_at, instead_of))
     return tuple(groups)
 
 

@@ -30,6 +30,10 @@ _OWN_FAULTS = (
 )
 
 
+_LARGE = 256 * 1024  # bytes
+_LARGE_KEPT = 1
+
+
 def is_trouble(error: BaseException) -> bool:
     """Whether an error is the store's (disk, lock, damage), not that of one operation."""
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OWN_FAULTS)
@@ -44,6 +48,7 @@ class Session:
         self.new_id = new_id
         self._lock = lock
         self._destinations: dict[Destination, int] = {}
+        self._large: dict[str, bytes] = {}
         self._connection: sqlite3.Connection | None = file.connect(path)
         self._run = self._connection.execute
         self._is_broken = False
@@ -103,6 +108,17 @@ class Session:
             names = (destination.receiver, destination.notifier)
             key = self._destinations[destination] = self.insert(_ADD_DESTINATION, names)
         return key
+
+    def shared(self, group: str, body: bytes) -> bytes:
+        """The same object for the same large body, so that all destinations of a group, which claim
+        it at about the same time, hold it once."""
+        if len(body) < _LARGE:
+            return body
+        found = self._large.pop(group, body)
+        self._large[group] = found
+        if len(self._large) > _LARGE_KEPT:
+            del self._large[next(iter(self._large))]
+        return found
 
     def named(self, key: int) -> Destination:
         """The destination of a key."""
