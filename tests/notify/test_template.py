@@ -127,7 +127,7 @@ def test_what_cannot_be_compiled_says_where_and_why(source, reason):
         ("{{ no_such }}", "'no_such' is undefined"),
         ("{{ alerts.__class__ }}", "unsafe"),
         ("{{ title.__init__.__globals__ }}", "unsafe"),
-        ("{{ title.format }}", "TypeError"),
+        ("{{ title.format }}", "unsafe"),
         ("{{ title.center(9) }}", "unsafe"),
         ("{{ title * 9 }}", "* is for numbers only"),
         ("{{ '%9d' % 1 }}", "% is for numbers only"),
@@ -293,7 +293,7 @@ def test_every_name_of_the_page_is_there_and_no_other():
 
 def test_no_method_makes_a_text_of_any_width():
     with pytest.raises(TemplateError):
-        Template("{{ '{:>999999999}'.format(1) }}").line(NOTIFICATION_FOR_WIDTH)
+        Template("{{ '{:>999999999}'.format(1) }}").line(FIRING)
 
 
 def test_a_number_with_too_many_digits_is_a_problem_of_the_template():
