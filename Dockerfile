@@ -1,16 +1,18 @@
 # syntax=docker/dockerfile:1
 # Two stages: the wheel and its dependencies are built with pip, the image that runs has neither
 # pip's cache nor a compiler, and no user but its own.
-FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
+FROM python:3.13-slim-trixie@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f AS build
 WORKDIR /src
-RUN python -m venv /opt/alert-router
-COPY requirements.txt ./
-RUN /opt/alert-router/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
+COPY requirements.txt requirements-build.txt ./
+RUN python -m venv /opt/build && python -m venv /opt/alert-router \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.txt \
+    && /opt/alert-router/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
 COPY pyproject.toml README.md ./
 COPY src ./src
-RUN /opt/alert-router/bin/pip install --no-cache-dir --no-deps .
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && /opt/alert-router/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
-FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+FROM python:3.13-slim-trixie@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
 LABEL org.opencontainers.image.title="Alert Router" \
       org.opencontainers.image.description="Delivers the runbook with the alert"
 ENV PATH=/opt/alert-router/bin:$PATH \

@@ -50,6 +50,10 @@ packages:
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what is installed in the image, with hashes
 	scripts/hashes.sh $@
 
+requirements-build.txt: constraints.txt scripts/hashes.sh ## Pin what builds the wheel in the image, with hashes
+	@echo hatchling >$@.in
+	scripts/hashes.sh $@ $@.in; status=$$?; rm -f $@.in; exit $$status
+
 clean: ## Remove what was made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 

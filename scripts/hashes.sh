@@ -1,11 +1,12 @@
 #!/bin/sh
 # Writes the versions of constraints.txt that the router needs, each with the hashes of all its
-# files, for pip install --require-hashes: scripts/hashes.sh FILE
+# files, for pip install --require-hashes: scripts/hashes.sh FILE [SOURCE]
 set -eu
 file=$1
+source=${2:-pyproject.toml}
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 "${PYTHON:-python3}" -m venv "$tools"
 "$tools/bin/pip" install --quiet uv
 "$tools/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-    --no-annotate --constraint constraints.txt --output-file "$file" pyproject.toml
+    --no-annotate --constraint constraints.txt --output-file "$file" "$source"

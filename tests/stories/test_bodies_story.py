@@ -190,7 +190,7 @@ async def test_many_large_bodies_at_once_stay_within_the_memory_too(tmp_path: Pa
 
             await asyncio.gather(*map(until_accepted, bodies))
             await eventually(lambda: len(there.requests) >= 48, "all messages", 120)
-            assert await worst() < HEALTHY
+            assert await worst() < 3 * HEALTHY
             assert most_memory(process) < MEMORY
 
 
