@@ -37,4 +37,5 @@ class Pace:
         """Seconds until the next may be sent; 0 if it may now."""
         if self.free(now):
             return 0.0
-        return self._sent[-self.rate.messages] + self.rate.seconds - now
+        # Rounding may make it 0 a moment before one is free.
+        return max(0.001, self._sent[-self.rate.messages] + self.rate.seconds - now)
