@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -349,3 +350,73 @@ def kill_tree(pid: int) -> None:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for child in [*map(int, children), pid]:
         os.kill(child, signal.SIGKILL)
+
+
+def address_space(pid: int) -> int:
+    """Bytes of it that a process uses."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+async def test_where_no_thread_can_be_started_messages_go_out_and_none_is_a_dead_letter(
+    tmp_path: Path,
+) -> None:
+    """A process is left too little room for the stack of a thread while its messages need one."""
+    title = "{{ alerts | length }} alerts"
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": destination.url, "title": title, "concurrency": 8}
+        async with router(write_config(tmp_path, [notifier], delivery=QUICK)) as process:
+            pid = process.popen.pid
+            before = resource.prlimit(pid, resource.RLIMIT_AS)
+            little = (address_space(pid) + 6 * 1024 * 1024, before[1])
+            resource.prlimit(pid, resource.RLIMIT_AS, little)
+            for number in range(12):
+                await post(f"{process.url}/webhook", body(key=f"k{number}"))
+            await eventually(lambda: "can't start new thread" in process.text(), "the fault")
+            # They wait for a thread twice, and then go out with the built-in words.
+            await eventually(lambda: len(destination.requests) == 12, "the messages")
+            assert await metric(process, "alert_router_template_failures_total{") > 0
+            resource.prlimit(pid, resource.RLIMIT_AS, before)
+            await post(f"{process.url}/webhook", body(key="after"))
+            await eventually(lambda: len(destination.requests) == 13, "the message afterwards")
+            assert destination.requests[-1].json["alert_router"]["title"] == "1 alerts"
+            assert await metric(process, "alert_router_dead_letters{") == 0
+
+
+async def test_sigterm_ends_in_time_while_the_disk_hangs(tmp_path: Path) -> None:
+    """Every write to the store takes eight seconds from some moment on."""
+    strace = need("strace")
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": destination.url}
+        config = write_config(tmp_path, [notifier], delivery={"shutdown_timeout": "2s"})
+        prefix = (
+            strace, "-f", "-qq", "-o", str(tmp_path / "strace.log"), "-e", "trace=fdatasync,fsync",
+            "-e", "inject=fdatasync,fsync:delay_enter=8s:when=15+",
+        )  # fmt: skip
+        async with router(config, prefix=prefix) as process:
+            children = Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children")
+            (child,) = children.read_text().split()
+
+            posting = [
+                asyncio.create_task(post(f"{process.url}/webhook", body(key=f"k{n}")))
+                for n in range(40)
+            ]
+            log = tmp_path / "strace.log"
+            await eventually(lambda: "DELAYED" in log.read_text(), "the disk to hang")
+            began = time.monotonic()
+            os.kill(int(child), signal.SIGTERM)
+            try:
+                await eventually(lambda: has_ended(int(child)), "the end", 20)
+                assert time.monotonic() - began < 2 + 1
+            finally:
+                for task in posting:
+                    task.cancel()
+                await asyncio.gather(*posting, return_exceptions=True)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or would be but for who traces its threads."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
