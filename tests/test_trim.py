@@ -88,6 +88,45 @@ def test_a_long_value_that_is_no_text_becomes_the_mark(value: Any) -> None:
     assert trimmed(group(alert(), extra=value))["extra"].startswith("… [cut: ")
 
 
+@pytest.mark.parametrize("piece", ["[]", "{}", '{"":0}', "1.5", '""'])
+@pytest.mark.parametrize("place", ["a label", "a field of an alert", "a field of the group"])
+def test_nested_values_are_bounded_in_the_whole_body_however_short_each_is(
+    piece: str, place: str
+) -> None:
+    nested = json.loads(f"[{','.join([piece] * 8000)}]")
+    data = group(*(alert(f"A{n}") for n in range(20)))
+    holders: list[dict[str, Any]] = {
+        "a label": [it["labels"] for it in data["alerts"]],
+        "a field of an alert": data["alerts"],
+        "a field of the group": [data],
+    }[place]
+    names = [f"x{n}" for n in range(20 // len(holders))]
+    for holder in holders:
+        holder.update(dict.fromkeys(names, nested))
+    raw = json.dumps(data, separators=(",", ":")).encode()
+
+    cut = trim(raw, BodyLimits())
+
+    after = json.loads(cut)
+    found = {
+        "a label": [it["labels"].get("x0") for it in after["alerts"]],
+        "a field of an alert": [it.get("x0") for it in after["alerts"]],
+        "a field of the group": [after.get(name) for name in names],
+    }[place]
+    kept = [value for value in found if value == nested]
+    marked = [value for value in found if str(value).startswith("… [cut: ")]
+    assert len(found) == len(kept) + len(marked) == 20
+    assert 1 <= len(kept) <= 2
+    assert after["alertRouterCut"] == {"alerts": 0, "labels": 0, "values": len(marked)}
+    assert trim(cut, BodyLimits()) is cut
+    assert len(AlertGroup.within(BodyLimits(), raw)[0].alerts) == 20
+
+
+def test_a_few_nested_values_stay_as_they_are() -> None:
+    raw = json.dumps(group(*[alert() | {"x": {"a": [1, 2, {"b": []}]}}] * 1000)).encode()
+    assert trim(raw, BodyLimits()) is raw
+
+
 def test_alerts_full_of_values_are_cut_before_the_count_of_alerts_is_reached() -> None:
     limits = BodyLimits(alerts=10, labels=1000)
     full = {"labels": {f"l{n}": "x" for n in range(300)}}

@@ -104,6 +104,12 @@ def names() -> bytes:
     return group(b'[{"labels":{' + labels + b"}}]")
 
 
+def nested(piece: bytes, place: bytes) -> bytes:
+    """Each value is within the limits; all of them together would be millions of objects."""
+    value = b"[" + b",".join([piece] * (60_000 // (len(piece) + 1))) + b"]"
+    return many(place % value)
+
+
 def real() -> bytes:
     labels = {f"label_{n}": "a value of usual length" for n in range(12)}
     alert = {"status": "firing", "labels": labels, "annotations": {"summary": "x" * 300}}
@@ -133,6 +139,11 @@ BODIES: dict[str, tuple[Callable[[], bytes], int]] = {
     "one label of emoji": (lambda: text("\N{GRINNING FACE}".encode()), 200),
     "one label of digits": (lambda: one(b"9" * (SIZE - 300)), 200),
     "a list for a label": (lambda: one(b"[" + b'"",' * (SIZE // 3 - 200) + b"0]"), 200),
+    "lists for labels": (lambda: nested(b"[]", b'{"labels":{"x":%s}}'), 200),
+    "texts in lists for labels": (lambda: nested(b'""', b'{"labels":{"x":%s}}'), 200),
+    "lists in unknown fields": (lambda: nested(b"[]", b'{"labels":{},"x":%s}'), 200),
+    "objects in unknown fields": (lambda: nested(b'{"":0}', b'{"labels":{},"x":%s}'), 200),
+    "numbers in unknown fields": (lambda: nested(b"1.5", b'{"labels":{},"x":%s}'), 200),
     "a long group key": (lambda: group(b'[{"labels":{}}]', b"k" * (SIZE - 300)), 200),
     "newlines before": (lambda: b"\n" * (SIZE - 300) + one(b'"y"'), 200),
     "newlines behind": (lambda: one(b'"y"') + b"\n" * (SIZE - 300), 200),

@@ -14,6 +14,9 @@ from alert_router.alert.basics import PayloadError
 _VALUES_PER_ALERT = 25  # an average over the alerts of a group: fields, labels and annotations
 _FIELDS = 64  # of a group and of an alert, beside their labels and alerts
 _DEEPEST = 64  # lists and objects within each other
+# Items of lists and objects where a body of Alertmanager's has text, in the whole body: each takes
+# a hundred bytes once it is built, and three as JSON. No small body has as many.
+_NESTED = 20_000
 
 # Possessive and bounded, so that no single match takes long, however long the body is.
 _TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+'
@@ -58,6 +61,7 @@ class _Trimming:
         self._done = 0
         self._pieces: list[bytes] = []
         self._seen = 0
+        self._nested = 0
         self._truncated = 0  # as the sender says
         self._alerts = self._labels = self._values = 0
 
@@ -160,17 +164,22 @@ class _Trimming:
         self._seen += 1
         start, end = self._next()
         mark = self._raw[start : start + 1]
+        has_room = True
         if mark in (b"[", b"{"):
             self._skip_to_end(b"]" if mark == b"[" else b"}")
             end = self._at
+            items = sum(self._raw.count(sign, start, end) for sign in (b",", b"[", b"{"))
+            has_room = self._nested + items <= _NESTED
         elif mark in b"]},:":
             raise self._invalid("a value was expected", start)
-        if end - start - 2 > self._limits.value:
+        if end - start - 2 > self._limits.value or not has_room:
             self._values += 1
             if mark == b'"':
                 self._shorten(start, end, self._limits.value)
             else:
                 self._replace(start, end, b'"' + self._mark(start, end) + b'"')
+        elif mark in (b"[", b"{"):
+            self._nested += items
 
     def _skip_to_end(self, closing: bytes) -> int:
         """Go behind the end of the list or object that `_at` is in; how many items that was."""
