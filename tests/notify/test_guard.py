@@ -92,6 +92,13 @@ def test_metadata_is_refused_beside_private_networks_and_allowed_by_its_own_entr
     Guard([ip_network(own.partition("%")[0])]).check(address)
 
 
+@pytest.mark.parametrize("address", METADATA)
+def test_a_wide_network_does_not_admit_the_metadata_addresses_in_it(address):
+    wide = ("0.0.0.0/0", "::/0", "100.64.0.0/10", "fc00::/7", "168.0.0.0/6")
+    with pytest.raises(ForbiddenAddress, match="private_destinations"):
+        Guard(map(ip_network, wide)).check(address)
+
+
 def test_a_private_network_is_allowed_by_name_and_no_other():
     guard = Guard([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
     guard.check("10.255.0.1")

@@ -23,6 +23,13 @@ _PUBLIC_IPV6 = IPv6Network("2000::/3")
 Network = IPv4Network | IPv6Network
 
 
+def _is_part_of(network: Network, others: Iterable[Network]) -> bool:
+    return any(
+        network.version == other.version and network.subnet_of(other)  # type: ignore[arg-type]
+        for other in others
+    )
+
+
 def _networks(*texts: str) -> tuple[Network, ...]:
     return tuple(map(ip_network, texts))
 
@@ -60,15 +67,19 @@ class Guard:
 
     def __init__(self, private: Iterable[Network] | None = None) -> None:
         self._given = () if private is None else tuple(private)
+        # A network that merely contains such an address, as 0.0.0.0/0 does, does not mean it.
+        self._metadata_given = tuple(net for net in self._given if _is_part_of(net, _METADATA))
         self._inside = _INSIDE if private is None else ()
 
     def check(self, address: str) -> None:
         """Raises ForbiddenAddress for an address (text, a zone allowed) not to be connected to."""
         ip = _plain(ip_address(address))
+        if _within(ip, _METADATA):
+            if not _within(ip, self._metadata_given):
+                raise ForbiddenAddress(address, "a link-local or cloud metadata address")
+            return
         if _within(ip, self._given):
             return
-        if _within(ip, _METADATA):
-            raise ForbiddenAddress(address, "a link-local or cloud metadata address")
         given_out = ip.version == 4 or ip in _PUBLIC_IPV6
         is_public = given_out and ip.is_global and not ip.is_multicast
         if not is_public and not _within(ip, self._inside):
