@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.alert import Status
+from alert_router.alert import AlertGroup, BodyLimits, Status
 from alert_router.deliver.fold import fold
 from alert_router.outbox.model import WaitingGroup
 
@@ -102,3 +102,16 @@ def test_no_resolution_is_ever_swallowed(history: list[dict[str, str]]) -> None:
     assert {name for name, status in result.items() if status == "firing"} == {
         name for name, status in history[-1].items() if status == "firing"
     }
+
+
+def test_a_stored_alert_without_a_fingerprint_is_not_lost_when_the_limits_cut_its_labels() -> None:
+    """As after an upgrade, or a reload with lower limits: the digest of its labels changes."""
+    alerts = [{"labels": {"alertname": name, "long": "x" * 5000}} for name in ("a", "b")]
+    body = json.dumps({"groupKey": "g", "status": "firing", "alerts": alerts}).encode()
+    fingerprints = tuple(alert.fingerprint for alert in AlertGroup.from_bytes(body).alerts)
+    stored = WaitingGroup(1, "id", body, fingerprints, 0.0)
+
+    found = fold([stored], BodyLimits(value=100))
+
+    assert [alert.name for alert in found.alerts] == ["a", "b"]
+    assert len(found.alerts[0].labels["long"]) < 200

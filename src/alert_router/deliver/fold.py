@@ -18,10 +18,7 @@ def fold(waiting: Sequence[WaitingGroup], limits: BodyLimits = _DEFAULT) -> Aler
     An alert counts with the last state it was seen in: one that fired last and is absent now is
     silenced or gone, and only truncation makes it worth telling.
     """
-    # What an earlier version stored, or other limits let through, is cut now.
-    groups = [
-        AlertGroup.within(limits, one.body)[0].only(frozenset(one.fingerprints)) for one in waiting
-    ]
+    groups = [_read(one, limits) for one in waiting]
     newest = groups[-1]
     if len(groups) == 1:
         return newest
@@ -37,3 +34,14 @@ def fold(waiting: Sequence[WaitingGroup], limits: BodyLimits = _DEFAULT) -> Aler
         if alert.fingerprint not in named and (newest.truncated_alerts or not alert.firing)
     )
     return newest.with_alerts(newest.alerts + added) if added else newest
+
+
+def _read(one: WaitingGroup, limits: BodyLimits) -> AlertGroup:
+    """A stored group with the alerts that are for this lane. What an earlier version stored, or
+    other limits let through, is cut now; where senders give no fingerprints, that changes the ones
+    made of labels. Then all alerts are kept: one too many is better than one lost."""
+    group = AlertGroup.within(limits, one.body)[0]
+    kept = group.only(frozenset(one.fingerprints))
+    is_missing = len(kept.alerts) < min(len(one.fingerprints), len(group.alerts))
+    changed = bool(group.cut.labels or group.cut.values) and not group.cut.alerts
+    return group if is_missing and (changed or not kept.alerts) else kept

@@ -45,7 +45,7 @@ def make(
 ) -> list[Preview]:
     """The previews of a body, in the order of its receivers; as if each receiver had a notifier
     of each of the chosen types, if there are any. Raises PayloadError."""
-    group = AlertGroup.from_bytes(raw)
+    group, raw = AlertGroup.within(snapshot.state.limits.body, raw)
     stored = to_store(group, raw, Source(receiver), snapshot.state.receivers, time.time())
     targets = {target.destination: target.fingerprints for target in stored.targets}
     notifiers: dict[Destination, Notifier] = dict(snapshot.notifiers)
@@ -77,7 +77,7 @@ def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:
 
 
 def _preview(claim: Claim, notifier: Notifier, snapshot: Snapshot) -> Preview:
-    group = wanted(fold(claim.groups), notifier, snapshot.desk.scale)
+    group = wanted(fold(claim.groups, snapshot.desk.limits), notifier, snapshot.desk.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)
     notification = attempt.write(claim, group, notifier, snapshot.desk)
