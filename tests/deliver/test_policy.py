@@ -10,9 +10,11 @@ from alert_router.deliver.policy import (
     MOST_UNMADE,
     Schedule,
     Situation,
+    debt_after,
     decide,
     is_held,
     is_too_old,
+    rest,
 )
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy
 from alert_router.outbox.model import (
@@ -140,6 +142,15 @@ def test_attempts_with_an_expensive_message_take_a_hundredth_of_a_processor() ->
         health = end(REFUSED, PAGE, Situation(debt=debt)).health
         assert health is not None
         assert health.next_at - NOW == pytest.approx(pause)
+
+
+def test_one_attempt_that_took_a_minute_keeps_no_page_for_longer_than_twenty_seconds() -> None:
+    debt = debt_after(0.0, 60.0, 0.0)
+    assert rest(debt) == pytest.approx(20)
+    assert rest(debt_after(debt, 0.0, 20.0)) == pytest.approx(0)
+    health = end(REFUSED, PAGE, Situation(debt=60.0)).health
+    assert health is not None
+    assert health.next_at - NOW == pytest.approx(20)
 
 
 def test_a_destinations_failure_leaves_every_lane_ready() -> None:

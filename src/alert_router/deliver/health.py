@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from alert_router.deliver.policy import SHARE, Schedule, Situation, rest
+from alert_router.deliver.policy import Schedule, Situation, debt_after, rest
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy
 from alert_router.outbox.model import HEALTHY, Claim, Health, Probe, Settlement, Verdict
 
@@ -102,15 +102,16 @@ class DestinationHealth:
             self._probe_at = max(clock, self._asked_until)
 
     def wait(self, clock: float) -> float:
-        """Seconds until something may be done or said, if nothing happens before."""
-        waits = [inf]
-        if self._rests_until > clock:
-            waits.append(self._rests_until - clock)
+        """Seconds until it may be tried or something is to be said, if nothing happens before; 0 if
+        it may be tried now."""
+        until = self._rests_until
         if self.health.is_failing:
-            if not self._probing and self._probe_at > clock:
-                waits.append(self._probe_at - clock)
-            waits.append(max(0.1, self._said_at + _EVERY - clock))
-        return min(waits)
+            until = max(until, inf if self._probing else self._probe_at)
+        if until <= clock:
+            return 0.0
+        if self.health.is_failing and self._failed:  # there is something to be said each minute
+            until = min(until, max(self._said_at + _EVERY, clock + 0.1))
+        return until - clock
 
     def situation(
         self, claim: Claim, began: float, *, probe: bool, cost: float, clock: float
@@ -164,8 +165,7 @@ class DestinationHealth:
             self._say_failing(now, clock)
 
     def _debt_with(self, cost: float, clock: float) -> float:
-        paid = SHARE * min(clock - self._ended_at, 1e6)
-        return max(0.0, self._debt - paid) + cost
+        return debt_after(self._debt, cost, min(clock - self._ended_at, 1e6))
 
     def _remember(
         self, claim: Claim, outcome: Failed, settlement: Settlement, clock: float

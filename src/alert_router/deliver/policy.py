@@ -21,6 +21,7 @@ _PAGE_HOLD = 30.0  # from then on a page is tried at least this often, in second
 # once; where messages are more expensive, they are tried less often.
 SHARE = 0.01
 _BURST = 1.0
+_LONGEST_REST = 20.0  # seconds: one expensive attempt must not keep pages for minutes
 
 # A message that cannot be made is given up after so many attempts while nothing else was wrong.
 MOST_UNMADE = 5
@@ -137,7 +138,14 @@ def is_too_old(claim: Claim, schedule: Schedule, now: float) -> bool:
 
 def rest(debt: float) -> float:
     """Seconds in which a failing destination is not tried because attempts took too much."""
-    return max(0.0, debt - _BURST) / SHARE
+    return min(max(0.0, debt - _BURST) / SHARE, _LONGEST_REST)
+
+
+def debt_after(debt: float, cost: float, seconds: float) -> float:
+    """The debt after an attempt that took so much, so many seconds after the one before. What is
+    owed beyond the longest rest is forgotten."""
+    owed = max(0.0, debt - SHARE * seconds) + cost
+    return min(owed, _BURST + SHARE * _LONGEST_REST)
 
 
 def _worse(

@@ -9,7 +9,6 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import inf
 
 import structlog
 
@@ -89,11 +88,14 @@ class DestinationLoop:
         is_known = False
         while not self._stopping:
             self.wake.clear()
+            # One clock for both questions, whether something may be done and until when not: what
+            # becomes due between them would be slept over.
+            clock = time.monotonic()
             try:
                 if not is_known:
                     await self._recall()
                     is_known = True
-                claimed = await self._claim()
+                claimed = await self._claim(clock)
             except StoreUnavailable as error:
                 log.warning("cannot claim", **self._names(), error=str(error))
                 await asyncio.sleep(_STORE_PAUSE)
@@ -102,22 +104,20 @@ class DestinationLoop:
                 await asyncio.sleep(_STORE_PAUSE)
             else:
                 if not claimed:
-                    await self._rest()
+                    await self._rest(clock)
 
     async def _recall(self) -> None:
         health = await self.lines.outbox.health(self.destination)
         schedule = self.lines.schedule()
         self._health.recall(health, schedule, now=time.time(), clock=time.monotonic())
 
-    async def _claim(self) -> bool:
+    async def _claim(self, clock: float) -> bool:
         running = len(self._running)
-        free = min(
-            self.notifier.concurrency - running, self._health.room(running, time.monotonic())
-        )
+        free = min(self.notifier.concurrency - running, self._health.room(running, clock))
         if free <= 0 or self._kept:  # what was sent is written down before more is sent
             return False
         if pace := await self._paced():
-            free = min(free, pace.free(time.monotonic()))
+            free = min(free, pace.free(clock))
             if free <= 0:
                 return False
         probe = self._health.probe()
@@ -164,15 +164,15 @@ class DestinationLoop:
         self._running.discard(task)
         self.wake.set()
 
-    async def _rest(self) -> None:
+    async def _rest(self, clock: float) -> None:
         """Until something may be due: a new group, a finished attempt, a retry, or a while."""
-        now, clock = time.time(), time.monotonic()
+        now = time.time()
         self._health.report(now, clock)
         self._due = [due for due in self._due if due > now]
         pause = min([_POLL, *(due - now for due in self._due)])
-        if (wait := self._health.wait(clock)) < inf:
-            pause = wait
-        if self._pace and (wait := self._pace.wait(time.monotonic())):
+        if wait := self._health.wait(clock):
+            pause = wait  # nothing may be tried before
+        if self._pace and (wait := self._pace.wait(clock)):
             pause = wait  # nothing can be sent before, and something may be then
         try:
             async with asyncio.timeout(pause):
