@@ -15,10 +15,11 @@ _DATA = 'printf "%s\\0" "${0##*/}<stdin" "$PWD" "$(export -p)" "$(cat)" @@END@@ 
 _STDIN = f"if [ -p /dev/stdin ] || [ -f /dev/stdin ]; then {_DATA.strip()}; fi\n"
 
 _RECORDERS = (
-    "c d id rm mv cp dd chmod chown truncate shred mkfs systemctl service journalctl helm curl "
-    "wget tar rsync scp git aws gcloud az kill pkill redis-cli mongosh logcli promtool etcdctl "
-    "velero argocd terraform du df ls mkdir touch ln unlink sleep nc dig openssl kafka- "
-    "topics.sh rabbitmqctl nodetool consul vault stern gone"
+    "c d id rm mv cp dd chmod chown truncate shred mkfs systemctl service journalctl helm "
+    "curl wget tar rsync scp git aws gcloud az kill pkill redis-cli mongosh logcli promtool "
+    "etcdctl velero argocd terraform du df ls mkdir touch ln unlink sleep nc dig openssl "
+    "kafka-topics.sh rabbitmqctl nodetool consul vault stern "
+    "pgrep sponge make uptime gone"
 )
 
 _AFTER_DASHES = 'while [ $# -gt 0 ]; do a=$1; shift; [ "$a" = -- ] && exec "$@"; done\n'
@@ -28,7 +29,7 @@ _KUBECTL = (
 )
 _DOCKER = """case ${1-} in exec|run) shift ;; *) exit 0 ;; esac
 while [ $# -gt 0 ]; do case $1 in
-  -u|-w|-e|-v|--name|--user) shift 2 ;; -*) shift ;; *) break ;;
+  -u|-w|-e|-v|--mount|--name|--user) shift 2 ;; -*) shift ;; *) break ;;
 esac; done
 [ $# -gt 1 ] || exit 0
 shift; exec "$@"
@@ -73,6 +74,8 @@ while arguments:
         variables[key] = value
     elif word.startswith(("--command=", "--execute=", "--query=")):
         texts.append(word.partition("=")[2])
+    elif word.startswith(("-c", "-e")) and " " in word:
+        texts.append(word[2:])
     elif " " in word:
         texts.append(word)
 if not texts and not sys.stdin.isatty():
@@ -105,10 +108,13 @@ for text in texts:
             pass
         statement = ""
 touched = table.total_changes - before + len(killed)
+records = [(name, *sys.argv[1:])]
 if touched > 1:
-    with open(os.environ["RECORD"], "ab") as record:
-        words = (name + "!", os.getcwd(), "", f"touched {{touched}} rows", "@@END@@")
-        record.write("".join(word + "\\0" for word in words).encode())
+    records.append((name + "!", f"touched {{touched}} rows"))
+with open(os.environ["RECORD"], "ab") as record:
+    for name, *words in records:
+        written = (name, os.environ["PWD"], "", *words, "@@END@@")
+        record.write("".join(word + "\\0" for word in written).encode(errors="replace"))
 """
 
 _PROGRAMS = {
@@ -133,8 +139,8 @@ _PROGRAMS = {
 # Real ones that execute or only read. None of them deletes or writes what its arguments name.
 _REAL = (
     "sh", "bash", "dash", "zsh", "env", "xargs", "cat", "timeout", "nohup", "nice", "stdbuf",
-    "true", "false", "echo", "printf", "awk", "sed", "grep", "jq", "perl", "python3", "head", "sort", "cut",
-    "wc", "tr", "bc",
+    "true", "false", "echo", "printf", "awk", "sed", "grep", "jq", "perl", "head", "sort",
+    "cut", "wc", "tr", "bc",
 )  # fmt: skip
 
 
@@ -148,3 +154,4 @@ def install(directory: Path) -> None:
     for name in _REAL:
         if found := shutil.which(name):
             (directory / name).symlink_to(found)
+    (directory / "python3").symlink_to(Path(sys.executable).resolve())

@@ -97,7 +97,7 @@ def _commands(draw: st.DrawFn) -> str:
 
 @settings(
     deadline=None,
-    max_examples=100,
+    max_examples=300,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=_commands(), value=_value, which=st.integers(0, 2))
