@@ -23,7 +23,7 @@ class Place(Enum):
     """What surrounds a placeholder, and so which values may fill it."""
 
     NOWHERE = "nowhere"  # nothing is filled
-    NUMBER = "number"  # bare in a program of another language
+    NUMBER = "number"  # bare in a program of another language, some of which count 010 as 8
     LITERAL = "literal"  # a regular expression's argument: characters that mean themselves there
     JOINED = "joined"  # beside other text
     WHOLE = "whole"  # a whole argument
@@ -31,7 +31,7 @@ class Place(Enum):
 
 # No value begins with a character that makes an option or a hidden file of it.
 _VALUES = {
-    Place.NUMBER: re.compile(r"[0-9]{1,18}"),
+    Place.NUMBER: re.compile(r"0|[1-9][0-9]{0,17}"),
     Place.LITERAL: re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,252}"),
     Place.JOINED: re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}"),
     Place.WHOLE: re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:/-]{0,252}"),
@@ -128,10 +128,11 @@ def inert(value: str) -> bool:
     return may_fill(Place.WHOLE, value)
 
 
-def token(name: str) -> str:
+def token(name: str, *, fails: bool = False) -> str:
     """What stands for a placeholder that is not filled: a plain word which no shell, database or
-    other language expands, and which nothing is called."""
-    return f"FILL_IN_{name}"
+    other language expands, and which nothing is called. `fails`: where a word that nobody knows
+    counts as 0, it ends in what is a mistake there."""
+    return f"FILL_IN_{name}?" if fails else f"FILL_IN_{name}"
 
 
 def of_environment(name: str) -> bool:

@@ -507,8 +507,20 @@ SHELL = [
     ),
 ]
 
-# Where the shell computes: a word that is no number counts as nought there.
+# Where the shell computes: a word that is no number counts as 0 there.
 ARITHMETIC = [
+    Attack(
+        f"n={written}\nrm -rf /data/$n",
+        NEVER,
+        word="70077",
+        references=(f"{kept}\nrm -rf /data/$n",),
+    )
+    for written, kept in (
+        ("$((60 * $pod))", "n='$((60 * 70077))'"),
+        ("x$(((60 * $pod) + 1))y", "n='x$(((60 * 70077) + 1))y'"),
+        ('"$((60 * $pod))x"', "n='$((60 * 70077))x'"),
+    )
+] + [
     Attack(text, NEVER, word="70077")
     for text in (
         "c $((1 + $pod))",
@@ -525,7 +537,9 @@ ARITHMETIC = [
         '[ "$pod" -eq 0 ] && rm x',
         "test $pod -lt 5 && rm x",
         "head -n $(($pod)) f",
-        "let n=$pod+1; c $n",
+        "let n=$pod+1 && c $n",
+        "a=(x y); rm ${a[$pod]}",
+        "a=xyz; rm -rf /data/${a:$pod:1}",
         "declare -i n=$pod; c $n",
         "sleep $((60 * $pod)); c",
     )

@@ -33,7 +33,7 @@ NUMBER = r"[0-9]{1,18}"
 LITERAL = r"(?!.*--)[A-Za-z0-9][A-Za-z0-9_-]*"  # in a pattern: what means only itself there
 NEVER = r"(?!)"
 
-_TOKEN = r"FILL_IN_\w+"
+_TOKEN = r"FILL_IN_\w+\??"
 _WORD = "Zq7"
 _DIGITS = "70077"
 _PROMPT = re.compile(r"^[$#] +", re.MULTILINE)

@@ -6,7 +6,7 @@ a plain name within its own quotes and a number elsewhere.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -41,6 +41,9 @@ _LANGUAGES = _set(
     "awk gawk mawk nawk jq gojq yq perl python python2 python3 ruby node deno bun php lua luajit "
     "groovy bc dc sed gsed ed ex vi vim nvim emacs envsubst"
 )
+_MONGO = _set("mongosh mongo")
+# A word that they do not know counts as 0 or as nothing, where it is no mistake.
+_UNKNOWN_IS_ZERO = _set("awk gawk mawk nawk perl php bc dc")
 _INTERPRETERS = _SHELLS | _REMOTE | _DATABASES | _LANGUAGES
 # These only pass on what flows through them: it is data to their program.
 _FILTERS = _set("awk gawk mawk nawk jq gojq yq sed gsed")
@@ -51,7 +54,8 @@ _FIXED = re.compile(r"-[A-Za-z]*F[A-Za-z]*|--fixed-strings")
 _REFUSED = _set(
     "export local declare readonly typeset read readarray mapfile getopts eval source . trap alias "
     "unalias test [ let set unset printf expr exec builtin complete bind hash enable shopt fc "
-    "history for select case esac in function coproc return exit break continue"
+    "history for select case esac in function coproc return exit break continue noglob nocorrect "
+    "repeat"
 )
 _KEYWORDS = _set("then do else elif if while until ! { } done fi time $ %")
 _CLOSERS = _set("} done fi esac") | {OPAQUE}
@@ -84,6 +88,9 @@ _RUN = re.compile(
     r"|--(?:exec|eval|execute|command|rsh|rsync-path|to-command|use-compress-program|config"
     r"|pager|editor|plugin|hook|script|checkpoint-action|post-renderer)"
 )
+_RUN_BY = {"scp": _set("-S"), "sftp": _set("-S -D"), "man": _set("-P -H"), "tcpdump": _set("-z")}
+# Options whose word is a regular expression.
+_SEARCHING = re.compile(r"-i?regex|--grep|--regexp?|--match|--pattern")
 # What takes `-c`, `-e`, `-o` and their like for something harmless.
 _HARMLESS_SHORT = _CLUSTER | _ENGINES | _set("stern helm logcli promtool velero k9s argocd flux")
 # Options of database clients whose word is data.
@@ -92,7 +99,7 @@ _DATA_OPTIONS = _set("-h -p -P -U -u -d -D -n --host --port --user --username --
 # A whole argument of theirs is a file to write to, as behind `>`.
 _WRITERS = _set("tee sponge")
 
-_COMMAND = re.compile(r"[A-Za-z0-9_./+-]+", re.ASCII)
+_COMMAND = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", re.ASCII)
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=", re.ASCII)
 _LONG_OPTION = re.compile(rf"(--[A-Za-z][\w-]*)={_SLOT_RANGE}", re.ASCII)
 _PLAIN = re.compile(rf"(?:[\w./:@,=+%-]|{OPAQUE}|{_SLOT_RANGE})+")
@@ -110,6 +117,8 @@ _SLASHED = re.compile(r"/")  # where a regular expression stands between slashes
 _SQL = re.compile(
     r"\b(?:select|update|delete|insert|alter|drop|where|truncate|grant|vacuum)\b", re.IGNORECASE
 )
+_KEY_BEFORE = re.compile(r"[{,]\s*[\"']?\Z")
+_KEY_AFTER = re.compile(r"[\"']?\s*:")
 _DECLARES = re.compile(r"\bas\s+\Z|\b(?:my|our|foreach|for)\s*\(?\s*\Z")
 _ASSIGNS = re.compile(r"\s*(?:[-+*/.|&?]|\|\||//)?=(?![=~])")
 
@@ -122,15 +131,22 @@ def slot_sign(number: int) -> str:
 @dataclass(slots=True, eq=False)
 class Word:
     """A word without its quotes, each placeholder one sign. `odd`: unquoted, it holds what the
-    shell expands to something else. `marks` and `names` are those of its placeholders."""
+    shell expands to something else.
+
+    `marks` and `names` are those of its placeholders; by their numbers, `raw` are those of which
+    the shell makes nothing, `own` the variables of the program in which they stand, `computed`
+    those for which a word would count as 0.
+    """
 
     text: str = ""
     quoted: bool = False
     odd: bool = False
     marks: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    raw: set[int] = field(default_factory=set)
+    own: set[int] = field(default_factory=set)
+    computed: set[int] = field(default_factory=set)
     _places: dict[int, Place] = field(default_factory=dict)
-    _own: set[int] = field(default_factory=set)
 
     @property
     def literal(self) -> str:
@@ -150,14 +166,9 @@ class Word:
         """Give one of its placeholders a place."""
         self._places[number] = place
 
-    def disown(self, number: int) -> None:
-        """Note that one is a variable of the program in which it stands."""
-        self._own.add(number)
-
-    def places(self) -> Iterator[tuple[int, Place, bool]]:
-        """Each placeholder's mark, its place, and whether it is the program's own variable."""
-        for number, mark in enumerate(self.marks):
-            yield mark, self._places.get(number, Place.NOWHERE), number in self._own
+    def place(self, number: int) -> Place:
+        """Where a placeholder stands."""
+        return self._places.get(number, Place.NOWHERE)
 
 
 def is_simple(words: Sequence[Word]) -> bool:
@@ -192,7 +203,7 @@ def judge(words: Sequence[Word]) -> bool:
 def judge_document(words: Sequence[Word], body: Word) -> None:
     """Give the placeholders of a here-document their places."""
     names = {_name(word) for word in words}
-    _program(body, database=not names.isdisjoint(_DATABASES), slashes=bool(names & _LANGUAGES))
+    _source(body, names)
 
 
 def _name(word: Word) -> str:
@@ -308,15 +319,22 @@ def _arguments(name: str, words: Sequence[Word]) -> None:
                 word.put(Place.LITERAL)
         elif word.exact:
             harmless = name in _HARMLESS_SHORT and not option.startswith("--")
-            if name not in _WRITERS and (harmless or not _RUN.fullmatch(option)):
+            if _SEARCHING.fullmatch(option) or (name, option) == ("journalctl", "-g"):
+                word.put(Place.LITERAL)
+            elif name not in _WRITERS and (harmless or not _runs(name, option)):
                 word.put(Place.WHOLE)
         elif (long := _LONG_OPTION.fullmatch(word.text)) and not word.odd:
-            if not _RUN.fullmatch(long[1]):
-                word.put(Place.WHOLE)
+            if not _runs(name, long[1]):
+                word.put(Place.LITERAL if _SEARCHING.fullmatch(long[1]) else Place.WHOLE)
         elif _is_plain(word) or (name == "echo" and not word.odd):
             word.put(Place.JOINED)
         else:
             _program(word)
+
+
+def _runs(name: str, option: str) -> bool:
+    """Whether a command may run the word of this option, or read there what it runs."""
+    return _RUN.fullmatch(option) is not None or option in _RUN_BY.get(name, ())
 
 
 def _is_plain(word: Word) -> bool:
@@ -349,32 +367,49 @@ def _interpreter(name: str, words: Sequence[Word]) -> bool:
             if name in _DATABASES and long[1] in _DATA_OPTIONS:
                 word.put(Place.WHOLE)
             continue
-        if name == "envsubst":
-            _disown(word, set(word.names))
-        elif name in ("sed", "gsed", "ed", "ex"):
+        if name in ("sed", "gsed", "ed", "ex"):
             continue  # nearly everything there is a pattern
-        else:
-            if name in _LANGUAGES:
-                _disown(word, declared)
-            _program(
-                word,
-                database=name in _DATABASES and name not in ("mongosh", "mongo"),
-                slashes=name in _LANGUAGES or name in ("mongosh", "mongo"),
-                nested=name in _SHELLS,
-            )
+        _source(word, {name}, declared, nested=name in _SHELLS)
     return True
 
 
-def _disown(word: Word, declared: set[str]) -> None:
-    """Note the variables of the program itself: declared for it, or set in it."""
-    own = set(declared)
+def _source(
+    word: Word, names: Set[str], declared: Set[str] = frozenset(), *, nested: bool = False
+) -> None:
+    """A program's text, or what is piped into one of these commands."""
+    mongo = not names.isdisjoint(_MONGO)
+    _note_own(word, names, declared)
+    _program(
+        word,
+        database=not mongo and not names.isdisjoint(_DATABASES),
+        slashes=mongo or not names.isdisjoint(_LANGUAGES),
+        nested=nested,
+    )
+    if not names.isdisjoint(_UNKNOWN_IS_ZERO):
+        word.computed.update(
+            number for number in range(len(word.marks)) if word.place(number) is not Place.JOINED
+        )
+
+
+def _note_own(word: Word, names: Set[str], declared: Set[str]) -> None:
+    """Note the variables of the program itself, where the shell leaves them to it: declared for
+    it, set in it, or of its language."""
+    own = set(declared) if "envsubst" not in names else set(word.names)
+    is_own: object
     for match in SLOT.finditer(word.text):
+        number = ord(match[0]) - _FIRST_SLOT
         before, after = word.text[: match.start()], word.text[match.end() :]
-        if _DECLARES.search(before) or _ASSIGNS.match(after):
-            own.add(word.names[ord(match[0]) - _FIRST_SLOT])
-    for number, name in enumerate(word.names):
-        if name in own:
-            word.disown(number)
+        if not names.isdisjoint(_MONGO):
+            is_own = _KEY_BEFORE.search(before) and _KEY_AFTER.match(after)
+        elif not names.isdisjoint(_DATABASES):
+            is_own = after.startswith("$")  # the tag of a string in dollars
+        elif not names.isdisjoint(_LANGUAGES):
+            is_own = _DECLARES.search(before) or _ASSIGNS.match(after)
+        else:
+            is_own = False
+        if is_own and number < len(word.names):
+            own.add(word.names[number])
+    word.own.update(number for number in word.raw if word.names[number] in own)
 
 
 def _program(
@@ -382,12 +417,12 @@ def _program(
 ) -> None:
     """Text of another language: within its quotes a plain name, elsewhere a number, in patterns
     and wherever the quotes are in doubt nothing."""
-    text = word.text
+    text = SLOT.sub(lambda match: _shown(word, match), word.text)
     if word.odd or _PATTERN.search(text) or (slashes and _SLASHED.search(text)):
         return
     # In SQL, double quotes make a column's name: `name = "name"` is true of every row.
     quotes = "'" if (database or _SQL.search(text)) and not nested else "\"'"
-    for line in text.split("\n"):
+    for line in word.text.split("\n"):
         for match, quoted in _quoted(line, quotes):
             number = ord(match[0]) - _FIRST_SLOT
             if number >= len(word.marks):
@@ -396,6 +431,12 @@ def _program(
                 word.put_one(number, Place.JOINED)
             elif not _BARE_AFTER_REDIRECTION.search(line[: match.start()]):
                 word.put_one(number, Place.NUMBER)
+
+
+def _shown(word: Word, slot: re.Match[str]) -> str:
+    """The name of a variable of the program itself, any other placeholder as it is."""
+    number = ord(slot[0]) - _FIRST_SLOT
+    return f"${word.names[number]}" if number in word.own else slot[0]
 
 
 def _quoted(line: str, quotes: str) -> Iterator[tuple[re.Match[str], bool]]:

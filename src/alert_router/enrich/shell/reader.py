@@ -5,6 +5,7 @@ than its line, and its placeholders keep the place they begin with: nowhere.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alert_router.enrich.placeholder import Place
@@ -13,6 +14,7 @@ from alert_router.enrich.shell.commands import OPAQUE, SLOT, Word, slot_sign
 
 _REDIRECTION = re.compile(r"\d*(?:<<<|<<-?|<>|<&|>>|>\||>&|[<>](?!\())|&>>?")
 _VARIABLE = re.compile(r"\$(?:\w+|[@*#?$!-])", re.ASCII)
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _END_OF_WORD = " \t\n;&|<>()"
 _DEEPEST = 8  # substitutions within each other
 _EFFORT = 12  # characters looked at for each one there is, at most
@@ -25,18 +27,21 @@ class Unreadable(Exception):
 @dataclass(slots=True, eq=False)
 class Mark:
     """A placeholder at `start:end`, with what surrounds it. `own`: it is a variable of the
-    program in which it stands, not a placeholder."""
+    program in which it stands, not a placeholder. `computed`: a word there would count as 0;
+    False where that does not matter, None where nobody looked."""
 
     start: int
     end: int
     name: str
     place: Place = Place.NOWHERE
     own: bool = False
+    computed: bool | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _HereDocument:
     delimiter: str
+    is_raw: bool  # the shell expands nothing in it
     tabs: bool
     words: list[Word]
 
@@ -50,12 +55,18 @@ class _Stage:
     last: int
 
 
+def _assigns(word: Sequence[str]) -> bool:
+    """Whether a word begins by setting a variable."""
+    return _ASSIGNS.match("".join(word)) is not None
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads `text[pos:end]` and gives each of `marks` (sorted by start) its place.
 
     `functions` are commands of which nothing is known. `simple` tells afterwards whether all of it
-    was simple commands.
+    was simple commands, and `inserted` what is to be put into the text and where, so that no
+    variable gets its value from what is not filled.
     """
 
     text: str
@@ -64,6 +75,7 @@ class Reader:
     end: int
     functions: frozenset[str] = frozenset()
     simple: bool = True
+    inserted: dict[int, str] = field(default_factory=dict)
     _at: dict[int, int] = field(default_factory=dict)
     _pending: list[_HereDocument] = field(default_factory=list)
     _depth: int = 0
@@ -183,8 +195,11 @@ class Reader:
         return words
 
     def _place(self, word: Word) -> None:
-        for index, place, own in word.places():
-            self.marks[index].place, self.marks[index].own = place, own
+        for number, index in enumerate(word.marks):
+            mark = self.marks[index]
+            mark.place = word.place(number)
+            mark.own = number in word.own
+            mark.computed = number in word.computed or mark.computed
 
     def _refuse(self, first: int, last: int) -> None:
         for mark in self.marks[first:last]:
@@ -225,7 +240,7 @@ class Reader:
         if operator in ("<<", "<<-"):
             if target.marks or OPAQUE in target.text:
                 raise Unreadable
-            documents.append(_HereDocument(target.text, operator == "<<-", words))
+            documents.append(_HereDocument(target.text, target.quoted, operator == "<<-", words))
 
     def _word(self, inner: list[tuple[int, int]]) -> Word:
         """Read the word at hand, its quotes removed and each placeholder one sign."""
@@ -241,9 +256,9 @@ class Reader:
                 parts += self._single(word)
             elif char == '"':
                 word.quoted = True
-                parts += self._double(word, inner)
+                parts += self._double(word, inner, parts)
             elif char in "$`":
-                parts.append(self._expansion(inner))
+                parts.append(self._expansion(inner, "'" if _assigns(parts) else None))
             elif char == "\\":
                 self.pos += 2
                 if self.text[self.pos - 1 : self.pos] != "\n":
@@ -280,13 +295,15 @@ class Reader:
         parts: list[str] = []
         for index in range(self._index(start), self._index(close)):
             mark = self.marks[index]
+            word.raw.add(len(word.marks))
             parts += [self.text[start : mark.start], self._slot(index, word)]
             start = mark.end
         self.pos = close
         return [*parts, self.text[start:close]]
 
-    def _double(self, word: Word, inner: list[tuple[int, int]]) -> list[str]:
+    def _double(self, word: Word, inner: list[tuple[int, int]], before: list[str]) -> list[str]:
         self.pos += 1
+        escape = "\\" if _assigns(before) else None
         parts: list[str] = []
         while (char := self._peek()) != '"':
             index = self._at.get(self.pos)
@@ -295,7 +312,7 @@ class Reader:
             if index is not None:
                 parts.append(self._slot(index, word))
             elif char in "$`":
-                parts.append(self._expansion(inner))
+                parts.append(self._expansion(inner, escape))
             elif char == "\\":
                 escaped = self.text[self.pos + 1 : self.pos + 2]
                 parts.append(escaped if escaped in '"\\$`' else f"\\{escaped}")
@@ -307,17 +324,18 @@ class Reader:
         self.pos += 1
         return parts
 
-    def _expansion(self, inner: list[tuple[int, int]]) -> str:
-        """Pass `$name`, `$(...)` and their like, of which only that they are there is kept."""
+    def _expansion(self, inner: list[tuple[int, int]], escape: str | None) -> str:
+        """Pass `$name`, `$(...)` and their like, of which only that they are there is kept.
+        `escape`: what keeps the shell from computing the value of a variable here."""
         first = self._index(self.pos)
         if self._looking_at("$(("):
-            self._skip_to("))")
+            self._arithmetic(escape)
         elif self._looking_at("$("):
             self.pos += 1
             self._nested()
             inner.append((first, self._index(self.pos)))
         elif self._looking_at("${"):
-            self._braces()
+            self._pair("{", "}")
         elif self._looking_at("`"):
             self.pos = self._find("`", self.pos + 1) + 1
         elif match := _VARIABLE.match(self.text, self.pos, self.end):
@@ -329,6 +347,21 @@ class Reader:
             return "$"
         return OPAQUE
 
+    def _arithmetic(self, escape: str | None) -> None:
+        self.simple = False
+        start, first = self.pos, self._index(self.pos)
+        self.pos += 1
+        self._pair("(", ")")
+        whole = self.text[start : self.pos]
+        if not whole.endswith("))") or "'" in whole:
+            raise Unreadable
+        if escape is None:  # it fails there, and its command does not run
+            return
+        # The variable would be empty in what follows: it gets the text instead.
+        for mark in self.marks[first : self._index(self.pos)]:
+            mark.computed = False
+            self.inserted |= {start: escape, self.pos: escape.strip("\\")}
+
     def _nested(self) -> None:
         """Read the commands in brackets."""
         self.pos += 1
@@ -338,13 +371,14 @@ class Reader:
         self._list(")")
         self._depth -= 1
 
-    def _braces(self) -> None:
+    def _pair(self, opening: str, closing: str) -> None:
+        """Pass brackets and all that is in them."""
         depth = 0
         while char := self._peek():
             self.pos += 1
             self._spend(1)
-            depth += (char == "{") - (char == "}")
-            if not depth and char == "}":
+            depth += (char == opening) - (char == closing)
+            if not depth and char == closing:
                 return
         raise Unreadable
 
@@ -381,6 +415,8 @@ class Reader:
                 parts += [*self._literal(self.pos, close, body), "\n"]
                 self.pos = min(close + 1, self.end)
             body.text = "".join(parts)
+            if not document.is_raw:
+                body.raw.clear()
             commands.judge_document(document.words, body)
             self._place(body)
         self._pending.clear()
@@ -393,7 +429,8 @@ class Reader:
         close = self.text.find("\n", start, self.end)
         self.pos = self.end if close < 0 else close
         for mark in self.marks[first:]:
-            mark.place, mark.own = Place.NOWHERE, False
+            mark.place, mark.own, mark.computed = Place.NOWHERE, False, None
+        self.inserted = {at: text for at, text in self.inserted.items() if at < start}
 
     def _unreadable(self, opened: int) -> None:
         if self._depth:

@@ -5,9 +5,10 @@ expansion: a shell would make nothing of that, and `rm -rf /data/$volume` would 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from alert_router.enrich.placeholder import (
     PLACEHOLDER,
@@ -33,6 +34,7 @@ _TOUCHING = re.compile(r"(?<!\$)\$(\w+|#)\Z", re.ASCII)
 
 _NAME = r"[A-Za-z_]\w*"
 _SETS = re.compile(rf"({_NAME})(?:\[[^\]]*\])?\+?=", re.ASCII)
+_SETS_BY_DEFAULT = re.compile(rf"\$\{{({_NAME}):?=", re.ASCII)
 _READS = re.compile(
     rf"\b(?:for|select|foreach)\s+({_NAME})\b"
     r"|\b(?:read|mapfile|readarray|getopts|unset|export|local|declare|readonly|typeset|let"
@@ -52,6 +54,14 @@ _COMMAND_START = re.compile(
 _NO_COMMAND = re.compile(
     r"(?:\A|\n|&&|\|\||(?<!\|)\|(?!\|)&?|;|(?<!&)&(?![&>]))[ \t]*(?=[;|)]|&(?!>))|[&|]\s*\Z"
 )
+# Text in which the shell computes what follows: there a word counts as 0, which may delete.
+_COMPUTES = re.compile(
+    rf"\(\((?:(?!\)\)).)*\Z|\$\[[^\]]*\Z|\[\[\s(?:(?!\]\]).)*\Z"
+    rf"|\$\{{{_NAME}(?:\[|:(?![-=?+]))[^}}]*\Z|\blet\s[^;&|\n]*\Z"
+    r"|\b(?:declare|typeset|local|integer|readonly|export)\s[^;&|\n]*-\w*i[^;&|\n]*\Z",
+    re.ASCII | re.DOTALL,
+)
+_LOOKED_BACK = 500  # characters in which that is looked for
 _ARGUMENT = "see "
 _LONGEST_LINE = 1_000  # characters of a line in which assignments are looked for
 
@@ -69,8 +79,8 @@ class Variables:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A placeholder in a template: its offset in the text, as written, where it stands, and the
-    text on either side."""
+    """A placeholder in a template: its offset in the text, as written, where it stands, the text
+    on either side, and what stands there if it is not filled."""
 
     name: str
     written: str
@@ -78,6 +88,7 @@ class Slot:
     place: Place
     before: str
     after: str
+    token: str
 
     def takes(self, value: str) -> bool:
         """Whether the value may stand here."""
@@ -112,7 +123,7 @@ class Template:
                 continue
             if value is not None:
                 beside[part.name, value] = None
-            out.append(token(part.name))
+            out.append(part.token)
         return Filled("".join(out), tuple(beside))
 
     @property
@@ -151,6 +162,7 @@ def _set_in(text: str) -> Iterator[tuple[str, bool]]:
     """Each variable that is set, and whether that is certain: behind `# ` it may be a comment."""
     for whole in text.split("\n") if "=" in text or _READS.search(text) else ():
         line = whole[:_LONGEST_LINE]
+        yield from ((name, True) for name in _SETS_BY_DEFAULT.findall(line))
         for match in (*_SETS.finditer(line), *_READS.finditer(line)):
             start = _COMMAND_START.search(line[: match.start()])
             if start is None:
@@ -226,12 +238,15 @@ def command_spans(text: str, language: str) -> list[tuple[int, int]]:
 @lru_cache(maxsize=4096)
 def _template(text: str, language: str, variables: Variables) -> Template:
     marks = list(_marks(text, variables.own))
+    inserted: dict[int, str] = {}
     for start, end in command_spans(text, language):
-        Reader(text, marks, start, end, variables.functions).read()
+        reader = Reader(text, marks, start, end, variables.functions)
+        reader.read()
+        inserted |= reader.inserted
     for mark in marks:
         if mark.name in variables.doubtful and text[mark.start] != "{":
             mark.place = Place.NOWHERE
-    return _build(text, marks)
+    return _build(text, marks, inserted)
 
 
 def _marks(text: str, own: frozenset[str]) -> Iterator[Mark]:
@@ -246,7 +261,7 @@ def _marks(text: str, own: frozenset[str]) -> Iterator[Mark]:
         operator = match.re is _OPERATOR
         name = match["name"] if operator else name_of(match)
         explicit = not operator and match["explicit"] is not None
-        if not explicit and (name in own or of_environment(name) or _is_a_key(text, match)):
+        if not explicit and (name in own or of_environment(name)):
             continue
         if operator:
             end = _closing(text, match.start())
@@ -256,13 +271,6 @@ def _marks(text: str, own: frozenset[str]) -> Iterator[Mark]:
             end = match.end()
         at = end
         yield Mark(match.start(), end, name)
-
-
-def _is_a_key(text: str, match: re.Match[str]) -> bool:
-    """Whether it is an operator of MongoDB's (`{$gt: 5}`), or a tag of SQL's dollar quotes."""
-    after = text[match.end() : match.end() + 2].lstrip("\"'")
-    before = text[: match.start()][-2:].rstrip("\"' ")
-    return after[:1] == "$" or (after[:1] == ":" and before[-1:] in ("{", ","))
 
 
 def _closing(text: str, start: int) -> int:
@@ -275,18 +283,24 @@ def _closing(text: str, start: int) -> int:
     return 0
 
 
-def _build(text: str, marks: Sequence[Mark]) -> Template:
+def _build(
+    text: str, marks: Sequence[Mark], inserted: Mapping[int, str] = MappingProxyType({})
+) -> Template:
     parts: list[str | Slot] = []
     at = 0
     for mark in marks:
         if mark.own:
             continue
-        before = text[at : mark.start]
+        before = _with(text, at, mark.start, inserted)
         # `$BASE$volume` filled with v1 must not become `$BASEv1`, which is another variable.
         parts.append(_TOUCHING.sub(r"${\1}", before))
         written = text[mark.start : mark.end]
         operator = not PLACEHOLDER.fullmatch(written.removeprefix("\\"))
         place = Place.NOWHERE if operator or written[0] == "\\" else mark.place
+        is_computed = mark.computed
+        if is_computed is None:
+            looked_at = text[max(0, mark.start - _LOOKED_BACK) : mark.start]
+            is_computed = _COMPUTES.search(looked_at) is not None
         parts.append(
             Slot(
                 mark.name,
@@ -295,8 +309,18 @@ def _build(text: str, marks: Sequence[Mark]) -> Template:
                 place,
                 text[max(0, mark.start - 1) : mark.start],
                 text[mark.end : mark.end + 1],
+                token(mark.name, fails=is_computed),
             )
         )
         at = mark.end
-    parts.append(text[at:])
+    parts.append(_with(text, at, len(text), inserted))
     return Template(tuple(part for part in parts if part != ""))
+
+
+def _with(text: str, start: int, end: int, inserted: Mapping[int, str]) -> str:
+    """A part of a text, with what must be put into it."""
+    parts = []
+    for at in sorted(at for at in inserted if start <= at <= end):
+        parts += [text[start:at], inserted[at]]
+        start = at
+    return "".join((*parts, text[start:end]))
