@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.alert import AlertGroup, PayloadError, Status, fingerprint, parse_time
+from alert_router.model import AlertGroup, PayloadError, Status, fingerprint, parse_time
 
 ALERT = {
     "status": "firing",

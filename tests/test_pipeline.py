@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from alert_router.alert import AlertGroup
 from alert_router.config.severities import Severities
 from alert_router.matcher import parse_matchers
+from alert_router.model import AlertGroup
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers, Source, content, identity, priority, to_store
 from alert_router.route import Route, RouteTree

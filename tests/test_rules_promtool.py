@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from alert_router.config import load, load_cases
-from alert_router.duration import parse_duration
+from alert_router.fields import parse_duration
 from tests.programs import need
 from tests.shipped import CATALOGUE
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from alert_router.config.severities import Severities
-from alert_router.severity import CRITICAL, INFO, RESOLVED, STANDARD, WARNING
+from alert_router.model.severity import CRITICAL, INFO, RESOLVED, STANDARD, WARNING
 
 
 @dataclass

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.alert import fingerprint
 from alert_router.cli.test import run
 from alert_router.config import codes, load, load_cases
 from alert_router.config.cases import Case
-from alert_router.problem import Problem
+from alert_router.model import fingerprint
+from alert_router.model.problem import Problem
 from alert_router.service.snapshot import Snapshot, read
 
 ROOT = Path(__file__).parent.parent

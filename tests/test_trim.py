@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_router.alert import AlertGroup, BodyLimits, PayloadError
-from alert_router.alert.trim import trim
+from alert_router.model import AlertGroup, BodyLimits, PayloadError
+from alert_router.model.limits import trim
 
 SMALL = BodyLimits(alerts=3, labels=4, name=64, value=64)
 

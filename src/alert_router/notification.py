@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
-from alert_router.alert import Alert, AlertGroup, Status
 from alert_router.markdown import Block
+from alert_router.model import Alert, AlertGroup, Status
+from alert_router.model.severity import STANDARD, Scale
 from alert_router.runbook.model import Section
-from alert_router.severity import STANDARD, Scale
 
 
 class Detail(IntEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from alert_router.problem import Place, Problem, Severity, did_you_mean
+from alert_router.model.problem import Place, Problem, Severity, did_you_mean
 
 WITHOUT_REASON = "ignore-without-reason"
 UNKNOWN_CODE = "ignore-unknown-code"

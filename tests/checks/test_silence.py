@@ -2,7 +2,7 @@
 
 import pytest
 
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 from alert_router.silence import silenced, texts_of
 
 KNOWN = ("some-code", "other-code")

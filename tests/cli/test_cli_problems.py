@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from alert_router.cli import main
 from alert_router.cli.problems import Format, annotation, from_here, report
 from alert_router.cli.sarif import sarif
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 from tests.checks.pages import lay_out
 
 HOSTILE = "a%\r\n::error file=x,title=y::z\x1b[31m,:\u202e\t%0A"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alert_router.alert import AlertGroup
+from alert_router.model import AlertGroup
 from tests.cli.world import Router, alert, body
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from alert_router.config import load_cases
-from alert_router.problem import Place, ProblemsError
+from alert_router.model.problem import Place, ProblemsError
 
 FILE = """\
 cases:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alert_router.config import load, load_cases
 from alert_router.config.reach import routing_problems
-from alert_router.problem import ProblemsError
+from alert_router.model.problem import ProblemsError
 
 MAIN = """\
 http: {listen: ":9095", max_body: 1MiB, auth: {basic: {username: u, password: "${P}"}}}

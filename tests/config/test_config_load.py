@@ -8,7 +8,7 @@ import pytest
 
 from alert_router.config import config_path, cross_check, default_config_path, load
 from alert_router.config.values import Listen
-from alert_router.problem import ProblemsError, Severity
+from alert_router.model.problem import ProblemsError, Severity
 from alert_router.runbook import Catalogue
 
 MAIN = """\

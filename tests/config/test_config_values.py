@@ -13,7 +13,7 @@ from alert_router.config.values import (
     parse_size,
     parse_storage,
 )
-from alert_router.duration import parse_duration
+from alert_router.fields import parse_duration
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.alert import Alert, Status
 from alert_router.coverage import (
     Routing,
     by_file,
@@ -18,6 +17,7 @@ from alert_router.coverage import (
 )
 from alert_router.enrich import choose
 from alert_router.matcher import parse_matchers
+from alert_router.model import Alert, Status
 from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
 from alert_router.rules import Carried, read_rules_text
 from alert_router.runbook import Catalogue

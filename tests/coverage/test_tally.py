@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.alert import Alert
 from alert_router.coverage.tally import Tally
 from alert_router.enrich import Choice
+from alert_router.model import Alert
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.observed import MOST_A_DAY, OTHERS, day_of
 from alert_router.outbox.sqlite import SqliteOutbox

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import aiohttp
 import pytest
 
-from alert_router.alert import AlertGroup
 from alert_router.aside import Aside
 from alert_router.deliver import attempt
 from alert_router.deliver.attempt import Desk
 from alert_router.enrich import Choice
+from alert_router.model import AlertGroup
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.outbox.model import Claim, Destination, WaitingGroup

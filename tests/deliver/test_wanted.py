@@ -2,10 +2,10 @@
 
 import pytest
 
-from alert_router.alert import AlertGroup
 from alert_router.deliver.wanted import wanted
+from alert_router.model import AlertGroup
+from alert_router.model.severity import STANDARD
 from alert_router.notify import ConsoleNotifier
-from alert_router.severity import STANDARD
 from tests.notify.notifications import alert, body
 
 FIRING, OVER = alert(pod="a"), alert(pod="b", resolved=True)

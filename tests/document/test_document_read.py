@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from alert_router.document import Text, children, parse, parse_all, plain, read, read_all
 from alert_router.document.build import MAX_DEPTH
-from alert_router.problem import Place, ProblemsError
+from alert_router.model.problem import Place, ProblemsError
 
 
 def shown(text: str) -> str:

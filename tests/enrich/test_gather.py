@@ -5,9 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alert_router.alert import Alert, AlertGroup
 from alert_router.enrich import Choice, enrich
 from alert_router.markdown import Code
+from alert_router.model import Alert, AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook import Runbook, parse_runbook
 

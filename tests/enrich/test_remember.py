@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.alert import Alert
 from alert_router.enrich import Choice, choose, remembering
 from alert_router.matcher import parse_matchers
+from alert_router.model import Alert
 from alert_router.route import RunbookEntry, RunbookTable
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from alert_router.lint import lint
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 from alert_router.runbook import STANDARD_SECTIONS, Catalogue
 
 TODAY = date(2026, 11, 23)

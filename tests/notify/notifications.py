@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from alert_router.alert import AlertGroup
 from alert_router.markdown import Text, parse
+from alert_router.model import AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.model import Section, Step
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alert_router.markdown import Code, Paragraph, Text
+from alert_router.model.severity import Grade, Scale
 from alert_router.notification import Detail
 from alert_router.notify import NtfyNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
 from alert_router.runbook.model import Section
-from alert_router.severity import Grade, Scale
 from tests.notify import destination, ntfy_rules
 from tests.notify.destination import answer
 from tests.notify.notifications import HOSTILE, alert, notification, section

@@ -4,8 +4,8 @@ import typing
 
 import pytest
 
+from alert_router.fields import Secret
 from alert_router.notify import AnyNotifier, WebhookNotifier
-from alert_router.secret import Secret
 
 NOTIFIERS = typing.get_args(typing.get_args(AnyNotifier)[0])
 FIELDS = [

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from alert_router.fields import Secret
 from alert_router.notify import AnyNotifier, SlackNotifier, WebhookNotifier
-from alert_router.secret import Secret
 
 ADAPTER = TypeAdapter(AnyNotifier)
 

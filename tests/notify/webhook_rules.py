@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from alert_router.alert import AlertGroup
+from alert_router.model import AlertGroup
 
 _STEP = {"title", "text", "commands"}
 

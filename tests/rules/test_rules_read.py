@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.problem import Place, ProblemsError
+from alert_router.model.problem import Place, ProblemsError
 from alert_router.rules import read_rules, read_rules_text
 
 PLAIN = """\

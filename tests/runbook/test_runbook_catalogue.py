@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.problem import Severity
+from alert_router.model.problem import Severity
 from alert_router.runbook import Catalogue
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.markdown import Code, Link, Paragraph, Text, plain
-from alert_router.problem import Severity
+from alert_router.model.problem import Severity
 from alert_router.runbook import STANDARD_SECTIONS, Runbook, parse_runbook
 from alert_router.runbook.parse import MAX_CHARACTERS
 

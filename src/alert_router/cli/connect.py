@@ -7,10 +7,10 @@ from pathlib import Path
 
 from alert_router import document
 from alert_router.config import Config, codes
+from alert_router.model.problem import Problem, Severity
 from alert_router.notify.guard import Guard
 from alert_router.notify.reach import Obstacle, Unreachable, obstacle
 from alert_router.notify.resolve import Resolver
-from alert_router.problem import Problem, Severity
 
 _FOUND = {
     Obstacle.UNRESOLVED: (

@@ -17,8 +17,8 @@ from alert_router.cli.output import clean_lines, print_json
 from alert_router.config import default_config_path, load
 from alert_router.coverage import AlertCoverage, Routing, cover, totals
 from alert_router.document import MAX_BYTES
+from alert_router.model.problem import Problem, Severity
 from alert_router.outbox.observed import KEPT_DAYS
-from alert_router.problem import Problem, Severity
 from alert_router.rules import read_rules
 from alert_router.runbook import Catalogue
 

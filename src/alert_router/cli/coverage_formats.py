@@ -9,7 +9,7 @@ from alert_router.cli.markdown import cell, code
 from alert_router.cli.route_view import place_json
 from alert_router.coverage import AlertCoverage, Routing, Totals, by_file, by_severity, totals
 from alert_router.enrich import Choice
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 _LISTED = 200  # rows of a Markdown table; GitHub takes 65,536 characters in a comment
 

@@ -20,7 +20,7 @@ from alert_router.config.known import SEVERITIES
 from alert_router.config.reach import routing_problems, unreached
 from alert_router.config.validate import validate
 from alert_router.coverage import Routing, cover, labels_by_runbook
-from alert_router.problem import Problem, ProblemsError
+from alert_router.model.problem import Problem, ProblemsError
 from alert_router.rules import RuleSet, read_rules
 from alert_router.runbook import Catalogue
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from alert_router.cli.output import count, problem_text, tell
-from alert_router.problem import ProblemsError
+from alert_router.model.problem import ProblemsError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from alert_router.alert import Alert, AlertGroup, Status, fingerprint
+from alert_router.model import Alert, AlertGroup, Status, fingerprint
 
 ZERO_TIME = "0001-01-01T00:00:00Z"  # what Alertmanager writes where there is no time
 

@@ -15,7 +15,7 @@ from alert_router.cli.output import count
 from alert_router.cli.problems import Format, format_option, report
 from alert_router.config.known import SEVERITIES as KNOWN
 from alert_router.lint import SEVERITIES, lint
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 from alert_router.runbook import Catalogue
 
 # Without rules, or where there is bash, these are not looked for.

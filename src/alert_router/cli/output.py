@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alert_router.markdown import visible
-from alert_router.problem import Problem, Severity
+from alert_router.model.problem import Problem, Severity
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

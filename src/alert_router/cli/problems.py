@@ -22,7 +22,7 @@ from alert_router.cli.output import (
     styled,
 )
 from alert_router.cli.sarif import sarif
-from alert_router.problem import Problem, Severity
+from alert_router.model.problem import Problem, Severity
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

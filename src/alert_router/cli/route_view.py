@@ -9,7 +9,7 @@ from rich.tree import Tree
 from alert_router.cli.output import count, join, styled
 from alert_router.enrich import Choice
 from alert_router.matcher import Matcher
-from alert_router.problem import Place
+from alert_router.model.problem import Place
 from alert_router.route import EntryStep, Miss, Route, RouteStep, RunbookEntry, RunbookTable
 
 # A table with no more entries that failed than this is shown whole.

@@ -39,7 +39,7 @@ from alert_router.cli.runbook_view import (
 )
 from alert_router.config import default_config_path, load
 from alert_router.markdown import Block, to_text
-from alert_router.problem import ProblemsError
+from alert_router.model.problem import ProblemsError
 from alert_router.runbook import Catalogue
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from alert_router.alert import Labels
 from alert_router.enrich import AlertLabels, filling
 from alert_router.markdown import (
     Block,
@@ -15,7 +14,8 @@ from alert_router.markdown import (
     plain,
     to_text,
 )
-from alert_router.problem import Problem
+from alert_router.model import Labels
+from alert_router.model.problem import Problem
 from alert_router.runbook import Catalogue
 from alert_router.runbook.model import Runbook, Section
 

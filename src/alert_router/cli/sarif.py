@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from alert_router import __version__
 from alert_router.markdown import visible
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 

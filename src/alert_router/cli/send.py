@@ -21,7 +21,7 @@ from alert_router.cli.output import clean_lines, join, output_option, print_json
 from alert_router.cli.send_follow import CannotFollow, Followed, follow, told
 from alert_router.cli.send_http import ask, parsed
 from alert_router.config import Config, default_config_path, load
-from alert_router.secret import SecretUnavailable
+from alert_router.fields import SecretUnavailable
 
 _WAIT = 30.0  # seconds: a first attempt and a retry or two of a destination that is slow
 

@@ -17,7 +17,7 @@ from alert_router.cli.labels import make_alert
 from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.config import Case, default_config_path, load_cases
 from alert_router.config.record import CannotRecord, recorded
-from alert_router.problem import Problem, ProblemsError
+from alert_router.model.problem import Problem, ProblemsError
 from alert_router.service.snapshot import Snapshot, read
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alert_router.config.validate import in_order, validate
 from alert_router.document import children, read
-from alert_router.problem import Place, ProblemsError
+from alert_router.model.problem import Place, ProblemsError
 
 
 class CaseModel(BaseModel):

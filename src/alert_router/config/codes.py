@@ -7,7 +7,7 @@ Those of YAML itself are in `document.codes`; all there are, of whatever kind, a
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from alert_router.problem import Severity
+from alert_router.model.problem import Severity
 
 DUPLICATE_NAME = "config-duplicate-name"
 UNKNOWN_KEY = "config-unknown-key"

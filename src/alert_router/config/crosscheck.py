@@ -11,9 +11,9 @@ from alert_router.config import codes, known
 from alert_router.config.model import Config
 from alert_router.document import Document, Entry, Fields, Location, Text, children
 from alert_router.document.mask import clip, is_secret
+from alert_router.fields import Secret
+from alert_router.model.problem import Place, Problem, Severity, did_you_mean
 from alert_router.notify.guard import Guard
-from alert_router.problem import Place, Problem, Severity, did_you_mean
-from alert_router.secret import Secret
 
 
 def defined_receivers(main: Document) -> dict[str, Place]:

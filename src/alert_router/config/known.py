@@ -6,7 +6,7 @@ from types import MappingProxyType
 from alert_router import lint, rules
 from alert_router.config import codes
 from alert_router.document import codes as yaml_codes
-from alert_router.problem import Severity
+from alert_router.model.problem import Severity
 from alert_router.silence import SEVERITIES as OF_COMMENTS
 
 _YAML = {value: Severity.ERROR for name, value in vars(yaml_codes).items() if name.isupper()}

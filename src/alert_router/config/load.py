@@ -24,7 +24,7 @@ from alert_router.config.routing import Reference, compile_routing, receivers_us
 from alert_router.config.validate import in_order, validate
 from alert_router.document import Document, Text, read
 from alert_router.document.mask import clip
-from alert_router.problem import Problem, ProblemsError, did_you_mean
+from alert_router.model.problem import Problem, ProblemsError, did_you_mean
 from alert_router.route import RouteTree, RunbookTable
 from alert_router.runbook import Catalogue
 

@@ -18,11 +18,10 @@ from alert_router.config.values import (
     Size,
     StorageUrl,
 )
-from alert_router.duration import Duration
+from alert_router.fields import Duration, Secret, SecretUnavailable
 from alert_router.notify import AnyNotifier
 from alert_router.notify.paths import RelativePath
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import Secret, SecretUnavailable
 
 Endpoint = Literal["webhook", "reload", "api", "pages", "metrics"]
 

@@ -13,7 +13,7 @@ from alert_router.config.routing import matcher_places
 from alert_router.document import Document, Node, children, read
 from alert_router.document.mask import clip
 from alert_router.matcher import Matcher, Op
-from alert_router.problem import Place, Problem, ProblemsError
+from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.route import Route
 from alert_router.route.blocked import blocked_entries, blocked_routes
 from alert_router.route.cover import contradiction, is_empty, matches_everything, region

@@ -14,7 +14,7 @@ from alert_router.config.validate import validate
 from alert_router.document import Document, Fields, Items, Node, Text, children
 from alert_router.document.mask import clip, shown_line
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
 
 # A single text stands for a list of one.

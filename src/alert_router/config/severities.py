@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from alert_router.severity import CRITICAL, INFO, STANDARD, WARNING, Grade, Scale
-from alert_router.written import written
+from alert_router.fields import written
+from alert_router.model.severity import CRITICAL, INFO, STANDARD, WARNING, Grade, Scale
 
 _KNOWN = {grade.word.lower(): grade for grade in (CRITICAL, WARNING, INFO)}
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from alert_router.document import Location
-from alert_router.secret import Secret
+from alert_router.fields import Secret
 
 
 def keys_at(model: type[BaseModel], location: Location) -> list[str]:

@@ -6,13 +6,13 @@ It asks what the router asks (`enrich.choose`), once for each table entry that m
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from alert_router.alert import Alert, Labels, Status
 from alert_router.coverage.annotation import annotations_of, settled
 from alert_router.coverage.candidates import Candidates
 from alert_router.coverage.external import with_external
 from alert_router.coverage.model import AlertCoverage
 from alert_router.coverage.receivers import possible_receivers
 from alert_router.enrich import ANNOTATIONS, Choice, choose
+from alert_router.model import Alert, Labels, Status
 from alert_router.route import RouteTree, RunbookEntry, RunbookTable
 from alert_router.rules import AlertRule
 from alert_router.runbook import Catalogue

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from alert_router.enrich import Choice
-from alert_router.problem import Place
+from alert_router.model.problem import Place
 from alert_router.rules import AlertRule, Carried
 
 State = Literal["covered", "none-wanted", "uncovered", "depends"]

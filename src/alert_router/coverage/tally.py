@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from alert_router.alert import Alert
 from alert_router.enrich import Choice
+from alert_router.model import Alert
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.observed import MOST_A_DAY, OTHERS, Observation, day_of
 

@@ -14,18 +14,18 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from alert_router.alert import SMALL_BODY, Alert, AlertGroup, BodyLimits
 from alert_router.aside import Aside
 from alert_router.deliver.fold import fold
 from alert_router.deliver.wanted import Unwanted, wanted
 from alert_router.deliver.weight import is_heavy
 from alert_router.enrich import Choice, enrich
+from alert_router.model import SMALL_BODY, Alert, AlertGroup, BodyLimits
+from alert_router.model.severity import STANDARD, Scale
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.notify.template import TemplateError
 from alert_router.outbox.model import Claim
 from alert_router.runbook.model import Runbook
-from alert_router.severity import STANDARD, Scale
 
 log = structlog.get_logger(__name__)
 

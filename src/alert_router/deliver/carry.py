@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import structlog
 
-from alert_router.alert import Alert
 from alert_router.deliver import attempt
 from alert_router.deliver.lines import Lines
 from alert_router.deliver.policy import is_too_old
 from alert_router.deliver.wanted import Unwanted
 from alert_router.metrics import Metrics
+from alert_router.model import Alert
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.outbox.model import Claim

@@ -5,7 +5,7 @@ Pure. Which groups belong together is the store's to say.
 
 from collections.abc import Sequence
 
-from alert_router.alert import Alert, AlertGroup, BodyLimits
+from alert_router.model import Alert, AlertGroup, BodyLimits
 from alert_router.outbox.model import WaitingGroup
 
 _DEFAULT = BodyLimits()

@@ -5,9 +5,9 @@ Pure. Which groups belong together is `fold`'s.
 
 from typing import Literal
 
-from alert_router.alert import AlertGroup
+from alert_router.model import AlertGroup
+from alert_router.model.severity import Scale
 from alert_router.notify.base import Notifier
-from alert_router.severity import Scale
 
 # The key of the notifier that leaves nothing to tell.
 Unwanted = Literal["send_resolved", "min_severity"]

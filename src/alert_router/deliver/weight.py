@@ -6,7 +6,6 @@ What is then done is `attempt`'s.
 from collections.abc import Sequence
 from itertools import chain
 
-from alert_router.alert import SMALL_BODY, Alert
 from alert_router.markdown import (
     Block,
     Code,
@@ -20,6 +19,7 @@ from alert_router.markdown import (
     Table,
     Text,
 )
+from alert_router.model import SMALL_BODY, Alert
 from alert_router.notification import Notification
 
 _ALERTS = 50

@@ -12,7 +12,7 @@ import yaml
 from alert_router.document import codes
 from alert_router.document.mask import clip
 from alert_router.document.tree import Entry, Fields, Items, Node, Text
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 
 MAX_DEPTH = 64
 MAX_NODES = 1_000_000  # with aliases expanded; a table of 10,000 entries has 50,000

@@ -15,7 +15,7 @@ from alert_router.document import codes
 from alert_router.document.build import Refused, build, build_all
 from alert_router.document.mask import shown_line
 from alert_router.document.tree import Document, Fields, Items, Node, Text
-from alert_router.problem import Place, Problem, ProblemsError
+from alert_router.model.problem import Place, Problem, ProblemsError
 
 MAX_BYTES = 16 * 1024 * 1024
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alert_router.document.mask import shown_line
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 
 Location = tuple[str | int, ...]
 

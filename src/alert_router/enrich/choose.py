@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from alert_router.alert import Alert, Labels
+from alert_router.model import Alert, Labels
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.reference import LONGEST
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from urllib.parse import quote
 
-from alert_router.alert import Alert, AlertGroup, common
 from alert_router.enrich.choose import Choice
 from alert_router.enrich.fill import filling
 from alert_router.enrich.placeholder import AlertLabels
 from alert_router.markdown import Heading, Text, plain
+from alert_router.model import Alert, AlertGroup, common
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.model import Runbook, Section
 

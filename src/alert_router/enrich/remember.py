@@ -6,8 +6,8 @@ How it is chosen is `choose`. A reload brings other tables, and forgets.
 
 from collections.abc import Callable, Iterable
 
-from alert_router.alert import Alert
 from alert_router.enrich.choose import ANNOTATIONS, Choice
+from alert_router.model import Alert
 
 _MOST = 2048  # choices
 _LONGEST = 4096  # characters of what one was made of; with more it is made anew each time

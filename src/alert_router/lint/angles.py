@@ -12,7 +12,7 @@ from alert_router.lint import codes
 from alert_router.lint.fences import ANGLE, commands
 from alert_router.lint.page import Page
 from alert_router.markdown import CodeSpan
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 _TAG = re.compile(r"</?(?P<name>[A-Za-z][A-Za-z0-9-]*)(?:\s+[A-Za-z_:][\w.:-]*)*\s*/?>")
 _HTML = (

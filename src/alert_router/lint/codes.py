@@ -7,7 +7,7 @@ reports are written where they are found, in `runbook`; they are listed here for
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from alert_router.problem import Severity
+from alert_router.model.problem import Severity
 
 MISSING_SECTION = "runbook-missing-section"
 EMPTY_SECTION = "runbook-empty-section"

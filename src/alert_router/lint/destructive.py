@@ -13,7 +13,7 @@ from alert_router.lint.page import Page
 from alert_router.lint.walk import codes as codes_of
 from alert_router.lint.walk import flat
 from alert_router.markdown import Block, Code, Heading, Paragraph, Table, plain
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 from alert_router.runbook import Section
 
 _WARNING = re.compile(

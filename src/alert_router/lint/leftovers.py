@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from alert_router.lint import codes
 from alert_router.lint.page import Page
 from alert_router.markdown import CodeSpan
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 # Marks are upper case: "todo" is a word of other languages, "xxx" stands for digits.
 _WORDS = re.compile(

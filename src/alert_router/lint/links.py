@@ -13,7 +13,7 @@ from alert_router.lint.anchors import Anchors
 from alert_router.lint.page import Page
 from alert_router.lint.walk import Prose, links
 from alert_router.markdown import Link, Text, parse_document
-from alert_router.problem import Problem, did_you_mean
+from alert_router.model.problem import Problem, did_you_mean
 from alert_router.runbook import files
 
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|/|\\")

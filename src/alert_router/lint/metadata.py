@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from alert_router.lint import codes
 from alert_router.lint.conventions import Conventions, fields, value_of
 from alert_router.lint.page import Page
-from alert_router.problem import Problem, did_you_mean
+from alert_router.model.problem import Problem, did_you_mean
 from alert_router.runbook.review import parse_date, parse_interval
 
 SEVERITY_WORDS = (

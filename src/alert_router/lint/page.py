@@ -13,7 +13,7 @@ from pathlib import Path
 from alert_router.lint.codes import SEVERITIES
 from alert_router.lint.walk import Prose, codes, leaves, proses
 from alert_router.markdown import Block, Code, CodeSpan, Heading, Text
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 from alert_router.runbook import Runbook
 
 _LINE_END = re.compile(r"\r\n?")

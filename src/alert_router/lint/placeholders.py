@@ -12,7 +12,7 @@ from alert_router.enrich.shell import SHELL_LANGUAGES, compile_fences
 from alert_router.lint import codes
 from alert_router.lint.page import Page
 from alert_router.markdown import Code
-from alert_router.problem import Problem, did_you_mean
+from alert_router.model.problem import Problem, did_you_mean
 
 # What people write for `{{ $labels.pod }}`; the last group is the label.
 _NEARLY = re.compile(

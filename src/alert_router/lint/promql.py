@@ -11,7 +11,7 @@ import promql_parser
 
 from alert_router.lint import codes
 from alert_router.lint.page import Page
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 _LONGEST = 20_000
 _DEEPEST = 200

@@ -24,7 +24,7 @@ from alert_router.lint import (
 )
 from alert_router.lint.conventions import Conventions, conventions
 from alert_router.lint.page import Page
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 from alert_router.runbook import Catalogue, files
 
 Labels = Mapping[str, frozenset[str] | None]

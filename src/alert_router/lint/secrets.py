@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from alert_router.lint import codes
 from alert_router.lint.page import Page
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 _TOKENS = {
     "an AWS access key": r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])",

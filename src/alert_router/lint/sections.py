@@ -10,7 +10,7 @@ from alert_router.lint import codes
 from alert_router.lint.conventions import SHOWN, Conventions, names
 from alert_router.lint.page import Page
 from alert_router.markdown import Heading, plain
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 from alert_router.runbook import STANDARD_SECTIONS, Section
 
 _FOLD = re.compile(r"[\W_]+")

@@ -13,7 +13,7 @@ from alert_router.enrich.shell import CONSOLE_LANGUAGES, reads_as_simple_command
 from alert_router.lint import bash, codes, fences
 from alert_router.lint.page import Page
 from alert_router.markdown import Code
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 
 # zsh and ksh have grammars of their own, which bash is not asked about.
 _BASH = frozenset(("bash", "sh", "shell")) | CONSOLE_LANGUAGES

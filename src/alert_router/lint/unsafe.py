@@ -11,7 +11,7 @@ from alert_router.enrich.shell import SHELL_LANGUAGES, own_variables
 from alert_router.lint import codes
 from alert_router.lint.dangers import Danger, dangers
 from alert_router.lint.page import Page
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 _CD = re.compile(r"^[ \t]*(?:[$#%]\s+)?(?:cd|pushd)\b(?P<rest>[^\n]*)$", re.MULTILINE)
 _GUARDED = re.compile(r"&&|\|\|")

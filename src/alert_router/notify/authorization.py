@@ -6,7 +6,7 @@ Which keys the configuration has for them is each notifier's.
 import base64
 from collections.abc import Iterable
 
-from alert_router.secret import Secret
+from alert_router.fields import Secret
 
 
 def check(

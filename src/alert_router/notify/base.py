@@ -13,14 +13,13 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import from_json
 
-from alert_router.duration import Duration
+from alert_router.fields import Duration, Secret, SecretUnavailable
 from alert_router.notification import Detail, Notification
 from alert_router.notify.guard import EVERYWHERE, Guard
 from alert_router.notify.rate import RateField
 from alert_router.notify.resolve import Resolve, system
 from alert_router.notify.secrets import fold_files
 from alert_router.notify.template import TemplateField
-from alert_router.secret import Secret, SecretUnavailable
 
 
 class Reason(StrEnum):

@@ -13,10 +13,10 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from alert_router import __version__
+from alert_router.fields import Secret, SecretUnavailable
 from alert_router.notify.answers import ANSWER_LIMIT, PLAIN, Answer, Dialect, agreed, judge
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy
 from alert_router.notify.redact import clean
-from alert_router.secret import Secret, SecretUnavailable
 
 _CHUNK = 256 * 1024  # bytes of a body written at once
 USER_AGENT = f"alert-router/{__version__}"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from alert_router.markdown import Block, Inline, Text
+from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import summary
 from alert_router.notify.links import alerts as all_alerts
 from alert_router.notify.links import links
 from alert_router.notify.summary import one_line
 from alert_router.runbook.model import Section, Step
-from alert_router.severity import Grade
 
 _MAX_LABELS = 8
 _MAX_VALUE = 120  # characters of a label's name or value

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from alert_router.fields import Secret, SecretUnavailable
 from alert_router.notify.answers import PLAIN, Dialect
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.notify.http import Way, post
 from alert_router.notify.paths import RelativePath
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import Secret, SecretUnavailable
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _OURS = frozenset(("connection", "content-length", "content-type", "host", "transfer-encoding"))

@@ -6,11 +6,11 @@ Wording stands here once; severities are `severity`'s, markup and limits each no
 from collections.abc import Sequence
 from datetime import datetime
 
-from alert_router.alert import Alert
 from alert_router.markdown import Block, Paragraph, plain
+from alert_router.model import Alert
+from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.runbook.model import Section, Step
-from alert_router.severity import Grade
 
 # Labels that say which thing it is, in the order in which people ask; others follow.
 _TELLING = ("namespace", "pod", "container", "instance", "node", "job", "service", "component")

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from pydantic_core import to_json
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
+from alert_router.fields import SecretUnavailable
 from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import authorization, summary
@@ -17,7 +18,6 @@ from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
 from alert_router.runbook.model import Section, Step
-from alert_router.secret import SecretUnavailable
 
 
 class WebhookNotifier(HttpNotifier):

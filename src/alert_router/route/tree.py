@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from alert_router.matcher import Matcher
-from alert_router.problem import Place
+from alert_router.model.problem import Place
 from alert_router.route.index import Index, Miss, misses
 
 

@@ -4,7 +4,7 @@ them. Those of YAML itself are in `document.codes`.
 
 from types import MappingProxyType
 
-from alert_router.problem import Severity
+from alert_router.model.problem import Severity
 
 NO_FILE = "rules-no-file"
 TEMPLATE = "rules-template"

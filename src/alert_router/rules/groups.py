@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from alert_router.document import Document, Fields, Items, Node, Text, children
 from alert_router.document.mask import clip
-from alert_router.problem import Place, Problem, did_you_mean
+from alert_router.model.problem import Place, Problem, did_you_mean
 from alert_router.rules import codes
 from alert_router.rules.carried import UNKNOWN, Carried
 from alert_router.rules.model import AlertRule, carried_by_alert

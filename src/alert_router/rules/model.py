@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 from alert_router.rules.carried import Carried, Values, one
 
 _LABEL = re.compile(r"\{\{-?\s*\$labels\.(?P<name>\w+)\s*-?\}\}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 from alert_router.rules import codes
 
 STDIN = "-"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from alert_router.document import Document, Fields, children, decode, parse_all, read_text
-from alert_router.problem import Place, Problem, ProblemsError
+from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.rules import codes
 from alert_router.rules.groups import GroupReader
 from alert_router.rules.model import AlertRule, RuleSet

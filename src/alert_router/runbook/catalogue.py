@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runbook import files
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.parse import parse_runbook, too_large

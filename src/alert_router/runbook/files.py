@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from alert_router.problem import Place, Problem
+from alert_router.model.problem import Place, Problem
 from alert_router.runbook.parse import MAX_CHARACTERS
 
 MAX_BYTES = MAX_CHARACTERS

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import yaml
 
 from alert_router.markdown import Block, Break, Inline, ListBlock, Paragraph, Strong, Table, plain
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 
 _MAX_FRONT_MATTER = 64 * 1024  # characters; PyYAML reads some 100 kB a second
 _MAX_KEY = 40

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alert_router.markdown import Block, Inline
-from alert_router.problem import Problem
+from alert_router.model.problem import Problem
 
 STANDARD_SECTIONS = (
     "Overview",

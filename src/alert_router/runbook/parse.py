@@ -6,7 +6,7 @@ Reading files is the catalogue's; whether a runbook is a good one is for the lin
 from collections.abc import Sequence
 
 from alert_router.markdown import Block, Heading, parse_document, plain
-from alert_router.problem import Place, Problem, Severity
+from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runbook.headings import is_section, section_names
 from alert_router.runbook.metadata import front_matter, leading_fields
 from alert_router.runbook.model import Runbook, Section

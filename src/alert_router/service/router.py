@@ -15,11 +15,11 @@ from alert_router.aside import Aside
 from alert_router.coverage.tally import Tally
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
+from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.guard import AddressInfo
 from alert_router.notify.resolve import Resolver
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
-from alert_router.problem import Place, Problem, ProblemsError, Severity
 from alert_router.service.descriptors import share
 from alert_router.service.destinations import look_up
 from alert_router.service.fallback import keep_falling_back

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from alert_router.alert import BodyLimits
 from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Auth, Http, HttpLimits
 from alert_router.deliver import Desk
 from alert_router.deliver.policy import Schedule
 from alert_router.enrich import choose, remembering
+from alert_router.model import BodyLimits
+from alert_router.model.problem import Problem
 from alert_router.notify.base import Notifier
 from alert_router.notify.guard import Guard
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers
-from alert_router.problem import Problem
 from alert_router.runbook import Catalogue
 from alert_router.service.watch import fingerprint
 from alert_router.web.site import Credentials, Limits, State

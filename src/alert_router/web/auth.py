@@ -10,7 +10,7 @@ import hmac
 import structlog
 from aiohttp import web
 
-from alert_router.secret import Secret, SecretUnavailable
+from alert_router.fields import Secret, SecretUnavailable
 from alert_router.web.refuse import unavailable
 from alert_router.web.site import Credentials
 

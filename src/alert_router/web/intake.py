@@ -11,9 +11,9 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from alert_router.alert import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.coverage.observed import state_of
 from alert_router.enrich import Choice, Way
+from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.pipeline import Source, to_store

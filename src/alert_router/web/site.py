@@ -9,17 +9,17 @@ from typing import Any
 
 from aiohttp import web
 
-from alert_router.alert import Alert, BodyLimits
 from alert_router.aside import Aside
 from alert_router.coverage.tally import Tally
 from alert_router.enrich import Choice
+from alert_router.fields import Secret
 from alert_router.metrics import Metrics
+from alert_router.model import Alert, BodyLimits
+from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers
-from alert_router.problem import Problem
 from alert_router.runbook import Catalogue
-from alert_router.secret import Secret
 from alert_router.web.body import Budget
 from alert_router.web.quiet import QuietLog
 

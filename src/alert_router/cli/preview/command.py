@@ -10,7 +10,6 @@ from typing import Any
 import click
 import structlog
 
-from alert_router.alert import PayloadError
 from alert_router.cli import CONFIG
 from alert_router.cli.output import (
     clean_lines,
@@ -27,6 +26,7 @@ from alert_router.cli.preview.page import Card, page
 from alert_router.cli.preview.terminal import drawn
 from alert_router.cli.unwanted import UNWANTED
 from alert_router.config import default_config_path
+from alert_router.model import PayloadError
 from alert_router.notify import ConsoleNotifier
 from alert_router.notify.terminal import write
 from alert_router.service.snapshot import read

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from alert_router.alert import Alert, AlertGroup
 from alert_router.deliver import attempt
 from alert_router.deliver.fold import fold
 from alert_router.deliver.wanted import wanted
+from alert_router.model import Alert, AlertGroup
 from alert_router.notify import AnyNotifier, Notifier
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.pipeline import Source, to_store

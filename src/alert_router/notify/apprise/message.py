@@ -10,6 +10,7 @@ from typing import Any
 
 from alert_router.markdown import visible
 from alert_router.markdown.rewrite import Rewrite
+from alert_router.model.severity import Grade, Scale
 from alert_router.notification import Detail, Notification
 from alert_router.notify import fenced, summary
 from alert_router.notify.outline import (
@@ -25,7 +26,6 @@ from alert_router.notify.outline import (
     Title,
     outline,
 )
-from alert_router.severity import Grade, Scale
 
 MORE = "…"
 

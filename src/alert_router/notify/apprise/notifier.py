@@ -10,13 +10,13 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 from pydantic_core import from_json, to_json
 
+from alert_router.fields import SecretUnavailable
 from alert_router.notification import Detail, Notification
 from alert_router.notify.apprise import background, library
 from alert_router.notify.apprise.message import message
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.notify.redact import clean
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import SecretUnavailable
 
 
 class AppriseNotifier(Notifier):

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
-from alert_router.alert import Status
+from alert_router.fields import Secret, SecretUnavailable, written
+from alert_router.model import Status
 from alert_router.notification import Detail, Notification
 from alert_router.notify import story
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
@@ -19,8 +20,6 @@ from alert_router.notify.discord.message import change, message
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import Secret, SecretUnavailable
-from alert_router.written import written
 
 _MAX_MARKS = 100  # of as many alerts those that fire are remembered one by one
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
+from alert_router.fields import SecretUnavailable
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.notify.email import smtp
@@ -21,7 +22,6 @@ from alert_router.notify.email.message import words
 from alert_router.notify.email.mime import compose, message_id
 from alert_router.notify.overhttp import HeaderName, Tls
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import SecretUnavailable
 
 _IMPLICIT_TLS = 465  # RFC 8314
 _OURS = frozenset(

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic_core import from_json, to_json
 
+from alert_router.fields import Secret, SecretUnavailable
 from alert_router.notification import Detail, Notification
 from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
@@ -15,7 +16,6 @@ from alert_router.notify.googlechat.message import message
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import Secret, SecretUnavailable
 
 # Parameters of the request that are ours, whatever the URL has of them.
 _OURS = frozenset(("requestId", "messageReplyOption", "threadKey"))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic_core import from_json, to_json
 
+from alert_router.fields import written
 from alert_router.notification import Detail, Notification
 from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
@@ -14,7 +15,6 @@ from alert_router.notify.mattermost.message import message
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
-from alert_router.written import written
 
 # Refusals that are true of every message, by the beginning of their id in the answer.
 _WRONG_HOOK = (

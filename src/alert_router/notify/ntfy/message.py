@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from alert_router.markdown import visible
+from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification
 from alert_router.notify import fenced, summary
 from alert_router.notify.links import encoded, is_web, links
@@ -29,7 +30,6 @@ from alert_router.notify.outline import (
     fit,
     outline,
 )
-from alert_router.severity import Grade
 
 # Bytes. docs.ntfy.sh, "Limitations": a message of 4,096; a longer one becomes an attachment. A
 # server reads twice that of a whole JSON body, so escapes and links have to share it.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import from_json, to_json
 
+from alert_router.fields import Secret, SecretUnavailable
 from alert_router.notification import Detail, Notification
 from alert_router.notify import authorization
 from alert_router.notify.answers import Dialect
@@ -17,7 +18,6 @@ from alert_router.notify.links import is_web
 from alert_router.notify.ntfy.message import message
 from alert_router.notify.overhttp import HttpNotifier
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import Secret, SecretUnavailable
 
 URL = "https://ntfy.sh"
 _MAX_TAG = 64

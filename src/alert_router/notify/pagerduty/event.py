@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from alert_router.alert import Alert
 from alert_router.markdown import visible
+from alert_router.model import Alert
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify.links import encoded, is_web, links
 from alert_router.notify.outline import AlertLine, Title, outline

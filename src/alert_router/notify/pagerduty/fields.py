@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alert_router.alert import Alert, AlertGroup
 from alert_router.markdown import visible
+from alert_router.model import Alert, AlertGroup
 from alert_router.notify.links import is_web
 from alert_router.notify.summary import one_line
 

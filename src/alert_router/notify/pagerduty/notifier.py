@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, PrivateAttr
 from pydantic_core import from_json, to_json
 
+from alert_router.fields import Secret, SecretUnavailable
 from alert_router.notification import Detail, Notification
 from alert_router.notify.answers import Dialect
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
@@ -22,7 +23,6 @@ from alert_router.notify.pagerduty.fields import Labels
 from alert_router.notify.pagerduty.severity import Severities
 from alert_router.notify.pagerduty.taken import Taken
 from alert_router.notify.secrets import SecretField
-from alert_router.secret import Secret, SecretUnavailable
 
 URL = "https://events.pagerduty.com/v2/enqueue"
 # 512 KB as sent (developer.pagerduty.com, Events API v2), and room for the routing key.

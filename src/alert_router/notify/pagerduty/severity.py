@@ -1,6 +1,6 @@
 """PagerDuty's four severities, from the values of a label.
 
-Alert Router's own grades (words, colours, `min_severity`) are `alert_router.severity`'s.
+Alert Router's own grades (words, colours, `min_severity`) are `alert_router.model.severity`'s.
 """
 
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from alert_router.alert import Alert
-from alert_router.severity import Scale
+from alert_router.model import Alert
+from alert_router.model.severity import Scale
 
 Word = Literal["critical", "error", "warning", "info"]
 WORDS: tuple[Word, ...] = get_args(Word)  # the worst first

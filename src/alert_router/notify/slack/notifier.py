@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import model_validator
 from pydantic_core import from_json, to_json
 
-from alert_router.alert import Status
+from alert_router.fields import Secret, SecretUnavailable, written
+from alert_router.model import Status
 from alert_router.notification import Detail, Notification
 from alert_router.notify import story
 from alert_router.notify.answers import Dialect
@@ -18,8 +19,6 @@ from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
 from alert_router.notify.slack import api
 from alert_router.notify.slack.message import change, message
-from alert_router.secret import Secret, SecretUnavailable
-from alert_router.written import written
 
 # chat.postMessage refuses all blocks together (msg_blocks_too_long) from some 13,200 characters
 # on; the limit is not documented, so there is a margin.

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic_core import from_json, to_json
 
-from alert_router.alert import Status
+from alert_router.fields import Secret, SecretUnavailable, written
+from alert_router.model import Status
 from alert_router.notification import Detail, Notification
 from alert_router.notify import story
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
@@ -17,8 +18,6 @@ from alert_router.notify.rate import Rate, RateField
 from alert_router.notify.secrets import SecretField
 from alert_router.notify.telegram import api
 from alert_router.notify.telegram.message import change, message
-from alert_router.secret import Secret, SecretUnavailable
-from alert_router.written import written
 
 API = "https://api.telegram.org"
 

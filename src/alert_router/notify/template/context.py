@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alert_router.alert import Alert
+from alert_router.model import Alert
 from alert_router.notification import Notification
 from alert_router.notify import summary
 

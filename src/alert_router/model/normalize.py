@@ -1,13 +1,63 @@
-"""Bodies that are not as Alertmanager writes them: put right where their meaning is plain, else
-refused with what was expected and what was found.
+"""Webhook bodies made uniform: what other senders leave out or write differently is repaired where
+its meaning is plain, and refused with what was expected and what was found where it is not.
 """
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from alert_router.alert.basics import PayloadError, Status, fingerprint
+Labels = Mapping[str, str]
+
+_FNV_OFFSET = 14695981039346656037
+_FNV_PRIME = 1099511628211
+_MASK = 2**64 - 1
+
+
+class PayloadError(ValueError):
+    """A body that is no alert group. `expected` and `found` are sentences for its sender."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(f"expected {expected}; found {found}")
+
+
+class Status(StrEnum):
+    """Of an alert, and of a group: a group fires while any of its alerts does."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+def fingerprint(labels: Labels) -> str:
+    """The 16 hex digits by which Prometheus and Alertmanager know a label set.
+
+    FNV-1a over the sorted names and values, each ended by 0xFF
+    (prometheus/common, model/fingerprinting.go).
+    """
+    total = _FNV_OFFSET
+    for name in sorted(labels):
+        for part in (name, labels[name]):
+            for byte in (*part.encode("utf-8", "replace"), 255):
+                total = ((total ^ byte) * _FNV_PRIME) & _MASK
+    return f"{total:016x}"
+
+
+def parse_time(text: str) -> datetime | None:
+    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or what is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # a year-0001 time with an offset overflows
+        return None
+    return moment if moment.year > 1970 else None
+
 
 # A JSON escape: a proper surrogate pair, a lone surrogate, or anything else. Matching every
 # escape keeps the scan in step, so that the text `\\ud800` (an escaped backslash) is left alone.
@@ -22,9 +72,9 @@ def parse_json(raw: bytes) -> Any:
     try:
         return from_json(raw)
     except ValueError:
-        mended = _without_lone_surrogates(raw)
+        repaired = _without_lone_surrogates(raw)
     try:
-        return from_json(mended)
+        return from_json(repaired)
     except ValueError as error:
         raise PayloadError(
             "a JSON object in UTF-8", f"invalid JSON: {_plain(str(error), 200)}"
@@ -44,7 +94,7 @@ def _without_lone_surrogates(raw: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def mend_group(data: Any) -> dict[str, Any]:
+def normalize_group(data: Any) -> dict[str, Any]:
     """The body with what other senders leave out or write otherwise put right. Raises
     PayloadError if it is no alert group."""
     if not isinstance(data, dict):
@@ -56,16 +106,16 @@ def mend_group(data: Any) -> dict[str, Any]:
         raise PayloadError("`alerts` to be a list of alerts", f"`alerts` is {_kind(given)}")
     group = {name: value for name, value in data.items() if value is not None}
     for name in ("groupLabels", "commonLabels", "commonAnnotations"):
-        group[name] = _mend_map(data.get(name), name)
+        group[name] = _strings(data.get(name), name)
     for name in ("version", "groupKey", "receiver", "externalURL", "notification_reason"):
         if name in group:
             group[name] = _text(group[name])
-    group["truncatedAlerts"] = _mend_count(data.get("truncatedAlerts"))
+    group["truncatedAlerts"] = _count(data.get("truncatedAlerts"))
     status = _status(data.get("status"), "status")
-    alerts = [_mend_alert(alert, index, status) for index, alert in enumerate(given or [])]
+    alerts = [_alert(alert, index, status) for index, alert in enumerate(given or [])]
     if not alerts:
         # A group that names no alert still says that something fires: one alert stands for it.
-        alerts = [_mend_alert({"labels": group["groupLabels"] | group["commonLabels"]}, 0, status)]
+        alerts = [_alert({"labels": group["groupLabels"] | group["commonLabels"]}, 0, status)]
     group["alerts"] = alerts
     if status is None:
         fires = any(alert["status"] == Status.FIRING for alert in alerts)
@@ -77,21 +127,21 @@ def mend_group(data: Any) -> dict[str, Any]:
     return group
 
 
-def _mend_alert(data: Any, index: int, group_status: Status | None) -> dict[str, Any]:
+def _alert(data: Any, index: int, group_status: Status | None) -> dict[str, Any]:
     where = f"alerts.{index}"
     if not isinstance(data, dict):
         raise PayloadError(f"`{where}` to be an alert, a JSON object", _kind(data))
     alert = {name: value for name, value in data.items() if value is not None}
     alert["status"] = _status(data.get("status"), f"{where}.status") or group_status or "firing"
     for name in ("labels", "annotations"):
-        alert[name] = _mend_map(data.get(name), f"{where}.{name}")
+        alert[name] = _strings(data.get(name), f"{where}.{name}")
     for name in ("startsAt", "endsAt", "generatorURL", "fingerprint"):
         alert[name] = _text(data.get(name))
     alert["fingerprint"] = alert["fingerprint"] or fingerprint(alert["labels"])
     return alert
 
 
-def _mend_map(value: Any, where: str) -> dict[str, str]:
+def _strings(value: Any, where: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -99,7 +149,7 @@ def _mend_map(value: Any, where: str) -> dict[str, str]:
     return {name: _text(item) for name, item in value.items()}
 
 
-def _mend_count(value: Any) -> int:
+def _count(value: Any) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 

@@ -11,9 +11,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alert_router.alert.basics import PayloadError, Status, parse_time
-from alert_router.alert.mend import mend_group, parse_json
-from alert_router.alert.trim import BodyLimits, trim
+from alert_router.model.limits import BodyLimits, trim
+from alert_router.model.normalize import (
+    PayloadError,
+    Status,
+    normalize_group,
+    parse_json,
+    parse_time,
+)
 
 # Bodies up to this size are short work whatever is in them; larger ones are for a thread.
 SMALL_BODY = 32 * 1024
@@ -88,7 +93,7 @@ class AlertGroup(BaseModel):
             return cls.model_validate_json(raw)
         except ValidationError:
             pass  # not as Alertmanager writes it: read it the tolerant way, or say what is wrong
-        data = mend_group(parse_json(raw))
+        data = normalize_group(parse_json(raw))
         try:
             return cls.model_validate(data)
         except ValidationError as error:

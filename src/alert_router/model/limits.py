@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from alert_router.alert.basics import PayloadError
+from alert_router.model.normalize import PayloadError
 
 _VALUES_PER_ALERT = 25  # an average over the alerts of a group: fields, labels and annotations
 _FIELDS = 64  # of a group and of an alert, beside their labels and alerts
