@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from alert_router.matcher import parse_matchers
-from alert_router.route import RunbookEntry, RunbookTable
+from alert_router.routing import RunbookEntry, RunbookTable
 from benchmarks.programs import report
 
 FEW, MANY = 10, 10_000

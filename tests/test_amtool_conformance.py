@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from alert_router.matcher import Matcher, MatcherError, Op, parse_classic
-from alert_router.route import Route, RouteTree
+from alert_router.routing import Route, RouteTree
 from tests.classic_matchers import CLASSIC, NEAR
 from tests.programs import need
 

@@ -10,7 +10,7 @@ from alert_router.matcher import parse_matchers
 from alert_router.model import AlertGroup
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers, Source, content, identity, priority, to_store
-from alert_router.route import Route, RouteTree
+from alert_router.routing import Route, RouteTree
 
 
 def group(*alerts: dict[str, object], **changes: object) -> AlertGroup:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.matcher import Matcher, Op, parse_matchers
-from alert_router.route import Miss, Route, RouteTree, RunbookEntry, RunbookTable
+from alert_router.routing import Miss, Route, RouteTree, RunbookEntry, RunbookTable
 
 Labels = Mapping[str, str]
 

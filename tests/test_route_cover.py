@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.matcher import Matcher, Op, parse_matchers
-from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
-from alert_router.route.blocked import blocked_entries, blocked_routes
-from alert_router.route.cover import contradiction, matches_everything, region, taken_by
-from alert_router.route.language import example, of_pattern
+from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
+from alert_router.routing.blocked import blocked_entries, blocked_routes
+from alert_router.routing.cover import contradiction, matches_everything, region, taken_by
+from alert_router.routing.language import example, of_pattern
 
 NAMES = ("a", "b", "c")
 VALUES = ("", "x", "y", "z", "xy", "?")  # the last is in no matcher, as all others are

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.route.prefixes import Prefixes
+from alert_router.routing.prefixes import Prefixes
 
 TEXTS = st.text("ab\x00ä🙂", max_size=5)
 

@@ -9,9 +9,9 @@ import tracemalloc
 import pytest
 
 from alert_router.matcher import Matcher, Op
-from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
-from alert_router.route.index import Index
-from alert_router.route.patterns import Patterns
+from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
+from alert_router.routing.index import Index
+from alert_router.routing.patterns import Patterns
 
 MANY = 10_000
 

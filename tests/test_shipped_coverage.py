@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.checks.coverage import AlertCoverage, Routing, cover, totals
+from alert_router.checks.rules import read_rules
 from alert_router.config import load
-from alert_router.coverage import AlertCoverage, Routing, cover, totals
-from alert_router.rules import read_rules
 from tests.shipped import CATALOGUE
 from tests.test_shipped_config import OWNER
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from alert_router.model import Alert, AlertGroup, Status
 from alert_router.model.severity import STANDARD, Scale
 from alert_router.outbox.model import Destination, NewGroup, Target
-from alert_router.route import RouteTree
+from alert_router.routing import RouteTree
 
 _REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.config.known import SEVERITIES
+from alert_router.checks.codes import SEVERITIES
 from tests.checks.pages import INDEX, RULES, Page, check, index, lay_out, pages
 
 PAGES = pages()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from alert_router.checks.suppressions import silenced, texts_of
 from alert_router.model.problem import Place, Problem, Severity
-from alert_router.silence import silenced, texts_of
 
 KNOWN = ("some-code", "other-code")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alert_router.checks.unreachable import routing_problems
 from alert_router.config import load, load_cases
-from alert_router.config.reach import routing_problems
 from alert_router.model.problem import ProblemsError
 
 MAIN = """\

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.checks.unreachable import routing_problems, unreached
 from alert_router.config import load
-from alert_router.config.reach import routing_problems, unreached
 from alert_router.runbook import Catalogue
 
 

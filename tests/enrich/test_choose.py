@@ -8,7 +8,7 @@ import pytest
 from alert_router.enrich import Choice, choose
 from alert_router.matcher import parse_matchers
 from alert_router.model import Alert
-from alert_router.route import RunbookEntry, RunbookTable
+from alert_router.routing import RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
 
 

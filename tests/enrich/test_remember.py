@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from alert_router.enrich import Choice, choose, remembering
 from alert_router.matcher import parse_matchers
 from alert_router.model import Alert
-from alert_router.route import RunbookEntry, RunbookTable
+from alert_router.routing import RunbookEntry, RunbookTable
 
 
 def alert(labels: dict[str, str], annotations: dict[str, str] | None = None) -> Alert:

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from alert_router import document
+from alert_router import yaml_source
 from alert_router.config import Config, codes
 from alert_router.model.problem import Problem, Severity
 from alert_router.notify.guard import Guard
@@ -35,7 +35,7 @@ def unreachable(path: Path, config: Config) -> Iterator[Problem]:
         if (host := notifier.host())
     }
     found = asyncio.run(_obstacles(set(hosts.values()), config))
-    main = document.read(path)
+    main = yaml_source.read(path)
     for (index, number), host in hosts.items():
         if it := found[host]:
             code, severity, hint = _FOUND[it.obstacle]

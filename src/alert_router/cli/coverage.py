@@ -9,18 +9,18 @@ from pathlib import Path
 
 import click
 
+from alert_router.checks.coverage import AlertCoverage, Routing, cover, totals
+from alert_router.checks.rules import read_rules
 from alert_router.cli import CONFIG
 from alert_router.cli.coverage_formats import coverage_json, coverage_junit, coverage_markdown
 from alert_router.cli.coverage_observed import report_observed
 from alert_router.cli.coverage_view import show_coverage
 from alert_router.cli.output import clean_lines, print_json
 from alert_router.config import default_config_path, load
-from alert_router.coverage import AlertCoverage, Routing, cover, totals
-from alert_router.document import MAX_BYTES
 from alert_router.model.problem import Problem, Severity
 from alert_router.outbox.observed import KEPT_DAYS
-from alert_router.rules import read_rules
 from alert_router.runbook import Catalogue
+from alert_router.yaml_source import MAX_BYTES
 
 OUTPUTS = ("text", "json", "markdown", "junit")
 

@@ -3,11 +3,18 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from alert_router.checks.coverage import (
+    AlertCoverage,
+    Routing,
+    Totals,
+    by_file,
+    by_severity,
+    totals,
+)
 from alert_router.cli import coverage_words as words
 from alert_router.cli.junit import TestCase, TestSuite, junit_xml
 from alert_router.cli.markdown import cell, code
 from alert_router.cli.route_view import place_json
-from alert_router.coverage import AlertCoverage, Routing, Totals, by_file, by_severity, totals
 from alert_router.enrich import Choice
 from alert_router.model.problem import Problem
 

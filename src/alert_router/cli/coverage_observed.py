@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from alert_router.alert_stats.report import Observed, ObservedAlert, read_observed
 from alert_router.cli.coverage_words import percent
 from alert_router.cli.junit import Result, TestCase, TestSuite, junit_xml
 from alert_router.cli.markdown import cell
 from alert_router.cli.output import clean_lines, count, print_json, show, styled, table
 from alert_router.cli.store import read_config, with_store
-from alert_router.coverage.observed import Observed, ObservedAlert, read_observed
 from alert_router.outbox.observed import Observation
 
 _COLUMNS = ("#", "Alert", "Woke", "Received", "Runbook", "Last seen", "With runbook")

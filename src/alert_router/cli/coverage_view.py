@@ -5,9 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from alert_router.checks.coverage import (
+    AlertCoverage,
+    Routing,
+    Totals,
+    by_file,
+    by_severity,
+    totals,
+)
 from alert_router.cli import coverage_words as words
 from alert_router.cli.output import clean, join, problem_text, show, styled, table
-from alert_router.coverage import AlertCoverage, Routing, Totals, by_file, by_severity, totals
 from alert_router.model.problem import Problem
 
 _MARKS = {

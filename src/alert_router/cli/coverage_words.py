@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from math import floor
 
+from alert_router.checks.coverage import AlertCoverage, Annotation, Routing, Totals
 from alert_router.cli.output import count
-from alert_router.coverage import AlertCoverage, Annotation, Routing, Totals
 from alert_router.enrich import Choice
 
 _SHOWN = 4  # of possible outcomes

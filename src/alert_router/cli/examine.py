@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from alert_router import document, lint, silence
+from alert_router import yaml_source
+from alert_router.checks import lint, suppressions
+from alert_router.checks.codes import SEVERITIES, unknown_codes
+from alert_router.checks.coverage import Routing, cover, labels_by_runbook
+from alert_router.checks.rules import RuleSet, read_rules
+from alert_router.checks.unreachable import routing_problems, unreached
 from alert_router.cli.connect import unreachable
 from alert_router.cli.output import count
 from alert_router.cli.problems import from_here
 from alert_router.config import Config, Loaded, cross_check, load
 from alert_router.config.checks import Checks, weighed
-from alert_router.config.known import SEVERITIES
-from alert_router.config.reach import routing_problems, unreached
 from alert_router.config.validate import validate
-from alert_router.coverage import Routing, cover, labels_by_runbook
 from alert_router.model.problem import Problem, ProblemsError
-from alert_router.rules import RuleSet, read_rules
 from alert_router.runbook import Catalogue
 
 # What is looked for only where rules are given, the routing can be used, `connect` is asked for, or
@@ -56,17 +57,18 @@ def examine(path: Path, rules: Sequence[str], *, today: date, connect: bool = Fa
     found = [*ruleset.problems, *lint.lint(catalogue, today=today, labels_by_runbook=labels)]
     if loaded:
         found += loaded.problems
+        found += unknown_codes(yaml_source.read(path))
         found += cross_check(loaded, catalogue)
         found += routing_problems(loaded)
         found += unreached(loaded, catalogue, labels or {})
     if loaded and connect:
         found += unreachable(path, loaded.config)
-    texts = silence.texts_of(_files(loaded, catalogue, ruleset))
+    texts = suppressions.texts_of(_files(loaded, catalogue, ruleset))
     judged = SEVERITIES.keys() - _SOMETIMES
     judged -= frozenset() if labels is not None else _WITH_RULES
     judged -= frozenset() if loaded else _WITH_ROUTING
     judged -= frozenset() if connect else _WITH_CONNECT
-    found = silence.silenced(found, texts, known=SEVERITIES, judged=judged)
+    found = suppressions.silenced(found, texts, known=SEVERITIES, judged=judged)
     problems = _in_order([*fatal, *weighed(found, checks.severity)])
     return Examined(problems, _summary(loaded, catalogue, ruleset) if loaded else "")
 
@@ -86,14 +88,14 @@ def _salvaged(path: Path) -> tuple[Path | None, Checks]:
     """Where the runbooks are, and what is to be checked, as far as a configuration that cannot be
     used still tells."""
     try:
-        main = document.read(path)
+        main = yaml_source.read(path)
     except ProblemsError:
         return None, Checks()
     config, _ = validate(main, Config)
     if config is not None:
         return _named(config)
     section = main.root.get("runbooks")
-    named = section.text("path") if isinstance(section, document.Fields) else None
+    named = section.text("path") if isinstance(section, yaml_source.Fields) else None
     runbooks = path.parent / (named or "../runbooks")
     there = os.path.isdir(runbooks)  # noqa: PTH112 - Path's own raises without permission
     return runbooks if there else None, Checks()

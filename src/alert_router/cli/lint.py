@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from alert_router import silence
+from alert_router.checks import suppressions
+from alert_router.checks.codes import SEVERITIES as KNOWN
+from alert_router.checks.lint import SEVERITIES, lint
 from alert_router.cli.output import count
 from alert_router.cli.problems import Format, format_option, report
-from alert_router.config.known import SEVERITIES as KNOWN
-from alert_router.lint import SEVERITIES, lint
 from alert_router.model.problem import Problem
 from alert_router.runbook import Catalogue
 
@@ -61,9 +61,9 @@ def _problems(catalogues: Sequence[Catalogue], files: Iterable[Path]) -> list[Pr
     """Every problem once, but for those that comments silence, in the order of files and lines."""
     today = datetime.now(UTC).date()
     found = [problem for catalogue in catalogues for problem in lint(catalogue, today=today)]
-    texts = silence.texts_of(map(str, files))
+    texts = suppressions.texts_of(map(str, files))
     judged = SEVERITIES.keys() - _NOT_JUDGED
-    left = silence.silenced(dict.fromkeys(found), texts, known=KNOWN, judged=judged)
+    left = suppressions.silenced(dict.fromkeys(found), texts, known=KNOWN, judged=judged)
     return sorted(left, key=lambda problem: (problem.place, problem.code))
 
 

@@ -10,7 +10,7 @@ from alert_router.cli.output import count, join, styled
 from alert_router.enrich import Choice
 from alert_router.matcher import Matcher
 from alert_router.model.problem import Place
-from alert_router.route import EntryStep, Miss, Route, RouteStep, RunbookEntry, RunbookTable
+from alert_router.routing import EntryStep, Miss, Route, RouteStep, RunbookEntry, RunbookTable
 
 # A table with no more entries that failed than this is shown whole.
 _SHORT = 10

@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from alert_router.config.validate import in_order, validate
-from alert_router.document import children, read
 from alert_router.model.problem import Place, ProblemsError
+from alert_router.yaml_source import children, read
 
 
 class CaseModel(BaseModel):

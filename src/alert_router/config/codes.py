@@ -1,7 +1,7 @@
 """The codes of every problem that configuration and routing can have, each with its default
 severity. Stable: people grep them, silence them and set their severity.
 
-Those of YAML itself are in `document.codes`; all there are, of whatever kind, are in `known`.
+Those of YAML itself are in `yaml_source.codes`, and `checks.codes` has all of them.
 """
 
 from collections.abc import Mapping

@@ -1,19 +1,19 @@
 """What single values cannot tell: names given twice, receivers unused, secrets plain or missing.
 
-What one file names in another is for `load`, which codes there are `known`.
+What one file names in another is for `load`.
 """
 
 from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from alert_router.config import codes, known
+from alert_router.config import codes
 from alert_router.config.model import Config
-from alert_router.document import Document, Entry, Fields, Location, Text, children
-from alert_router.document.mask import clip, is_secret
 from alert_router.fields import Secret
-from alert_router.model.problem import Place, Problem, Severity, did_you_mean
+from alert_router.model.problem import Place, Problem, Severity
 from alert_router.notify.guard import Guard
+from alert_router.yaml_source import Document, Entry, Fields, Location, Text, children
+from alert_router.yaml_source.mask import clip, is_secret
 
 
 def defined_receivers(main: Document) -> dict[str, Place]:
@@ -135,18 +135,3 @@ def forbidden_addresses(main: Document, config: Config) -> Iterator[Problem]:
                     hint=hint,
                     severity=Severity.WARNING,
                 )
-
-
-def unknown_codes(main: Document) -> Iterator[Problem]:
-    """Severities set for codes that there are not: a warning, since codes come and go."""
-    checks = main.root.get("checks")
-    severity = checks.get("severity") if isinstance(checks, Fields) else None
-    for entry in severity.entries.values() if isinstance(severity, Fields) else ():
-        if entry.key not in known.SEVERITIES:
-            yield main.problem(
-                codes.UNKNOWN_CODE,
-                f"there is no code `{clip(entry.key)}`",
-                entry.place,
-                hint=did_you_mean(entry.key, list(known.SEVERITIES), "docs/checks lists them all"),
-                severity=Severity.WARNING,
-            )

@@ -1,6 +1,6 @@
 """Keys that people bring along from Alertmanager's configuration, and what to tell them."""
 
-from alert_router.document import Entry, Fields, Location, Node, Text
+from alert_router.yaml_source import Entry, Fields, Location, Node, Text
 
 _GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
 _ELSEWHERE = {

@@ -14,7 +14,6 @@ from alert_router.config.crosscheck import (
     forbidden_addresses,
     name_problems,
     plain_secrets,
-    unknown_codes,
     unreadable_secrets,
     unused_receivers,
 )
@@ -22,11 +21,11 @@ from alert_router.config.model import Config
 from alert_router.config.notifiers import fallbacks, notifier_problems
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
 from alert_router.config.validate import in_order, validate
-from alert_router.document import Document, Text, read
-from alert_router.document.mask import clip
 from alert_router.model.problem import Problem, ProblemsError, did_you_mean
-from alert_router.route import RouteTree, RunbookTable
+from alert_router.routing import RouteTree, RunbookTable
 from alert_router.runbook import Catalogue
+from alert_router.yaml_source import Document, Text, read
+from alert_router.yaml_source.mask import clip
 
 ENVIRONMENT = "ALERT_ROUTER_CONFIG"
 DEFAULT_PATHS = (
@@ -87,7 +86,6 @@ def load(path: Path) -> Loaded:
     used = {reference.name for reference in receivers_used(document)} | fallbacks(config)
     notes = (
         *unused_receivers(main, used),
-        *unknown_codes(main),
         *plain_secrets(main, config),
         *unreadable_secrets(main, config),
         *forbidden_addresses(main, config),

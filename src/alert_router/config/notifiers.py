@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from alert_router.config import codes
 from alert_router.config.crosscheck import defined_receivers
 from alert_router.config.model import Config
-from alert_router.document import Document, Location
-from alert_router.document.mask import clip
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.notify.base import Notifier
+from alert_router.yaml_source import Document, Location
+from alert_router.yaml_source.mask import clip
 
 
 def fallbacks(config: Config) -> set[str]:

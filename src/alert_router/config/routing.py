@@ -11,11 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from alert_router.config import codes
 from alert_router.config.validate import validate
-from alert_router.document import Document, Fields, Items, Node, Text, children
-from alert_router.document.mask import clip, shown_line
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.model.problem import Place, Problem
-from alert_router.route import Route, RouteTree, RunbookEntry, RunbookTable
+from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
+from alert_router.yaml_source import Document, Fields, Items, Node, Text, children
+from alert_router.yaml_source.mask import clip, shown_line
 
 # A single text stands for a list of one.
 MatcherTexts = Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from alert_router.document import Location
 from alert_router.fields import Secret
+from alert_router.yaml_source import Location
 
 
 def keys_at(model: type[BaseModel], location: Location) -> list[str]:

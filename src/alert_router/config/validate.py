@@ -13,9 +13,9 @@ from pydantic_core import ErrorDetails
 from alert_router.config import codes
 from alert_router.config.foreign import as_matchers, foreign
 from alert_router.config.shape import keys_at, tags_at
-from alert_router.document import Document, Entry, Fields, Items, Location, Node, Text, plain
-from alert_router.document.mask import MASK, clip, is_secret
 from alert_router.model.problem import Problem, did_you_mean
+from alert_router.yaml_source import Document, Entry, Fields, Items, Location, Node, Text, plain
+from alert_router.yaml_source.mask import MASK, clip, is_secret
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from alert_router.coverage.tally import Tally
+from alert_router.alert_stats.counters import Tally
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Reason
 from alert_router.outbox.base import Outbox, StoreUnavailable

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import structlog
 
+from alert_router.alert_stats.counters import Tally
 from alert_router.aside import Aside
-from alert_router.coverage.tally import Tally
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from alert_router.coverage.observed import read_observed
+from alert_router.alert_stats.report import read_observed
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.observed import KEPT_DAYS
 from alert_router.web.refuse import refuse, unavailable

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from alert_router.coverage.observed import state_of
+from alert_router.alert_stats.report import state_of
 from alert_router.enrich import Choice, Way
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from alert_router.alert_stats.counters import Tally
 from alert_router.aside import Aside
-from alert_router.coverage.tally import Tally
 from alert_router.enrich import Choice
 from alert_router.fields import Secret
 from alert_router.metrics import Metrics

@@ -1,0 +1,1 @@
+"""What came in, counted: alert names, their runbooks, and the notifications sent of them."""

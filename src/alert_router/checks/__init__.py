@@ -1,0 +1,1 @@
+"""What `check` knows and serving does not need: rule files, coverage, lint, shadowing."""

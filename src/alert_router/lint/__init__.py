@@ -1,9 +1,0 @@
-"""The lint of runbooks: what is wrong, stale, dangerous or missing in them.
-
-Reading runbooks is `runbook`'s, showing problems the command's, silencing them `silence`'s.
-"""
-
-from alert_router.lint.codes import SEVERITIES
-from alert_router.lint.run import lint
-
-__all__ = ["SEVERITIES", "lint"]

@@ -1,0 +1,156 @@
+"""Placeholders that are none, that nobody fills, and words that Markdown drops."""
+
+import pytest
+
+from tests.checks.lint.kit import fence, found, linted, pointed_at
+
+CARRIED = frozenset({"alertname", "namespace", "pod", "severity"})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{{ .Labels.pod }}",
+        "{{ $label.pod }}",
+        "{{$Labels.pod}}",
+        "{{ labels.pod }}",
+        "$labels.pod",
+        "${labels.pod}",
+        "{{ .CommonLabels.pod }}",
+        '{{ index $labels "pod" }}',
+        "{{- $labels.pod -}}",
+        "{ $labels.pod }",
+    ],
+)
+def test_what_nearly_is_a_placeholder(tmp_path, written):
+    text = (
+        f"# A\n\n## Detection\n\n1. Look at `{written}`.\n\n   ```bash\n   echo {written}\n   ```\n"
+    )
+
+    problems = [p for p in linted(tmp_path, text) if p.code == "runbook-placeholder"]
+
+    assert [p.place.line for p in problems] == [5, 8]
+    assert all(pointed_at(problem).startswith(written) for problem in problems)
+    assert problems[0].hint == "did you mean `$pod` or `{{ $labels.pod }}`?"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{{ $labels.pod }}",
+        "{{$labels.pod}}",
+        "$pod",
+        "${pod}",
+        "{{ .Values.pod }}",
+        "$$labels.pod",
+        "'{{.metadata.labels.app}}'",
+        "{{ .Config.Labels }}",
+        "labels.pod",
+        "$LABELS",
+    ],
+)
+def test_what_is_a_placeholder_or_something_else(tmp_path, written):
+    text = fence(f"echo {written}")
+    assert found(linted(tmp_path, text), "runbook-placeholder") == []
+
+
+def test_the_templates_own_language_is_left_alone(tmp_path):
+    text = fence("summary: '{{ .Labels.pod }} is down'", "yaml")
+    assert found(linted(tmp_path, text), "runbook-placeholder") == []
+
+
+def test_words_to_fill_in_by_hand_are_told_once_each(tmp_path):
+    text = fence("kubectl logs <pod-name> -n <my-namespace>\nkubectl describe pod <pod-name>")
+
+    problems = [p for p in linted(tmp_path, text) if p.code == "runbook-placeholder-by-hand"]
+
+    assert [(p.place.column, p.message, p.severity) for p in problems] == [
+        (17, "`<pod-name>` is to be filled in by hand, 2 times", "info"),
+        (31, "`<my-namespace>` is to be filled in by hand", "info"),
+    ]
+    assert [p.hint for p in problems] == [
+        "If the alert has it as a label, write `$pod`.",
+        "If the alert has it as a label, write `$namespace`.",
+    ]
+
+
+def test_words_in_the_output_of_a_session_are_nobodys_to_fill_in(tmp_path):
+    text = fence("$ kubectl get nodes\nnode-1  Ready  <none>")
+    assert found(linted(tmp_path, text), "runbook-placeholder-by-hand") == []
+
+
+@pytest.mark.parametrize("text", ["sort <in >out", "a <b> c.txt x", "cat <<EOF\nx\nEOF", "ls <(a)"])
+def test_redirections_are_no_words_to_fill_in(tmp_path, text):
+    problems = found(linted(tmp_path, fence(text)), "runbook-placeholder-by-hand")
+    assert [message for _, _, message in problems] in (
+        [],
+        ["`<b>` is to be filled in by hand"],
+    )
+
+
+def test_a_label_that_the_alerts_do_not_carry(tmp_path):
+    text = fence("kubectl logs -n $namespac $POD -c $container; x=1; echo $x $HOME $?")
+
+    problems = linted(tmp_path, text, {"alerts/example": CARRIED})
+
+    unknown = [p for p in problems if p.code == "runbook-unknown-label"]
+    assert [(p.message, p.hint) for p in unknown] == [
+        (
+            "`$namespac`: no alert of this runbook carries the label `namespac`",
+            "did you mean `namespace`?",
+        ),
+        (
+            "`$container`: no alert of this runbook carries the label `container`",
+            "Its alerts carry: alertname, namespace, pod, severity.",
+        ),
+    ]
+    assert [pointed_at(p).split()[0] for p in unknown] == ["$namespac", "$container;"]
+
+
+@pytest.mark.parametrize("labels", [{}, {"alerts/example": None}, {"other": CARRIED}])
+def test_where_the_labels_are_not_known_nothing_is_said_of_them(tmp_path, labels):
+    assert found(linted(tmp_path, fence("echo $nope"), labels), "runbook-unknown-label") == []
+
+
+def test_prose_and_queries_are_held_to_the_labels_too(tmp_path):
+    text = (
+        "# A\n\n## Detection\n\n1. Look at $tier, `$pod` and {{ $labels.zone }} in `$HOME`.\n\n"
+        '   ```promql\n   up{shard="$shard"} > $__interval\n   ```\n'
+    )
+    problems = found(linted(tmp_path, text, {"alerts/example": CARRIED}), "runbook-unknown-label")
+    assert [(line, message.split("`")[1]) for line, _, message in problems] == [
+        (5, "$tier"),
+        (5, "{{ $labels.zone }}"),
+        (8, "$shard"),
+    ]
+
+
+def test_a_word_in_prose_that_markdown_drops(tmp_path):
+    text = "# A\n\n## Detection\n\n1. Restart **<pod-name>** in <namespace>.\n"
+
+    problems = found(linted(tmp_path, text), "runbook-dropped-text")
+
+    assert [(line, column) for line, column, _ in problems] == [(5, 14), (5, 30)]
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "`<pod>`",
+        r"\<pod\>",
+        "&lt;pod&gt;",
+        "<br>",
+        "<details>",
+        "<https://example.org>",
+        "a < b > c",
+        "<pod_name>",
+        "<host:port>",
+        "<me@example.org>",
+        "<!-- pod -->",
+        "<kbd>x</kbd>",
+        "<mine>x</mine>",
+    ],
+)
+def test_what_is_html_code_or_seen_anyway_is_not_dropped(tmp_path, prose):
+    text = f"# A\n\n## Detection\n\n1. See {prose} there.\n"
+    assert found(linted(tmp_path, text), "runbook-dropped-text") == []
