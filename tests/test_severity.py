@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from alert_router.config.severities import Severities
+from alert_router.config.model import Severities
 from alert_router.model.severity import CRITICAL, INFO, RESOLVED, STANDARD, WARNING
 
 

@@ -6,8 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.model.problem import Place, ProblemsError
-from alert_router.yaml_source import Text, children, parse, parse_all, plain, read, read_all
-from alert_router.yaml_source.build import MAX_DEPTH
+from alert_router.yaml_source import (
+    MAX_DEPTH,
+    Scalar,
+    children,
+    parse,
+    parse_all,
+    plain,
+    read,
+    read_all,
+)
 
 
 def shown(text: str) -> str:
@@ -283,5 +291,5 @@ def test_any_text_is_read_or_refused(text):
     except ProblemsError:
         return
     for entry in document.root.entries.values():
-        if isinstance(entry.value, Text):
+        if isinstance(entry.value, Scalar):
             assert 1 <= entry.value.place.line <= len(document.lines)
