@@ -111,8 +111,8 @@ class YamlFile:
     def find(self, location: Location) -> tuple[Node, Entry | None]:
         """The node at a location, and the entry it is the value of.
 
-        Parts that are no key or index of the tree (the tag of a union, which pydantic puts into
-        locations) are passed over.
+        Parts that are neither key nor index of the tree are skipped: the tag of a union, which
+        pydantic puts into locations.
         """
         node: Node = self.root
         entry: Entry | None = None
@@ -233,7 +233,7 @@ class _Builder:
         is_text = bool(style) or self.tag(event) is not None
         text = event.value
         if _NO_TEXT.search(text):
-            message = "the text holds a character that no text may hold (NUL or a surrogate)"
+            message = "the text has a character that is not allowed (NUL or a surrogate)"
             self.problems.append(Problem(UNSUPPORTED, message, place))
             text = _NO_TEXT.sub("\ufffd", text)  # so that the file's other problems are found too
         value = None if not is_text and text in _NULLS else text
@@ -340,7 +340,7 @@ _HINTS = {
     "found character '\\t'": "indent with spaces; YAML does not take tabs",
     "mapping values are not allowed": "quote a value that has a colon followed by a space in it",
     "found unknown escape character": "in double quotes a backslash must be doubled; "
-    "single quotes take it as it stands",
+    "single quotes need no escaping",
     "found character '%'": "quote a value that begins with %",
     "found character '@'": "quote a value that begins with @",
     "found character '`'": "quote a value that begins with `",
@@ -358,20 +358,20 @@ def read_all(path: Path) -> list[YamlFile]:
 
 
 def read_text(path: Path, *, missing: str = "") -> str:
-    """What a file holds. Raises ProblemsError if it cannot be read or is no text."""
+    """The text of a file. Raises ProblemsError if it cannot be read or is not UTF-8."""
     file = str(path)
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         hint = missing if isinstance(error, FileNotFoundError) else ""
-        reason = getattr(error, "strerror", None) or "this is no path"
+        reason = getattr(error, "strerror", None) or "not a valid path"
         raise _refuse(UNREADABLE, f"cannot read the file: {reason}", file, hint) from error
     return decode(raw, file)
 
 
 def decode(raw: bytes, file: str) -> str:
-    """The text of a file of these bytes. Raises ProblemsError if it is none."""
+    """The bytes of a file as text. Raises ProblemsError if they are not UTF-8 or too many."""
     if len(raw) > MAX_BYTES:
         limit = MAX_BYTES // 1024**2
         raise _refuse(TOO_LARGE, f"the file is larger than {limit} MiB", file)
@@ -379,13 +379,13 @@ def decode(raw: bytes, file: str) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        message = f"the file is not UTF-8 text: byte 0x{raw[error.start]:02x} cannot stand here"
+        message = f"the file is not UTF-8 text: byte 0x{raw[error.start]:02x} is not valid here"
         problem = Problem(UNREADABLE, message, Place(file, line), hint="save it as UTF-8")
         raise ProblemsError([problem]) from None
 
 
 def parse(text: str, file: str) -> YamlFile:
-    """The document in a text. Raises ProblemsError if there is no telling what it says."""
+    """The document in a text. Raises ProblemsError if it cannot be parsed."""
     lines = _BREAK.split(text)
     found, problems = _built(text, file, lines, only_one=True)
     root = found[0] if found else None
@@ -399,8 +399,8 @@ def parse(text: str, file: str) -> YamlFile:
 
 def parse_all(text: str, file: str) -> list[YamlFile]:
     """The documents in a text, in its order, without the empty ones; places are those of the whole
-    text, and problems are with the first. Raises ProblemsError if there is no telling what one
-    says, or if one is no mapping."""
+    text, and problems are with the first. Raises ProblemsError if one cannot be parsed or is not
+    a mapping."""
     lines = _BREAK.split(text)
     found, problems = _built(text, file, lines, only_one=False)
     nodes = [node for node in found if not _is_null(node)]
@@ -421,7 +421,7 @@ def _built(
     text: str, file: str, lines: list[str], *, only_one: bool
 ) -> tuple[list[Node], list[Problem]]:
     """The trees of a text's documents, and what is wrong in them that does not hide the rest:
-    duplicate keys, characters that no text may hold. Raises ProblemsError."""
+    duplicate keys, characters that are not allowed. Raises ProblemsError."""
     try:
         try:
             return _trees(_FAST, text, file, only_one)
@@ -430,7 +430,7 @@ def _built(
     except yaml.YAMLError as error:
         raise ProblemsError([_syntax(error, text, file, lines)]) from None
     except (ValueError, OverflowError):  # an escape beyond Unicode, such as "\UFFFFFFFF"
-        message = "a character escape names no character"
+        message = "an escape does not name a valid character"
         raise _refuse(SYNTAX, message, file) from None
     except Refused as refused:
         place = refused.place

@@ -74,7 +74,7 @@ def unused_receivers(main: YamlFile, used: set[str]) -> Iterator[Problem]:
 
 
 def plain_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
-    """Secrets that stand in the file itself."""
+    """Secrets written into the file itself."""
     for location in _plain(config, ()):
         node, entry = main.find(location)
         place = entry.place if isinstance(entry, Entry) else node.place
@@ -113,14 +113,14 @@ def unreadable_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
         for number, notifier in enumerate(receiver.notifiers):
             location: Location = ("receivers", index, "notifiers", number)
             owners.append((location, notifier.secrets_missing()))
-    for location, sentences in owners:
+    for location, messages in owners:
         node, _ = main.find(location)
-        for sentence in sentences:
-            hint = "deliveries that need it wait until it is there"
+        for message in messages:
+            hint = "deliveries that need it stay pending until it can be read"
             if location[0] == "http":
-                hint = "nobody is let in until it is there"
+                hint = "every request is refused until it can be read"
             yield main.problem(
-                codes.SECRET_UNREADABLE, sentence, node.place, hint=hint, severity=Severity.WARNING
+                codes.SECRET_UNREADABLE, message, node.place, hint=hint, severity=Severity.WARNING
             )
 
 
@@ -132,7 +132,7 @@ def forbidden_addresses(main: YamlFile, config: Config) -> Iterator[Problem]:
         for number, notifier in enumerate(receiver.notifiers):
             if objection := guard.objection(notifier.host()):
                 node, _ = main.find(("receivers", index, "notifiers", number))
-                hint = "deliveries wait until it is allowed"
+                hint = "deliveries stay pending until it is allowed"
                 yield main.problem(
                     codes.FORBIDDEN_ADDRESS,
                     objection,
@@ -175,7 +175,7 @@ def _fallback(
         yield main.problem(codes.UNDEFINED_RECEIVER, message, node.place, hint=hint)
     elif notifier.fallback == own:
         message = "a notifier cannot fall back to its own receiver"
-        hint = "name another one, which is told by another way"
+        hint = "name a different receiver, reached another way"
         yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
 
 
@@ -189,7 +189,7 @@ def _severity(
     except LookupError:
         node, _ = main.find(location)
         known = [value for grade in scale.grades for value in sorted(grade.values)]
-        message = f"`min_severity`: no grade has the word or value `{clip(notifier.min_severity)}`"
+        message = f"`min_severity`: no grade has the name or value `{clip(notifier.min_severity)}`"
         hint = did_you_mean(notifier.min_severity, known, f"there are: {', '.join(known)}")
         yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
 

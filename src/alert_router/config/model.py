@@ -36,7 +36,7 @@ _DAY = 24 * _HOUR
 
 
 def _name(text: str) -> str:
-    """A receiver's name: it stands in URLs, metrics and logs."""
+    """A receiver's name: it appears in URLs, metrics and logs."""
     if not text or text != text.strip() or not text.isprintable():
         raise ValueError("expected a name of printable characters, without spaces at its ends")
     return text
@@ -66,7 +66,7 @@ class GradeModel(_Model):
     terminal: Terminal | None = None
 
     def grade(self) -> Grade:
-        """With the looks of the built-in one of the same word for what is left out."""
+        """The grade; what is left out is taken from the built-in one of the same name."""
         like = _KNOWN.get(self.word.lower(), WARNING)
         return Grade(
             word=self.word,
@@ -94,12 +94,12 @@ class Severities(_Model):
             self.scale()
         except LookupError:
             raise ValueError(
-                f"`default`: none of `grades` has the word or value {self.default!r}"
+                f"`default`: no grade has the name or value {self.default!r}"
             ) from None
         return self
 
     def scale(self) -> Scale:
-        """What notifications carry. Raises LookupError where `default` is none of it."""
+        """The compiled scale. Raises LookupError if it does not contain `default`."""
         grades = tuple(grade.grade() for grade in self.grades) or STANDARD.grades
         scale = Scale(grades, grades[-1], STANDARD.resolved, self.label)
         default = self.default or "warning"
@@ -108,12 +108,12 @@ class Severities(_Model):
         except LookupError:
             if self.default:
                 raise
-            otherwise = grades[0]  # nobody said: told as the worst rather than missed
+            otherwise = grades[0]  # not configured: treated as the worst rather than missed
         return Scale(grades, otherwise, STANDARD.resolved, self.label)
 
 
 class Weight(StrEnum):
-    """A severity, or `off`: not told at all."""
+    """A severity, or `off`: not reported."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -133,7 +133,7 @@ Names = Annotated[
 
 class Checks(_Model):
     """`rules` are files, directories or patterns, as `--rules` takes them; `labels` are those that
-    alerts carry besides what the rules tell, such as Prometheus's external labels."""
+    alerts carry besides those of the rules, such as Prometheus's external labels."""
 
     severity: Mapping[str, Weight] = Field(default_factory=dict)
     rules: Paths = ()
@@ -276,7 +276,7 @@ class Log(_Model):
 
 
 class Receiver(_Model):
-    """A named set of notifiers; one without any tells nobody, as Alertmanager's."""
+    """A named set of notifiers; may be empty, as in Alertmanager."""
 
     name: Annotated[str, AfterValidator(_name)]
     notifiers: tuple[AnyNotifier, ...] = ()

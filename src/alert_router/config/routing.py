@@ -17,7 +17,7 @@ from alert_router.redaction import clip, shown_line
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
 from alert_router.yaml_source import Fields, Items, Node, Scalar, YamlFile, children
 
-# A single text stands for a list of one.
+# A single string means a list of one.
 MatcherTexts = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 ]
@@ -28,7 +28,7 @@ class _Model(BaseModel):
 
 
 class RunbookEntryModel(_Model):
-    """One line of the runbook table. A null `runbook`: these alerts want none."""
+    """One line of the runbook table. A null `runbook`: these alerts need none."""
 
     matchers: MatcherTexts = Field(min_length=1)
     runbook: Annotated[str, Field(min_length=1)] | None
@@ -137,7 +137,7 @@ def _texts_of(node: Node) -> Iterator[Scalar]:
 
 
 def matcher_places(node: Node) -> list[Place]:
-    """Of each matcher of a route or entry without mistakes, the place of the text it stands in."""
+    """For each matcher of a valid route or entry, the place of its string in the file."""
     return [text.place for text in _texts_of(node) for _ in parse_matchers(text.value or "")]
 
 
@@ -161,7 +161,7 @@ def _routes(root: Fields) -> Iterator[Fields]:
 
 def _place_in(document: YamlFile, text: Scalar, offset: int) -> Place:
     """The place of a character of a scalar; the scalar's start where escapes or line breaks
-    make that hard to tell."""
+    make that ambiguous."""
     value, place = text.value or "", text.place
     quote = text.style if text.style in ("'", '"') else ""
     start = place.column - 1 + len(quote)

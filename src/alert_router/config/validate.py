@@ -74,7 +74,7 @@ def validate(document: YamlFile, model: type[M]) -> tuple[M | None, list[Problem
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems of one file as they stand in it."""
+    """The problems of one file, in its order."""
     return sorted(problems, key=lambda problem: problem.place)
 
 
@@ -115,8 +115,8 @@ def _unknown_key(
 ) -> Problem:
     parent, _ = document.find(location[:-1])
     hide = _hidden(location, entry)
-    if sentence := foreign(location, entry):
-        message, hint = sentence
+    if explained := foreign(location, entry):
+        message, hint = explained
         return document.problem(codes.FOREIGN_KEY, message, entry.place, hint=hint, hide_from=hide)
     known = keys_at(model, location[:-1])
     used = parent.entries if isinstance(parent, Fields) else {}
@@ -129,7 +129,7 @@ def _unknown_key(
 
 def _hidden(location: Location, entry: Entry) -> int:
     """The column from which a line with an unknown key is hidden: where secrets are at home,
-    what stands under a misspelt key may be one."""
+    the value of a misspelt key may be one."""
     value = entry.value
     if not {"notifiers", "receivers", "auth"} & set(location) or not isinstance(value, Scalar):
         return 0
@@ -167,11 +167,11 @@ def _wrong_value(detail: ErrorDetails, node: Node, secret: bool) -> tuple[str, s
         return f"must have at least {context.get('min_length', 1)} item", ""
     if kind == "string_too_short":
         return "must not be empty", ""
-    sentence = _sentence(detail, node, secret)
-    return f"{sentence}, found {found}" if sentence.startswith("expected") else sentence, ""
+    message = _own_message(detail, node, secret)
+    return f"{message}, found {found}" if message.startswith("expected") else message, ""
 
 
-def _sentence(detail: ErrorDetails, node: Node, secret: bool) -> str:
+def _own_message(detail: ErrorDetails, node: Node, secret: bool) -> str:
     text = detail["msg"].removeprefix("Value error, ")
     if secret and isinstance(node, Scalar) and node.value:
         text = text.replace(node.value, MASK)
@@ -180,7 +180,7 @@ def _sentence(detail: ErrorDetails, node: Node, secret: bool) -> str:
 
 def _type_hint(kind: str, node: Node) -> str:
     if kind == "string_type" and isinstance(node, Fields):
-        return "a value that begins with { must stand in quotes"
+        return "put a value that begins with { in quotes"
     return ""
 
 
@@ -221,7 +221,7 @@ def _at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
             if _key(name, info) == part
             for inner in _models(info.annotation)
         ]
-        # A part that is no key is the tag that chose a member of a union.
+        # A part that is not a key is the tag of a union's member.
         current = below or [member for member in current if part in _tags(member)]
     return current
 
@@ -235,7 +235,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _is_secret(annotation: Any) -> bool:
-    """Whether a field is a secret; a list or mapping of some is none."""
+    """Whether a field is a secret; a list or mapping of secrets is not."""
     if get_origin(annotation) is Annotated:
         return _is_secret(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
