@@ -157,6 +157,15 @@ class Metrics:
         self.unsettled = self._gauge(
             "unsettled_deliveries", "Outcomes kept in memory because the store cannot be written."
         )
+        self.store_usable = self._gauge(
+            "store_usable", "1 while the store can be read and written, as far as was tried."
+        )
+        self.store_faults = self._counter(
+            "store_faults", "Faults found in the store, by kind: see the log.", "kind"
+        )
+        self.store_rows_lost = self._counter(
+            "store_rows_lost", "Rows of a damaged store that could not be saved.", "table"
+        )
         self.runbooks_loaded = self._gauge("runbooks_loaded", "Runbooks in the catalogue.")
         self.runbooks_broken = self._gauge(
             "runbooks_broken", "Runbook files that could not be loaded."
@@ -183,6 +192,12 @@ class Metrics:
             self.dead.labels(row.receiver, row.notifier).set(row.dead)
             self.failing.labels(row.receiver, row.notifier).set(row.failing)
             self.paused.labels(row.receiver, row.notifier).set(row.held)
+
+    def count_fault(self, kind: str, lost: dict[str, int]) -> None:
+        """Count a fault found in the store, and how many rows of each table it cost."""
+        self.store_faults.labels(kind).inc()
+        for table, rows in lost.items():
+            self.store_rows_lost.labels(table).inc(rows)
 
     def text(self) -> bytes:
         """The exposition, in Prometheus' text format."""

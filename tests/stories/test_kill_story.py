@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.http import metric
 from tests.programs import Recorder, Request, Router, body, eventually, recorder, write_config
 
 pytestmark = pytest.mark.story
@@ -96,6 +97,7 @@ async def test_every_group_answered_200_is_delivered_in_order_whatever_is_killed
                 await eventually(lambda t=target: len(load.accepted) >= t, "webhooks accepted")
                 running.end(signal.SIGKILL)
                 running = load.router = await Router(config).started()
+                assert await metric(running, "alert_router_store_faults_total{") == 0
             load.stop = True
             await asyncio.gather(*posters)
 

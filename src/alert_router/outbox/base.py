@@ -32,6 +32,11 @@ class StoreUnavailable(Exception):
     opened; the message says which and names the file. Nothing was accepted."""
 
 
+class StoreRefused(StoreUnavailable):
+    """The store cannot be opened, and that will not pass by itself: another service has it, it is
+    another program's or of a newer version, or its directory is missing."""
+
+
 class Outbox(Protocol):
     """A durable store. Every method raises StoreUnavailable when the disk or lock says no."""
 

@@ -19,6 +19,7 @@ from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.guard import AddressInfo
 from alert_router.notify.resolve import Resolver
 from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.service.descriptors import share
 from alert_router.service.destinations import look_up
@@ -41,11 +42,11 @@ _BODIES = 24 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
 class Router:
     """A running router. Made by `running`."""
 
-    def __init__(self, path: Path, snapshot: Snapshot, outbox: Outbox) -> None:
+    def __init__(self, path: Path, snapshot: Snapshot, outbox: Outbox, metrics: Metrics) -> None:
         self.path = path
         self.snapshot = snapshot
         self.outbox = outbox
-        self.metrics = Metrics()
+        self.metrics = metrics
         self.tally = Tally()
         self._lag = LoopLag(self.metrics.loop_lag)
         self._aside = Aside("intake")
@@ -279,11 +280,19 @@ def report(problems: tuple[Problem, ...]) -> None:
 @asynccontextmanager
 async def running(path: Path, snapshot: Snapshot) -> AsyncIterator[Router]:
     """A router that serves the configuration at `path`, read as `snapshot`, until the block is
-    left. Raises StoreUnavailable or OSError if the store or the address cannot be had."""
+    left. Raises StoreRefused or OSError if the store or the address cannot be had; a store that
+    cannot be used only now is no reason not to run."""
+    metrics = Metrics()
     outbox = await asyncio.to_thread(
-        SqliteOutbox.open, snapshot.loaded.config.storage.path, exclusive=True
+        SqliteOutbox.open,
+        snapshot.loaded.config.storage.path,
+        exclusive=True,
+        on_fault=metrics.count_fault,
     )
-    router = Router(path, snapshot, outbox)
+    for fault in Fault:  # so that the first one is an increase
+        metrics.store_faults.labels(fault.value)
+    metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
+    router = Router(path, snapshot, outbox, metrics)
     try:
         await router.start()
         yield router

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import (
     Accepted,
     Backlog,
     Claim,
     DeliveryRow,
     Destination,
+    Fault,
     Health,
     NewGroup,
     Probe,
@@ -24,13 +25,14 @@ from alert_router.outbox.model import (
     State,
 )
 from alert_router.outbox.observed import Observation
-from alert_router.outbox.sqlite import file, health, letters, observed, upkeep
+from alert_router.outbox.sqlite import health, letters, observed, upkeep
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.claim import claim
 from alert_router.outbox.sqlite.divert import divert
 from alert_router.outbox.sqlite.ids import webhook_id
+from alert_router.outbox.sqlite.opening import Access, CommandAccess, OnFault, ServiceAccess
 from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.settle import settle, void_leases
+from alert_router.outbox.sqlite.settle import settle
 from alert_router.outbox.sqlite.writer import Writer
 
 _BATCH = 500  # rows of one short transaction where many may have to be changed
@@ -41,12 +43,17 @@ _OLD_SQLITE = (
 )
 
 
+def _ignore(_: Fault, __: dict[str, int]) -> None:
+    pass
+
+
 class SqliteOutbox:
     """An Outbox in one SQLite file. Made by `open`; used from any event loop."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._run = writer.run
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._writer = Writer(session)
+        self._run = self._writer.run
 
     @classmethod
     def open(
@@ -55,35 +62,36 @@ class SqliteOutbox:
         *,
         exclusive: bool = True,
         new_id: Callable[[], str] = webhook_id,
+        on_fault: OnFault = _ignore,
     ) -> "SqliteOutbox":
         """The store in the file at `path`.
 
         `exclusive`, for the service: made if it is not there, brought up to date, held against
-        other services, and what an earlier process had claimed is due at once, in doubt. Else,
-        for a command beside it: the file must be there and up to date, and stays the service's.
-        `new_id` makes the ids of batches. Blocks for a moment. Raises StoreUnavailable.
+        other services, and what an earlier process had claimed is due at once, in doubt. Where the
+        disk does not allow that now, it is tried again with each operation, all of which raise
+        StoreUnavailable meanwhile. What was wrong with the store is logged, and `on_fault` is
+        called with it and with how many rows of each table are lost.
+
+        Else, for a command beside it: the file must be there and up to date, and stays the
+        service's. `new_id` makes the ids of batches. Blocks for a moment, or while a damaged store
+        is saved. Raises StoreUnavailable.
         """
         if sqlite3.sqlite_version_info < (3, 35):
-            raise StoreUnavailable(_OLD_SQLITE)
-        if exclusive:
-            lock: int | None = file.lock(path)
-        else:
-            lock = None
-            file.check_guest(path)
+            raise StoreRefused(_OLD_SQLITE)
+        access: Access = ServiceAccess(path, on_fault) if exclusive else CommandAccess(path)
+        session = Session(path, access, new_id)
         try:
-            session = Session(path, lock, new_id)
-        except BaseException as error:
-            if lock is not None:
-                file.unlock(lock)
-            raise _as_unavailable(error, path) from error
-        try:
-            session.prepare()
-            if exclusive:
-                void_leases(session)
-        except BaseException as error:
-            session.close()
-            raise _as_unavailable(error, path) from error
-        return cls(Writer(session))
+            session.open()
+        except StoreUnavailable as error:
+            if not exclusive or isinstance(error, StoreRefused):
+                session.close()
+                raise
+        return cls(session)
+
+    @property
+    def why_unusable(self) -> str | None:
+        """Why nothing can be read or written now; None while all is well."""
+        return self._session.why_unusable
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """As `Outbox.accept`."""
@@ -199,10 +207,3 @@ class SqliteOutbox:
     async def close(self) -> None:
         """As `Outbox.close`."""
         await self._writer.close()
-
-
-def _as_unavailable(error: BaseException, path: Path) -> BaseException:
-    """What a caller is told of an error at opening."""
-    if isinstance(error, sqlite3.Error):
-        return StoreUnavailable(f"cannot open the store {path}: {error}")
-    return error

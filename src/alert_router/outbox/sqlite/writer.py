@@ -36,8 +36,8 @@ class _Job:
 
 
 class Writer:
-    """Runs operations for callers on any event loop; made on an opened session, which it
-    closes in the end."""
+    """Runs operations for callers on any event loop; made on a session, which it opens again
+    where that is not open, and closes in the end."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -128,8 +128,10 @@ class Writer:
         except Exception as error:
             self._session.rollback()
             if not _is_lock(error):
-                self._session.distrust()
-            reason = f"cannot write the store {self._session.path}: {error}"
+                self._session.distrust(error)
+            reason = str(error)
+            if not isinstance(error, StoreUnavailable):
+                reason = f"cannot write the store {self._session.path}: {error}"
             for job in jobs:
                 job.error = StoreUnavailable(reason)
                 job.error.__cause__ = error
