@@ -32,6 +32,10 @@ class StoreUnavailable(Exception):
     opened; the message says which and names the file. Nothing was accepted."""
 
 
+class StoreEnded(StoreUnavailable):
+    """The store can do nothing any more in this process: only a restart helps."""
+
+
 class Outbox(Protocol):
     """A durable store. Every method raises StoreUnavailable when the disk or lock says no."""
 
