@@ -17,6 +17,7 @@ from alert_router.outbox.model import Backlog
 log = structlog.get_logger(__name__)
 
 _ROOM_SECONDS = 1.0  # how long an answer about free space is believed
+_COST = 3  # bytes on disk for each byte of a body: the -wal file, the store, rows and indexes
 
 # Seconds between questions to the store, at least; so many times as long as an answer took; and at
 # most.
@@ -25,26 +26,34 @@ _STALLED = 5.0  # seconds without an answer after which the store counts as stal
 
 
 class Room:
-    """The free space beside the store: `reserve` bytes of it are for claims, settlements and
-    pruning."""
+    """The free space beside the store: `reserve` bytes of it are for claims, settlements, pruning
+    and writing the -wal file back. `held` says how many bytes of bodies are on their way there."""
 
-    def __init__(self, directory: Path, reserve: Callable[[], int]) -> None:
+    def __init__(
+        self, directory: Path, reserve: Callable[[], int], held: Callable[[], int]
+    ) -> None:
         self._directory = directory
         self._reserve = reserve
-        self._asked_at = 0.0
-        self._enough = True
+        self._held = held
+        self._asked_at = -inf
+        self._free = 0
+        self._stored = 0  # bytes of bodies since the last look
 
     def has_room(self) -> bool:
         """Whether free space is over the reserve; not where the disk does not say."""
         now = time.monotonic()
         if now - self._asked_at > _ROOM_SECONDS:
-            self._asked_at = now
+            self._asked_at, self._stored = now, 0
             try:
-                self._enough = shutil.disk_usage(self._directory).free > self._reserve()
+                self._free = shutil.disk_usage(self._directory).free
             except OSError as error:
-                log.error("free space cannot be told; webhooks are refused", error=str(error))
-                self._enough = False
-        return self._enough
+                log.error("cannot read free disk space; rejecting webhooks", error=str(error))
+                self._free = 0
+        return self._free - _COST * (self._stored + self._held()) > self._reserve()
+
+    def stored(self, size: int) -> None:
+        """A body of so many bytes may have been stored just now."""
+        self._stored += size
 
 
 class StoreStatus:

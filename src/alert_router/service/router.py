@@ -81,8 +81,11 @@ class Router:
         )
         config = snapshot.loaded.config
         # Where the store is, not where a reload says that the next start's will be.
+        budget = Budget(max(_BODIES, 2 * config.http.max_body))
         room = Room(
-            config.storage.path.parent, lambda: self.snapshot.loaded.config.delivery.reserve
+            config.storage.path.parent,
+            lambda: self.snapshot.loaded.config.delivery.reserve,
+            budget.held,
         )
         self.site = Site(
             state=lambda: self.snapshot.state,
@@ -92,10 +95,11 @@ class Router:
             wake=self.deliverer.wake,
             reload=self.reload,
             has_room=room.has_room,
+            stored=room.stored,
             store_trouble=self._store.trouble,
             is_stalled=self._store.is_stalled,
             is_late=self._lag.is_late,
-            budget=Budget(max(_BODIES, 2 * config.http.max_body)),
+            budget=budget,
             aside=self._aside,
             later=self._do_later,
         )

@@ -89,6 +89,8 @@ async def _take(
     except StoreUnavailable as error:
         log.error("webhook not accepted", error=str(error))
         return "unavailable", unavailable("the store cannot be written")
+    finally:
+        site.stored(len(raw))
     if accepted.duplicate:
         return "duplicate", _ok("duplicate", accepted.id)
     for target in new.targets:

@@ -82,6 +82,7 @@ class Site:
     wake: Callable[[Destination, int], None]
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]
+    stored: Callable[[int], None]  # so many bytes of a body may have been written just now
     store_trouble: Callable[[], str]  # why the store cannot be used; "" if it can
     is_stalled: Callable[[], bool]  # whether the store has not answered for too long
     is_late: Callable[[], bool]
