@@ -187,7 +187,13 @@ class Router:
                 receivers=list(fresh.state.receivers.notifiers),
                 runbooks=len(fresh.state.catalogue.runbooks),
             )
-            return ReloadResult(True, fresh.problems)
+            if fresh.state.catalogue.unavailable:
+                log.error(
+                    "reload incomplete: runbook directory unavailable; keeping the old runbooks",
+                    directory=str(fresh.state.catalogue.root),
+                )
+                return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
+            return ReloadResult(True, "reloaded", fresh.problems)
 
     def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
         """Work that no answer waits for, finished before the stop."""
@@ -212,8 +218,9 @@ class Router:
         self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
         self.metrics.runbooks_broken.set(len(catalogue.broken))
         self.metrics.config_problems.set(len(snapshot.problems))
-        self.metrics.reload_successful.set(1)
-        self.metrics.reload_time.set_to_current_time()
+        self.metrics.reload_successful.set(not catalogue.unavailable)
+        if not catalogue.unavailable:
+            self.metrics.reload_time.set_to_current_time()
         report(snapshot.problems)
 
     def _look_up(self, snapshot: Snapshot) -> None:
@@ -230,7 +237,7 @@ class Router:
         self.metrics.reload_successful.set(0)
         report(problems)
         log.error("reload failed; the old configuration stays in force")
-        return ReloadResult(False, problems)
+        return ReloadResult(False, "kept the old configuration", problems)
 
     def _name_strangers(self) -> None:
         """Say what waits for destinations that the configuration does not have."""

@@ -65,9 +65,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """Whether a reload took effect, and everything that was found."""
+    """Whether a reload took effect as a whole, what it did, and everything that was found."""
 
     successful: bool
+    status: str
     problems: tuple[Problem, ...]
 
 

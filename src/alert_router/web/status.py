@@ -73,7 +73,7 @@ async def reload(request: web.Request) -> web.Response:
         return refuse(403, why)
     result = await site.reload()
     body = {
-        "status": "reloaded" if result.successful else "kept the old configuration",
+        "status": result.status,
         "problems": [problem.as_json() for problem in result.problems],
     }
     return web.json_response(body, status=200 if result.successful else 500)
