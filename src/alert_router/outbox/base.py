@@ -148,8 +148,9 @@ class Outbox(Protocol):
 
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """Delete at most `limit` rows that are settled that long, with the groups and lanes that
-        go with them; how many went, so that 0 means done. What is remembered of a group goes
-        later than its deliveries: its last word by a day, its message's reference by a week."""
+        go with them, fewer where that takes long; how many went, so that 0 means done. What is
+        remembered of a group goes later than its deliveries: its last word by a day, its message's
+        reference by a week."""
         ...
 
     async def observe(self, observations: Sequence[Observation]) -> None:

@@ -5,7 +5,7 @@ In small batches, since the store's one writer also serves the intake.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 _EVERY = 30.0  # seconds between rounds
 _TALLY_EVERY = 5.0  # seconds between writings of the tallies: so much a kill can lose
 _SLACK = 60.0  # seconds that clocks may be apart without anything being made of it
-_BATCH = 500  # rows; a batch is one short transaction
-_BREATH = 0.02  # seconds between batches, in which the intake's commits go first
+_BATCH = 500  # rows of a step, at most; it is one short transaction
+_BREATH = 0.02  # seconds between steps, at least
 
 
 async def keep_house(outbox: Outbox, snapshot: Callable[[], Snapshot], metrics: Metrics) -> None:
@@ -56,16 +56,27 @@ async def tidy(outbox: Outbox, snapshot: Snapshot, metrics: Metrics, now: float)
     hastened = await outbox.hasten(latest=now + snapshot.schedule.longest + _SLACK, now=now)
     if hastened:
         log.warning("the clock was set back; what was put off for too long is due", count=hastened)
-    pruned = _BATCH
-    while pruned:
-        pruned = await outbox.prune(
-            delivered_before=now - delivery.keep_delivered,
-            dead_before=now - delivery.keep_dead,
-            limit=_BATCH,
-        )
-        await asyncio.sleep(_BREATH)
+    await prune(outbox, now - delivery.keep_delivered, now - delivery.keep_dead)
     oldest = day_of(now) - KEPT_DAYS + 1
-    forgotten = _BATCH
-    while forgotten:
-        forgotten = await outbox.forget_observed(before_day=oldest, limit=_BATCH)
-        await asyncio.sleep(_BREATH)
+    await _in_steps(lambda: outbox.forget_observed(before_day=oldest, limit=_BATCH))
+
+
+async def prune(outbox: Outbox, delivered_before: float, dead_before: float) -> int:
+    """Delete all that was settled before these times, unix seconds; how many rows."""
+    return await _in_steps(
+        lambda: outbox.prune(
+            delivered_before=delivered_before, dead_before=dead_before, limit=_BATCH
+        )
+    )
+
+
+async def _in_steps(step: Callable[[], Awaitable[int]]) -> int:
+    """Take a step until it does nothing more; the sum. The intake's commits have at least as much
+    of the store's time."""
+    done, last = 0, 1
+    while last:
+        began = time.monotonic()
+        last = await step()
+        done += last
+        await asyncio.sleep(max(_BREATH, time.monotonic() - began))
+    return done
