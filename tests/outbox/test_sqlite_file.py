@@ -219,6 +219,7 @@ PLANS = {
     "rest_of_lane": ("delivery_lane", 1),
     "settle_batch": ("delivery_lane", 7),
     "to_expire": ("delivery_waiting", 4),
+    "to_expire_tried": ("lane_later", 4),
     "prune_settled": ("delivery_settled", 3),
     "old_words": ("identity_age", 2),
     "old_references": ("lane_reference", 2),

@@ -7,7 +7,7 @@ are in `model`.
 
 import builtins
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from alert_router.outbox.model import (
@@ -135,9 +135,13 @@ class Outbox(Protocol):
         delivered or is being sent."""
         ...
 
-    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
         """Make dead, with the reason `expired`, what was accepted before `older_than` and is not
-        being sent; how many deliveries for which destination."""
+        being sent; how many deliveries for which destination. Of the destinations `served` only
+        what was tried since then: by itself, or by another delivery to a destination that is
+        failing."""
         ...
 
     async def hasten(self, *, latest: float, now: float) -> int:

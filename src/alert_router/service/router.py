@@ -20,11 +20,12 @@ from alert_router.notify.resolve import Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.problem import Place, Problem, ProblemsError, Severity
+from alert_router.service.clock import Clock
 from alert_router.service.descriptors import share
 from alert_router.service.destinations import look_up
 from alert_router.service.fallback import keep_falling_back
 from alert_router.service.gauges import Room, StoreStatus
-from alert_router.service.housekeeping import keep_house, keep_tally
+from alert_router.service.housekeeping import keep_house, keep_tally, keep_time
 from alert_router.service.lag import LoopLag
 from alert_router.service.listener import Listener
 from alert_router.service.snapshot import Snapshot, read
@@ -119,13 +120,15 @@ class Router:
         with suppress(StoreUnavailable):
             await self._store.refresh()
         self._name_strangers()
+        clock = Clock()
         self._tasks = [
             asyncio.create_task(persist(name, work))
             for name, work in {
                 "store status": self._watch_store,
                 "housekeeping": lambda: keep_house(
-                    self.outbox, lambda: self.snapshot, self.metrics
+                    self.outbox, lambda: self.snapshot, self.metrics, clock
                 ),
+                "clock": lambda: keep_time(self.outbox, clock),
                 "tallies": lambda: keep_tally(self.tally, self.outbox),
                 "falling back": lambda: keep_falling_back(
                     self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from builtins import list as List  # noqa: N812 (the class has a method of that name)
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -168,10 +168,13 @@ class SqliteOutbox:
         """As `Outbox.discard`."""
         await self._run(letters.discard, delivery, now)
 
-    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
         done: Counter[Destination] = Counter()
-        async for some in self._steps(lambda: self._run(upkeep.expire, older_than, now, _BATCH)):
+        arguments = (older_than, now, frozenset(served), _BATCH)
+        async for some in self._steps(lambda: self._run(upkeep.expire, *arguments)):
             done += some
         return done
 

@@ -233,6 +233,13 @@ WHERE d.state = 0 AND d.destination = ? AND d.accepted_at < ?
     AND NOT (l.leased AND l.due_at > ? AND d.id <= l.batch_end)
 ORDER BY d.accepted_at LIMIT ?;
 
+-- name: to_expire_tried
+-- With the values of to_expire. Whose lease ran out, as where the clock was set, is claimed again.
+SELECT d.id, d.lane, l.attempts FROM lane l JOIN delivery d ON d.lane = l.id
+WHERE l.destination = ?1 AND l.phase = 2 AND l.attempts > 0 AND d.state = 0 AND d.accepted_at < ?2
+    AND NOT (l.leased AND d.id <= l.batch_end)
+LIMIT ?4;
+
 -- name: expire
 UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired',
     message = 'waited longer than max_age'
@@ -249,7 +256,7 @@ WHERE paused_until > :latest;
 UPDATE destination SET failing_since = ? WHERE failing_since > ?;
 
 -- name: destinations
-SELECT id FROM destination;
+SELECT id, failing_since FROM destination;
 
 -- name: prune_settled
 -- `state > 0` is what the index is for: without it every delivery would be read.

@@ -4,6 +4,7 @@ pruning.
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 
 from alert_router.outbox.model import Backlog, Destination, Health
@@ -15,6 +16,7 @@ _SENT = query("sent")
 _BACKLOG = query("backlog")
 _DESTINATIONS = query("destinations")
 _TO_EXPIRE = query("to_expire")
+_TO_EXPIRE_TRIED = query("to_expire_tried")
 _EXPIRE = query("expire")
 _HASTEN_LANES = query("hasten_lanes")
 _END_PAUSES = query("end_pauses")
@@ -55,12 +57,15 @@ def backlog(session: Session) -> list[Backlog]:
     ]
 
 
-def expire(session: Session, older_than: float, now: float, limit: int) -> Counter[Destination]:
-    """Make dead what waits since before that time; at most `limit`, how many for whom."""
+def expire(
+    session: Session, older_than: float, now: float, served: Collection[Destination], limit: int
+) -> Counter[Destination]:
+    """As `Outbox.expire`; at most `limit`."""
     done: Counter[Destination] = Counter()
-    for (key,) in session.execute(_DESTINATIONS).fetchall():
+    for key, failing_since in session.execute(_DESTINATIONS).fetchall():
+        is_well = session.named(key) in served and not failing_since
         values = (key, older_than, now, limit - done.total())
-        rows = session.execute(_TO_EXPIRE, values).fetchall()
+        rows = session.execute(_TO_EXPIRE_TRIED if is_well else _TO_EXPIRE, values).fetchall()
         for delivery, _, attempts in rows:
             session.execute(_EXPIRE, (now, attempts, delivery))
         for lane in {lane for _, lane, _ in rows}:
