@@ -94,25 +94,25 @@ class StoreStatus:
 
     async def refresh(self) -> None:
         """Ask once, however long the answer takes. Raises StoreUnavailable."""
-        self._asked_at = time.monotonic()
-        asking = asyncio.ensure_future(self._outbox.backlog())
+        asked_at = self._asked_at = time.monotonic()
+        alarm = asyncio.get_running_loop().call_later(_STALLED, self._say_stalled)
         try:
-            await asyncio.wait([asking], timeout=_STALLED)
-            if stalled := not asking.done():
-                log.error("the store does not answer; webhooks are rejected", seconds=_STALLED)
-            self.backlog = await asking
+            self.backlog = await self._outbox.backlog()
         except StoreUnavailable:
             self._is_failing = True
             raise
         finally:
-            asking.cancel()
-            asked_at, self._asked_at = self._asked_at, inf
+            alarm.cancel()
+            self._asked_at = inf
         now = self._answered_at = time.monotonic()
-        if stalled:
+        if now - asked_at > _STALLED:
             log.warning("the store answers again", seconds=round(now - asked_at, 1))
         self._is_failing = False
         wall = time.time()
         self._metrics.show_backlog(_gauges(row, wall) for row in self.backlog)
+
+    def _say_stalled(self) -> None:
+        log.error("the store does not answer; webhooks are rejected", seconds=_STALLED)
 
 
 def _gauges(row: Backlog, now: float) -> DestinationGauges:
