@@ -210,6 +210,8 @@ PLANS = {
     "rest_of_lane": ("delivery_lane", 1),
     "settle_batch": ("delivery_lane", 7),
     "to_expire": ("delivery_waiting", 4),
+    "to_expire_tried": ("lane_later", 4),
+    "prune_settled": ("delivery_settled", 3),
     "old_words": ("identity_age", 2),
     "old_references": ("lane_reference", 2),
 }
@@ -227,3 +229,16 @@ async def test_what_is_asked_often_goes_by_its_index_and_sorts_nothing(path, nam
     assert index in plan, plan
     assert "TEMP B-TREE" not in plan
     assert not re.search(r"^SCAN (?!CONSTANT|\()", plan, re.MULTILINE), plan
+
+
+async def test_a_step_of_pruning_ends_once_its_time_is_up(path, monkeypatch):
+    from alert_router.outbox.sqlite import upkeep
+
+    monkeypatch.setattr(upkeep, "_STEP", 0.0)
+    outbox = SqliteOutbox.open(path)
+    await put(outbox, *(group(f"{n}") for n in range(20)))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    old = NOW + 1
+    steps = [await outbox.prune(delivered_before=old, dead_before=old, limit=100) for _ in range(4)]
+    assert steps == [8, 8, 4, 0]
+    await outbox.close()

@@ -4,11 +4,14 @@ What the operations do is in `accept`, `claim`, `settle`, `letters`, `divert`, `
 `observed`.
 """
 
+import asyncio
 import sqlite3
+import time
 from builtins import list as List  # noqa: N812 (the class has a method of that name)
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import (
@@ -35,7 +38,9 @@ from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import settle
 from alert_router.outbox.sqlite.writer import Writer
 
-_BATCH = 500  # rows of one short transaction where many may have to be changed
+_BATCH = 100  # rows of one short transaction where many may have to be changed
+
+T = TypeVar("T")
 
 _OLD_SQLITE = (
     f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.35 or newer, use a Python "
@@ -135,11 +140,8 @@ class SqliteOutbox:
         now: float,
     ) -> int:
         """As `Outbox.divert`; in short transactions as `expire`."""
-        done, last = 0, _BATCH
-        while last == _BATCH:
-            last = await self._run(divert, destination, to, failing_before, now, _BATCH)
-            done += last
-        return done
+        steps = self._steps(lambda: self._run(divert, destination, to, failing_before, now, _BATCH))
+        return sum([done async for done in steps])
 
     async def backlog(self) -> List[Backlog]:
         """As `Outbox.backlog`."""
@@ -174,14 +176,14 @@ class SqliteOutbox:
         """As `Outbox.discard`."""
         await self._run(letters.discard, delivery, now)
 
-    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
         done: Counter[Destination] = Counter()
-        last = _BATCH
-        while last == _BATCH:
-            some = await self._run(upkeep.expire, older_than, now, _BATCH)
+        arguments = (older_than, now, frozenset(served), _BATCH)
+        async for some in self._steps(lambda: self._run(upkeep.expire, *arguments)):
             done += some
-            last = some.total()
         return done
 
     async def hasten(self, *, latest: float, now: float) -> int:
@@ -203,6 +205,16 @@ class SqliteOutbox:
     async def forget_observed(self, *, before_day: int, limit: int) -> int:
         """As `Outbox.forget_observed`."""
         return await self._run(observed.forget, before_day, limit)
+
+    async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
+        """What a step did, again until it does nothing. After each the store is left to others for
+        as long as it took."""
+        while True:
+            began = time.monotonic()
+            if not (done := await step()):
+                return
+            yield done
+            await asyncio.sleep(time.monotonic() - began)
 
     async def close(self) -> None:
         """As `Outbox.close`."""

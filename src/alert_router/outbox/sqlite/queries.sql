@@ -11,7 +11,7 @@ INSERT INTO destination (receiver, notifier) VALUES (?, ?);
 -- A message is a batch of one lane, all of which is settled at once. What was dropped has a reason.
 SELECT settled_at FROM (
     SELECT DISTINCT settled_at, lane FROM delivery
-    WHERE state = 1 AND settled_at > :since AND destination = :destination AND reason = ''
+    WHERE state = 1 AND state > 0 AND settled_at > :since AND destination = :destination AND reason = ''
 )
 UNION ALL
 SELECT :now FROM lane
@@ -233,6 +233,13 @@ WHERE d.state = 0 AND d.destination = ? AND d.accepted_at < ?
     AND NOT (l.leased AND l.due_at > ? AND d.id <= l.batch_end)
 ORDER BY d.accepted_at LIMIT ?;
 
+-- name: to_expire_tried
+-- With the values of to_expire. Whose lease ran out, as where the clock was set, is claimed again.
+SELECT d.id, d.lane, l.attempts FROM lane l JOIN delivery d ON d.lane = l.id
+WHERE l.destination = ?1 AND l.phase = 2 AND l.attempts > 0 AND d.state = 0 AND d.accepted_at < ?2
+    AND NOT (l.leased AND d.id <= l.batch_end)
+LIMIT ?4;
+
 -- name: expire
 UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired',
     message = 'waited longer than max_age'
@@ -249,11 +256,13 @@ WHERE paused_until > :latest;
 UPDATE destination SET failing_since = ? WHERE failing_since > ?;
 
 -- name: destinations
-SELECT id FROM destination;
+SELECT id, failing_since FROM destination;
 
 -- name: prune_settled
+-- `state > 0` is what the index is for: without it every delivery would be read.
 DELETE FROM delivery WHERE id IN (
-    SELECT id FROM delivery WHERE state = ? AND settled_at < ? ORDER BY settled_at LIMIT ?);
+    SELECT id FROM delivery WHERE state = ? AND state > 0 AND settled_at < ?
+    ORDER BY settled_at LIMIT ?);
 
 -- name: old_words
 SELECT id FROM identity WHERE accepted_at > 0 AND accepted_at < ? ORDER BY accepted_at LIMIT ?;
