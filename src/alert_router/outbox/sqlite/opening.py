@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 _VOID_LEASES = query("void_leases")
 
-# Seconds between two looks at the names of the open files. A look at each commit would make the next
-# one slower, by a tenth where one webhook comes at a time, since the system then notes the time of
+# Seconds between two looks at the names of the open files. A look at each commit would make the
+# next one slower, by a tenth where one webhook comes at a time: the system then notes the time of
 # each write more exactly. What is written in between is saved from the open files.
 _LOOK_EVERY = 0.02
 
