@@ -52,10 +52,13 @@ def test_what_says_that_a_label_may_be_missing_or_is_there_is_no_accident(told, 
 @pytest.mark.parametrize(
     ("matchers", "message"),
     [
-        ("""['a="x"', 'team=~".*"']""", '`team=~".*"` excludes nothing: a missing label is empty'),
-        ("""['a="x"', 'team=~"|.+"']""", '`team=~"|.+"` excludes nothing'),
-        ("""['a!="x"', 'b!~"y.*"']""", "takes every alert without `a` and `b`: a missing label"),
-        ("""['a=~"(x|y)?"']""", "takes every alert without `a`"),
+        (
+            """['a="x"', 'team=~".*"']""",
+            '`team=~".*"` matches every alert: a missing label is empty',
+        ),
+        ("""['a="x"', 'team=~"|.+"']""", '`team=~"|.+"` matches every alert'),
+        ("""['a!="x"', 'b!~"y.*"']""", "also matches alerts without `a` and `b`: a missing label"),
+        ("""['a=~"(x|y)?"']""", "also matches alerts without `a`"),
     ],
 )
 def test_what_matches_by_absence_alone_is_told_once(told, matchers, message):
@@ -72,7 +75,7 @@ def test_a_route_may_say_what_is_not(told):
 
 def test_matchers_in_one_text_share_its_place(told):
     (only,) = told(table("""['a="x",b="y",a="z"']"""))
-    assert only == '2:17 no alert meets `a="z"` and `a="x"` [routing-contradiction]'
+    assert only == '2:17 no alert matches both `a="z"` and `a="x"` [routing-contradiction]'
 
 
 def test_an_entry_that_nothing_meets_is_not_called_shadowed_as_well(told):
@@ -87,8 +90,8 @@ def test_many_that_take_all_are_named_in_part(told):
     entries = [f"'a=\"{n}\"'" for n in range(8)]
     found = told(table(*entries, "'a=~\"" + "|".join(map(str, range(8))) + "\"'"))
     assert found == [
-        "10:5 no alert gets to this entry: the entries at 2:5, 3:5, 4:5, 5:5, 6:5 and 3 more "
-        "together take all that it could match [routing-shadowed-entry]"
+        "10:5 no alert reaches this entry: the entries at 2:5, 3:5, 4:5, 5:5, 6:5 and 3 more "
+        "together match everything it could match [routing-shadowed-entry]"
     ]
 
 
@@ -105,7 +108,7 @@ def test_below_a_route_that_is_never_reached_nothing_more_is_told(told):
 def test_entries_that_are_aliases_of_one_are_told_at_their_one_place(told):
     found = told("runbooks:\n  - &e {matchers: 'a=\"x\"', runbook: null}\n  - *e\n" + ROUTE)
     assert found == [
-        "2:5 no alert gets to this entry: the entry at 2:5 takes all that it could match "
+        "2:5 no alert reaches this entry: the entry at 2:5 matches everything it could match "
         "[routing-shadowed-entry]"
     ]
 

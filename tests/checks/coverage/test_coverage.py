@@ -15,7 +15,7 @@ from alert_router.checks.coverage import (
     totals,
     with_external,
 )
-from alert_router.checks.rules import Carried, read_rules_text
+from alert_router.checks.rules import PossibleLabels, read_rules_text
 from alert_router.enrich import choose
 from alert_router.matcher import parse_matchers
 from alert_router.model import Alert, Status
@@ -280,9 +280,11 @@ def test_whatever_the_unknown_labels_are_the_alerts_lot_is_among_the_outcomes(
     from dataclasses import replace
 
     by = routing(catalogue, entries, routes)
-    carried = Carried(dict(zip(NAMES, values, strict=True)) | {"alertname": frozenset(["X"])})
+    carried = PossibleLabels(
+        dict(zip(NAMES, values, strict=True)) | {"alertname": frozenset(["X"])}
+    )
     (rule,) = rules()
-    (found,) = cover([replace(rule, name="X", carried=carried)], by, {"cluster": ""})
+    (found,) = cover([replace(rule, name="X", possible_labels=carried)], by, {"cluster": ""})
     lots = []
     for some in product(*((each or VALUES) for each in values)):
         labels = {name: value for name, value in zip(NAMES, some, strict=True) if value}
@@ -298,6 +300,6 @@ def test_whatever_the_unknown_labels_are_the_alerts_lot_is_among_the_outcomes(
 
 
 def test_external_labels_never_replace_what_is_there():
-    carried = Carried({"a": frozenset(["1"]), "b": frozenset(["", "1"]), "c": None})
+    carried = PossibleLabels({"a": frozenset(["1"]), "b": frozenset(["", "1"]), "c": None})
     arrived = with_external(carried, {"a": "9", "b": "9", "c": "9", "d": "9"})
     assert [arrived.of(name) for name in "abcd"] == [{"1"}, {"1", "9"}, {"9"}, {"9"}]

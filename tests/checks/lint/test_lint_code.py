@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from alert_router.checks.lint import bash
+from alert_router.checks.lint import shell
 from tests.checks.lint.kit import fence, found, linted, pointed_at
 
 SYNTAX = "runbook-shell-syntax"
@@ -68,7 +68,7 @@ def test_nothing_of_a_text_is_run(tmp_path, monkeypatch):
     monkeypatch.setenv("BASH_ENV", str(start_up))
     monkeypatch.setenv("ENV", str(start_up))
     monkeypatch.setenv("BASH_FUNC_echo%%", f"() {{ touch {touched}; }}")
-    program = bash.bash()
+    program = shutil.which("bash")
     if program is None:
         pytest.skip("there is no bash")
 
@@ -80,7 +80,7 @@ def test_nothing_of_a_text_is_run(tmp_path, monkeypatch):
         f"exit 0\n)\ntouch {touched}",
         f"a[$(touch {touched})]=1 )",
     ):
-        assert bash.complaints(program, [text])
+        assert shell.bash_errors(program, [text])
     assert not touched.exists()
 
 
@@ -92,7 +92,7 @@ def test_without_bash_one_info_tells_how_much_was_not_checked(tmp_path, monkeypa
     [problem] = [p for p in linted(tmp_path, files) if p.code.startswith("runbook-shell")]
 
     assert problem.severity == "info"
-    assert problem.message == "there is no bash here: 2 commands are not checked"
+    assert problem.message == "bash is not installed: 2 commands are not checked"
 
 
 @pytest.mark.parametrize(

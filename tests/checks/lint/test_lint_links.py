@@ -79,7 +79,7 @@ def test_links_that_lead_somewhere_or_are_not_judged(tmp_path, link):
 def test_links_that_lead_to_no_file(tmp_path, link, at):
     [(line, column, message)] = problems_of(tmp_path, link)
     assert (line, column) == (5, at)
-    assert message.endswith("leads to no file")
+    assert message.endswith(": no such file")
 
 
 def test_the_likeliest_file_is_named(tmp_path):
@@ -90,10 +90,10 @@ def test_the_likeliest_file_is_named(tmp_path):
 
 def test_a_reference_is_judged_where_it_is_defined_and_told_where_it_is_not(tmp_path):
     assert problems_of(tmp_path, "[x][y]\n\n[y]: nope.md") == [
-        (7, 6, "the link `nope.md` leads to no file")
+        (7, 6, "dead link `nope.md`: no such file")
     ]
     assert problems_of(tmp_path, "see [the plan][plan] and [x] [1]") == [
-        (5, 8, "the reference `plan` is not defined")
+        (5, 8, "undefined link reference `plan`")
     ]
 
 

@@ -20,9 +20,7 @@ def with_field(name: str, value: str) -> str:
 def test_each_field_is_missed(tmp_path, name):
     problems = linted(tmp_path, with_field(name, ""))
 
-    assert found(problems, "runbook-missing-metadata") == [
-        (1, 1, f"metadata: this field is missing: {name}")
-    ]
+    assert found(problems, "runbook-missing-metadata") == [(1, 1, f"missing metadata: {name}")]
     assert len(problems) == 1
 
 
@@ -42,17 +40,17 @@ def test_a_collection_without_metadata_is_not_asked_for_any(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("last_updated", "yesterday", "last_updated: `yesterday` is no date"),
-        ("last_updated", "2026-02-30", "last_updated: `2026-02-30` is no date"),
+        ("last_updated", "yesterday", "last_updated: `yesterday` is not a date"),
+        ("last_updated", "2026-02-30", "last_updated: `2026-02-30` is not a date"),
         ("last_updated", "2026-11-24", "last_updated: `2026-11-24` is in the future"),
-        ("review_interval", "soon", "review_interval: `soon` is no interval"),
+        ("review_interval", "soon", "review_interval: `soon` is not an interval"),
         (
             "category",
             "operations",
-            "category: `operations` is not the directory that the runbook is in",
+            "category: `operations` is not the directory of the runbook",
         ),
-        ("severity", "critcal", "severity: `critcal` is no severity"),
-        ("tags", "[a, b, A]", "tags: `a` is there twice"),
+        ("severity", "critcal", "severity: `critcal` is not a severity"),
+        ("tags", "[a, b, A]", "tags: duplicate tag `a`"),
     ],
 )
 def test_what_a_field_cannot_mean_is_told_at_the_field(tmp_path, name, value, message):
@@ -80,7 +78,7 @@ def test_a_review_is_overdue_from_the_day_after(tmp_path, today, due):
 
     problems = lint(Catalogue.load(tmp_path), today=today)
 
-    expected = "the review was due on 2027-01-30: last updated 2026-11-01, to be reviewed every 90d"
+    expected = "review was due on 2027-01-30: last updated 2026-11-01, review interval 90d"
     assert [p.message for p in problems] == ([expected] if due else [])
 
 
@@ -91,8 +89,8 @@ def test_bold_lines_are_metadata_with_places_too(tmp_path):
 
     bad = [p for p in problems if p.code == "runbook-bad-metadata"]
     assert [(p.message, pointed_at(p).split(":")[0]) for p in bad] == [
-        ("severity: `Critcal` is no severity", "Severity"),
-        ("last_updated: `never` is no date", "Last Updated"),
+        ("severity: `Critcal` is not a severity", "Severity"),
+        ("last_updated: `never` is not a date", "Last Updated"),
     ]
 
 

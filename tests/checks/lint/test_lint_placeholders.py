@@ -65,12 +65,12 @@ def test_words_to_fill_in_by_hand_are_told_once_each(tmp_path):
     problems = [p for p in linted(tmp_path, text) if p.code == "runbook-placeholder-by-hand"]
 
     assert [(p.place.column, p.message, p.severity) for p in problems] == [
-        (17, "`<pod-name>` is to be filled in by hand, 2 times", "info"),
-        (31, "`<my-namespace>` is to be filled in by hand", "info"),
+        (17, "`<pod-name>` must be filled in by hand (2 times)", "info"),
+        (31, "`<my-namespace>` must be filled in by hand", "info"),
     ]
     assert [p.hint for p in problems] == [
-        "If the alert has it as a label, write `$pod`.",
-        "If the alert has it as a label, write `$namespace`.",
+        "If the alert has a label for it, write `$pod`.",
+        "If the alert has a label for it, write `$namespace`.",
     ]
 
 
@@ -84,7 +84,7 @@ def test_redirections_are_no_words_to_fill_in(tmp_path, text):
     problems = found(linted(tmp_path, fence(text)), "runbook-placeholder-by-hand")
     assert [message for _, _, message in problems] in (
         [],
-        ["`<b>` is to be filled in by hand"],
+        ["`<b>` must be filled in by hand"],
     )
 
 
@@ -96,12 +96,12 @@ def test_a_label_that_the_alerts_do_not_carry(tmp_path):
     unknown = [p for p in problems if p.code == "runbook-unknown-label"]
     assert [(p.message, p.hint) for p in unknown] == [
         (
-            "`$namespac`: no alert of this runbook carries the label `namespac`",
+            "`$namespac`: no alert of this runbook has the label `namespac`",
             "did you mean `namespace`?",
         ),
         (
-            "`$container`: no alert of this runbook carries the label `container`",
-            "Its alerts carry: alertname, namespace, pod, severity.",
+            "`$container`: no alert of this runbook has the label `container`",
+            "Its alerts have: alertname, namespace, pod, severity.",
         ),
     ]
     assert [pointed_at(p).split()[0] for p in unknown] == ["$namespac", "$container;"]

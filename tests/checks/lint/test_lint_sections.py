@@ -35,7 +35,7 @@ def test_each_of_the_ten_sections_is_missed(tmp_path, name):
     problems = linted(tmp_path, complete(**{name.replace("-", "_"): ""}))
 
     assert found(problems, "runbook-missing-section") == [
-        (11, 3, f"there is no section {name}"),
+        (11, 3, f"missing section: {name}"),
     ]
     assert len(problems) == 1
 
@@ -44,7 +44,7 @@ def test_all_that_are_missing_are_one_finding(tmp_path):
     text = complete(Overview="", Severity="", Mitigation="")
 
     [(_, _, message)] = found(linted(tmp_path, text), "runbook-missing-section")
-    assert message == "sections are missing: Overview, Severity, Mitigation"
+    assert message == "missing sections: Overview, Severity, Mitigation"
 
 
 def test_a_collection_with_a_standard_of_its_own_is_held_to_that(tmp_path):
@@ -54,7 +54,7 @@ def test_a_collection_with_a_standard_of_its_own_is_held_to_that(tmp_path):
     problems = linted(tmp_path, files)
 
     assert [(p.place.file, p.message) for p in problems] == [
-        (str(tmp_path / "odd.md"), "sections are missing: Severity, Detection")
+        (str(tmp_path / "odd.md"), "missing sections: Severity, Detection")
     ]
 
 
@@ -68,9 +68,7 @@ def test_a_heading_with_nothing_under_it(tmp_path):
 
     problems = linted(tmp_path, text)
 
-    assert found(problems, "runbook-empty-section") == [
-        (37, 4, "there is nothing under `Verification`")
-    ]
+    assert found(problems, "runbook-empty-section") == [(37, 4, "section `Verification` is empty")]
 
 
 def test_a_heading_above_sections_only_groups_them(tmp_path):
@@ -87,7 +85,7 @@ def test_the_same_heading_twice(tmp_path):
     text = "# Example\n\n## Detection\n\n1. A.\n\n## Fix\n\n1. B.\n\n## 🔥 Fix:\n\n1. C.\n"
 
     assert found(linted(tmp_path, text), "runbook-repeated-section") == [
-        (11, 4, "`🔥 Fix:` is already a section, on line 7")
+        (11, 4, "`🔥 Fix:` repeats the section on line 7")
     ]
 
 

@@ -114,10 +114,10 @@ def test_a_template_that_is_not_yet_yaml_is_told_even_within_a_directory(tmp_pat
     for given_name in ("alerts.yaml", "."):
         (problem,) = read_rules([given_name]).problems
         assert problem.show() == (
-            "alerts.yaml:1:1: error: this is a template, not yet YAML [rules-template]\n"
+            "alerts.yaml:1:1: error: this is a template, not YAML [rules-template]\n"
             "  1 | {{- if .Values.alerts }}\n"
             "    | ^\n"
-            "  render it first, as with `helm template`, and give what comes out"
+            "  render it first, for example with `helm template`"
         )
 
 
@@ -126,9 +126,9 @@ def test_a_template_that_is_not_yet_yaml_is_told_even_within_a_directory(tmp_pat
     [
         ("none.yaml", "none.yaml: error: cannot read the file: No such file or directory"),
         ("no*.yaml", "no*.yaml: error: no file matches this pattern [rules-no-file]"),
-        ("empty", "empty: error: there is no .yaml or .yml file in this directory [rules-no-file]"),
-        ("other.yaml", "other.yaml: error: there are no rules in this file"),
-        ("records.yaml", "records.yaml: error: there is no alerting rule in what was given"),
+        ("empty", "empty: error: no .yaml or .yml file in this directory [rules-no-file]"),
+        ("other.yaml", "other.yaml: error: no rules in this file"),
+        ("records.yaml", "records.yaml: error: no alerting rules found"),
         ("broken.yaml", "broken.yaml:2:1: error: not valid YAML"),
         ("bytes.yaml", "bytes.yaml:1: error: the file is not UTF-8 text"),
     ],
@@ -151,19 +151,19 @@ WRONG = {
     " `record` [rules-no-name]",
     "alert: A": "rules.yaml:4:9: error: this rule has no `expr` [rules-no-expr]",
     "alert: A\nexpr:": "rules.yaml:5:14: error: this rule has no `expr` [rules-no-expr]",
-    "alert: A\nexpr: [up]": "rules.yaml:5:15: error: `expr` must be a text of PromQL [rules-shape]",
+    "alert: A\nexpr: [up]": "rules.yaml:5:15: error: `expr` must be a PromQL string [rules-shape]",
     "alert: [A]\nexpr: up": "rules.yaml:4:16: error: `alert` must be the alert's name"
     " [rules-shape]",
-    "alert: A\nexpr: sum(up": "rules.yaml:5:15: error: this PromQL does not parse: unclosed left"
+    "alert: A\nexpr: sum(up": "rules.yaml:5:15: error: invalid PromQL: unclosed left"
     " parenthesis [rules-promql]",
-    "record: a:b\nexpr: sum(up": "rules.yaml:5:15: error: this PromQL does not parse: unclosed left"
+    "record: a:b\nexpr: sum(up": "rules.yaml:5:15: error: invalid PromQL: unclosed left"
     " parenthesis [rules-promql]",
     "alert: A\nexpr: up\nlabels: [a]": "rules.yaml:6:17: error: `labels` must be a mapping of names"
-    " to texts [rules-shape]",
+    " to strings [rules-shape]",
     "alert: A\nexpr: up\nlabels: {a: {b: c}}": "rules.yaml:6:21: error: `a` in `labels` must be"
-    " text [rules-shape]",
-    "alert: A\nexpr: up\nanotations: {}": "rules.yaml:6:9: warning: a rule has no key `anotations`"
-    " [rules-unknown-key]",
+    " a string [rules-shape]",
+    "alert: A\nexpr: up\nanotations: {}": "rules.yaml:6:9: warning: unknown key `anotations` in a"
+    " rule [rules-unknown-key]",
 }
 
 
@@ -183,9 +183,9 @@ def test_a_group_named_twice_and_an_alert_that_is_there_twice_are_found():
     twice = rule("alert: A\nexpr: up\nlabels: {severity: critical}")
     text = twice + twice.removeprefix("groups:\n")
     assert [line.splitlines()[0] for line in shown(text)] == [
-        "rules.yaml:7:11: error: the group `g` is there twice; the first is at rules.yaml:2:11"
+        "rules.yaml:7:11: error: duplicate group `g`; the first is at rules.yaml:2:11"
         " [rules-duplicate-group]",
-        "rules.yaml:9:16: warning: `A` is there twice with the same labels; first at"
+        "rules.yaml:9:16: warning: duplicate alert `A` with the same labels; first at"
         " rules.yaml:4:16 [rules-duplicate-alert]",
     ]
     other = twice.removeprefix("groups:\n").replace("critical", "warning").replace(": g", ": h")
@@ -195,8 +195,8 @@ def test_a_group_named_twice_and_an_alert_that_is_there_twice_are_found():
 def test_a_rule_whose_promql_does_not_parse_still_counts_with_what_it_says_itself():
     text = rule("alert: A\nexpr: sum(up\nlabels: {severity: critical}")
     (alert,) = read_rules_text(text, "rules.yaml").alerts
-    assert alert.carried.of("severity") == {"critical"}
-    assert alert.carried.of("job") is None
+    assert alert.possible_labels.of("severity") == {"critical"}
+    assert alert.possible_labels.of("job") is None
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from alert_router.checks.lint import codes
-from alert_router.checks.lint.page import Page
+from alert_router.checks.lint.source import RunbookSource
 from alert_router.model.problem import Problem
 
 _TOKENS = {
@@ -77,23 +76,23 @@ class Secret:
     what: str
 
 
-def find(page: Page) -> list[Secret]:
+def find(source: RunbookSource) -> list[Secret]:
     """The secrets of one runbook's file, code and comments included."""
     found: dict[tuple[int, int], Secret] = {}
-    signs = [sign for sign in _SIGNS if sign in page.lower]
-    for number, line in enumerate(page.lines if signs else (), 1):
+    signs = [sign for sign in _SIGNS if sign in source.text.lower()]
+    for number, line in enumerate(source.lines if signs else (), 1):
         lower = line.lower()
         if any(sign in lower for sign in signs):
-            for secret in _in_line(page, number, line):
+            for secret in _in_line(source, number, line):
                 found.setdefault((secret.line, secret.column), secret)
     return list(found.values())
 
 
-def check(page: Page, found: Iterable[Secret]) -> Iterator[Problem]:
+def check(source: RunbookSource, found: Iterable[Secret]) -> Iterator[Problem]:
     """A problem for each."""
     for secret in found:
-        yield page.problem(
-            codes.SECRET,
+        yield source.problem(
+            "runbook-secret",
             f"this looks like {secret.what}",
             secret.line,
             secret.column,
@@ -115,9 +114,9 @@ def masked(problem: Problem, found: Iterable[Secret]) -> Problem:
     return problem
 
 
-def _in_line(page: Page, number: int, line: str) -> Iterator[Secret]:
+def _in_line(source: RunbookSource, number: int, line: str) -> Iterator[Secret]:
     if match := _KEY.search(line):
-        body = _KEY_LINE.match(page.source(number + 1))
+        body = _KEY_LINE.match(source.line_text(number + 1))
         if body:
             yield Secret(match[0], number, match.start() + 1, "a private key")
     for what, pattern in _TOKEN:

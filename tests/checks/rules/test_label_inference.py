@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alert_router.checks.rules import Carried, parse_promql, read_rules_text, yielded_labels
+from alert_router.checks.promql import parse_promql
+from alert_router.checks.rules import PossibleLabels, infer_labels, read_rules_text
 from tests.checks.rules.prometheus import SERIES, fired, prometheus
 
 
@@ -18,7 +19,7 @@ def server(tmp_path_factory):
 
 def said(expression: str) -> str:
     """What is known, in a line: `a=1|2 b=? -c ...`; `...` where there can be other labels."""
-    carried = yielded_labels(parse_promql(expression))
+    carried = infer_labels(parse_promql(expression))
     words = []
     for name, values in sorted(carried.named.items()):
         if values == carried.others or name == "__name__":
@@ -101,16 +102,16 @@ def test_what_an_expression_yields(expression, expected):
 
 
 def test_expressions_that_say_nothing_and_unknown_functions_can_carry_anything():
-    assert yielded_labels(parse_promql("info(m1)")).others is None
-    assert yielded_labels(parse_promql("info(m1)")).of("a") is None
+    assert infer_labels(parse_promql("info(m1)")).others is None
+    assert infer_labels(parse_promql("info(m1)")).of("a") is None
 
 
 def test_a_chain_of_many_operators_is_no_traceback():
     long = parse_promql(" or ".join(f'm1{{a="{n}"}}' for n in range(300)))
-    assert yielded_labels(long).of("a") is None  # more values than are kept apart
+    assert infer_labels(long).of("a") is None  # more values than are kept apart
 
 
-def agrees(carried: Carried, labels: dict[str, str]) -> bool:
+def agrees(carried: PossibleLabels, labels: dict[str, str]) -> bool:
     names = (*carried.named, *labels)
     known = ((carried.of(name), labels.get(name, "")) for name in names if name != "__name__")
     return all(values is None or value in values for values, value in known)
@@ -119,7 +120,7 @@ def agrees(carried: Carried, labels: dict[str, str]) -> bool:
 def test_a_real_prometheus_yields_no_labels_that_were_ruled_out(server):
     yielding = 0
     for expression in KNOWN:
-        carried = yielded_labels(parse_promql(expression))
+        carried = infer_labels(parse_promql(expression))
         found = server.labels(expression)
         assert found is not None, expression
         yielding += bool(found)
@@ -201,7 +202,7 @@ def test_no_expression_yields_labels_that_were_ruled_out(server, expression):
         tree = parse_promql(expression)
     except ValueError:
         return  # such as a label both in on() and in group_left()
-    carried = yielded_labels(tree)
+    carried = infer_labels(tree)
     for labels in server.labels(expression) or ():
         assert agrees(carried, labels), (labels, carried)
 
@@ -222,7 +223,7 @@ RULES = [
 
 def test_alerts_carry_what_a_real_prometheus_gives_them(tmp_path):
     text = json.dumps({"groups": [{"name": "g", "rules": RULES}]})
-    known = {rule.name: rule.carried for rule in read_rules_text(text, "rules.json").alerts}
+    known = {rule.name: rule.possible_labels for rule in read_rules_text(text, "rules.json").alerts}
     alerts = fired(tmp_path, RULES, dict.fromkeys(SERIES, "1 2 3"))
 
     assert {alert["alertname"] for alert in alerts} == {rule["alert"] for rule in RULES}
@@ -233,6 +234,6 @@ def test_alerts_carry_what_a_real_prometheus_gives_them(tmp_path):
     assert known["Templated"].of("gone") == {""}
     assert known["Templated"].of("copy") is None
     assert known["Templated"].of("more") is None
-    assert known["Nothing"].possible() == {"alertname", "team"}
-    assert known["Number"].possible() == {"alertname"}
-    assert known["Absent"].possible() == {"alertname", "a"}
+    assert known["Nothing"].names() == {"alertname", "team"}
+    assert known["Number"].names() == {"alertname"}
+    assert known["Absent"].names() == {"alertname", "a"}

@@ -50,7 +50,7 @@ def test_words_that_mean_something_else(tmp_path, prose):
 
 def test_comments_in_code_are_left_over_and_code_is_not(tmp_path):
     text = fence("mktemp /tmp/TODO.XXX  # TODO: where?\necho TODO")
-    assert found(linted(tmp_path, text), "runbook-leftover") == [(8, 28, "`TODO` was left over")]
+    assert found(linted(tmp_path, text), "runbook-leftover") == [(8, 28, "leftover text `TODO`")]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Walking a runbook's tree: its prose, its code, its links, wherever they are nested."""
+"""Iterates over a runbook's Markdown tree: its text, code and links, at any depth."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from alert_router.markdown import (
     Block,
     Break,
-    Code,
     CodeSpan,
     Heading,
     Inline,
@@ -21,49 +20,44 @@ from alert_router.markdown import (
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """Spans that stand together, from that line on; `one_line`: they cannot go beyond it."""
+    """Consecutive spans that start on a line; with `one_line` they also end there."""
 
     line: int
     spans: Sequence[Inline]
     one_line: bool = False
 
 
-def proses(blocks: Iterable[Block]) -> Iterator[Prose]:
-    """Everything that is read as words: headings, paragraphs, cells."""
-    for block in flat(blocks):
+def all_blocks(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Every block, depth first; lists and quotes come before their contents."""
+    for block in blocks:
+        yield block
+        match block:
+            case ListBlock():
+                for item in block.items:
+                    yield from all_blocks(item.blocks)
+            case Quote(inner):
+                yield from all_blocks(inner)
+            case _:
+                pass
+
+
+def all_prose(blocks: Iterable[Block]) -> Iterator[Prose]:
+    """The text of every heading, paragraph and table row."""
+    for block in all_blocks(blocks):
         match block:
             case Heading() | Paragraph():
                 yield Prose(block.line, block.children)
             case Table(header, rows):
                 for number, row in enumerate((header, *rows)):
-                    # Between the header and the rows is the line that makes it a table.
+                    # Between the header and the rows is a delimiter line.
                     line = block.line + number + (number > 0)
                     yield Prose(line, [span for cell in row for span in cell], one_line=True)
             case _:
                 pass
 
 
-def codes(blocks: Iterable[Block]) -> Iterator[Code]:
-    """Every code block."""
-    return (block for block in flat(blocks) if isinstance(block, Code))
-
-
-def flat(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Every block, those within lists and quotes after what holds them."""
-    for block in blocks:
-        yield block
-        match block:
-            case ListBlock():
-                for item in block.items:
-                    yield from flat(item.blocks)
-            case Quote(inner):
-                yield from flat(inner)
-            case _:
-                pass
-
-
-def leaves(spans: Iterable[Inline]) -> Iterator[Text | CodeSpan]:
-    """The words and the inline code of spans, in order."""
+def words(spans: Iterable[Inline]) -> Iterator[Text | CodeSpan]:
+    """The text and inline code of spans, in order."""
     for span in spans:
         match span:
             case Text() | CodeSpan():
@@ -71,7 +65,7 @@ def leaves(spans: Iterable[Inline]) -> Iterator[Text | CodeSpan]:
             case Break():
                 pass
             case _:
-                yield from leaves(span.children)
+                yield from words(span.children)
 
 
 def links(spans: Iterable[Inline]) -> Iterator[Link]:

@@ -2,16 +2,16 @@
 
 import pytest
 
-from alert_router.checks.suppressions import silenced, texts_of
+from alert_router.checks.suppressions import apply_suppressions, texts_of
 from alert_router.model.problem import Place, Problem, Severity
 
 KNOWN = ("some-code", "other-code")
 
 
-def left(text, *places, file="a.yaml", code="some-code", judged=KNOWN):
+def left(text, *places, file="a.yaml", code="some-code", checked=KNOWN):
     """Of problems on these lines, those that are left, and what is told about the comments."""
     problems = [Problem(code, "m", Place(file, line)) for line in places]
-    found = silenced(problems, {file: text}, known=KNOWN, judged=judged)
+    found = apply_suppressions(problems, {file: text}, known=KNOWN, checked=checked)
     return [p.place.line for p in found if p.code == code], [p for p in found if p.code != code]
 
 
@@ -65,15 +65,15 @@ def test_what_is_about_the_whole_file_is_silenced_in_its_first_lines():
     assert left(f"{GOOD}\na: 1\n", 0) == ([], [])
 
 
-def test_without_a_reason_nothing_is_silenced():
+def test_without_a_reason_nothing_is_apply_suppressions():
     lines, (problem,) = left("a: 1  # alert-router: ignore some-code\n", 1)
     assert lines == [1]
     assert problem.show() == (
-        "a.yaml:1:30: warning: this comment gives no reason, so it silences nothing "
+        "a.yaml:1:30: warning: this comment gives no reason, so it suppresses nothing "
         "[ignore-without-reason]\n"
         "  1 | ***   # alert-router: ignore some-code\n"
         "    |                              ^\n"
-        "  write: alert-router: ignore some-code: why it is right here"
+        "  write: alert-router: ignore some-code: why this is right here"
     )
     assert left("a: 1  # alert-router: ignore some-code:  \n", 1)[0] == [1]
     assert left("a <!-- alert-router: ignore some-code -->\n", 1, file="a.md")[0] == [1]
@@ -87,18 +87,18 @@ def test_a_code_that_there_is_not_is_told_with_what_was_meant():
         "ignore-unknown-code",
         "ignore-without-reason",
     ]
-    assert problems[0].message == "no code is named to be ignored"
+    assert problems[0].message == "no code is given"
 
 
 def test_a_comment_that_silences_nothing_is_told_if_its_code_was_looked_for():
     _, (problem,) = left(f"a: 1  {GOOD}\n")
     assert (problem.code, problem.severity) == ("ignore-unused", Severity.INFO)
-    assert left(f"a: 1  {GOOD}\n", judged=("other-code",)) == ([], [])
+    assert left(f"a: 1  {GOOD}\n", checked=("other-code",)) == ([], [])
 
 
 def test_comments_silence_nothing_in_other_files_and_nothing_else():
     problem = Problem("some-code", "m", Place("b.yaml", 1))
-    found = silenced([problem], {"a.yaml": f"a: 1 {GOOD}"}, known=KNOWN, judged=())
+    found = apply_suppressions([problem], {"a.yaml": f"a: 1 {GOOD}"}, known=KNOWN, checked=())
     assert found == [problem]
     assert left(f"a: 1  {GOOD}\n", 1, code="another-code")[0] == [1]
 
@@ -127,7 +127,7 @@ def test_only_files_with_such_comments_are_kept(tmp_path):
     ],
 )
 def test_what_a_comment_stands_behind_is_not_shown_with_it(file, line, shown):
-    problems = silenced([], {file: line}, known=KNOWN, judged=KNOWN)
+    problems = apply_suppressions([], {file: line}, known=KNOWN, checked=KNOWN)
     assert problems
     for problem in problems:
         assert problem.source == shown

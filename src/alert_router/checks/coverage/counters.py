@@ -1,15 +1,15 @@
-"""How many alerts have a runbook: in all, by severity, by file."""
+"""Counts alerting rules by coverage: in total, by severity, by file."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from alert_router.checks.coverage.model import AlertCoverage
+from alert_router.checks.coverage.cover import AlertCoverage
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Rules by their state; together they are all rules."""
+    """The number of rules in each state."""
 
     covered: int = 0
     depends: int = 0
@@ -18,35 +18,29 @@ class Totals:
 
     @property
     def alerts(self) -> int:
-        """All of them."""
+        """All rules."""
         return self.covered + self.depends + self.uncovered + self.none_wanted
 
     @property
     def percent(self) -> float:
-        """The share of those that want a runbook which surely have one; 100 where none does."""
+        """The share of covered rules among those that want a runbook; 100 if none does."""
         wanting = self.alerts - self.none_wanted
         return 100.0 * self.covered / wanting if wanting else 100.0
 
 
 def totals(alerts: Iterable[AlertCoverage]) -> Totals:
-    """The totals over these."""
-    count = Counter(alert.state for alert in alerts)
-    return Totals(
-        covered=count["covered"],
-        depends=count["depends"],
-        uncovered=count["uncovered"],
-        none_wanted=count["none-wanted"],
-    )
+    """The totals of all these."""
+    return Totals(**Counter(alert.state.replace("-", "_") for alert in alerts))
 
 
 def by_severity(alerts: Iterable[AlertCoverage]) -> dict[str, Totals]:
-    """Totals by the value of `severity`, by the alphabet; "" for what has none that is known."""
+    """Totals by the label `severity`, sorted; "" (last) if it is missing or not known."""
     found = _by(alerts, lambda alert: alert.severity)
     return {key: found[key] for key in sorted(found, key=lambda key: (not key, key))}
 
 
 def by_file(alerts: Iterable[AlertCoverage]) -> dict[str, Totals]:
-    """Totals by rule file, in the order in which they were read."""
+    """Totals by rule file, in the order of reading."""
     return _by(alerts, lambda alert: alert.rule.file)
 
 
