@@ -3,14 +3,16 @@
 Codes are stable: people search for them, suppress them and set their severity.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from alert_router.config import codes
+from alert_router.config.model import Weight
 from alert_router.model.problem import Problem, Severity, did_you_mean
-from alert_router.yaml_source import Document, Fields
-from alert_router.yaml_source import codes as yaml_codes
-from alert_router.yaml_source.mask import clip
+from alert_router.redaction import clip
+from alert_router.yaml_source import CODES as YAML_CODES
+from alert_router.yaml_source import Fields, YamlFile
 
 LINT: Mapping[str, Severity] = MappingProxyType(
     {
@@ -73,14 +75,14 @@ SUPPRESSIONS: Mapping[str, Severity] = MappingProxyType(
     }
 )
 
-_YAML = {value: Severity.ERROR for name, value in vars(yaml_codes).items() if name.isupper()}
+_YAML = dict.fromkeys(YAML_CODES, Severity.ERROR)
 
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     {**_YAML, **codes.SEVERITIES, **LINT, **RULES, **SUPPRESSIONS}
 )
 
 
-def unknown_codes(main: Document) -> Iterator[Problem]:
+def unknown_codes(main: YamlFile) -> Iterator[Problem]:
     """Severities set for unknown codes: a warning, since codes come and go with versions."""
     checks = main.root.get("checks")
     severity = checks.get("severity") if isinstance(checks, Fields) else None
@@ -93,3 +95,15 @@ def unknown_codes(main: Document) -> Iterator[Problem]:
                 hint=did_you_mean(entry.key, list(SEVERITIES), "docs/checks lists all codes"),
                 severity=Severity.WARNING,
             )
+
+
+def weighed(problems: Iterable[Problem], severity: Mapping[str, Weight]) -> list[Problem]:
+    """The problems with the severities set for their codes, without those that are off."""
+    found: list[Problem] = []
+    for problem in problems:
+        weight = severity.get(problem.code)
+        if weight is None:
+            found.append(problem)
+        elif weight is not Weight.OFF:
+            found.append(replace(problem, severity=Severity(weight.value)))
+    return found

@@ -17,18 +17,18 @@ from alert_router.checks.rules.label_inference import (
     one,
 )
 from alert_router.model.problem import Place, Problem, ProblemsError, did_you_mean
+from alert_router.redaction import clip
 from alert_router.yaml_source import (
-    Document,
     Fields,
     Items,
     Node,
-    Text,
+    Scalar,
+    YamlFile,
     children,
     decode,
     parse_all,
     read_text,
 )
-from alert_router.yaml_source.mask import clip
 
 _STDIN = "-"
 _KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
@@ -160,7 +160,7 @@ def _sources(name: str) -> Iterator[_Source]:
 # Documents
 
 
-def _documents(source: _Source, stdin: Callable[[], bytes]) -> list[Document]:
+def _documents(source: _Source, stdin: Callable[[], bytes]) -> list[YamlFile]:
     """The documents of a file; none if it was not named and does not contain rules."""
     file = str(source.path)
     text = decode(stdin(), file) if file == _STDIN else read_text(source.path)
@@ -185,7 +185,7 @@ def _unrendered(text: str, file: str) -> Problem | None:
     return None
 
 
-def _read(documents: Sequence[Document], source: _Source) -> RuleSet:
+def _read(documents: Sequence[YamlFile], source: _Source) -> RuleSet:
     reader = _GroupReader()
     has_groups = False
     for number, document in enumerate(documents):
@@ -226,10 +226,10 @@ class _GroupReader:
 
     alerts: list[AlertRule] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    _document: Document | None = None
+    _document: YamlFile | None = None
     _seen: dict[tuple[str, frozenset[tuple[str, str]]], Place] = field(default_factory=dict)
 
-    def read(self, document: Document, holder: Fields) -> None:
+    def read(self, document: YamlFile, holder: Fields) -> None:
         """Read the groups that a mapping of this document has under `groups`."""
         self._document = document
         names: dict[str, Place] = {}
@@ -247,7 +247,7 @@ class _GroupReader:
 
     def _group_name(self, group: Fields, names: dict[str, Place]) -> str:
         node = group.get("name")
-        if not isinstance(node, Text) or not node.value:
+        if not isinstance(node, Scalar) or not node.value:
             self._wrong(node.place if node else group.place, "the group's `name`", "a string")
             return ""
         if first := names.get(node.value):
@@ -270,7 +270,7 @@ class _GroupReader:
         inferred = self._expression(rule)
         if alert is None:
             return
-        if not isinstance(alert, Text) or not alert.value:
+        if not isinstance(alert, Scalar) or not alert.value:
             self._wrong(alert.place, "`alert`", "the alert's name")
             return
         own, _ = self._strings(rule, "labels")
@@ -299,7 +299,7 @@ class _GroupReader:
     def _expression(self, rule: Fields) -> PossibleLabels:
         """The labels of the series that the rule's expression returns."""
         node = rule.get("expr")
-        if node is not None and not isinstance(node, Text):
+        if node is not None and not isinstance(node, Scalar):
             self._wrong(node.place, "`expr`", "a PromQL string")
         elif node is None or not (node.value or "").strip():
             place = node.place if node else rule.place
@@ -335,7 +335,7 @@ class _GroupReader:
         if node is not None and not isinstance(node, Fields) and not _is_null(node):
             self._wrong(node.place, f"`{key}`", "a mapping of names to strings")
         for entry in node.entries.values() if isinstance(node, Fields) else ():
-            if isinstance(entry.value, Text):
+            if isinstance(entry.value, Scalar):
                 strings[entry.key] = entry.value.value or ""
                 places[entry.key] = entry.value.place
             else:
@@ -352,7 +352,7 @@ class _GroupReader:
 
 
 def _is_null(node: Node) -> bool:
-    return isinstance(node, Text) and node.value is None
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _alert_labels(name: str, labels: Mapping[str, str], inferred: PossibleLabels) -> PossibleLabels:
