@@ -1,9 +1,9 @@
-"""From tallies by day to alerts by rank."""
+"""From counts by day to a ranked list of alerts."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from alert_router.alert_stats.report import gather, read_observed, state_of
+from alert_router.alert_stats.report import coverage_state, gather, read_observed
 from alert_router.outbox.observed import Observation
 from alert_router.outbox.sqlite import SqliteOutbox
 
@@ -12,13 +12,13 @@ NOW = 20_000 * DAY + 3600  # 2024-10-04T01:00:00Z
 REDIS = Observation(20_000, "RedisDown", "alerts/redis-issues", "table", 4, 1, NOW)
 
 
-def test_a_runbook_covers_a_table_may_want_none_and_all_else_is_uncovered() -> None:
-    assert state_of("alerts/redis-issues", "default") == "covered"
-    assert state_of(None, "table") == "none-wanted"
-    assert state_of("", "none") == "uncovered"
+def test_coverage_state_of_a_runbook_choice() -> None:
+    assert coverage_state("alerts/redis-issues", "default") == "covered"
+    assert coverage_state(None, "table") == "none-wanted"
+    assert coverage_state("", "none") == "uncovered"
 
 
-def test_what_woke_most_comes_first_then_what_came_most_then_by_name() -> None:
+def test_alerts_are_sorted_by_notifications_then_received_then_name() -> None:
     rows = [
         replace(REDIS, alert="Often", woken=0, received=90),
         replace(REDIS, alert="B", woken=1, received=1),
@@ -29,7 +29,7 @@ def test_what_woke_most_comes_first_then_what_came_most_then_by_name() -> None:
     assert names == ["Wakes", "A", "B", "Often"]
 
 
-def test_days_add_up_and_the_runbook_is_the_one_seen_last() -> None:
+def test_days_are_summed_and_the_latest_runbook_comes_first() -> None:
     rows = [
         replace(REDIS, day=19_999, runbook="", way="none", received=6, seen_at=NOW - DAY),
         REDIS,
@@ -45,7 +45,7 @@ def test_days_add_up_and_the_runbook_is_the_one_seen_last() -> None:
     assert (alert.counts.received, alert.counts.woken, alert.counts.percent) == (12, 3, 50.0)
 
 
-def test_the_share_is_of_what_wants_a_runbook() -> None:
+def test_percent_counts_only_alerts_that_want_a_runbook() -> None:
     watchdog = replace(REDIS, alert="Watchdog", runbook="", received=96)
     assert gather([REDIS, watchdog], 30, "").totals.percent == 100.0
     assert gather([], 30, "").totals.percent == 100.0
@@ -53,13 +53,13 @@ def test_the_share_is_of_what_wants_a_runbook() -> None:
     assert gather([REDIS, watchdog, lost], 30, "").totals.percent == 25.0
 
 
-def test_a_short_list_says_how_many_are_not_listed() -> None:
+def test_a_limited_list_counts_the_alerts_not_listed() -> None:
     found = gather([replace(REDIS, alert=str(n)) for n in range(5)], 30, "").as_json(2)
     assert (len(found["alerts"]), found["not_listed"]) == (2, 3)
     assert found["totals"]["alerts"] == 5
 
 
-async def test_today_is_one_of_the_days(tmp_path: Path) -> None:
+async def test_the_report_includes_today(tmp_path: Path) -> None:
     outbox = SqliteOutbox.open(tmp_path / "store.db")
     days = range(20_000 - 30, 20_001)
     await outbox.observe([replace(REDIS, day=day, alert=str(day)) for day in days])
