@@ -31,7 +31,7 @@ GOOD = "# alert-router: ignore some-code: a reason"
         ("# alert-router: ignored some-code: another word\na: 1\n", [1, 2]),
     ],
 )
-def test_a_comment_is_about_its_line_or_the_next(text, lines):
+def test_a_comment_applies_to_its_line_or_the_next(text, lines):
     every = range(1, text.count("\n") + 1)
     assert left(text, *every)[0] == lines
 
@@ -52,12 +52,12 @@ MARK = "<!-- alert-router: ignore some-code: a reason -->"
         (f"---\nowner: x\n---\n# T  {GOOD}\n", [1, 2, 3, 4]),
     ],
 )
-def test_in_markdown_a_comment_is_htmls_and_may_be_about_a_block(text, lines):
+def test_a_markdown_comment_is_html_and_may_apply_to_a_code_block(text, lines):
     every = range(1, text.count("\n") + 1)
     assert left(text, *every, file="a.md")[0] == lines
 
 
-def test_what_is_about_the_whole_file_is_silenced_in_its_first_lines():
+def test_a_comment_in_the_first_lines_applies_to_the_whole_file():
     assert left(f"{MARK}\n# T\n", 0, file="a.md") == ([], [])
     assert left(f"---\nowner: x\n---\n# T\n\n{MARK}\n", 0, file="a.md") == ([], [])
     assert left("\n" * 10 + f"{MARK}\n# T\n", 0, file="a.md")[0] == [0]
@@ -79,7 +79,7 @@ def test_without_a_reason_nothing_is_apply_suppressions():
     assert left("a <!-- alert-router: ignore some-code -->\n", 1, file="a.md")[0] == [1]
 
 
-def test_a_code_that_there_is_not_is_told_with_what_was_meant():
+def test_an_unknown_code_is_reported_with_a_suggestion():
     _, (problem,) = left("a: 1  # alert-router: ignore some-cod: reason\n")
     assert (problem.code, problem.hint) == ("ignore-unknown-code", "did you mean `some-code`?")
     _, problems = left("a: 1  # alert-router: ignore\n")
@@ -90,20 +90,20 @@ def test_a_code_that_there_is_not_is_told_with_what_was_meant():
     assert problems[0].message == "no code is given"
 
 
-def test_a_comment_that_silences_nothing_is_told_if_its_code_was_looked_for():
+def test_an_unused_comment_is_reported_if_its_code_was_checked():
     _, (problem,) = left(f"a: 1  {GOOD}\n")
     assert (problem.code, problem.severity) == ("ignore-unused", Severity.INFO)
     assert left(f"a: 1  {GOOD}\n", checked=("other-code",)) == ([], [])
 
 
-def test_comments_silence_nothing_in_other_files_and_nothing_else():
+def test_a_comment_applies_to_its_own_file_and_code_only():
     problem = Problem("some-code", "m", Place("b.yaml", 1))
     found = apply_suppressions([problem], {"a.yaml": f"a: 1 {GOOD}"}, known=KNOWN, checked=())
     assert found == [problem]
     assert left(f"a: 1  {GOOD}\n", 1, code="another-code")[0] == [1]
 
 
-def test_only_files_with_such_comments_are_kept(tmp_path):
+def test_only_files_with_such_comments_are_returned(tmp_path):
     (tmp_path / "a.yaml").write_text(f"a: 1 {GOOD}\n", encoding="utf-8")
     (tmp_path / "b.yaml").write_text("a: 1\n", encoding="utf-8")
     (tmp_path / "c.yaml").write_bytes(b"\xff alert-router: ignore\n")
@@ -126,7 +126,7 @@ def test_only_files_with_such_comments_are_kept(tmp_path):
         ),
     ],
 )
-def test_what_a_comment_stands_behind_is_not_shown_with_it(file, line, shown):
+def test_text_before_a_comment_is_masked(file, line, shown):
     problems = apply_suppressions([], {file: line}, known=KNOWN, checked=KNOWN)
     assert problems
     for problem in problems:

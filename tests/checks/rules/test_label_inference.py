@@ -97,16 +97,16 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("expression", "expected"), KNOWN.items(), ids=KNOWN)
-def test_what_an_expression_yields(expression, expected):
+def test_labels_of_an_expression(expression, expected):
     assert said(expression) == expected
 
 
-def test_expressions_that_say_nothing_and_unknown_functions_can_carry_anything():
+def test_unknown_functions_can_have_any_label():
     assert infer_labels(parse_promql("info(m1)")).others is None
     assert infer_labels(parse_promql("info(m1)")).of("a") is None
 
 
-def test_a_chain_of_many_operators_is_no_traceback():
+def test_a_long_chain_of_operators_does_not_fail():
     long = parse_promql(" or ".join(f'm1{{a="{n}"}}' for n in range(300)))
     assert infer_labels(long).of("a") is None  # more values than are kept apart
 
@@ -117,7 +117,7 @@ def agrees(carried: PossibleLabels, labels: dict[str, str]) -> bool:
     return all(values is None or value in values for values, value in known)
 
 
-def test_a_real_prometheus_yields_no_labels_that_were_ruled_out(server):
+def test_prometheus_returns_no_labels_that_were_excluded(server):
     yielding = 0
     for expression in KNOWN:
         carried = infer_labels(parse_promql(expression))
@@ -197,7 +197,7 @@ EXPRESSION = st.recursive(LEAF, larger, max_leaves=4)
     deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(EXPRESSION)
-def test_no_expression_yields_labels_that_were_ruled_out(server, expression):
+def test_no_expression_returns_labels_that_were_excluded(server, expression):
     try:
         tree = parse_promql(expression)
     except ValueError:
@@ -221,7 +221,7 @@ RULES = [
 ]
 
 
-def test_alerts_carry_what_a_real_prometheus_gives_them(tmp_path):
+def test_alerts_have_the_labels_that_prometheus_gives_them(tmp_path):
     text = json.dumps({"groups": [{"name": "g", "rules": RULES}]})
     known = {rule.name: rule.possible_labels for rule in read_rules_text(text, "rules.json").alerts}
     alerts = fired(tmp_path, RULES, dict.fromkeys(SERIES, "1 2 3"))

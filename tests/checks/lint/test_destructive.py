@@ -1,56 +1,11 @@
-"""Leftovers, destructive commands and secrets."""
+"""Destructive commands: without a warning, or unsafe whatever is filled in."""
 
 import pytest
 
 from tests.checks.lint.kit import fence, found, linted, pointed_at
 
 DANGER = "runbook-destructive-command"
-
-
-@pytest.mark.parametrize(
-    "prose",
-    [
-        "TODO",
-        "TODO: write this.",
-        "Call TBD.",
-        "FIXME(bob) later",
-        "**TODO**",
-        "See [...] there.",
-        "Lorem ipsum dolor.",
-        "Insert site specific steps.",
-        "To be added.",
-        "XXX: port?",
-        "Put your site-specific command here.",
-        "Coming soon.",
-    ],
-)
-def test_text_that_was_left_over(tmp_path, prose):
-    text = f"# A\n\n## Detection\n\n1. See.\n\n   {prose}\n"
-    assert [line for line, _, _ in found(linted(tmp_path, text), "runbook-leftover")] == [7]
-
-
-@pytest.mark.parametrize(
-    "prose",
-    [
-        "`TODO`",
-        "Write a TODO comment.",
-        "todos los pods",
-        "/tmp/XXXXXX",
-        "XXX-123",
-        "[...](x.png)",
-        "the number to be written to the buffer",
-        "fill in the form",
-        "a[...]",
-    ],
-)
-def test_words_that_mean_something_else(tmp_path, prose):
-    text = f"# A\n\n## Detection\n\n1. See {prose}\n"
-    assert found(linted(tmp_path, text), "runbook-leftover") == []
-
-
-def test_comments_in_code_are_left_over_and_code_is_not(tmp_path):
-    text = fence("mktemp /tmp/TODO.XXX  # TODO: where?\necho TODO")
-    assert found(linted(tmp_path, text), "runbook-leftover") == [(8, 28, "leftover text `TODO`")]
+UNSAFE = "runbook-unsafe-command"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +38,7 @@ def test_comments_in_code_are_left_over_and_code_is_not(tmp_path):
         ("kubectl delete pod api-0", "", "kubectl"),
     ],
 )
-def test_a_destructive_command_wants_a_warning(tmp_path, command, language, word):
+def test_a_destructive_command_needs_a_warning(tmp_path, command, language, word):
     [problem] = [p for p in linted(tmp_path, fence(command, language)) if p.code == DANGER]
     assert pointed_at(problem).startswith(word)
 
@@ -134,7 +89,7 @@ def test_a_warning_in_the_step_is_enough(tmp_path, warning):
     assert found(linted(tmp_path, text), DANGER) == []
 
 
-def test_a_warning_counts_in_its_step_in_the_sections_beginning_and_in_the_fence(tmp_path):
+def test_a_warning_counts_in_its_step_in_the_section_intro_and_in_the_code_block(tmp_path):
     flush = "   ```bash\n   redis-cli FLUSHALL\n   ```\n"
     other_step = f"# A\n\n## Mitigation\n\n1. Warning: careful.\n\n2. Empty it.\n\n{flush}"
     beginning = f"# A\n\n## Mitigation\n\nWarning: careful.\n\n1. Empty it.\n\n{flush}"
@@ -147,68 +102,41 @@ def test_a_warning_counts_in_its_step_in_the_sections_beginning_and_in_the_fence
     assert counts == [1, 0, 1, 0]
 
 
-KEY = "-----BEGIN RSA PRIVATE KEY-----"
-HOOK = "https://hooks.slack" + ".com/services/T02AB3CD4/B05EF6GH7/"
-TOKEN = "9fQ2zL7pWx4Tk8Vb1nRs6Yd3Hc5Jm0Ge2uA7"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cd /data/$volume\nrm -rf ./*",
+        "cd /data/$volume; ls\nrm -rf cache",
+        "cd /x\nfind . -name '*.log' -delete",
+        "$ cd /x\n$ rm -rf *",
+    ],
+)
+def test_a_deletion_after_a_cd_that_may_fail_is_reported(tmp_path, text):
+    [(*_, message)] = found(linted(tmp_path, fence(text)), UNSAFE)
+    assert message.endswith("runs even if the `cd` before it fails")
 
 
 @pytest.mark.parametrize(
-    ("line", "secret", "what"),
-    [
-        (f"GITHUB={'gh' + 'p_' + TOKEN}", "gh" + "p_" + TOKEN, "a GitHub token"),
-        ("id: " + "AKIA" + "Q3WERTYU7KLMN2PZ", "AKIA" + "Q3WERTYU7KLMN2PZ", "an AWS access key"),
-        (
-            "xox" + "b-281736450912-Qw3rTyU8kLm",
-            "xox" + "b-281736450912-Qw3rTyU8kLm",
-            "a Slack token",
-        ),
-        (f"export DB_PASSWORD='{TOKEN}'", TOKEN, "a password"),
-        ("postgres://app:Zk3v9Qm2Lx@db/x", "Zk3v9Qm2Lx", "a password in a URL"),
-        (f"curl -H 'Authorization: Bearer {TOKEN}'", TOKEN, "a token"),
-        (HOOK + TOKEN[:24], TOKEN[:24], "a Slack webhook URL"),
-    ],
+    "text", ["rm -rf $volume", 'rm -rf "$mountpoint"', "kubectl delete $pod", "rm -r -f ${x}"]
 )
-def test_a_secret_is_found_and_never_shown(tmp_path, line, secret, what):
-    problems = linted(tmp_path, fence(line + "  # TODO: and DROP TABLE"))
-
-    shown = "\n".join(problem.show() for problem in problems)
-    [problem] = [p for p in problems if p.code == "runbook-secret"]
-    assert problem.message == f"this looks like {what}"
-    assert secret not in shown
-    assert "****" in shown
-
-
-def test_a_private_key_is_found_where_there_really_is_one(tmp_path):
-    key = f"{KEY}\n{'MIIEpAIBAAKCAQEA7' * 3}\n-----END RSA PRIVATE KEY-----"
-    picture = f"{KEY}\n...\n-----END RSA PRIVATE KEY-----"
-
-    assert len(found(linted(tmp_path, fence(key, "text")), "runbook-secret")) == 1
-    assert found(linted(tmp_path, fence(picture, "text")), "runbook-secret") == []
+def test_a_destructive_command_whose_only_argument_is_a_placeholder_is_reported(tmp_path, text):
+    [(*_, message)] = found(linted(tmp_path, fence(text)), UNSAFE)
+    assert "the only argument of" in message
 
 
 @pytest.mark.parametrize(
-    "line",
+    "text",
     [
-        "password: $DB_PASSWORD",
-        "password: ********",
-        "password: <password>",
-        "password=changeme123",
-        "token: ${TOKEN}",
-        "password: cGFzc3dvcmQxMjM=",
-        "postgres://app:$PW@db/x",
-        "amqp://guest:guest@mq",
-        "secretName: registry-tls-2024",
-        "api_key: your-api-key-1",
-        "token_file: /run/secrets/token1",
-        "AKIAIOSFODNN7EXAMPLE",
-        "secret: kubernetes.io/tls",
-        "xoxb-your-token-here",
-        "Bearer $TOKEN",
-        "password_min_length: 12345678",
-        "--set auth.password=$(openssl rand -hex 16)",
-        "image: registry@sha256:9fq2zl7pwx4tk8vb1nrs6yd3hc5jm0ge2ua7",
-        "key: app.kubernetes.io/name",
+        "cd /data/$volume && rm -rf ./*",
+        "cd /data || exit 1\nrm -rf ./*",
+        "set -e\ncd /data\nrm -rf ./*",
+        "cd /data\nrm -rf /tmp/cache",
+        "cd /data\nls",
+        "kubectl delete pod $pod -n $namespace",
+        "kubectl drain $node --ignore-daemonsets",
+        "dir=$(mktemp -d)\nrm -rf $dir",
+        "rm -rf /data/$volume",
     ],
 )
-def test_placeholders_and_examples_are_no_secrets(tmp_path, line):
-    assert found(linted(tmp_path, fence(line)), "runbook-secret") == []
+def test_a_guarded_or_specific_deletion_is_not_reported(tmp_path, text):
+    assert found(linted(tmp_path, fence(text)), UNSAFE) == []

@@ -56,19 +56,19 @@ def examine(text: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(MARKDOWN)
-def test_any_markdown_is_examined(text):
+def test_any_markdown_can_be_linted(text):
     examine(text)
 
 
 @settings(max_examples=60, deadline=None)
 @given(TEXT)
-def test_any_text_is_examined(text):
+def test_any_text_can_be_linted(text):
     examine(text)
 
 
 @settings(max_examples=60, deadline=None)
 @given(COMMANDS)
-def test_bash_parses_whatever_the_reader_takes_for_simple_commands(text):
+def test_bash_parses_everything_that_is_recognized_as_simple_commands(text):
     program = shutil.which("bash")
     if program is None:
         pytest.skip("there is no bash")

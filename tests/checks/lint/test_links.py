@@ -59,7 +59,7 @@ def problems_of(tmp_path, prose, code="runbook-dead-link"):
         "`[x](nope.md)`",
     ],
 )
-def test_links_that_lead_somewhere_or_are_not_judged(tmp_path, link):
+def test_valid_links_and_links_that_are_not_checked(tmp_path, link):
     (tmp_path / "README.txt").write_text("x", encoding="utf-8")
     assert problems_of(tmp_path, link) == []
     assert problems_of(tmp_path, link, "runbook-dead-anchor") == []
@@ -76,19 +76,19 @@ def test_links_that_lead_somewhere_or_are_not_judged(tmp_path, link):
         ("[x](../../docs/nope.md#y)", 8),
     ],
 )
-def test_links_that_lead_to_no_file(tmp_path, link, at):
+def test_links_to_missing_files(tmp_path, link, at):
     [(line, column, message)] = problems_of(tmp_path, link)
     assert (line, column) == (5, at)
     assert message.endswith(": no such file")
 
 
-def test_the_likeliest_file_is_named(tmp_path):
+def test_a_similar_file_name_is_suggested(tmp_path):
     linted(tmp_path, {"a.md": "# A\n\n[x](othr.md)\n", "other.md": OTHER})
     hints = [p.hint for p in linted(tmp_path, {}) if p.code == "runbook-dead-link"]
     assert hints == ["did you mean `other.md`?"]
 
 
-def test_a_reference_is_judged_where_it_is_defined_and_told_where_it_is_not(tmp_path):
+def test_a_reference_is_checked_at_its_definition_and_reported_if_undefined(tmp_path):
     assert problems_of(tmp_path, "[x][y]\n\n[y]: nope.md") == [
         (7, 6, "dead link `nope.md`: no such file")
     ]
@@ -100,7 +100,7 @@ def test_a_reference_is_judged_where_it_is_defined_and_told_where_it_is_not(tmp_
 @pytest.mark.parametrize(
     "link", ["[x](#detektion)", "[x](other.md#how-to-fix-2)", "[x](other#nope)"]
 )
-def test_anchors_that_no_heading_has(tmp_path, link):
+def test_anchors_without_a_heading(tmp_path, link):
     found_ones = problems_of(tmp_path, link, "runbook-dead-anchor")
     expected = 1 if ".md" in link or link.startswith("[x](#") else 0  # `other` may be a page
     assert len(found_ones) == expected

@@ -23,7 +23,7 @@ SYNTAX = "runbook-shell-syntax"
         ),
     ],
 )
-def test_what_bash_cannot_parse_has_its_place(tmp_path, text, message, at):
+def test_a_syntax_error_has_its_place(tmp_path, text, message, at):
     assert found(linted(tmp_path, fence(text)), SYNTAX) == [
         (*at, f"bash cannot parse this: {message}")
     ]
@@ -45,11 +45,11 @@ def test_what_bash_cannot_parse_has_its_place(tmp_path, text, message, at):
         "root@db:/home# patronictl list\n+ Cluster: (1) --+",
     ],
 )
-def test_shell_with_places_for_words_and_sessions_is_shell(tmp_path, text):
+def test_placeholders_and_sessions_are_valid_shell(tmp_path, text):
     assert found(linted(tmp_path, fence(text)), SYNTAX) == []
 
 
-def test_of_a_session_only_what_stands_behind_prompts_is_read(tmp_path):
+def test_only_text_after_prompts_of_a_session_is_parsed(tmp_path):
     text = "$ kubectl get pods\nNAME (all)\n$ kubectl get )\nerror: it's gone"
     assert found(linted(tmp_path, fence(text, "console")), SYNTAX) == [
         (10, 18, "bash cannot parse this: unexpected token `)`")
@@ -57,11 +57,11 @@ def test_of_a_session_only_what_stands_behind_prompts_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("language", ["zsh", "ksh", "fish", "powershell", "", "text", "yaml"])
-def test_other_languages_are_not_bash(tmp_path, language):
+def test_other_languages_are_not_parsed_by_bash(tmp_path, language):
     assert found(linted(tmp_path, fence("echo ) (", language)), SYNTAX) == []
 
 
-def test_nothing_of_a_text_is_run(tmp_path, monkeypatch):
+def test_bash_executes_nothing_of_a_text(tmp_path, monkeypatch):
     touched = tmp_path / "touched"
     start_up = tmp_path / "bashrc"
     start_up.write_text(f"touch {touched}\n", encoding="utf-8")
@@ -84,7 +84,7 @@ def test_nothing_of_a_text_is_run(tmp_path, monkeypatch):
     assert not touched.exists()
 
 
-def test_without_bash_one_info_tells_how_much_was_not_checked(tmp_path, monkeypatch):
+def test_without_bash_one_info_counts_unchecked_commands(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     assert shutil.which("bash") is None
     files = {"a.md": fence("echo ) ("), "b.md": fence("ls )\n")}
@@ -110,11 +110,11 @@ def test_without_bash_one_info_tells_how_much_was_not_checked(tmp_path, monkeypa
         "",
     ],
 )
-def test_queries_with_places_for_words_parse(tmp_path, query):
+def test_queries_with_placeholders_parse(tmp_path, query):
     assert found(linted(tmp_path, fence(query, "promql")), "runbook-promql-syntax") == []
 
 
-def test_the_query_of_several_that_does_not_parse_is_named(tmp_path):
+def test_the_invalid_query_among_several_is_reported(tmp_path):
     problems = linted(tmp_path, fence("up\n\nrate(errors[5m]\n\ndown", "promql"))
 
     [problem] = [p for p in problems if p.code == "runbook-promql-syntax"]
@@ -122,18 +122,18 @@ def test_the_query_of_several_that_does_not_parse_is_named(tmp_path):
     assert problem.place.line == 10
 
 
-def test_of_queries_on_lines_of_their_own_the_wrong_one_is_named(tmp_path):
+def test_the_invalid_query_among_one_line_queries_is_reported(tmp_path):
     problems = linted(tmp_path, fence("up == 0\nrate(errors[5m)\nsum(up)", "promql"))
     assert [line for line, _, _ in found(problems, "runbook-promql-syntax")] == [9]
 
 
-def test_what_follows_an_unclosed_fence_is_not_read_as_its_language(tmp_path):
+def test_code_after_an_unclosed_fence_is_not_parsed(tmp_path):
     text = "# A\n\n```promql\nup\n\n## Mitigation\n\nIt's (here).\n"
     assert [p.code for p in linted(tmp_path, text)][:1] == ["runbook-missing-section"]
     assert found(linted(tmp_path, text), "runbook-promql-syntax") == []
 
 
-def test_deep_queries_are_left_alone(tmp_path):
+def test_deeply_nested_queries_are_not_parsed(tmp_path):
     for query in ("(" * 50_000, "-" * 50_000, "a+" * 5_000):
         linted(tmp_path, fence(query, "promql"))
 

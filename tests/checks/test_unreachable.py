@@ -45,7 +45,7 @@ def table(*matchers):
         """['team=~".+"']""",
     ],
 )
-def test_what_says_that_a_label_may_be_missing_or_is_there_is_no_accident(told, matchers):
+def test_matchers_that_allow_or_exclude_missing_labels_explicitly_are_not_reported(told, matchers):
     assert told(table(matchers)) == []
 
 
@@ -61,24 +61,24 @@ def test_what_says_that_a_label_may_be_missing_or_is_there_is_no_accident(told, 
         ("""['a=~"(x|y)?"']""", "also matches alerts without `a`"),
     ],
 )
-def test_what_matches_by_absence_alone_is_told_once(told, matchers, message):
+def test_an_entry_that_matches_missing_labels_is_reported_once(told, matchers, message):
     (only,) = told(table(matchers))
     assert message in only
     assert only.endswith("[routing-matches-missing]")
 
 
-def test_a_route_may_say_what_is_not(told):
+def test_a_route_with_negative_matchers_is_not_reported(told):
     assert (
         told(f"{ROUTE[:-2]}, routes: [{{matchers: 'severity!=\"none\"', receiver: b}}]}}\n") == []
     )
 
 
-def test_matchers_in_one_text_share_its_place(told):
+def test_matchers_in_one_string_share_its_place(told):
     (only,) = told(table("""['a="x",b="y",a="z"']"""))
     assert only == '2:17 no alert matches both `a="z"` and `a="x"` [routing-contradiction]'
 
 
-def test_an_entry_that_nothing_meets_is_not_called_shadowed_as_well(told):
+def test_a_contradictory_entry_is_not_reported_as_shadowed(told):
     found = told(table("""'a=~".+"'""", """['a="x"', 'a="y"']""", """'a="x"'"""))
     assert [text.rpartition("[")[2] for text in found] == [
         "routing-contradiction]",
@@ -86,7 +86,7 @@ def test_an_entry_that_nothing_meets_is_not_called_shadowed_as_well(told):
     ]
 
 
-def test_many_that_take_all_are_named_in_part(told):
+def test_only_the_first_of_many_shadowing_entries_are_listed(told):
     entries = [f"'a=\"{n}\"'" for n in range(8)]
     found = told(table(*entries, "'a=~\"" + "|".join(map(str, range(8))) + "\"'"))
     assert found == [
@@ -95,7 +95,7 @@ def test_many_that_take_all_are_named_in_part(told):
     ]
 
 
-def test_below_a_route_that_is_never_reached_nothing_more_is_told(told):
+def test_routes_below_an_unreachable_route_are_not_reported(told):
     found = told(
         "route:\n  receiver: a\n  routes:\n"
         "    - {matchers: 'a=\"x\"', receiver: b}\n"
@@ -105,7 +105,7 @@ def test_below_a_route_that_is_never_reached_nothing_more_is_told(told):
     assert [text.split(" ")[0] for text in found] == ["5:7", "8:37"]
 
 
-def test_entries_that_are_aliases_of_one_are_told_at_their_one_place(told):
+def test_entries_that_alias_one_node_are_reported_at_its_place(told):
     found = told("runbooks:\n  - &e {matchers: 'a=\"x\"', runbook: null}\n  - *e\n" + ROUTE)
     assert found == [
         "2:5 no alert reaches this entry: the entry at 2:5 matches everything it could match "
@@ -113,7 +113,7 @@ def test_entries_that_are_aliases_of_one_are_told_at_their_one_place(told):
     ]
 
 
-def test_nothing_is_told_of_a_file_that_changed_meanwhile(told, tmp_path):
+def test_a_file_that_has_changed_since_it_was_loaded_is_not_checked(told, tmp_path):
     told(table("'a=\"x\"'", "'a=\"x\"'"))
     loaded = load(Path("main.yaml"))
     Path("routing.yaml").write_text(table("'a=\"x\"'"), encoding="utf-8")
@@ -122,7 +122,7 @@ def test_nothing_is_told_of_a_file_that_changed_meanwhile(told, tmp_path):
     assert list(routing_problems(loaded)) == []
 
 
-def test_a_runbook_is_reached_by_the_table_the_default_and_the_alerts_of_rules(told, tmp_path):
+def test_a_runbook_is_reached_by_the_table_the_default_and_rules(told, tmp_path):
     Path("books").mkdir()
     for name in ("table", "default", "rules", "people", "lost"):
         text = "# T\n" if name != "people" else "---\nalerts: None\n---\n# T\n"
@@ -132,7 +132,7 @@ def test_a_runbook_is_reached_by_the_table_the_default_and_the_alerts_of_rules(t
     assert [str(problem.place) for problem in found] == ["books/lost.md"]
 
 
-def test_ten_thousand_entries_are_judged_in_seconds(told):
+def test_ten_thousand_entries_are_checked_in_seconds(told):
     entries = (f'\'alertname="Alert{n}", namespace=~"team{n % 50}-.*"\'' for n in range(10_000))
     started = time.monotonic()
     assert told(table(*entries)) == []

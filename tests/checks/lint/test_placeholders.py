@@ -22,7 +22,7 @@ CARRIED = frozenset({"alertname", "namespace", "pod", "severity"})
         "{ $labels.pod }",
     ],
 )
-def test_what_nearly_is_a_placeholder(tmp_path, written):
+def test_misspelled_placeholders_are_reported(tmp_path, written):
     text = (
         f"# A\n\n## Detection\n\n1. Look at `{written}`.\n\n   ```bash\n   echo {written}\n   ```\n"
     )
@@ -49,17 +49,17 @@ def test_what_nearly_is_a_placeholder(tmp_path, written):
         "$LABELS",
     ],
 )
-def test_what_is_a_placeholder_or_something_else(tmp_path, written):
+def test_placeholders_and_similar_text_are_not_reported(tmp_path, written):
     text = fence(f"echo {written}")
     assert found(linted(tmp_path, text), "runbook-placeholder") == []
 
 
-def test_the_templates_own_language_is_left_alone(tmp_path):
+def test_template_languages_are_not_checked(tmp_path):
     text = fence("summary: '{{ .Labels.pod }} is down'", "yaml")
     assert found(linted(tmp_path, text), "runbook-placeholder") == []
 
 
-def test_words_to_fill_in_by_hand_are_told_once_each(tmp_path):
+def test_words_to_fill_in_by_hand_are_reported_once_each(tmp_path):
     text = fence("kubectl logs <pod-name> -n <my-namespace>\nkubectl describe pod <pod-name>")
 
     problems = [p for p in linted(tmp_path, text) if p.code == "runbook-placeholder-by-hand"]
@@ -74,13 +74,13 @@ def test_words_to_fill_in_by_hand_are_told_once_each(tmp_path):
     ]
 
 
-def test_words_in_the_output_of_a_session_are_nobodys_to_fill_in(tmp_path):
+def test_words_in_the_output_of_a_session_are_not_reported(tmp_path):
     text = fence("$ kubectl get nodes\nnode-1  Ready  <none>")
     assert found(linted(tmp_path, text), "runbook-placeholder-by-hand") == []
 
 
 @pytest.mark.parametrize("text", ["sort <in >out", "a <b> c.txt x", "cat <<EOF\nx\nEOF", "ls <(a)"])
-def test_redirections_are_no_words_to_fill_in(tmp_path, text):
+def test_redirections_are_not_words_to_fill_in(tmp_path, text):
     problems = found(linted(tmp_path, fence(text)), "runbook-placeholder-by-hand")
     assert [message for _, _, message in problems] in (
         [],
@@ -88,7 +88,7 @@ def test_redirections_are_no_words_to_fill_in(tmp_path, text):
     )
 
 
-def test_a_label_that_the_alerts_do_not_carry(tmp_path):
+def test_a_label_that_the_alerts_do_not_have(tmp_path):
     text = fence("kubectl logs -n $namespac $POD -c $container; x=1; echo $x $HOME $?")
 
     problems = linted(tmp_path, text, {"alerts/example": CARRIED})
@@ -108,11 +108,11 @@ def test_a_label_that_the_alerts_do_not_carry(tmp_path):
 
 
 @pytest.mark.parametrize("labels", [{}, {"alerts/example": None}, {"other": CARRIED}])
-def test_where_the_labels_are_not_known_nothing_is_said_of_them(tmp_path, labels):
+def test_labels_are_not_checked_if_they_are_not_known(tmp_path, labels):
     assert found(linted(tmp_path, fence("echo $nope"), labels), "runbook-unknown-label") == []
 
 
-def test_prose_and_queries_are_held_to_the_labels_too(tmp_path):
+def test_labels_in_prose_and_queries_are_checked(tmp_path):
     text = (
         "# A\n\n## Detection\n\n1. Look at $tier, `$pod` and {{ $labels.zone }} in `$HOME`.\n\n"
         '   ```promql\n   up{shard="$shard"} > $__interval\n   ```\n'
@@ -125,7 +125,7 @@ def test_prose_and_queries_are_held_to_the_labels_too(tmp_path):
     ]
 
 
-def test_a_word_in_prose_that_markdown_drops(tmp_path):
+def test_words_that_markdown_drops_are_reported(tmp_path):
     text = "# A\n\n## Detection\n\n1. Restart **<pod-name>** in <namespace>.\n"
 
     problems = found(linted(tmp_path, text), "runbook-dropped-text")
@@ -151,6 +151,6 @@ def test_a_word_in_prose_that_markdown_drops(tmp_path):
         "<mine>x</mine>",
     ],
 )
-def test_what_is_html_code_or_seen_anyway_is_not_dropped(tmp_path, prose):
+def test_html_code_and_visible_text_are_not_reported_as_dropped(tmp_path, prose):
     text = f"# A\n\n## Detection\n\n1. See {prose} there.\n"
     assert found(linted(tmp_path, text), "runbook-dropped-text") == []

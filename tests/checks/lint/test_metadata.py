@@ -17,14 +17,14 @@ def with_field(name: str, value: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["title", "category", "severity", "owner", "tags"])
-def test_each_field_is_missed(tmp_path, name):
+def test_each_missing_field_is_reported(tmp_path, name):
     problems = linted(tmp_path, with_field(name, ""))
 
     assert found(problems, "runbook-missing-metadata") == [(1, 1, f"missing metadata: {name}")]
     assert len(problems) == 1
 
 
-def test_a_runbook_that_says_nothing_about_itself_is_told_once(tmp_path):
+def test_a_runbook_without_metadata_is_reported_once(tmp_path):
     files = {"a.md": complete(), "b.md": complete().replace(FRONT, "# Example\n")}
 
     problems = linted(tmp_path, files)
@@ -32,7 +32,7 @@ def test_a_runbook_that_says_nothing_about_itself_is_told_once(tmp_path):
     assert [(p.code, p.place.line) for p in problems] == [("runbook-no-metadata", 1)]
 
 
-def test_a_collection_without_metadata_is_not_asked_for_any(tmp_path):
+def test_a_collection_without_metadata_needs_none(tmp_path):
     text = complete().replace(FRONT, "---\ntitle: Example\nweight: 3\n---\n# Example\n")
     assert linted(tmp_path, {"a.md": text, "b.md": text}) == []
 
@@ -53,7 +53,7 @@ def test_a_collection_without_metadata_is_not_asked_for_any(tmp_path):
         ("tags", "[a, b, A]", "tags: duplicate tag `a`"),
     ],
 )
-def test_what_a_field_cannot_mean_is_told_at_the_field(tmp_path, name, value, message):
+def test_an_invalid_value_is_reported_at_its_field(tmp_path, name, value, message):
     [problem] = linted(tmp_path, with_field(name, value))
 
     assert (problem.code, problem.message) == ("runbook-bad-metadata", message)
@@ -63,12 +63,12 @@ def test_what_a_field_cannot_mean_is_told_at_the_field(tmp_path, name, value, me
 @pytest.mark.parametrize(
     "value", ["critical", "Critical (P0)", "P1", "sev2", "S3", "warning/critical", "SEV-1", "High"]
 )
-def test_severities_as_people_write_them(tmp_path, value):
+def test_common_spellings_of_severities_are_valid(tmp_path, value):
     assert linted(tmp_path, with_field("severity", value)) == []
 
 
 @pytest.mark.parametrize("value", ["90d", "12w", "1y", "90 days", "3 months", "quarterly", "none"])
-def test_intervals_as_people_write_them(tmp_path, value):
+def test_common_spellings_of_intervals_are_valid(tmp_path, value):
     assert linted(tmp_path, with_field("review_interval", value)) == []
 
 
@@ -82,7 +82,7 @@ def test_a_review_is_overdue_from_the_day_after(tmp_path, today, due):
     assert [p.message for p in problems] == ([expected] if due else [])
 
 
-def test_bold_lines_are_metadata_with_places_too(tmp_path):
+def test_bold_lines_are_metadata_with_places(tmp_path):
     front = "# Example\n\n**Severity:** Critcal | **Owner:** SRE Team | **Last Updated:** never\n"
 
     problems = linted(tmp_path, complete().replace(FRONT, front))
@@ -94,11 +94,11 @@ def test_bold_lines_are_metadata_with_places_too(tmp_path):
     ]
 
 
-def test_a_runbook_in_no_directory_has_any_category(tmp_path):
+def test_a_runbook_outside_a_directory_can_have_any_category(tmp_path):
     assert linted(tmp_path, {"example.md": complete()}) == []
 
 
-def test_dates_at_the_end_of_time_are_no_trouble(tmp_path):
+def test_the_latest_possible_date_is_accepted(tmp_path):
     [problem] = linted(tmp_path, with_field("last_updated", "9999-12-31"))
     assert problem.message.endswith("is in the future")
     assert TODAY.year < 9999

@@ -68,7 +68,7 @@ def rule(lines):
     return f"groups:\n  - name: g\n    rules:\n{body}\n"
 
 
-def test_a_rule_is_read_with_the_places_of_all_its_parts():
+def test_a_rule_is_read_with_the_place_of_each_part():
     found = read_rules_text(PLAIN, "rules.yaml")
     (alert,) = found.alerts
     assert found.problems == ()
@@ -80,7 +80,7 @@ def test_a_rule_is_read_with_the_places_of_all_its_parts():
     assert alert.annotation_places == {"runbook_url": Place("rules.yaml", 14, 24)}
 
 
-def test_resources_lists_and_several_documents_are_read_and_others_passed_over():
+def test_rules_are_read_from_resources_lists_and_several_documents():
     found = read_rules_text(RESOURCES, "rules.yaml")
     assert (names(found), found.problems) == (["One", "Two"], ())
     assert [alert.place.line for alert in found.alerts] == [11, 21]
@@ -99,7 +99,7 @@ def test_directories_patterns_and_standard_input_are_read_each_file_once(tmp_pat
     assert (names(piped), piped.alerts[0].place.file) == (["HighErrorRate"], "-")
 
 
-def test_what_a_directory_holds_besides_rules_is_passed_over(tmp_path):
+def test_other_files_in_a_directory_are_skipped(tmp_path):
     (tmp_path / "rules.yaml").write_text(PLAIN)
     (tmp_path / "values.yaml").write_text("alertmanager: {enabled: true}\n")
     (tmp_path / "deployment.yaml").write_text("{{- if .Values.enabled }}\nkind: Deployment\n")
@@ -107,7 +107,7 @@ def test_what_a_directory_holds_besides_rules_is_passed_over(tmp_path):
     assert (names(found), found.problems) == (["HighErrorRate"], ())
 
 
-def test_a_template_that_is_not_yet_yaml_is_told_even_within_a_directory(tmp_path, monkeypatch):
+def test_an_unrendered_template_is_reported_even_in_a_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = "{{- if .Values.alerts }}\nkind: PrometheusRule\n{{- end }}\n"
     (tmp_path / "alerts.yaml").write_text(text)
@@ -133,7 +133,7 @@ def test_a_template_that_is_not_yet_yaml_is_told_even_within_a_directory(tmp_pat
         ("bytes.yaml", "bytes.yaml:1: error: the file is not UTF-8 text"),
     ],
 )
-def test_what_gives_no_rules_says_so(tmp_path, monkeypatch, name, expected):
+def test_sources_without_rules_are_reported(tmp_path, monkeypatch, name, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "other.yaml").write_text("route: {receiver: x}\n")
@@ -168,18 +168,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("lines", "expected"), WRONG.items())
-def test_a_rule_that_is_none_says_what_is_wrong_and_where(lines, expected):
+def test_an_invalid_rule_is_reported_with_its_place(lines, expected):
     (problem,) = shown(rule(lines))
     assert problem.splitlines()[0] == expected
 
 
-def test_a_misspelt_key_has_its_mend_and_keys_of_other_rulers_are_left_alone():
+def test_a_misspelled_key_has_a_suggestion_and_keys_of_other_rulers_are_accepted():
     (problem,) = shown(rule("alert: A\nexpr: up\nanotations: {}"))
     assert problem.endswith("did you mean `annotations`?")
     assert shown(rule("alert: A\nexpr: up\ndebug: true\nupdate_entries_limit: 5")) == []
 
 
-def test_a_group_named_twice_and_an_alert_that_is_there_twice_are_found():
+def test_duplicate_groups_and_alerts_are_reported():
     twice = rule("alert: A\nexpr: up\nlabels: {severity: critical}")
     text = twice + twice.removeprefix("groups:\n")
     assert [line.splitlines()[0] for line in shown(text)] == [
@@ -192,7 +192,7 @@ def test_a_group_named_twice_and_an_alert_that_is_there_twice_are_found():
     assert shown(twice + other) == []
 
 
-def test_a_rule_whose_promql_does_not_parse_still_counts_with_what_it_says_itself():
+def test_a_rule_with_invalid_promql_keeps_its_own_labels():
     text = rule("alert: A\nexpr: sum(up\nlabels: {severity: critical}")
     (alert,) = read_rules_text(text, "rules.yaml").alerts
     assert alert.possible_labels.of("severity") == {"critical"}
@@ -202,12 +202,12 @@ def test_a_rule_whose_promql_does_not_parse_still_counts_with_what_it_says_itsel
 @pytest.mark.parametrize(
     "deep", ["(" * 20_000 + "up", "-" * 20_000 + "up", "up" + " + up" * 20_000]
 )
-def test_an_expression_nested_deeper_than_the_parser_takes_is_a_problem(deep):
+def test_an_expression_too_deep_for_the_parser_is_reported(deep):
     (problem,) = shown(rule(f"alert: A\nexpr: {deep if deep[0] != '-' else repr(deep)}"))
     assert "it has more than 1,000 operators and brackets [rules-promql]" in problem
 
 
-def test_operators_within_strings_do_not_count():
+def test_operators_in_strings_do_not_count_as_nesting():
     pattern = "a|(b)|" * 800
     assert shown(rule(f"alert: A\nexpr: up{{job=~'{pattern}'}}")) == []
 
@@ -229,7 +229,7 @@ def test_operators_within_strings_do_not_count():
         max_leaves=14,
     )
 )
-def test_whatever_shape_a_file_has_it_is_read_or_told_with_a_place(value):
+def test_any_yaml_is_read_or_reported_with_a_place(value):
     try:
         found = read_rules_text(json.dumps({"groups": value}), "rules.yaml")
     except ProblemsError:
