@@ -47,7 +47,9 @@ def table(*matchers):
         """['team=~".+"']""",
     ],
 )
-def test_matchers_that_allow_or_exclude_missing_labels_explicitly_are_not_reported(problems_of, matchers):
+def test_matchers_that_allow_or_exclude_missing_labels_explicitly_are_not_reported(
+    problems_of, matchers
+):
     assert problems_of(table(matchers)) == []
 
 
@@ -71,7 +73,8 @@ def test_an_entry_that_matches_missing_labels_is_reported_once(problems_of, matc
 
 def test_a_route_with_negative_matchers_is_not_reported(problems_of):
     assert (
-        problems_of(f"{ROUTE[:-2]}, routes: [{{matchers: 'severity!=\"none\"', receiver: b}}]}}\n") == []
+        problems_of(f"{ROUTE[:-2]}, routes: [{{matchers: 'severity!=\"none\"', receiver: b}}]}}\n")
+        == []
     )
 
 

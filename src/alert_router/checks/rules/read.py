@@ -292,7 +292,7 @@ class _GroupReader:
         first = self._seen.setdefault(same, made.place)
         if first != made.place:
             message = f"duplicate alert `{clip(made.name)}` with the same labels; first at {first}"
-            hint = "their alerts cannot be told apart: remove one, or set a label that differs"
+            hint = "their alerts look the same: remove one, or set a label that differs"
             self._report("rules-duplicate-alert", message, made.place, hint)
         self.alerts.append(made)
 
