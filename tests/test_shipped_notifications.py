@@ -105,7 +105,7 @@ def test_queries_parse_when_filled(case, resolved):
 
 
 def test_a_crashing_pod_is_named_in_its_commands():
-    (case,) = (case for case in CASES if case.name == "KubePodCrashLooping leads to the pods")
+    (case,) = (case for case in CASES if case.name == "KubePodCrashLooping leads to pod-crashes")
     pod = "schema-registry-6c9f7d5b8-x2kqp"
     script = next(text for text in texts(of_case(case), "bash") if "describe pod" in text)
     assert script == (

@@ -68,7 +68,7 @@ def examine(path: Path, rules: Sequence[str], *, today: date, connect: bool = Fa
     judged -= frozenset() if labels is not None else _WITH_RULES
     judged -= frozenset() if loaded else _WITH_ROUTING
     judged -= frozenset() if connect else _WITH_CONNECT
-    found = suppressions.silenced(found, texts, known=SEVERITIES, judged=judged)
+    found = suppressions.apply_suppressions(found, texts, checked=judged)
     problems = _in_order([*fatal, *weighed(found, checks.severity)])
     return Examined(problems, _summary(loaded, catalogue, ruleset) if loaded else "")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from alert_router.alert_stats.report import state_of
+from alert_router.alert_stats.report import coverage_state
 from alert_router.enrich import Choice, Way
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
@@ -127,7 +127,7 @@ def _count(found: Found, site: Site, accepted_at: float) -> None:
     for (name, firing, runbook, way), count in found.items():
         sums[firing, runbook, way] += count
         if firing:
-            site.tally.receive(name, runbook, way, count, accepted_at)
+            site.tally.count_received(name, runbook, way, count, accepted_at)
     for (firing, runbook, way), count in sums.items():
         metrics.alerts.labels("firing" if firing else "resolved").inc(count)
         if runbook is None:
@@ -135,7 +135,7 @@ def _count(found: Found, site: Site, accepted_at: float) -> None:
         else:
             metrics.alerts_matched.labels(runbook).inc(count)
         if firing:
-            metrics.firing_alerts.labels(state_of(runbook, way)).inc(count)
+            metrics.firing_alerts.labels(coverage_state(runbook, way)).inc(count)
 
 
 def _note(group: AlertGroup, source: Source, site: Site, state: State) -> None:
