@@ -78,4 +78,4 @@ def test_a_bad_expression_is_told_as_it_was_written():
     with pytest.raises(MatcherError) as caught:
         parse_matchers('a=b, team=~"x("')
     assert (caught.value.offset, caught.value.end) == (11, 15)
-    assert caught.value.message.startswith('"x(" is no regular expression of RE2: ')
+    assert caught.value.message.startswith('"x(" is not a valid RE2 regular expression: ')

@@ -1,6 +1,4 @@
-"""The route tree and the runbook table: the semantics by example, and the compiled ones against
-plain loops over whatever tables and alerts come up.
-"""
+"""The route tree and the runbook table: semantics by example, and compiled against plain loops."""
 
 from collections.abc import Mapping
 
@@ -29,7 +27,7 @@ def table(*texts):
 # The tree
 
 
-def test_what_no_child_matches_goes_to_the_default_receiver():
+def test_an_alert_that_matches_no_child_goes_to_the_default_receiver():
     chosen = tree(route('a="x"', "x"))
     assert chosen.match({"a": "y"}) == ("default",)
     assert chosen.match({}) == ("default",)
@@ -62,7 +60,7 @@ def test_a_node_counts_only_if_none_of_its_children_matched():
     assert chosen.match({"b": "y"}) == ("default",)
 
 
-def test_continue_is_about_siblings_not_about_what_is_below():
+def test_continue_applies_to_siblings_only():
     chosen = tree(
         route('a="x"', "parent", route('b="y"', "child", goes_on=True)), route('a="x"', "after")
     )
@@ -92,12 +90,12 @@ def test_all_matchers_of_a_node_must_match():
 
 
 @pytest.mark.parametrize("root", [Route(None), Route(""), Route("r", parse_matchers("a=b"))])
-def test_a_root_that_cannot_match_everything_is_refused(root):
+def test_a_root_that_does_not_match_everything_is_rejected(root):
     with pytest.raises(ValueError, match="root"):
         RouteTree(root)
 
 
-def test_the_search_is_explained_node_by_node():
+def test_explain_lists_every_node_that_was_tried():
     chosen = tree(
         route('a="x", b="y"', "first"),
         route('a="x"', "second", route('c="z"', "child")),
@@ -129,7 +127,7 @@ def test_the_first_entry_that_matches_decides():
 
 
 @pytest.mark.parametrize("text", ['x=""', 'x=~".*"', 'x=~"a|"', 'x!="a"', 'x!~"a.*"', 'x=~"(?:)"'])
-def test_what_the_empty_string_meets_a_missing_label_meets(text):
+def test_a_missing_label_matches_as_the_empty_string(text):
     assert table(text).match({}) == 0
     assert table(text).match({"x": ""}) == 0
     assert table(text, 'y="b"').match({"y": "b"}) == 0
@@ -159,7 +157,7 @@ def test_what_the_empty_string_meets_a_missing_label_meets(text):
         ('a=~"ä.*|ß"', ["äö", "ß"], ["a"]),
     ],
 )
-def test_expressions_are_found_however_they_are_filed(text, meets, does_not):
+def test_regular_expressions_are_found_however_they_are_filed(text, meets, does_not):
     # Alone, among others of its kind, and behind one that would be a worse anchor.
     for chosen in (table(text), table('a="-"', 'a=~"-.*"', 'a=~".*-"', text)):
         last = len(chosen.entries) - 1
@@ -167,7 +165,7 @@ def test_expressions_are_found_however_they_are_filed(text, meets, does_not):
         assert [chosen.match({"a": value}) for value in does_not] == [None] * len(does_not)
 
 
-def test_the_earlier_entries_are_explained_with_what_they_found():
+def test_explain_lists_earlier_entries_with_the_values_they_found():
     chosen = table('a="x", b="y"', 'a!="x"', 'a=~"x.*"', 'a="x"')
     steps = chosen.explain({"a": "x"})
     assert [step.matched for step in steps] == [False, False, True]
@@ -224,7 +222,7 @@ def plain_match(node: Route, labels: Labels, inherited: str) -> list[str]:
 
 @given(st.lists(ROUTES, max_size=6).map(tuple), ALERTS)
 @settings(deadline=None, max_examples=150)
-def test_the_compiled_tree_chooses_what_a_plain_walk_does(routes, alerts):
+def test_the_compiled_tree_equals_a_plain_walk(routes, alerts):
     root = Route("default", routes=routes)
     compiled = RouteTree(root)
     for labels in alerts:
@@ -238,7 +236,7 @@ def test_the_compiled_tree_chooses_what_a_plain_walk_does(routes, alerts):
 
 @given(st.lists(LISTS, max_size=25), ALERTS, st.integers(1, 4))
 @settings(deadline=None, max_examples=150)
-def test_the_compiled_table_chooses_what_a_plain_loop_does(lists, alerts, times):
+def test_the_compiled_table_equals_a_plain_loop(lists, alerts, times):
     # Repeated entries make values that many share, which changes what an entry is filed under.
     entries = [RunbookEntry(matchers, None) for matchers in lists * (times * 10 if lists else 1)]
     compiled = RunbookTable(entries)
