@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from alert_router.model import Alert, Labels
+from alert_router.runbook.catalogue import MAX_REFERENCE
 from alert_router.runbook.model import Runbook
-from alert_router.runbook.reference import LONGEST
 
 Way = Literal["table", "annotation", "name", "default", "none"]
 
@@ -72,8 +72,10 @@ def choose(alert: Alert, table: Table, catalogue: Runbooks, default: str | None)
         reference = alert.annotations.get(annotation, "")
         if reference:
             origin = f"its annotation {annotation}"
-            if len(reference) > LONGEST:
-                problems.append(f"{origin} is ignored: it is longer than {LONGEST} characters")
+            if len(reference) > MAX_REFERENCE:
+                problems.append(
+                    f"{origin} is ignored: it is longer than {MAX_REFERENCE} characters"
+                )
                 continue
             found = _single(catalogue.by_reference(reference), catalogue, origin, problems)
             if found:

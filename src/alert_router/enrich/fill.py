@@ -43,7 +43,7 @@ from alert_router.markdown import (
     Text,
 )
 from alert_router.runbook.model import Runbook, Section, Step
-from alert_router.runbook.steps import item_title
+from alert_router.runbook.parse import item_title
 
 _REMEMBERED = 256  # filled sections of a runbook
 _LONGEST = 256  # characters of a value; longer ones are not worth keeping, and values are hostile

@@ -14,7 +14,7 @@ from alert_router.checks.lint.page import Page
 from alert_router.checks.lint.walk import Prose, links
 from alert_router.markdown import Link, Text, parse_document
 from alert_router.model.problem import Problem, did_you_mean
-from alert_router.runbook import files
+from alert_router.runbook import UnusableFile, read
 
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|/|\\")
 _FILLED = re.compile(r"[${}<>%](?![0-9A-Fa-f]{2})|\{\{")
@@ -163,7 +163,7 @@ def _read(path: Path) -> Anchors | None:
     if path.suffix.lower() not in _MARKDOWN or not _is_there(path) or not path.is_file():
         return None
     try:
-        text = files.read(path).decode(errors="replace")
-    except (files.Unreadable, files.TooLarge):
+        text = read(path).decode(errors="replace")
+    except UnusableFile:
         return None
     return Anchors(parse_document(text).blocks, text)

@@ -11,7 +11,7 @@ from alert_router.checks.lint import codes
 from alert_router.checks.lint.conventions import Conventions, fields, value_of
 from alert_router.checks.lint.page import Page
 from alert_router.model.problem import Problem, did_you_mean
-from alert_router.runbook.review import parse_date, parse_interval
+from alert_router.runbook.review_dates import parse_date, parse_interval
 
 SEVERITY_WORDS = (
     *("critical", "warning", "info", "informational", "information", "none", "page", "pager"),

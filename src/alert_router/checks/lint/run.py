@@ -25,7 +25,7 @@ from alert_router.checks.lint import (
 from alert_router.checks.lint.conventions import Conventions, conventions
 from alert_router.checks.lint.page import Page
 from alert_router.model.problem import Problem
-from alert_router.runbook import Catalogue, files
+from alert_router.runbook import Catalogue, UnusableFile, read
 
 Labels = Mapping[str, frozenset[str] | None]
 
@@ -75,8 +75,8 @@ def _page(catalogue: Catalogue, id: str) -> Page | None:
     """The runbook with its text; None if it is gone since it was read."""
     path = Path(catalogue.root, f"{id}.md")
     try:
-        text = files.read(path).decode(errors="replace")
-    except (files.Unreadable, files.TooLarge):
+        text = read(path).decode(errors="replace")
+    except UnusableFile:
         return None
     return Page.of(catalogue.runbooks[id], path, text)
 

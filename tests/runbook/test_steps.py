@@ -1,4 +1,4 @@
-"""Steps are ordered items, task items, or headings with what stands under them."""
+"""Steps are ordered items, task items, or headings with their content."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_items_before_the_first_heading_are_steps_too() -> None:
     assert titles("1. a\n\n### b\n") == ["a", "b"]
 
 
-def test_what_stands_between_steps_belongs_to_the_one_before() -> None:
+def test_text_between_steps_belongs_to_the_step_before() -> None:
     found = section("1. a\n\n```sh\nls\n```\n\n2. b\n\nafter\n")
     assert [step.title for step in found.steps] == ["a", "b"]
     assert found.steps[0].blocks[-1] == Code("ls", "sh", "sh", line=7)
@@ -77,7 +77,7 @@ def test_a_step_is_titled_by_its_first_line(item: str, title: str) -> None:
     assert titles(item) == [title]
 
 
-def test_a_title_without_any_sentence_is_cut_at_a_word() -> None:
+def test_a_long_title_is_cut_at_a_word() -> None:
     (title,) = titles("1. " + "word " * 60)
     assert len(title) <= 140
     assert title.endswith("word…")

@@ -1,7 +1,4 @@
-"""When a runbook was last gone through, and when it is due again, from its metadata.
-
-Whether an overdue review is a problem is for the lint.
-"""
+"""When a runbook was last reviewed, and when its next review is due, from its metadata."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +25,7 @@ _MOST_DAYS = 36_500
 
 
 def parse_date(text: str) -> date | None:
-    """The date that a text begins with, as 2026-01-31 or 2026/1/31; None if it does not."""
+    """The date at the start of a text, as 2026-01-31 or 2026/1/31, or None."""
     match = _DATE.match(text.strip())
     try:
         return date(*map(int, match.groups())) if match else None
@@ -37,7 +34,7 @@ def parse_date(text: str) -> date | None:
 
 
 def parse_interval(text: str) -> int | None:
-    """The whole days of an interval: `90d`, `90 days`, `quarterly`; None for what is none."""
+    """An interval in whole days: `90d`, `90 days`, `quarterly`; None if it is not valid."""
     text = text.strip().lower()
     if text in _ADVERBS:
         return _ADVERBS[text]
@@ -50,8 +47,7 @@ def parse_interval(text: str) -> int | None:
 
 
 def next_review(metadata: Mapping[str, str]) -> date | None:
-    """When the runbook is due: `last_updated` and `review_interval` later; None where one of
-    them is missing or says nothing."""
+    """`last_updated` plus `review_interval`; None if one of them is missing or not valid."""
     updated = parse_date(metadata.get("last_updated", ""))
     days = parse_interval(metadata.get("review_interval", ""))
     if updated is None or not days:

@@ -63,7 +63,7 @@ def test_front_matter_wins_over_what_is_under_the_title() -> None:
         f"# T\n\n**{'x' * 50}:** too long for a name\n",
     ],
 )
-def test_what_only_resembles_a_field_is_none(text: str) -> None:
+def test_text_that_only_resembles_a_field_is_not_one(text: str) -> None:
     assert fields(text) == {}
 
 
@@ -90,7 +90,7 @@ def test_unreadable_front_matter_is_a_problem_or_text_and_the_runbook_is_kept(te
     assert not harmless or dict(runbook.metadata) == {"a": "x"}
 
 
-def test_aliases_that_multiply_stay_small() -> None:
+def test_yaml_aliases_do_not_multiply() -> None:
     rows = ["a: &a [x,x,x,x,x,x,x,x,x]"] + [
         f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]"
         for a, b in zip("abcdefgh", "bcdefghi", strict=True)

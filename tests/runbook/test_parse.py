@@ -1,4 +1,4 @@
-"""Any runbook people write becomes title, metadata, sections and steps."""
+"""Any Markdown becomes a runbook: title, metadata, sections and steps."""
 
 import pytest
 from hypothesis import given, settings
@@ -38,11 +38,11 @@ def test_a_runbook_in_the_ten_standard_sections() -> None:
     assert section.line == 23
 
 
-def test_headings_in_fences_and_comments_are_no_sections() -> None:
+def test_headings_in_fences_and_comments_are_not_sections() -> None:
     assert titles("# T\n\n## A\n\n```sh\n## b\n# c\n```\n\n<!--\n## D\n-->\n\n## E\n") == ["A", "E"]
 
 
-def test_headings_in_quotes_and_lists_are_no_sections() -> None:
+def test_headings_in_quotes_and_lists_are_not_sections() -> None:
     assert titles("# T\n\n## A\n\n> ## B\n\n- ## C\n") == ["A"]
 
 
@@ -52,7 +52,7 @@ def test_without_h2_several_h1_are_the_sections() -> None:
     assert names(text) == ["Overview", "Mitigation"]
 
 
-def test_a_first_h1_that_names_a_section_is_no_title() -> None:
+def test_a_first_h1_that_names_a_section_is_not_a_title() -> None:
     runbook = read("# Meaning\n\nm\n\n# Mitigation\n\nfix\n", id="alerts/disk-full")
     assert runbook.title == "Disk full"
     assert [section.name for section in runbook.sections] == ["Overview", "Mitigation"]
@@ -62,11 +62,11 @@ def test_without_h2_and_further_h1_the_highest_headings_are_the_sections() -> No
     assert titles("# T\n\n### A\n\n#### a\n\n### B\n") == ["A", "B"]
 
 
-def test_a_further_h1_begins_a_section_among_h2() -> None:
+def test_a_further_h1_starts_a_section() -> None:
     assert titles("# T\n\n## A\n\n# Other\n\ntext\n\n## B\n") == ["A", "Other", "B"]
 
 
-def test_a_title_below_its_sections_takes_nothing_from_them() -> None:
+def test_a_title_below_sections_leaves_them_whole() -> None:
     runbook = read("## A\n\ntext\n\n# T\n\nmore\n")
     assert runbook.title == "T"
     assert [len(section.intro) for section in runbook.sections] == [1]
@@ -119,11 +119,11 @@ def test_the_whole_document_is_kept_for_its_page() -> None:
         ("x" * (MAX_CHARACTERS + 1), [("runbook-too-large", 0)]),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(text: str, expected: list[tuple[str, int]]) -> None:
+def test_problems_have_code_and_line(text: str, expected: list[tuple[str, int]]) -> None:
     assert codes(text) == expected
 
 
-def test_only_a_runbook_of_no_use_is_an_error() -> None:
+def test_only_an_unusable_runbook_is_an_error() -> None:
     for text in ("", "x" * (MAX_CHARACTERS + 1)):
         runbook = read(text)
         assert [problem.severity for problem in runbook.problems] == [Severity.ERROR]

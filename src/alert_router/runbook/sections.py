@@ -1,12 +1,12 @@
-"""Which of the ten standard sections a heading stands for.
+"""Which of the ten standard sections a heading means.
 
-The aliases come from the headings of public runbook collections. What does not fit stays
-unnamed: a wrong name would put the wrong text into a page.
+The aliases come from the headings of public runbook collections. Other headings stay unnamed: a
+wrong name would put the wrong text into a notification.
 
-"Diagnosis" and its like say how to see what is wrong. Where a runbook has a section of its own
-for detection they are Investigation; elsewhere they are Detection, since a firing notification
-shows Detection and Mitigation and its reader wants what to look at first. Likewise
-"Troubleshooting" is Investigation, but Mitigation where nothing else in the runbook is.
+"Diagnosis" and its aliases are Investigation in a runbook that has a Detection section, and
+Detection elsewhere: a firing notification shows Detection and Mitigation, and its reader needs to
+know what to check first. "Troubleshooting" is Investigation where another section is Mitigation,
+and Mitigation elsewhere.
 """
 
 import re
@@ -79,15 +79,14 @@ _KNOWN |= dict.fromkeys(_names(_TROUBLESHOOTING), "troubleshooting")
 
 
 def without_number(title: str) -> str:
-    """A heading without what merely counts it: `1. `, `2) `, `Step 3: `, `2.1 `."""
+    """A heading without its number: `1. `, `2) `, `Step 3: `, `2.1 `."""
     title = title.strip()
     rest = _NUMBER.sub("", _KEYCAP.sub("", title)).strip()
     return rest or title
 
 
 def section_names(titles: Sequence[str]) -> tuple[str, ...]:
-    """The standard names of a runbook's section headings (plain text), "" where there is none.
-    All at once, since what "Diagnosis" means depends on the others."""
+    """The standard names of all section headings of a runbook (plain text), "" for others."""
     kinds = [_kind(title) for title in titles]
     own_detection = any(_key(title) == "detection" for title in titles)
     has_mitigation = "Mitigation" in kinds
@@ -99,7 +98,7 @@ def section_names(titles: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_section(title: str) -> bool:
-    """Whether a heading of this text names a section, so that it is no runbook's title."""
+    """Whether a heading of this text names a section, and so is not a title."""
     return _key(title) in _KNOWN
 
 

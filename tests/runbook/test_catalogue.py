@@ -1,4 +1,4 @@
-"""A directory of runbooks is one state, whatever lies in it."""
+"""Loading a directory of runbooks, and finding runbooks by reference and by name."""
 
 import os
 import time
@@ -33,7 +33,7 @@ def test_ids_are_paths_without_extension(tmp_path: Path) -> None:
     assert catalogue.problems == ()
 
 
-def test_what_is_no_runbook_by_its_name_is_passed_over(tmp_path: Path) -> None:
+def test_readme_hidden_and_other_files_are_not_runbooks(tmp_path: Path) -> None:
     put(tmp_path, README="# no", sub___index="# no", ok="# yes")
     put(tmp_path / ".git", x="# no")
     (tmp_path / ".hidden.md").write_text("# no")
@@ -87,7 +87,7 @@ def test_a_link_within_the_directory_is_a_runbook_of_its_own(tmp_path: Path) -> 
     assert set(Catalogue.load(tmp_path).runbooks) == {"a", "b"}
 
 
-def test_links_out_of_the_directory_are_refused(tmp_path: Path) -> None:
+def test_links_out_of_the_directory_are_rejected(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     put(outside, secret="# secret")
     root = tmp_path / "root"
@@ -139,7 +139,7 @@ def test_a_name_that_is_not_utf8_is_a_problem(tmp_path: Path) -> None:
     try:
         (tmp_path / os.fsdecode(b"caf\xe9.md")).write_text("# T")
     except OSError:
-        pytest.skip("this file system refuses such names")
+        pytest.skip("this file system rejects such names")
     catalogue = Catalogue.load(tmp_path)
     assert codes(catalogue) == ["runbook-unreadable"]
     catalogue.problems[0].show().encode()
@@ -154,16 +154,16 @@ def test_unchanged_files_are_not_parsed_again_and_changed_ones_are(tmp_path: Pat
     assert second.runbooks["a"] is first.runbooks["a"]
     assert second.runbooks["b"].title == "Other"
     assert set(second.runbooks) == {"a", "b"}
-    assert set(first.runbooks) == {"a", "b", "c"}  # what was loaded never changes
+    assert set(first.runbooks) == {"a", "b", "c"}  # a catalogue never changes
 
 
-def test_problems_of_unchanged_files_are_still_told(tmp_path: Path) -> None:
+def test_problems_of_unchanged_files_are_still_reported(tmp_path: Path) -> None:
     put(tmp_path, a="no title")
     first = Catalogue.load(tmp_path)
     assert codes(Catalogue.load(tmp_path, first)) == codes(first) == ["runbook-no-title"]
 
 
-def test_the_last_good_version_of_a_broken_file_stays(tmp_path: Path) -> None:
+def test_the_last_good_version_of_a_broken_file_is_kept(tmp_path: Path) -> None:
     put(tmp_path, a="# A")
     first = Catalogue.load(tmp_path)
     put(tmp_path, a="")
@@ -174,17 +174,17 @@ def test_the_last_good_version_of_a_broken_file_stays(tmp_path: Path) -> None:
         assert catalogue.broken == {"a"}
         (problem,) = catalogue.problems
         assert "last good version stays in use" in problem.message
-    put(tmp_path, a="# Mended")
-    mended = Catalogue.load(tmp_path, third)
-    assert mended.runbooks["a"].title == "Mended"
-    assert (mended.problems, mended.broken) == ((), frozenset())
+    put(tmp_path, a="# Fixed")
+    fixed = Catalogue.load(tmp_path, third)
+    assert fixed.runbooks["a"].title == "Fixed"
+    assert (fixed.problems, fixed.broken) == ((), frozenset())
 
 
-def test_what_was_in_a_directory_that_cannot_be_entered_any_more_stays(tmp_path: Path) -> None:
+def test_runbooks_of_a_directory_that_became_unreadable_are_kept(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     put(root, alerts__a="# A", b="# B")
     first = Catalogue.load(root)
-    # A link that leads outside is refused for any user; permissions do not bind root.
+    # A link that leads outside is rejected for any user; permissions do not apply to root.
     (root / "alerts").rename(elsewhere)
     (root / "alerts").symlink_to(elsewhere)
     second = Catalogue.load(root, first)
@@ -193,7 +193,7 @@ def test_what_was_in_a_directory_that_cannot_be_entered_any_more_stays(tmp_path:
     assert codes(second) == ["runbook-unreadable"]
 
 
-def test_a_catalogue_of_another_directory_lends_nothing(tmp_path: Path) -> None:
+def test_the_catalogue_of_another_directory_is_not_reused(tmp_path: Path) -> None:
     put(tmp_path / "one", a="# A")
     put(tmp_path / "two", a="")
     other = Catalogue.load(tmp_path / "two", Catalogue.load(tmp_path / "one"))
@@ -267,7 +267,7 @@ def test_a_runbook_is_found_by_the_name_of_the_alert(
 
 
 @pytest.mark.parametrize("size", [2_000, 58 * 1024, 390 * 1024])
-def test_a_reference_of_any_length_is_looked_up_in_no_time(known: Catalogue, size: int) -> None:
+def test_a_reference_of_any_length_is_looked_up_quickly(known: Catalogue, size: int) -> None:
     began = time.thread_time()
     assert known.by_reference(("/a" * size)[: size - 20] + "/alerts/redis-issues") == (
         ["alerts/redis-issues"] if size <= 2_000 else []
@@ -287,4 +287,4 @@ def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -
     reloaded = time.monotonic()
     assert len(first.runbooks) == 1000
     assert reloaded - loaded < loaded - began
-    assert loaded - began < 30  # about two; the bound only catches what has gone quadratic
+    assert loaded - began < 30  # about two; the limit only catches quadratic time

@@ -1,8 +1,8 @@
-"""Headings of any collection find their standard section, or none."""
+"""Which standard section a heading means."""
 
 import pytest
 
-from alert_router.runbook.headings import section_names, without_number
+from alert_router.runbook.sections import section_names, without_number
 
 
 def name(title: str) -> str:
@@ -45,7 +45,7 @@ def name(title: str) -> str:
         ("503", ""),
     ],
 )
-def test_a_heading_finds_its_section(title: str, expected: str) -> None:
+def test_a_heading_means_its_standard_section(title: str, expected: str) -> None:
     assert name(title) == expected
 
 
@@ -79,5 +79,5 @@ def test_troubleshooting_is_investigation_unless_nothing_else_mitigates() -> Non
         ("2.", "2."),
     ],
 )
-def test_only_what_counts_a_heading_is_taken_off(title: str, expected: str) -> None:
+def test_only_the_number_of_a_heading_is_removed(title: str, expected: str) -> None:
     assert without_number(title) == expected
