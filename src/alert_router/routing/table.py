@@ -37,8 +37,6 @@ class RunbookTable:
     def __init__(self, entries: Sequence[RunbookEntry]) -> None:
         self.entries = tuple(entries)
         self._index = Index([entry.matchers for entry in self.entries])
-        # The labels that any entry matches on.
-        self.names = frozenset(it.name for entry in self.entries for it in entry.matchers)
 
     def match(self, labels: Mapping[str, str]) -> int | None:
         """The index of the first entry that matches."""

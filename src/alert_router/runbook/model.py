@@ -43,9 +43,9 @@ class Section:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Runbook:
-    """A runbook. `id` is its path below the catalogue without `.md`.
+    """A runbook, compared by identity. `id` is its path below the catalogue without `.md`.
 
     `metadata` comes from front matter, bold lines or a table under the title, keys in lower case
     with `_`; `blocks` is the whole document.

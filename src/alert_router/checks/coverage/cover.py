@@ -1,6 +1,6 @@
 """What the routing makes of the alerts of each rule.
 
-It asks what the router asks (`enrich.choose`), once for each table entry that may be met.
+It asks what the router asks (`enrich.select`), once for each table entry that may be met.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from alert_router.checks.coverage.external import with_external
 from alert_router.checks.coverage.model import AlertCoverage
 from alert_router.checks.coverage.receivers import possible_receivers
 from alert_router.checks.rules import AlertRule
-from alert_router.enrich import ANNOTATIONS, Choice, choose
+from alert_router.enrich import ANNOTATIONS, Choice, select_runbook
 from alert_router.model import Alert, Labels, Status
 from alert_router.routing import RouteTree, RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
@@ -85,7 +85,7 @@ def _choose(
         fingerprint="-",
     )
     met = _Met(routing.table.entries, entry)
-    return choose(alert, met, routing.catalogue, routing.default_runbook)
+    return select_runbook(alert, met, routing.catalogue, routing.default_runbook)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def test_each_runbook_comes_once_in_the_order_of_its_first_firing_alert() -> Non
     assert found.notes == ()
 
 
-def test_a_firing_group_carries_what_to_do_filled() -> None:
+def test_a_firing_group_has_detection_and_mitigation_filled() -> None:
     [part] = write(group(alert("A", pod="web", namespace="ns"))).runbooks
 
     assert [section.name for section in part.sections] == ["Detection", "Mitigation"]
@@ -119,13 +119,13 @@ def test_a_firing_group_carries_what_to_do_filled() -> None:
     assert (part.title, part.owner) == ("Pods", "SRE")
 
 
-def test_a_resolved_group_carries_how_to_verify() -> None:
+def test_a_resolved_group_has_verification() -> None:
     [part] = write(group(alert("A", firing=False, pod="web"))).runbooks
 
     assert [section.name for section in part.sections] == ["Verification"]
 
 
-def test_where_labels_differ_the_oldest_firing_alert_is_meant() -> None:
+def test_commands_have_the_labels_of_the_oldest_firing_alert() -> None:
     oldest = alert("A", 5, pod="old", namespace="ns")
     found = write(
         group(
@@ -141,7 +141,7 @@ def test_where_labels_differ_the_oldest_firing_alert_is_meant() -> None:
     assert commands(part)[0] == "kubectl logs old -n ns"
 
 
-def test_labels_that_differ_and_are_not_asked_for_do_not_matter() -> None:
+def test_labels_that_the_runbook_does_not_use_may_differ() -> None:
     [part] = write(
         group(alert("A", pod="p", namespace="n", x="1"), alert("A", pod="p", namespace="n", x="2"))
     ).runbooks
@@ -149,13 +149,13 @@ def test_labels_that_differ_and_are_not_asked_for_do_not_matter() -> None:
     assert part.commands_for is None
 
 
-def test_a_label_that_only_another_alert_has_is_not_borrowed() -> None:
+def test_a_label_of_another_alert_is_not_used() -> None:
     [part] = write(group(alert("A", 1, namespace="n"), alert("A", namespace="n", pod="p"))).runbooks
 
     assert commands(part)[0] == "kubectl logs FILL_IN_pod -n n"
 
 
-def test_a_broken_runbook_costs_nothing_but_itself() -> None:
+def test_a_broken_runbook_affects_only_its_own_alerts() -> None:
     def runbook(id: str) -> Runbook | None:
         if id == "Broken":
             raise ValueError("secret")
@@ -171,7 +171,7 @@ def test_a_broken_runbook_costs_nothing_but_itself() -> None:
     ]
 
 
-def test_what_choosing_has_to_say_is_noted_once_and_its_failure_loses_no_alert() -> None:
+def test_problems_of_choosing_are_noted_once_and_lose_no_alert() -> None:
     def choose(one: Alert) -> Choice:
         if one.name == "Bad":
             raise ValueError
@@ -183,7 +183,7 @@ def test_what_choosing_has_to_say_is_noted_once_and_its_failure_loses_no_alert()
     assert found.notes == ("Bad: no runbook could be chosen: ValueError.", "Which?")
 
 
-def test_a_runbook_without_the_wanted_sections_shows_what_it_has() -> None:
+def test_a_runbook_without_the_wanted_sections_shows_another() -> None:
     def runbook(id: str) -> Runbook:
         texts = {
             "Steps": "# S\n\n## Overview\n\nx\n\n## Verification\n\n1. Do.\n",
@@ -197,13 +197,13 @@ def test_a_runbook_without_the_wanted_sections_shows_what_it_has() -> None:
     assert "Just words about web." in repr(prose.sections)
 
 
-def test_the_pages_url_is_encoded() -> None:
+def test_the_page_url_is_encoded() -> None:
     [part] = write(group(alert("A B/ü?"))).runbooks
 
     assert part.url == "https://router.example.org/runbooks/A%20B/%C3%BC%3F"
 
 
-def test_a_prepared_runbook_is_filled_fast() -> None:
+def test_a_cached_runbook_is_filled_quickly() -> None:
     prepared = book("A")
     of = group(*(alert("A", pod=f"p{n}", namespace="n") for n in range(4)))
     write(of, runbook=lambda _: prepared)
@@ -212,5 +212,5 @@ def test_a_prepared_runbook_is_filled_fast() -> None:
     for _ in range(50):
         write(of, runbook=lambda _: prepared)
 
-    # A hundredth of this is usual; reading the fences anew each time would not pass.
+    # A hundredth of this is usual; compiling the fences each time would fail.
     assert (time.perf_counter() - began) / 50 < 0.01
