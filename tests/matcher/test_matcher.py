@@ -14,7 +14,7 @@ from alert_router.matcher import (
     parse_utf8,
 )
 from alert_router.matcher.model import compile_regex
-from tests.classic_matchers import CLASSIC, NEAR
+from tests.matcher.classic_matchers import CLASSIC, NEAR
 
 MATCHERS = st.builds(
     Matcher, st.text(max_size=8), st.sampled_from([Op.EQUAL, Op.NOT_EQUAL]), st.text(max_size=12)
@@ -69,7 +69,7 @@ def triples(matchers):
         ('a="\'`"', [("a", "=", "'`")]),
     ],
 )
-def test_the_utf8_grammar_takes(text, expected):
+def test_the_utf8_grammar_accepts(text, expected):
     assert triples(parse_utf8(text)) == expected
 
 
@@ -117,7 +117,7 @@ def test_the_utf8_grammar_takes(text, expected):
         ('a="b", b=~"("', "10:13"),
     ],
 )
-def test_the_utf8_grammar_refuses_and_says_where(text, columns):
+def test_the_utf8_grammar_rejects_with_a_place(text, columns):
     with pytest.raises(MatcherError) as caught:
         parse_utf8(text)
     assert str(caught.value).startswith(f"{columns}: ")
@@ -126,12 +126,12 @@ def test_the_utf8_grammar_refuses_and_says_where(text, columns):
 
 
 @pytest.mark.parametrize(("text", "expected"), [case for case in CLASSIC if case[1] is not None])
-def test_the_classic_grammar_takes(text, expected):
+def test_the_classic_grammar_accepts(text, expected):
     assert triples(parse_classic(text)) == expected
 
 
 @pytest.mark.parametrize("text", [text for text, expected in CLASSIC if expected is None])
-def test_the_classic_grammar_refuses(text):
+def test_the_classic_grammar_rejects(text):
     with pytest.raises(MatcherError):
         parse_classic(text)
 
@@ -174,7 +174,7 @@ def test_classic_is_the_fallback_and_wins_where_both_disagree(text, expected):
         ("a=\udc80", 2, "UTF-8"),
     ],
 )
-def test_what_neither_takes_is_told_with_its_place(text, place, part):
+def test_a_text_that_neither_accepts_has_a_place(text, place, part):
     with pytest.raises(MatcherError) as caught:
         parse_matchers(text)
     assert caught.value.offset == place
@@ -195,7 +195,7 @@ def test_a_single_matcher(text, expected):
 
 
 @pytest.mark.parametrize("text", ["", "{a=b}", "a=b}", "{a=b", "ä=b,c=d", "a"])
-def test_what_is_no_single_matcher(text):
+def test_other_than_one_matcher_is_rejected(text):
     with pytest.raises(MatcherError):
         parse_matcher(text)
 
@@ -236,21 +236,21 @@ def test_a_match(text, value, expected):
 
 
 @pytest.mark.parametrize("pattern", ["(", "a**", "(?=a)", r"(a)\1", "[b-a]", "a{1001}", "(?<!a)"])
-def test_what_re2_refuses_is_no_matcher(pattern):
+def test_a_pattern_that_re2_rejects_is_an_error(pattern):
     with pytest.raises(MatcherError) as caught:
         Matcher("a", Op.REGEX, pattern)
     assert pattern in caught.value.message
     assert "$" not in caught.value.message  # nothing of the anchors, which nobody wrote
 
 
-def test_an_expression_of_many_thousand_words_is_taken():
+def test_an_expression_of_many_thousand_words_is_accepted():
     words = [f"service-number-{number}" for number in range(20_000)]
     matcher = Matcher("a", Op.REGEX, "|".join(words))
     assert matcher.matches({"a": words[-1]})
     assert not matcher.matches({"a": "service-number-"})
 
 
-def test_long_texts_take_no_long_time():
+def test_long_texts_are_parsed_quickly():
     parse_matchers("a=" + "x" + " " * 200_000 + "y")
     parse_matchers("a=~" + '"' + "\\\\" * 200_000 + '"')
 
@@ -260,7 +260,7 @@ def test_long_texts_take_no_long_time():
 @example("a=\\")
 @example('"')
 @example("!")
-def test_any_text_either_parses_or_is_refused_with_a_place(text):
+def test_any_text_parses_or_is_rejected_with_a_place(text):
     for parse in (parse_matchers, parse_utf8, parse_classic, parse_matcher):
         try:
             parse(text)
@@ -270,7 +270,7 @@ def test_any_text_either_parses_or_is_refused_with_a_place(text):
 
 @given(NEAR)
 @settings(deadline=None, max_examples=300)
-def test_the_default_mode_is_the_grammars_together(text):
+def test_the_default_mode_combines_the_grammars(text):
     def try_with(parse):
         try:
             return parse(text)
@@ -283,7 +283,7 @@ def test_the_default_mode_is_the_grammars_together(text):
 
 @given(st.lists(MATCHERS | EXPRESSIONS, max_size=4))
 @settings(deadline=None, max_examples=300)
-def test_what_is_printed_reads_back_as_it_is(matchers):
+def test_a_printed_matcher_parses_to_the_same(matchers):
     for matcher in matchers:
         assert parse_matchers(str(matcher)) == (matcher,)
     joined = ", ".join(map(str, matchers))
@@ -292,7 +292,7 @@ def test_what_is_printed_reads_back_as_it_is(matchers):
 
 @given(NEAR)
 @settings(deadline=None, max_examples=300)
-def test_what_was_read_prints_to_what_reads_the_same(text):
+def test_a_parsed_matcher_prints_and_parses_to_the_same(text):
     try:
         matchers = parse_matchers(text)
     except MatcherError:
@@ -312,7 +312,7 @@ SAMPLES += ["ab\nb", "-", "a-b", "aä", "\x00", "a\x00b", "a\\.", "(a", "?:a"]
 @example("(ab|a.*)")
 @example("(a|b).+")
 @example("a.*|b.+|ab")
-def test_expressions_that_are_compared_match_as_re2_has_it(pattern):
+def test_literals_and_prefixes_match_as_in_re2(pattern):
     for op in (Op.REGEX, Op.NOT_REGEX):
         try:
             compiled = compile_regex(pattern)

@@ -1,4 +1,4 @@
-"""Texts for the classic grammar of matchers, for our own reading of it and for the real one."""
+"""Texts in the classic grammar of matchers, for our parser and for amtool."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Severities: the worst counts, and what nobody named is told rather than lost."""
+"""Severities: the worst one counts, and unknown ones are never filtered out."""
 
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ def test_a_value_means_its_grade_whatever_its_case(value, grade):
     assert STANDARD.grade(of(value)) is grade
 
 
-def test_the_worst_counts_and_nothing_at_all_is_resolved():
+def test_the_worst_counts_and_no_alerts_are_resolved():
     assert STANDARD.worst([of("info"), of("critical"), of("warning")]) is CRITICAL
     assert STANDARD.worst([]) is RESOLVED
 
@@ -41,16 +41,16 @@ def test_the_worst_counts_and_nothing_at_all_is_resolved():
         ("of our own making", "critical", True),
     ],
 )
-def test_a_least_severity_lets_through_what_is_worse_and_what_is_unknown(value, least, told):
+def test_a_least_severity_passes_worse_and_unknown_alerts(value, least, told):
     assert STANDARD.at_least(of(value), least) is told
 
 
-def test_a_severity_that_is_none_of_the_scale_is_no_name():
+def test_an_unknown_severity_name_is_an_error():
     with pytest.raises(LookupError):
         STANDARD.named("purple")
 
 
-def test_a_scale_of_ones_own_has_its_words_and_values_and_borrows_the_looks():
+def test_a_custom_scale_has_its_own_words_and_default_looks():
     scale = Severities.model_validate(
         {
             "label": "prio",
@@ -76,6 +76,6 @@ def test_a_scale_of_ones_own_has_its_words_and_values_and_borrows_the_looks():
         ),
     ],
 )
-def test_a_scale_that_cannot_be_says_why(written, sentence):
+def test_an_invalid_scale_is_reported(written, sentence):
     with pytest.raises(ValueError, match=sentence):
         Severities.model_validate(written)

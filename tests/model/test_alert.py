@@ -1,4 +1,4 @@
-"""The payload model: what is survived, what is refused, and with which words."""
+"""The payload model: which bodies are accepted, normalized or rejected, and the messages."""
 
 import json
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def alert(**changes: object) -> dict[str, object]:
     return {name: value for name, value in (ALERT | changes).items() if value is not ...}
 
 
-def test_a_body_of_alertmanager_is_read_whole() -> None:
+def test_a_body_of_alertmanager_is_parsed_completely() -> None:
     group = parse()
     assert group.status is Status.FIRING
     assert group.alerts[0].labels == ALERT["labels"]
@@ -53,7 +53,7 @@ def test_a_body_of_alertmanager_is_read_whole() -> None:
     assert group.alerts[0].ended is None
 
 
-def test_times_and_unknown_keys_are_forwarded_exactly_as_they_came() -> None:
+def test_times_and_unknown_keys_are_forwarded_unchanged() -> None:
     group = parse(alerts=[alert(valueString="[ var='A' ]")], orgId=7)
     told = group.as_json()
     assert told["alerts"][0] == alert(valueString="[ var='A' ]")
@@ -85,20 +85,20 @@ def test_times_and_unknown_keys_are_forwarded_exactly_as_they_came() -> None:
     ],
     ids=lambda changes: next(iter(changes)) + "=" + str(next(iter(changes.values())))[:40],
 )
-def test_what_senders_really_send_is_survived(changes: dict[str, object]) -> None:
+def test_bodies_of_other_senders_are_normalized(changes: dict[str, object]) -> None:
     group = parse(**changes)
     assert len(group.alerts) == 1
     assert group.alerts[0].fingerprint
     assert group.status is Status.FIRING
 
 
-def test_values_that_are_no_strings_become_text() -> None:
+def test_values_that_are_not_strings_become_text() -> None:
     group = parse(alerts=[alert(labels={"n": 5, "b": True, "z": None, "o": {"a": [1]}})])
     assert group.alerts[0].labels == {"n": "5", "b": "true", "z": "", "o": '{"a":[1]}'}
 
 
 @pytest.mark.parametrize("alerts", [None, [], ...])
-def test_a_group_without_alerts_is_told_as_one_alert_of_its_common_labels(alerts: object) -> None:
+def test_a_group_without_alerts_becomes_one_alert_with_its_common_labels(alerts: object) -> None:
     (only,) = parse(alerts=alerts).alerts
     assert only.labels == {"alertname": "HighErrorRate", "severity": "critical"}
     assert only.firing
@@ -152,7 +152,7 @@ def test_nul_line_separators_and_markup_pass_unchanged() -> None:
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_what_is_no_alert_group_is_refused_with_what_was_found(raw: bytes, found: str) -> None:
+def test_other_bodies_are_rejected_with_what_was_found(raw: bytes, found: str) -> None:
     with pytest.raises(PayloadError) as caught:
         AlertGroup.from_bytes(raw)
     assert caught.value.found.startswith(found)
@@ -188,7 +188,7 @@ def test_any_body_is_a_group_or_a_payload_error(raw: bytes) -> None:
     assert group.group_key
 
 
-def test_the_fingerprint_is_prometheus_own() -> None:
+def test_the_fingerprint_equals_that_of_prometheus() -> None:
     # Seen in the body of a real Alertmanager.
     labels = {
         "alertname": 'Quote"Alert\nLine',
@@ -202,7 +202,7 @@ def test_the_fingerprint_is_prometheus_own() -> None:
     assert fingerprint(labels) == "71b9f7caa8f7d0b9"
 
 
-def test_only_keeps_the_named_alerts_and_computes_status_and_common_labels_anew() -> None:
+def test_only_keeps_the_named_alerts_and_updates_status_and_common_labels() -> None:
     group = parse(
         alerts=[
             alert(fingerprint="a", labels={"x": "1", "y": "1"}),
@@ -221,7 +221,7 @@ def test_only_keeps_the_named_alerts_and_computes_status_and_common_labels_anew(
     "text",
     ["", "x", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00-07:00"],
 )
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_an_invalid_time_is_none(text: str) -> None:
     assert parse_time(text) is None
 
 
@@ -234,5 +234,5 @@ def test_what_is_no_time_is_none(text: str) -> None:
         ("2026-11-23T03:02:14.123456789Z", 123_456),
     ],
 )
-def test_times_are_read_with_any_fraction_and_offset(text: str, micros: int) -> None:
+def test_times_may_have_any_fraction_and_offset(text: str, micros: int) -> None:
     assert parse_time(text) == datetime(2026, 11, 23, 3, 2, 14, micros, UTC)

@@ -1,4 +1,4 @@
-"""Our reading of routes and classic matchers against the real `amtool config routes test`.
+"""Our routes and classic matchers against the real `amtool config routes test`.
 
 Each call of amtool takes a configuration and one label set, so that many trees go into one
 configuration, side by side under a root, each child with `continue: true`.
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from alert_router.matcher import Matcher, MatcherError, Op, parse_classic
 from alert_router.routing import Route, RouteTree
-from tests.classic_matchers import CLASSIC, NEAR
+from tests.matcher.classic_matchers import CLASSIC, NEAR
 from tests.programs import need
 
 NAMES = ["a", "b", "c"]
@@ -94,7 +94,7 @@ def random_labels(random: random.Random) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_route_tree_chooses_what_the_real_one_does(tmp_path: Path, seed: int):
+def test_the_route_tree_equals_amtool(tmp_path: Path, seed: int):
     chance = random.Random(seed)
     trees, receivers = [], {"default"}
     for number in range(60):
@@ -124,7 +124,7 @@ def one_matcher_each(folder: Path, texts: list[str]) -> Path:
     return write(folder, {"receiver": "default", "routes": routes}, receivers)
 
 
-def test_classic_texts_are_taken_and_meant_as_the_real_parser_does(tmp_path: Path):
+def test_classic_texts_are_parsed_as_by_amtool(tmp_path: Path):
     # A text without matchers is left out: what a route with it matches is not the parser's.
     taken = [text for text, expected in CLASSIC if expected]
     file = one_matcher_each(tmp_path, taken)
@@ -141,13 +141,13 @@ def test_classic_texts_are_taken_and_meant_as_the_real_parser_does(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", [text for text, expected in CLASSIC if expected is None])
-def test_classic_texts_are_refused_as_the_real_parser_does(tmp_path: Path, text: str):
+def test_classic_texts_are_rejected_as_by_amtool(tmp_path: Path, text: str):
     assert amtool(one_matcher_each(tmp_path, [text]), {"a": "b"}) is None
 
 
 @given(st.lists(NEAR.filter(lambda text: "\ud800" not in text), min_size=15, max_size=15))
 @settings(deadline=None, max_examples=10, phases=[Phase.generate], database=None)
-def test_any_text_is_taken_or_refused_as_by_the_real_parser(
+def test_any_text_is_accepted_or_rejected_as_by_amtool(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ):
     taken, refused = [], []

@@ -1,4 +1,4 @@
-"""Bodies over the limits: cut before anything is built of them, with a mark, and still a group."""
+"""Bodies over the limits are cut before they are parsed, with a mark, and remain valid."""
 
 import json
 from typing import Any
@@ -26,12 +26,12 @@ def trimmed(data: Any, limits: BodyLimits = SMALL) -> dict[str, Any]:
     return cut
 
 
-def test_a_body_within_the_limits_stays_the_same_object() -> None:
+def test_a_body_within_the_limits_is_the_same_object() -> None:
     raw = json.dumps(group(alert(), alert("B")), indent=2).encode()
     assert trim(raw, SMALL) is raw
 
 
-def test_alerts_over_the_limit_are_cut_and_counted_with_those_alertmanager_left_out() -> None:
+def test_alerts_over_the_limit_are_cut_and_added_to_truncated_alerts() -> None:
     cut = trimmed(group(*(alert(f"A{n}") for n in range(10)), truncatedAlerts=5))
 
     assert [it["labels"]["alertname"] for it in cut["alerts"]] == ["A0", "A1", "A2"]
@@ -52,7 +52,7 @@ def test_labels_and_annotations_over_the_limit_are_cut_and_counted() -> None:
 @pytest.mark.parametrize(
     "value", ["x" * 100, "\u20ac" * 100, "\U0001f600" * 100, '"\\' * 100, "\n" * 100, "\x01" * 100]
 )
-def test_a_long_value_is_cut_between_characters_and_says_so(value: str) -> None:
+def test_a_long_value_is_cut_between_characters_with_a_mark(value: str) -> None:
     for escaped in (False, True):
         raw = json.dumps(group(alert(pod=value)), ensure_ascii=escaped).encode()
         kept = json.loads(trim(raw, SMALL))["alerts"][0]["labels"]["pod"]
@@ -63,7 +63,7 @@ def test_a_long_value_is_cut_between_characters_and_says_so(value: str) -> None:
 
 
 @given(st.text(min_size=60, max_size=200), st.booleans())
-def test_what_was_cut_once_is_not_cut_again(value: str, escaped: bool) -> None:
+def test_a_cut_value_is_not_cut_again(value: str, escaped: bool) -> None:
     data = group(*(alert(pod=value, a=value) for _ in range(5)), groupKey=value)
     raw = json.dumps(data, ensure_ascii=escaped).encode("utf-8", "replace")
     cut = trim(raw, SMALL)
@@ -84,15 +84,13 @@ def test_a_long_name_is_cut_too() -> None:
 
 
 @pytest.mark.parametrize("value", [list(range(100)), {"a": ["x"] * 50}, 10**99])
-def test_a_long_value_that_is_no_text_becomes_the_mark(value: Any) -> None:
+def test_a_long_value_that_is_not_a_string_becomes_the_mark(value: Any) -> None:
     assert trimmed(group(alert(), extra=value))["extra"].startswith("… [cut: ")
 
 
 @pytest.mark.parametrize("piece", ["[]", "{}", '{"":0}', "1.5", '""'])
 @pytest.mark.parametrize("place", ["a label", "a field of an alert", "a field of the group"])
-def test_nested_values_are_bounded_in_the_whole_body_however_short_each_is(
-    piece: str, place: str
-) -> None:
+def test_nested_values_are_limited_in_the_whole_body(piece: str, place: str) -> None:
     nested = json.loads(f"[{','.join([piece] * 8000)}]")
     data = group(*(alert(f"A{n}") for n in range(20)))
     holders: list[dict[str, Any]] = {
@@ -122,7 +120,7 @@ def test_nested_values_are_bounded_in_the_whole_body_however_short_each_is(
     assert len(AlertGroup.within(BodyLimits(), raw)[0].alerts) == 20
 
 
-def test_a_few_nested_values_stay_as_they_are() -> None:
+def test_a_few_nested_values_are_unchanged() -> None:
     raw = json.dumps(group(*[alert() | {"x": {"a": [1, 2, {"b": []}]}}] * 1000)).encode()
     assert trim(raw, BodyLimits()) is raw
 
@@ -144,7 +142,7 @@ def test_alerts_full_of_values_are_cut_before_the_count_of_alerts_is_reached() -
         b"\xff",
     ],
 )
-def test_what_is_no_json_object_is_refused(raw: bytes) -> None:
+def test_other_than_a_json_object_is_rejected(raw: bytes) -> None:
     with pytest.raises(PayloadError):
         trim(raw, SMALL)
 
@@ -161,7 +159,7 @@ GROUPS = st.dictionaries(
 
 
 @given(GROUPS, st.booleans(), st.sampled_from([None, 1]))
-def test_any_json_object_within_the_limits_stays_as_it_is(
+def test_any_json_object_within_the_limits_is_unchanged(
     data: dict[str, Any], escaped: bool, indent: int | None
 ) -> None:
     raw = json.dumps(data, ensure_ascii=escaped, indent=indent).encode("utf-8", "replace")
@@ -169,9 +167,7 @@ def test_any_json_object_within_the_limits_stays_as_it_is(
 
 
 @given(GROUPS, st.booleans())
-def test_whatever_is_cut_the_rest_is_json_within_the_limits(
-    data: dict[str, Any], escaped: bool
-) -> None:
+def test_a_cut_body_is_json_within_the_limits(data: dict[str, Any], escaped: bool) -> None:
     limits = BodyLimits(alerts=1, labels=2, name=4, value=12)
     raw = json.dumps(data, ensure_ascii=escaped).encode("utf-8", "replace")
     cut = json.loads(trim(raw, limits))
@@ -180,7 +176,7 @@ def test_whatever_is_cut_the_rest_is_json_within_the_limits(
     assert json.loads(trim(trim(raw, limits), BodyLimits())) == cut
 
 
-def test_small_bodies_are_held_to_the_limits_too() -> None:
+def test_small_bodies_are_cut_too() -> None:
     limits = BodyLimits(alerts=2, labels=2)
     raw = json.dumps(group(*(alert(f"A{n}", a="1", b="2") for n in range(4)))).encode()
     cut, body = AlertGroup.within(limits, raw)
@@ -189,7 +185,7 @@ def test_small_bodies_are_held_to_the_limits_too() -> None:
     assert AlertGroup.from_bytes(body) == cut
 
 
-def test_what_a_sender_claims_was_cut_cannot_break_anything() -> None:
+def test_any_cut_counts_of_a_sender_are_accepted() -> None:
     for claim in (None, 3, [], {"alerts": "x"}, {"alerts": -1, "labels": True}):
         raw = json.dumps(group(alert(), alertRouterCut=claim)).encode()
         assert AlertGroup.from_bytes(raw).cut.alerts == 0

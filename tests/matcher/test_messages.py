@@ -1,6 +1,4 @@
-"""What is said of a text that is no matcher: Alertmanager's words, with the columns of what they
-are about, so that a caret can stand under it.
-"""
+"""Messages for invalid matchers: Alertmanager's, with the columns, so that a caret can be shown."""
 
 import pytest
 
@@ -55,26 +53,26 @@ CLASSIC = [
 
 
 @pytest.mark.parametrize(("text", "message"), UTF8)
-def test_the_utf8_grammar_says_what_alertmanager_says(text: str, message: str):
+def test_utf8_messages_equal_those_of_alertmanager(text: str, message: str):
     with pytest.raises(MatcherError) as caught:
         parse_utf8(text)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(("text", "message"), CLASSIC)
-def test_the_classic_grammar_says_what_alertmanager_says(text: str, message: str):
+def test_classic_messages_equal_those_of_alertmanager(text: str, message: str):
     with pytest.raises(MatcherError) as caught:
         parse_classic(text)
     assert str(caught.value) == message
 
 
-def test_where_both_refuse_the_one_that_tells_places_is_heard():
+def test_if_both_grammars_reject_the_message_with_a_place_is_used():
     with pytest.raises(MatcherError) as caught:
         parse_matchers('severity="critical", team~"a"')
     assert str(caught.value) == f"25:26: ~: invalid input: {OPERATOR}"
 
 
-def test_a_bad_expression_is_told_as_it_was_written():
+def test_a_bad_expression_is_reported_as_written():
     with pytest.raises(MatcherError) as caught:
         parse_matchers('a=b, team=~"x("')
     assert (caught.value.offset, caught.value.end) == (11, 15)
