@@ -7,10 +7,7 @@ values may fill a word.
 from alert_router.enrich.shell.template import (
     CONSOLE_LANGUAGES,
     SHELL_LANGUAGES,
-    CommandTemplate,
     Filled,
-    Slot,
-    Variables,
     command_spans,
     compile_fences,
     compile_inline,
@@ -22,10 +19,7 @@ from alert_router.enrich.shell.template import (
 __all__ = [
     "CONSOLE_LANGUAGES",
     "SHELL_LANGUAGES",
-    "CommandTemplate",
     "Filled",
-    "Slot",
-    "Variables",
     "command_spans",
     "compile_fences",
     "compile_inline",
