@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from alert_router.alert_stats.report import coverage_state
-from alert_router.enrich import Choice, Way
+from alert_router.enrich import Choice, ChosenBy
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
@@ -25,7 +25,7 @@ from alert_router.web.site import SITE, Site, State
 log = structlog.get_logger(__name__)
 
 # Of the alerts of a group: name, whether it fires, runbook and how that was found.
-Found = Counter[tuple[str, bool, str | None, Way]]
+Found = Counter[tuple[str, bool, str | None, ChosenBy]]
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -123,7 +123,7 @@ def _found(group: AlertGroup, choose: Callable[[Alert], Choice]) -> Found:
 
 def _count(found: Found, site: Site, accepted_at: float) -> None:
     metrics = site.metrics
-    sums: Counter[tuple[bool, str | None, Way]] = Counter()
+    sums: Counter[tuple[bool, str | None, ChosenBy]] = Counter()
     for (name, firing, runbook, way), count in found.items():
         sums[firing, runbook, way] += count
         if firing:
