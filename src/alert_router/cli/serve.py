@@ -22,8 +22,8 @@ from alert_router.cli import CONFIG
 from alert_router.cli.log import set_up_log
 from alert_router.config import config_path
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.service import running
-from alert_router.service.snapshot import Snapshot, read
+from alert_router.server import running
+from alert_router.server.runtime import Runtime, read_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ def serve(config: Path | None, log_format: str | None) -> None:
     been sent. The log goes to standard error, console notifications to standard output.
     """
     path = config_path(config)
-    snapshot = read(path)
+    snapshot = read_runtime(path)
     wanted = snapshot.loaded.config.log
     set_up_log(log_format or wanted.format.value, wanted.level.value)
     _return_memory()
@@ -92,7 +92,7 @@ class _Stopper:
         os._exit(1)
 
 
-async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
+async def _serve(path: Path, snapshot: Runtime, stopper: _Stopper) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     stopper.call(stop.set)
@@ -106,7 +106,7 @@ async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         _spare_the_collector()
-        stopper.seconds = lambda: router.snapshot.loaded.config.delivery.shutdown_timeout
+        stopper.seconds = lambda: router.runtime.loaded.config.delivery.shutdown_timeout
         waiting = [asyncio.create_task(it.wait()) for it in (stop, router.ended)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if router.ended.is_set():
