@@ -51,7 +51,7 @@ NOT_YET = (
     "docs/notifiers/",
     "docs/operations.md",
     "docs/runbooks.md",
-    "runbooks/",
+    "runbooks/README.md",
     "src/alert_router/cli/",
     "src/alert_router/config/",
     "src/alert_router/deliver/",
@@ -80,7 +80,14 @@ class Finding(NamedTuple):
 
 
 def files() -> list[Path]:
-    patterns = ("*.md", "docs/**/*.md", "runbooks/**/*.md", "config/*.yaml", "src/**/*.py")
+    patterns = (
+        "*.md",
+        "docs/**/*.md",
+        "runbooks/**/*.md",
+        "config/*.yaml",
+        "src/**/*.py",
+        "src/**/*.jinja",
+    )
     return sorted(path for pattern in patterns for path in ROOT.glob(pattern))
 
 
