@@ -23,7 +23,7 @@ class Lines:
     outbox: Outbox
     session: aiohttp.ClientSession
     metrics: Metrics
-    tally: AlertCounters
+    counters: AlertCounters
     schedule: Callable[[], Schedule]
     desk: Callable[[], Desk]
     guard: Callable[[], Guard]
