@@ -46,7 +46,7 @@ pictures: $(DEV) ## Take the pictures of docs/notifiers anew
 
 # Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
 packages:
-	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux || true
+	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux faketime || true
 
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what is installed in the image, with hashes
 	scripts/hashes.sh $@

@@ -11,7 +11,7 @@ import pytest
 from alert_router.checks.routing_tests import Case, load_cases
 from alert_router.cli.labels import make_alert, make_group
 from alert_router.config import load
-from alert_router.enrich import choose, enrich
+from alert_router.enrich import enrich, select_runbook
 from alert_router.notification import Notification
 from alert_router.runbook import Step
 from tests.shipped import CARRIED, CATALOGUE, IN_COMMANDS, MAPPED, SHIPPED, fences, of
@@ -39,7 +39,7 @@ def notification(
     )
     return enrich(
         bare,
-        choose=partial(choose, table=LOADED.table, catalogue=CATALOGUE, default=None),
+        choose=partial(select_runbook, table=LOADED.table, catalogue=CATALOGUE, default=None),
         runbook=CATALOGUE.get,
         firing_sections=("Detection", "Mitigation"),
         resolved_sections=("Verification", "Post-Incident"),

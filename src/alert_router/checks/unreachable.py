@@ -4,16 +4,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alert_router.checks.shadowing import (
+    contradiction,
+    matches_everything,
+    shadowed_entries,
+    shadowed_routes,
+)
 from alert_router.config import codes
 from alert_router.config.load import Loaded
 from alert_router.config.routing import matcher_places
-from alert_router.matcher import Matcher, Op
+from alert_router.matcher import Matcher, Part
 from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.redaction import clip
 from alert_router.routing import Route
-from alert_router.routing.blocked import blocked_entries, blocked_routes
-from alert_router.routing.cover import contradiction, is_empty, matches_everything, region
-from alert_router.routing.values import literals
 from alert_router.runbook import Catalogue
 from alert_router.yaml_source import Node, YamlFile, children, read
 
@@ -75,14 +78,14 @@ def _of_table(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
         yield from vague
         if not excluded and not vague:
             yield from _by_absence(document, written)
-    for blocked in blocked_entries(loaded.table):
-        same = all(each.runbook == entries[blocked.index].runbook for each in blocked.by)
-        yield _blocked(
+    for shadowed in shadowed_entries(loaded.table):
+        same = all(each.runbook == entries[shadowed.index].runbook for each in shadowed.by)
+        yield _shadowed(
             document,
             codes.ROUTING_SHADOWED_ENTRY,
             "entry",
-            [each.place for each in blocked.by],
-            nodes[blocked.index].place,
+            [each.place for each in shadowed.by],
+            nodes[shadowed.index].place,
             "remove it: the runbook is the same" if same else "move it up, or remove it",
         )
 
@@ -92,15 +95,15 @@ def _of_tree(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
     root = document.root.get("route")
     if root is not None:
         yield from _of_routes(document, loaded.tree.root, root, (), _Written(), places)
-    for blocked in blocked_routes(loaded.tree):
-        if blocked.path not in places:
+    for shadowed in shadowed_routes(loaded.tree):
+        if shadowed.path not in places:
             continue
-        yield _blocked(
+        yield _shadowed(
             document,
             codes.ROUTING_SHADOWED_ROUTE,
             "route",
-            [each.place for each in blocked.by],
-            places[blocked.path],
+            [each.place for each in shadowed.by],
+            places[shadowed.path],
             "move it up, or write `continue: true` there",
         )
 
@@ -127,7 +130,7 @@ def _of_routes(
             yield from _of_routes(document, child, at, (*path, number), written, places)
 
 
-def _blocked(
+def _shadowed(
     document: YamlFile, code: str, kind: str, by: Sequence[Place | None], place: Place, hint: str
 ) -> Problem:
     known = [f"{each.line}:{each.column}" for each in by if each is not None]
@@ -154,7 +157,7 @@ def _contradictions(document: YamlFile, written: _Written, start: int) -> Iterat
         for other, at in zip(written.matchers[:index], written.places, strict=False)
         if other.name == matcher.name
     ]
-    pair = [(other, at) for other, at in others if is_empty(region((other, matcher)))]
+    pair = [(other, at) for other, at in others if contradiction((other, matcher)) is not None]
     if not others:
         message = f"no value matches `{clip(str(matcher), 80)}`"
     elif pair:
@@ -186,7 +189,7 @@ def _by_absence(document: YamlFile, written: _Written) -> Iterator[Problem]:
     names = [name for name in dict.fromkeys(m.name for m in matchers) if name != _ALWAYS_THERE]
     if not names or not all(matcher.matches({}) for matcher in matchers):
         return
-    if any(m.op in (Op.EQUAL, Op.REGEX) and "" in (literals(m) or ()) for m in matchers):
+    if any(m.is_positive and Part("") in m.parts for m in matchers):
         return
     code = codes.ROUTING_MATCHES_MISSING
     lacking = " and ".join(f"`{clip(name)}`" for name in names[:_SHOWN])

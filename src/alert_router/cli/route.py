@@ -25,7 +25,7 @@ from alert_router.cli.route_view import (
     way_text,
 )
 from alert_router.config import default_config_path, load
-from alert_router.service.snapshot import read
+from alert_router.server.runtime import read_runtime
 
 
 @click.group(cls=InOrder)
@@ -74,7 +74,7 @@ def test(
     config: Path | None, labels: dict[str, str], annotations: dict[str, str], as_json: bool
 ) -> None:
     """Tell what becomes of an alert with these labels: its runbook, its receivers, and why."""
-    snapshot = read(config or default_config_path())
+    snapshot = read_runtime(config or default_config_path())
     loaded = snapshot.loaded
     choice = snapshot.desk.choose(make_alert(labels, annotations))
     entries = loaded.table.explain(labels)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import structlog
@@ -21,8 +22,8 @@ from alert_router.cli import CONFIG
 from alert_router.cli.log import set_up_log
 from alert_router.config import config_path
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.service import running
-from alert_router.service.snapshot import Snapshot, read
+from alert_router.server import running
+from alert_router.server.runtime import Runtime, read_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ def serve(config: Path | None, log_format: str | None) -> None:
     been sent. The log goes to standard error, console notifications to standard output.
     """
     path = config_path(config)
-    snapshot = read(path)
+    snapshot = read_runtime(path)
     wanted = snapshot.loaded.config.log
     set_up_log(log_format or wanted.format.value, wanted.level.value)
     _return_memory()
@@ -91,7 +92,7 @@ class _Stopper:
         os._exit(1)
 
 
-async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
+async def _serve(path: Path, snapshot: Runtime, stopper: _Stopper) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     stopper.call(stop.set)
@@ -105,15 +106,24 @@ async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         _spare_the_collector()
-        stopper.seconds = lambda: router.snapshot.loaded.config.delivery.shutdown_timeout
-        await stop.wait()
+        stopper.seconds = lambda: router.runtime.loaded.config.delivery.shutdown_timeout
+        waiting = [asyncio.create_task(it.wait()) for it in (stop, router.ended)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if router.ended.is_set():
+            # No outcome can be written down: what is being sent is repeated however long one waits.
+            log.critical("exiting: the store has ended; what was being sent will be repeated")
+            _exit(1)
         log.info("stopping")
     # All is written down. Threads that hang in a look-up or a rendering are not waited for, as the
     # interpreter would.
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _return_memory() -> None:

@@ -18,7 +18,7 @@ from alert_router.cli.labels import make_alert
 from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.config import default_config_path
 from alert_router.model.problem import Problem, ProblemsError
-from alert_router.service.snapshot import Snapshot, read
+from alert_router.server.runtime import Runtime, read_runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def test(
     Each case is an alert, and the runbook and the receivers it is to get. Exit 0: all passed, or
     were recorded (--update); 1: some failed, or a file cannot be read.
     """
-    snapshot = read(config or default_config_path())
+    snapshot = read_runtime(config or default_config_path())
     results = {
         path: [run(case, snapshot) for case in there] for path, there in _load(cases).items()
     }
@@ -71,7 +71,7 @@ def test(
     ctx.exit(0 if update or all(result.passed for result in everything) else 1)
 
 
-def run(case: Case, snapshot: Snapshot) -> Result:
+def run(case: Case, snapshot: Runtime) -> Result:
     """The outcome of one case."""
     expected: dict[str, Any] = {}
     found: dict[str, Any] = {}

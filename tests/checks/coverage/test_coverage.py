@@ -16,7 +16,7 @@ from alert_router.checks.coverage import (
     with_external,
 )
 from alert_router.checks.rules import PossibleLabels, read_rules_text
-from alert_router.enrich import choose
+from alert_router.enrich import select_runbook
 from alert_router.matcher import parse_matchers
 from alert_router.model import Alert, Status
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
@@ -290,7 +290,7 @@ def test_for_any_values_of_unknown_labels_the_result_is_among_the_outcomes(
         labels = {name: value for name, value in zip(NAMES, some, strict=True) if value}
         labels["alertname"] = "X"
         alert = Alert(status=Status.FIRING, labels=labels, fingerprint="f")
-        lots.append(choose(alert, by.table, by.catalogue, None))
+        lots.append(select_runbook(alert, by.table, by.catalogue, None))
         assert lots[-1] in found.choices
         assert by.tree.match(labels) in found.receivers
     if found.state == "covered":

@@ -1,6 +1,6 @@
 """Decides for each alerting rule which runbook and which receivers its alerts get.
 
-It asks `enrich.choose`, as the router does, once for each table entry that may match.
+It asks `enrich.select_runbook`, as the router does, once for each table entry that may match.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from alert_router.checks.coverage.partial_match import (
     with_external,
 )
 from alert_router.checks.rules import AlertRule, PossibleLabels, is_template
-from alert_router.enrich import ANNOTATIONS, Choice, choose
+from alert_router.enrich import ANNOTATIONS, Choice, select_runbook
 from alert_router.model import Alert, Labels, Status
 from alert_router.model.problem import Place
 from alert_router.routing import RouteTree, RunbookEntry, RunbookTable
@@ -146,7 +146,7 @@ def _choose(
         fingerprint="-",
     )
     table = _TableWithMatch(routing.table.entries, entry)
-    return choose(alert, table, routing.catalogue, routing.default_runbook)
+    return select_runbook(alert, table, routing.catalogue, routing.default_runbook)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from alert_router.checks.lint import (
 from alert_router.checks.lint.conventions import Conventions, conventions
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.model.problem import Problem
-from alert_router.runbook import Catalogue, files
+from alert_router.runbook import Catalogue, UnusableFile, read
 
 __all__ = ["SEVERITIES", "lint"]
 
@@ -73,8 +73,8 @@ def _read(catalogue: Catalogue, id: str) -> RunbookSource | None:
     """The runbook with its text; None if its file has been deleted since it was read."""
     path = Path(catalogue.root, f"{id}.md")
     try:
-        text = files.read(path).decode(errors="replace")
-    except (files.Unreadable, files.TooLarge):
+        text = read(path).decode(errors="replace")
+    except UnusableFile:
         return None
     return RunbookSource.of(catalogue.runbooks[id], path, text)
 

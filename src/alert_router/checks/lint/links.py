@@ -13,7 +13,7 @@ from alert_router.checks.lint.source import RunbookSource
 from alert_router.checks.lint.traverse import Prose, all_blocks, links
 from alert_router.markdown import Block, Heading, Link, Text, parse_document, plain, slug
 from alert_router.model.problem import Problem, did_you_mean
-from alert_router.runbook import files
+from alert_router.runbook import UnusableFile, read
 
 _NOT_RELATIVE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|/|\\")
 _HAS_PLACEHOLDER = re.compile(r"[${}<>%](?![0-9A-Fa-f]{2})|\{\{")
@@ -186,7 +186,7 @@ def _read(path: Path) -> Anchors | None:
     if path.suffix.lower() not in _MARKDOWN or not _exists(path) or not path.is_file():
         return None
     try:
-        text = files.read(path).decode(errors="replace")
-    except (files.Unreadable, files.TooLarge):
+        text = read(path).decode(errors="replace")
+    except UnusableFile:
         return None
     return Anchors(parse_document(text).blocks, text)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from alert_router.checks.lint.conventions import Conventions, fields, value_of
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.model.problem import Problem, did_you_mean
-from alert_router.runbook.review import parse_date, parse_interval
+from alert_router.runbook.review_dates import parse_date, parse_interval
 
 _SEVERITY_WORDS = (
     *("critical", "warning", "info", "informational", "information", "none", "page", "pager"),

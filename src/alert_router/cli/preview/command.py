@@ -29,7 +29,7 @@ from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify import ConsoleNotifier
 from alert_router.notify.terminal import write
-from alert_router.service.snapshot import read
+from alert_router.server.runtime import read_runtime
 
 _ALL = "all"
 
@@ -78,7 +78,7 @@ def preview(
         raise click.UsageError("--html goes with neither --raw nor --output json")
     # What cannot be enriched or rendered is logged: not among what is shown.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-    snapshot = read(config or default_config_path())
+    snapshot = read_runtime(config or default_config_path())
     receivers = snapshot.state.receivers.notifiers
     if receiver is not None and receiver not in receivers:
         raise click.BadParameter(

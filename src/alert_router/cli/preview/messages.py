@@ -14,8 +14,8 @@ from alert_router.deliver.wanted import wanted
 from alert_router.model import Alert, AlertGroup
 from alert_router.notify import AnyNotifier, Notifier
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
-from alert_router.pipeline import Source, to_store
-from alert_router.service.snapshot import Snapshot
+from alert_router.receive import Source, to_store
+from alert_router.server.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def types() -> dict[str, type[Notifier]]:
 
 
 def make(
-    raw: bytes, snapshot: Snapshot, receiver: str, chosen: tuple[str, ...] = ()
+    raw: bytes, snapshot: Runtime, receiver: str, chosen: tuple[str, ...] = ()
 ) -> list[Preview]:
     """The previews of a body, in the order of its receivers; as if each receiver had a notifier
     of each of the chosen types, if there are any. Raises PayloadError."""
@@ -76,7 +76,7 @@ def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:
     return tuple(alert.fingerprint for alert in alerts)
 
 
-def _preview(claim: Claim, notifier: Notifier, snapshot: Snapshot) -> Preview:
+def _preview(claim: Claim, notifier: Notifier, snapshot: Runtime) -> Preview:
     group = wanted(fold(claim.groups, snapshot.desk.limits), notifier, snapshot.desk.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)

@@ -1,0 +1,109 @@
+"""Accepting a group: which receivers get which of its alerts, and what is stored.
+
+Runbooks are decided later, at enrichment, so that a corrected one reaches pending deliveries.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from uuid import UUID
+
+from alert_router.model import Alert, AlertGroup, Status
+from alert_router.model.severity import STANDARD, Scale
+from alert_router.outbox.model import Destination, NewGroup, Target
+from alert_router.routing import RouteTree
+
+_REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a body was posted: the receiver in the path and the `source` query, or empty."""
+
+    receiver: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """The route tree, the names of every receiver's notifiers, and the scale of severities."""
+
+    tree: RouteTree
+    notifiers: Mapping[str, tuple[str, ...]]
+    scale: Scale = STANDARD
+
+    def choose(self, group: AlertGroup, chosen: str) -> dict[str, list[Alert]]:
+        """The alerts of each receiver: all for the chosen receiver, or the tree's default if it is
+        unknown; without a choice, as the tree routes them."""
+        if chosen:
+            name = chosen if chosen in self.notifiers else self.tree.default
+            return {name: list(group.alerts)}
+        routed: dict[str, list[Alert]] = {}
+        for alert in group.alerts:
+            for receiver in self.tree.match(alert.labels):
+                routed.setdefault(receiver, []).append(alert)
+        return routed
+
+
+def identity(group: AlertGroup, source: Source) -> bytes:
+    """Identifies a group over its notifications: the receiver in the path, the source, the body's
+    receiver and the group key. 16 bytes."""
+    return _digest((source.receiver, source.source, group.receiver, group.group_key))
+
+
+def content(group: AlertGroup) -> bytes:
+    """Identifies the content of a group, to detect duplicates: its alerts, their status and times.
+
+    Without URLs, which differ between the Alertmanagers of a pair. 16 bytes.
+    """
+    return _digest(
+        sorted(
+            f"{alert.fingerprint}\0{alert.status}\0{alert.starts_at}"
+            f"\0{'' if alert.status is Status.FIRING else alert.ends_at}"
+            for alert in group.alerts
+        )
+    )
+
+
+def priority(alerts: Iterable[Alert], scale: Scale = STANDARD) -> int:
+    """The priority of a delivery, by its worst alert, firing or not, so that a page does not queue
+    behind warnings: 0 for the worst severity of the scale, 2 for the mildest, 1 between."""
+    worst = min(map(scale.rank, alerts))
+    if worst == 0:
+        return 0
+    return 2 if worst == len(scale.grades) - 1 else 1
+
+
+def to_store(
+    group: AlertGroup, raw: bytes, source: Source, receivers: Receivers, now: float
+) -> NewGroup:
+    """The group with a delivery for each notifier of each receiver its alerts are routed to."""
+    targets = []
+    for receiver, alerts in receivers.choose(group, source.receiver).items():
+        fingerprints = tuple(dict.fromkeys(alert.fingerprint for alert in alerts))
+        urgency = priority(alerts, receivers.scale)
+        targets += [
+            Target(Destination(receiver, notifier), fingerprints, urgency)
+            for notifier in receivers.notifiers.get(receiver, ())
+        ]
+    return NewGroup(
+        id=new_id(),
+        identity=identity(group, source),
+        content=content(group),
+        body=raw,
+        targets=tuple(targets),
+        accepted_at=now,
+        is_repeat=group.notification_reason == _REPEAT,
+    )
+
+
+def new_id() -> str:
+    """An id for a group: a random UUID. It is not a secret, so fast randomness is enough."""
+    return str(UUID(int=random.getrandbits(128), version=4))
+
+
+def _digest(parts: tuple[str, ...] | list[str]) -> bytes:
+    """A digest of parts that cannot run into each other, whatever characters they hold."""
+    joined = "".join([f"{len(part)}:{part}" for part in parts])
+    return blake2b(joined.encode("utf-8", "replace"), digest_size=16).digest()

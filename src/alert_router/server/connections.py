@@ -1,0 +1,219 @@
+"""Connections: how many, how long a client may take, and the port they come in at."""
+
+import asyncio
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from alert_router.config.model import Http
+from alert_router.metrics import Metrics
+from alert_router.server.app import build
+from alert_router.server.context import Site
+from alert_router.server.errors import Handler
+
+_UNKNOWN = 40  # open files where the system does not list them
+_LEAST = 4
+_AMPLE = 1024  # free ones from which on nothing needs to be shared out
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Connections that may be accepted, and that may be opened to destinations, at a time; 0 for
+    as many as are wanted. What they leave is the store's and that of files read now and then."""
+
+    accepted: int
+    opened: int
+
+
+def share(wanted: int) -> Shares:
+    """Of what is free now under this process's limit; `wanted` connections are accepted at most."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return Shares(wanted, 0)
+    try:
+        used = len(list(Path("/proc/self/fd").iterdir()))
+    except OSError:
+        used = _UNKNOWN
+    return _shares(wanted, max(0, limit - used))
+
+
+def _shares(wanted: int, free: int) -> Shares:
+    """A third is for connections that come in, a half for those to destinations."""
+    opened = 0 if free >= wanted + _AMPLE else max(_LEAST, free // 2)
+    return Shares(min(wanted, max(_LEAST, free // 3)), opened)
+
+
+_SWEEPS = 4  # looks in one header timeout: a connection may live that much longer at most
+
+
+class PatientProtocol(asyncio.Protocol):
+    """Hands everything to aiohttp's protocol and remembers since when a head is awaited."""
+
+    def __init__(self, inner: asyncio.Protocol, patience: "Patience") -> None:
+        self._inner = inner
+        self._patience = patience
+        self._busy = False
+        self._waiting_since: float | None = None
+        self._transport: Any = None  # uvloop's transports are no asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._waiting_since = self._patience.now()
+        self._patience.opened(self, transport)
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._busy and self._waiting_since is None:
+            self._waiting_since = self._patience.now()
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.closed(self._transport)
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def request_began(self) -> None:
+        """The head of a request is in: its handler runs now."""
+        self._busy = True
+        self._waiting_since = None
+
+    def request_ended(self) -> None:
+        """The answer is on its way; aiohttp's keep-alive timeout rules until new bytes come."""
+        self._busy = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return not self._busy
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
+    def close_if_late(self, began_before: float) -> None:
+        """Close the connection if its head is awaited since before that time."""
+        if self._waiting_since is not None and self._waiting_since < began_before:
+            self._transport.abort()
+
+
+class Patience:
+    """The limits, in seconds and in connections, and the connections they hold for.
+
+    One look at all of them now and then costs less than a timer for each request.
+    """
+
+    def __init__(self, header_timeout: float, most: int, metrics: Metrics) -> None:
+        self._most = most
+        self._metrics = metrics
+        metrics.connections_allowed.set(most)
+        self._header_timeout = header_timeout
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self.protocols: dict[Any, PatientProtocol] = {}
+        self._sweep_later()
+
+    def protocol(self, inner: asyncio.Protocol) -> PatientProtocol:
+        """A protocol for a new connection, around the server's."""
+        return PatientProtocol(inner, self)
+
+    def opened(self, protocol: PatientProtocol, transport: Any) -> None:
+        """Take note of a new connection. With one too many, the oldest idle one makes room, or the
+        new one goes: whoever it is tries again."""
+        if len(self.protocols) >= self._most:
+            idle = next((it for it in self.protocols.values() if it.is_idle), protocol)
+            idle.close()
+            self._metrics.connections_refused.inc()
+        self.protocols[transport] = protocol
+        self._metrics.connections.set(len(self.protocols))
+
+    def closed(self, transport: Any) -> None:
+        """Forget a connection."""
+        self.protocols.pop(transport, None)
+        self._metrics.connections.set(len(self.protocols))
+
+    def middleware(self) -> Any:
+        """Tells the connection when a request's head is in and when it is answered."""
+
+        @web.middleware
+        async def patient(request: web.Request, handler: Any) -> web.StreamResponse:
+            protocol = self.protocols.get(request.transport)
+            if protocol is None:
+                return await handler(request)  # type: ignore[no-any-return]
+            protocol.request_began()
+            try:
+                return await handler(request)  # type: ignore[no-any-return]
+            finally:
+                protocol.request_ended()
+
+        return patient
+
+    def close(self) -> None:
+        """Look no more."""
+        self._sweeping.cancel()
+
+    def _sweep_later(self) -> None:
+        self._sweeping = self._loop.call_later(self._header_timeout / _SWEEPS, self._sweep)
+
+    def _sweep(self) -> None:
+        limit = self.now() - self._header_timeout
+        for protocol in list(self.protocols.values()):
+            protocol.close_if_late(limit)
+        self._sweep_later()
+
+
+class Listener:
+    """Serves a site at one address."""
+
+    def __init__(self, site: Site, http: Http, connections: int) -> None:
+        self.addresses: list[tuple[str, int]] = []
+        self._listen = http.listen
+        self._idle_timeout = http.idle_timeout
+        self._quiet = site.quiet
+        self._patience = Patience(http.header_timeout, connections, site.metrics)
+        self._server: asyncio.Server | None = None
+        self._runner = web.AppRunner(
+            build(site, self._patience),
+            access_log=None,
+            shutdown_timeout=0.3,  # the deadline of a stop is for the sends
+            handle_signals=False,
+        )
+
+    async def open(self) -> None:
+        """Raises OSError if the address cannot be listened on."""
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        # Not web.TCPSite: it offers no way to put a protocol of ours around aiohttp's.
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: self._patience.protocol(
+                Handler(
+                    server,
+                    self._quiet,
+                    loop=asyncio.get_running_loop(),
+                    access_log=None,
+                    keepalive_timeout=self._idle_timeout,
+                )
+            ),
+            self._listen.host,
+            self._listen.port,
+            backlog=1024,
+        )
+        self.addresses = [made.getsockname()[:2] for made in self._server.sockets]
+
+    async def close(self) -> None:
+        """Take no more connections and finish the requests that are being answered."""
+        if self._server is not None:
+            self._server.close()
+        self._patience.close()
+        await self._runner.cleanup()

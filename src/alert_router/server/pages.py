@@ -1,0 +1,151 @@
+"""Runbook pages, so that every link in a notification leads somewhere.
+
+A runbook is whatever its author wrote: what is rendered from it is escaped, then sanitised,
+then served under a policy that allows no script.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from urllib.parse import quote
+
+import jinja2
+import nh3
+from aiohttp import web
+
+from alert_router.markdown import to_html
+from alert_router.runbook import Catalogue, Runbook
+from alert_router.server.context import SITE
+
+_KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+}
+_TAGS = {
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "div"),
+    *("ul", "ol", "li", "input", "dl", "dt", "dd", "pre", "code"),
+    *("a", "strong", "em", "del", "span"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+_ATTRIBUTES = {
+    "*": {"id", "class"},
+    "a": {"href"},
+    "ol": {"start"},
+    "input": {"type", "checked", "disabled"},
+}
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("alert_router.server"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(slots=True)
+class Rendered:
+    """Pages of the catalogue in force, made once each and one at a time, in a thread: a long
+    runbook takes a while, and who asks without end must not keep alerts from being accepted."""
+
+    catalogue: Catalogue | None = None
+    texts: OrderedDict[tuple[str, str], str] = field(default_factory=OrderedDict)
+    size: int = 0
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def text(self, catalogue: Catalogue, id_: str, root: str, make: Callable[[], str]) -> str:
+        """The page of that id as seen from that root."""
+        async with self.making:
+            if self.catalogue is not catalogue:
+                self.catalogue, self.size = catalogue, 0
+                self.texts.clear()
+            found = self.texts.get((id_, root))
+            if found is None:
+                found = self.texts[id_, root] = await asyncio.to_thread(make)
+                self.size += len(found)
+            self.texts.move_to_end((id_, root))
+            while self.size > _KEPT and len(self.texts) > 1:
+                self.size -= len(self.texts.popitem(last=False)[1])
+            return found
+
+
+RENDERED: web.AppKey[Rendered] = web.AppKey("rendered", Rendered)
+
+
+async def to_index(_: web.Request) -> web.Response:
+    """GET /runbooks: the index has a slash at its end, for its relative links."""
+    raise web.HTTPFound("./runbooks/")
+
+
+def _to_root(request: web.Request) -> str:
+    """The way from a page up to the index, relative: the page may be reached under a prefix that
+    a proxy takes off before it asks us. Counted as a browser does, in the path as it is written:
+    an encoded slash parts nothing."""
+    depth = request.rel_url.raw_path.count("/") - len(("", "runbooks"))
+    return "../" * depth or "./"
+
+
+async def index(request: web.Request) -> web.Response:
+    """GET /runbooks/: all runbooks by category."""
+    catalogue = request.app[SITE].state().catalogue
+    root = _to_root(request)
+    pages = request.app[RENDERED]
+    return _answer(await pages.text(catalogue, "", root, lambda: _index(catalogue, root)))
+
+
+def _index(catalogue: Catalogue, root: str) -> str:
+    rows = sorted(catalogue.runbooks.values(), key=lambda runbook: runbook.id)
+    groups = [
+        (category, list(members))
+        for category, members in groupby(rows, key=lambda runbook: runbook.id.rpartition("/")[0])
+    ]
+    return _page("index.html", root, groups=groups, broken=sorted(catalogue.broken))
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /runbooks/{id}: one runbook. With `.md` at its end, as links between runbooks have
+    it, the way is shown."""
+    id_ = request.match_info["id"]
+    catalogue = request.app[SITE].state().catalogue
+    runbook = catalogue.get(id_)
+    if runbook is not None:
+        root = _to_root(request)
+        make = partial(_runbook, runbook, root)
+        return _answer(await request.app[RENDERED].text(catalogue, id_, root, make))
+    bare = id_.removesuffix(".md").rstrip("/")
+    if bare != id_ and catalogue.get(bare) is not None:
+        # Only ids that the catalogue has get here, so that the target is always our own.
+        query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+        raise web.HTTPFound(_to_root(request) + quote(bare) + query)
+    near = sorted(key for key in catalogue.runbooks if key.endswith(bare.rpartition("/")[2]))
+    return _answer(_page("missing.html", _to_root(request), id=id_, near=near[:5]), status=404)
+
+
+def _runbook(runbook: Runbook, root: str) -> str:
+    return _page("runbook.html", root, runbook=runbook, body=_body(runbook))
+
+
+def _body(runbook: Runbook) -> str:
+    return nh3.clean(
+        to_html(runbook.blocks),
+        tags=_TAGS,
+        attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer",
+    )
+
+
+def _page(template: str, root: str, **values: object) -> str:
+    return _templates.get_template(template).render(root=root, **values)
+
+
+def _answer(text: str, status: int = 200) -> web.Response:
+    return web.Response(
+        text=text, status=status, content_type="text/html", charset="utf-8", headers=_HEADERS
+    )

@@ -1,0 +1,332 @@
+"""The router as a whole: an async context manager that starts, reloads and stops its parts."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import structlog
+
+from alert_router.alert_stats.counters import AlertCounters
+from alert_router.aside import Aside
+from alert_router.deliver import Deliverer, Lines
+from alert_router.metrics import Metrics
+from alert_router.model.problem import Place, Problem, ProblemsError, Severity
+from alert_router.notify.guard import AddressInfo
+from alert_router.notify.resolve import Resolver
+from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
+from alert_router.outbox.model import Fault
+from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.server.body import Budget
+from alert_router.server.connections import Listener, share
+from alert_router.server.context import ReloadResult, Site
+from alert_router.server.runtime import Runtime, changes, read_runtime
+from alert_router.server.status import LoopLag, Room, StoreStatus
+from alert_router.server.tasks import (
+    Clock,
+    keep_falling_back,
+    keep_house,
+    keep_tally,
+    keep_time,
+    look_up,
+)
+
+log = structlog.get_logger(__name__)
+
+_AFTER_FAILURE = 5.0  # seconds
+_CLOSING = 0.5  # seconds for the store at the end of a stop, however long that took
+_BODIES = 24 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
+
+
+class Router:
+    """A running router. Made by `running`."""
+
+    def __init__(self, path: Path, runtime: Runtime, outbox: Outbox, metrics: Metrics) -> None:
+        self.path = path
+        self.runtime = runtime
+        self.outbox = outbox
+        self.metrics = metrics
+        self.tally = AlertCounters()
+        self.ended = asyncio.Event()  # the store can do nothing any more: only a restart helps
+        self._lag = LoopLag(self.metrics.loop_lag)
+        self._store = StoreStatus(outbox, self.metrics)
+        self._aside = Aside("intake")
+        self._later: set[asyncio.Task[None]] = set()
+        shares = share(runtime.loaded.config.http.max_connections)
+        self._reloading = asyncio.Lock()
+        self._resolver = Resolver()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=shares.opened,
+                force_close=shares.opened > 0,
+                resolver=self._resolver,
+                use_dns_cache=False,  # the resolver has one, which also serves what is stale
+                socket_factory=self._open,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+        )
+        self.deliverer = Deliverer(
+            Lines(
+                outbox,
+                self._session,
+                self.metrics,
+                self.tally,
+                schedule=lambda: self.runtime.schedule,
+                desk=lambda: self.runtime.desk,
+                guard=lambda: self.runtime.guard,
+                resolve=self._resolver.resolve,
+            )
+        )
+        config = runtime.loaded.config
+        # Where the store is, not where a reload says that the next start's will be.
+        budget = Budget(max(_BODIES, 2 * config.http.max_body))
+        room = Room(
+            config.storage.path.parent,
+            lambda: self.runtime.loaded.config.delivery.reserve,
+            budget.held,
+        )
+        self.site = Site(
+            state=lambda: self.runtime.state,
+            outbox=outbox,
+            metrics=self.metrics,
+            tally=self.tally,
+            wake=self.deliverer.wake,
+            reload=self.reload,
+            has_room=room.has_room,
+            stored=room.stored,
+            store_trouble=self._store.trouble,
+            is_stalled=self._store.is_stalled,
+            is_late=self._lag.is_late,
+            budget=budget,
+            aside=self._aside,
+            later=self._do_later,
+        )
+        self._listener = Listener(self.site, config.http, shares.accepted)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._looking_up: asyncio.Task[None] | None = None
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens, host and port; none before it is started."""
+        return self._listener.addresses
+
+    async def start(self) -> None:
+        """Serve and deliver. Raises OSError if the address cannot be listened on."""
+        await self._listener.open()
+        self._take_over(self.runtime)
+        with suppress(StoreUnavailable):
+            await self._store.refresh()
+        self._name_strangers()
+        clock = Clock()
+        self._tasks = [
+            asyncio.create_task(persist(name, work))
+            for name, work in {
+                "store status": self._watch_store,
+                "housekeeping": lambda: keep_house(
+                    self.outbox, lambda: self.runtime, self.metrics, clock
+                ),
+                "clock": lambda: keep_time(self.outbox, clock),
+                "tallies": lambda: keep_tally(self.tally, self.outbox),
+                "falling back": lambda: keep_falling_back(
+                    self.outbox, lambda: self.runtime, self.deliverer.wake, self.metrics
+                ),
+                "watching files": self._watch,
+                "loop lag": self._lag.watch,
+            }.items()
+        ]
+        log.info(
+            "serving",
+            addresses=[f"{host}:{port}" for host, port in self.addresses],
+            runbooks=len(self.runtime.state.catalogue.runbooks),
+            problems=len(self.runtime.problems),
+        )
+        self._warn_if_open()
+
+    async def stop(self) -> None:
+        """Not ready, intake closed, what is being sent finished within the deadline, the rest
+        left in the store for the next start."""
+        self.site.serving = False
+        loop = asyncio.get_running_loop()
+        seconds = self.runtime.loaded.config.delivery.shutdown_timeout
+        deadline = loop.time() + seconds
+        tasks = [*self._tasks, *([self._looking_up] if self._looking_up else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
+        await self.deliverer.stop(seconds)
+        await self._listener.close()
+        await asyncio.gather(*self._later, return_exceptions=True)
+        self._aside.close()
+        await self._session.close()
+        await self._resolver.close()
+        try:
+            async with asyncio.timeout_at(max(deadline, loop.time() + _CLOSING)):
+                await self.tally.write(self.outbox)
+                await self.outbox.close()
+        except TimeoutError:
+            log.error("the store does not answer; it is left as it is")
+        log.info("stopped")
+
+    async def reload(self) -> ReloadResult:
+        """Read everything anew; what cannot be used leaves the old state in force."""
+        async with self._reloading:
+            try:
+                fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime)
+            except ProblemsError as error:
+                return self._keep_old(error.problems)
+            except Exception as error:  # a defect of ours must not end the watch
+                log.exception("reload failed")
+                sentence = f"the configuration could not be read: {type(error).__name__}"
+                return self._keep_old((Problem("internal", sentence, Place(str(self.path))),))
+            self._warn_of_restart(fresh)
+            self._take_over(fresh)
+            self._name_strangers()
+            log.info(
+                "reloaded",
+                receivers=list(fresh.state.receivers.notifiers),
+                runbooks=len(fresh.state.catalogue.runbooks),
+            )
+            if fresh.state.catalogue.unavailable:
+                log.error(
+                    "reload incomplete: runbook directory unavailable; keeping the old runbooks",
+                    directory=str(fresh.state.catalogue.root),
+                )
+                return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
+            return ReloadResult(True, "reloaded", fresh.problems)
+
+    def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that no answer waits for, finished before the stop."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._done_later)
+
+    def _done_later(self, task: asyncio.Task[None]) -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("work after an answer failed", exc_info=error)
+
+    def _open(self, info: AddressInfo) -> socket.socket:
+        """A socket to a destination, if the configuration in force allows it."""
+        return self.runtime.guard.open(info)
+
+    def _take_over(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.deliverer.follow(runtime.notifiers)
+        self._look_up(runtime)
+        catalogue = runtime.state.catalogue
+        self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
+        self.metrics.runbooks_broken.set(len(catalogue.broken))
+        self.metrics.config_problems.set(len(runtime.problems))
+        self.metrics.reload_successful.set(not catalogue.unavailable)
+        if not catalogue.unavailable:
+            self.metrics.reload_time.set_to_current_time()
+        report(runtime.problems)
+
+    def _look_up(self, runtime: Runtime) -> None:
+        """See in the background whether the destinations can be reached by their names."""
+        if self._looking_up is not None:
+            self._looking_up.cancel()
+        if not self.site.serving:
+            return
+        self._looking_up = asyncio.create_task(
+            look_up(runtime.notifiers, runtime.guard, self._resolver.resolve, self.metrics)
+        )
+
+    def _keep_old(self, problems: tuple[Problem, ...]) -> ReloadResult:
+        self.metrics.reload_successful.set(0)
+        report(problems)
+        log.error("reload failed; the old configuration stays in force")
+        return ReloadResult(False, "kept the old configuration", problems)
+
+    def _name_strangers(self) -> None:
+        """Say what waits for destinations that the configuration does not have."""
+        for row in self._store.backlog:
+            if row.waiting and row.destination not in self.runtime.notifiers:
+                log.warning(
+                    "deliveries wait for a notifier that is not configured; they become dead"
+                    " letters at max_age, and `deliveries replay --to` sends them elsewhere",
+                    receiver=row.destination.receiver,
+                    notifier=row.destination.notifier,
+                    waiting=row.waiting,
+                )
+
+    def _warn_if_open(self) -> None:
+        http = self.runtime.loaded.config.http
+        beyond = [
+            host for host, _ in self.addresses if not ip_address(host.partition("%")[0]).is_loopback
+        ]
+        if beyond and (http.auth is None or "webhook" not in http.auth.protect):
+            log.warning(
+                "webhooks are accepted from everyone who reaches this address: set http.auth, or"
+                " listen on 127.0.0.1",
+                addresses=beyond,
+            )
+
+    def _warn_of_restart(self, fresh: Runtime) -> None:
+        old, new = self.runtime.loaded.config, fresh.loaded.config
+        if old.http.listen != new.http.listen or old.storage != new.storage:
+            log.warning("http.listen and storage take effect at the next start only")
+
+    async def _watch_store(self) -> None:
+        try:
+            await self._store.watch()
+        except StoreEnded:
+            self.ended.set()
+            await asyncio.Future()  # nothing more to watch
+
+    async def _watch(self) -> None:
+        while True:
+            runtime = self.runtime
+            async for _ in changes(runtime.watched, runtime.seen):
+                await self.reload()
+                if self.runtime.watched != runtime.watched:
+                    break
+
+
+async def persist(
+    name: str, work: Callable[[], Awaitable[None]], pause: float = _AFTER_FAILURE
+) -> None:
+    """Work that never ends. After an error that nobody foresaw, which is logged, it begins anew
+    in `pause` seconds."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("work in the background failed; it begins anew", work=name)
+        await asyncio.sleep(pause)
+
+
+def report(problems: tuple[Problem, ...]) -> None:
+    """Write problems to the log, each with its place."""
+    for problem in problems:
+        write = log.error if problem.severity is Severity.ERROR else log.warning
+        write(problem.message, code=problem.code, place=str(problem.place), hint=problem.hint)
+
+
+@asynccontextmanager
+async def running(path: Path, runtime: Runtime) -> AsyncIterator[Router]:
+    """A router that serves the configuration at `path`, read as `runtime`, until the block is
+    left. Raises StoreRefused or OSError if the store or the address cannot be had; a store that
+    cannot be used only now is no reason not to run."""
+    metrics = Metrics()
+    outbox = await asyncio.to_thread(
+        SqliteOutbox.open,
+        runtime.loaded.config.storage.path,
+        exclusive=True,
+        on_fault=metrics.count_fault,
+    )
+    for fault in Fault:  # so that the first one is an increase
+        metrics.store_faults.labels(fault.value)
+    metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
+    router = Router(path, runtime, outbox, metrics)
+    try:
+        await router.start()
+        yield router
+    finally:
+        await router.stop()

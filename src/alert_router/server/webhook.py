@@ -1,0 +1,174 @@
+"""The intake: a webhook in, an answer that Alertmanager understands out.
+
+200 is said only of what is on disk. Trouble of ours is 503, which Alertmanager retries; what
+can never be accepted is 4xx, counted by why.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from alert_router.alert_stats.report import coverage_state
+from alert_router.enrich import Choice, ChosenBy
+from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import NewGroup
+from alert_router.receive import Source, to_store
+from alert_router.server.auth import from_other_site, not_json, refusal
+from alert_router.server.body import Busy, read_body
+from alert_router.server.context import SITE, Site, State
+from alert_router.server.errors import refuse, unavailable
+
+log = structlog.get_logger(__name__)
+
+# Of the alerts of a group: name, whether it fires, runbook and how that was found.
+Found = Counter[tuple[str, bool, str | None, ChosenBy]]
+
+
+async def receive(request: web.Request) -> web.Response:
+    """POST or PUT /webhook and /webhook/{receiver}."""
+    site = request.app[SITE]
+    began = time.perf_counter()
+    outcome, answer = await _receive(request, site, site.state())
+    site.metrics.webhooks.labels(outcome).inc()
+    site.metrics.webhook_duration.observe(time.perf_counter() - began)
+    return answer
+
+
+async def _receive(request: web.Request, site: Site, state: State) -> tuple[str, web.Response]:
+    if not site.serving:
+        return "stopping", unavailable("shutting down", close=True)
+    if refused := refusal(request, state.credentials, "webhook"):
+        return "unauthorized" if refused.status == 401 else "unavailable", refused
+    if why := from_other_site(request, state.external_url):
+        site.quiet.warning("webhook from a page of another site", remote=request.remote)
+        return "cross_site", refuse(403, why, close=True)
+    if why := not_json(request):
+        site.quiet.warning("webhook that is not JSON", remote=request.remote)
+        return "unsupported_type", refuse(415, why, close=True)
+    limits = state.limits
+    with site.budget.share() as share:
+        try:
+            raw = await read_body(request, limits.max_body, limits.body_timeout, share)
+        except web.HTTPRequestEntityTooLarge:
+            return "too_large", _too_large(request, site, limits.max_body)
+        except TimeoutError:
+            # Not 408: the network may have been slow, or we were, and a 408 is not tried again.
+            return "timeout", unavailable("the body did not arrive in time", close=True)
+        except web.RequestPayloadError:
+            return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
+        except Busy:
+            return "unavailable", unavailable("other bodies fill the memory for them", close=True)
+        return await _take(request, raw, site, state)
+
+
+async def _take(
+    request: web.Request, raw: bytes, site: Site, state: State
+) -> tuple[str, web.Response]:
+    source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
+    is_small = len(raw) <= SMALL_BODY
+    try:
+        if is_small:
+            group, new = _prepare(raw, source, state)
+        else:
+            group, new = await site.aside.run(_prepare, raw, source, state)
+    except PayloadError as error:
+        site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
+        answer = {"status": "malformed", "expected": error.expected, "found": error.found}
+        return "malformed", web.json_response(answer, status=400)
+    if not site.has_room():
+        return "unavailable", unavailable("the disk is full")
+    _note(group, source, site, state)
+    try:
+        # Where it is kept although nobody waits for the answer any more, the destinations' loops
+        # find it by themselves, and its repetition is a duplicate.
+        accepted = await site.ask(lambda store: store.accept(new, state.dedup_window))
+    except StoreUnavailable as error:
+        log.error("webhook not accepted", error=str(error))
+        return "unavailable", unavailable("the store cannot be written")
+    finally:
+        site.stored(len(raw))
+    if accepted.duplicate:
+        return "duplicate", _ok("duplicate", accepted.id)
+    for target in new.targets:
+        site.wake(target.destination, target.priority)
+    if is_small:
+        _count(_found(group, state.choose), site, new.accepted_at)
+    else:
+        site.later(_count_aside(group, site, state, new.accepted_at))
+    return "accepted", _ok("accepted", accepted.id)
+
+
+def _prepare(raw: bytes, source: Source, state: State) -> tuple[AlertGroup, NewGroup]:
+    """The group in a body, and what is to be stored of it. Raises PayloadError."""
+    group, kept = AlertGroup.within(state.limits.body, raw)
+    return group, to_store(group, kept, source, state.receivers, time.time())
+
+
+async def _count_aside(group: AlertGroup, site: Site, state: State, accepted_at: float) -> None:
+    _count(await site.aside.run(_found, group, state.choose), site, accepted_at)
+
+
+def _found(group: AlertGroup, choose: Callable[[Alert], Choice]) -> Found:
+    """Each alert of an accepted group once, however many are told of it."""
+    found: Found = Counter()
+    for alert in group.alerts:
+        choice = choose(alert)
+        found[alert.name, alert.firing, choice.runbook, choice.way] += 1
+    return found
+
+
+def _count(found: Found, site: Site, accepted_at: float) -> None:
+    metrics = site.metrics
+    sums: Counter[tuple[bool, str | None, ChosenBy]] = Counter()
+    for (name, firing, runbook, way), count in found.items():
+        sums[firing, runbook, way] += count
+        if firing:
+            site.tally.count_received(name, runbook, way, count, accepted_at)
+    for (firing, runbook, way), count in sums.items():
+        metrics.alerts.labels("firing" if firing else "resolved").inc(count)
+        if runbook is None:
+            metrics.alerts_unmatched.inc(count)
+        else:
+            metrics.alerts_matched.labels(runbook).inc(count)
+        if firing:
+            metrics.firing_alerts.labels(coverage_state(runbook, way)).inc(count)
+
+
+def _note(group: AlertGroup, source: Source, site: Site, state: State) -> None:
+    """Count and say what is not as it should be with a group that goes on all the same."""
+    if source.receiver and source.receiver not in state.receivers.notifiers:
+        site.metrics.unknown_receivers.inc()
+        site.quiet.warning(
+            "webhook for a receiver that is not configured; the default receiver gets it",
+            receiver=source.receiver,
+            default=state.receivers.tree.default,
+        )
+    cut = group.cut
+    if any(cut):
+        for what, count in cut._asdict().items():
+            site.metrics.body_cut.labels(what).inc(count)
+        site.quiet.warning("webhook cut to http.limits", receiver=source.receiver, **cut._asdict())
+
+
+def _ok(status: str, id_: str) -> web.Response:
+    # The id is ours, so that the answer needs no escaping and no JSON encoder.
+    text = f'{{"status":"{status}","id":"{id_}"}}'
+    return web.Response(text=text, content_type="application/json")
+
+
+def _too_large(request: web.Request, site: Site, max_body: int) -> web.Response:
+    site.quiet.error(
+        "webhook lost: its body is over the limit, and Alertmanager does not retry a 413",
+        limit_bytes=max_body,
+        remote=request.remote,
+    )
+    return refuse(
+        413,
+        f"the body is over {max_body} bytes: set max_alerts in alertmanager.yml, "
+        "or http.max_body here",
+        close=True,
+    )

@@ -1,0 +1,153 @@
+"""Which receivers get which alerts, and how a group and its content are identified."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from alert_router.config.model import Severities
+from alert_router.matcher import parse_matchers
+from alert_router.model import AlertGroup
+from alert_router.outbox.model import Destination
+from alert_router.receive import Receivers, Source, content, identity, priority, to_store
+from alert_router.routing import Route, RouteTree
+
+
+def group(*alerts: dict[str, object], **changes: object) -> AlertGroup:
+    whole = {"groupKey": "{}:{}", "receiver": "am", "status": "firing", "alerts": list(alerts)}
+    return AlertGroup.from_bytes(json.dumps(whole | changes).encode())
+
+
+def alert(status: str = "firing", **labels: str) -> dict[str, object]:
+    return {"status": status, "labels": labels, "startsAt": "2026-11-23T03:00:00Z"}
+
+
+TREE = RouteTree(
+    Route(
+        "team",
+        routes=(
+            Route("pager", tuple(parse_matchers('severity="critical"')), continue_=True),
+            Route("db", tuple(parse_matchers('component="database"'))),
+        ),
+    )
+)
+RECEIVERS = Receivers(
+    TREE, {"team": ("console",), "pager": ("slack", "webhook"), "db": ("console",), "mute": ()}
+)
+
+
+def targets(group: AlertGroup, source: Source | None = None) -> dict[Destination, int]:
+    new = to_store(group, b"{}", source or Source(), RECEIVERS, 0.0)
+    return {target.destination: len(target.fingerprints) for target in new.targets}
+
+
+def test_each_receiver_gets_the_alerts_routed_to_it_through_each_notifier() -> None:
+    mixed = group(
+        alert(alertname="A", severity="critical", component="database"),
+        alert(alertname="B", severity="warning"),
+    )
+    assert targets(mixed) == {
+        Destination("pager", "slack"): 1,
+        Destination("pager", "webhook"): 1,
+        Destination("db", "console"): 1,
+        Destination("team", "console"): 1,
+    }
+
+
+def test_a_receiver_in_the_path_overrides_the_tree() -> None:
+    critical = group(alert(alertname="A", severity="critical"))
+    assert targets(critical, Source("db")) == {Destination("db", "console"): 1}
+
+
+def test_an_unknown_receiver_in_the_path_goes_to_the_default_receiver() -> None:
+    critical = group(alert(alertname="A", severity="critical"))
+    assert targets(critical, Source("typo")) == {Destination("team", "console"): 1}
+
+
+def test_a_receiver_without_notifiers_gets_nothing() -> None:
+    assert targets(group(alert(alertname="A")), Source("mute")) == {}
+
+
+def test_content_ignores_order_and_urls_and_the_end_of_firing_alerts() -> None:
+    one, two = alert(alertname="A"), alert(alertname="B")
+    other = [two | {"generatorURL": "http://b"}, one | {"endsAt": "2027-01-01T00:00:00Z"}]
+    assert content(group(one, two)) == content(group(*other, externalURL="http://peer"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "resolved"},
+        {"startsAt": "2026-11-23T03:00:01Z"},
+        {"labels": {"alertname": "A", "pod": "x"}},
+    ],
+)
+def test_content_changes_with_status_start_and_labels(change: dict[str, object]) -> None:
+    first = alert(alertname="A")
+    assert content(group(first)) != content(group(first | change))
+
+
+def test_content_changes_with_the_end_of_a_resolved_alert() -> None:
+    over = alert("resolved", alertname="A") | {"endsAt": "2026-11-23T04:00:00Z"}
+    later = over | {"endsAt": "2026-11-23T04:00:01Z"}
+    assert content(group(over)) != content(group(later))
+
+
+def test_identity_is_path_receiver_source_body_receiver_and_group_key() -> None:
+    base = group(alert(alertname="A"))
+    kinds = {
+        identity(base, Source()),
+        identity(base, Source("pager")),
+        identity(base, Source("", "eu")),
+        identity(group(alert(alertname="A"), receiver="other"), Source()),
+        identity(group(alert(alertname="A"), groupKey="{}:{x}"), Source()),
+        identity(group(alert(alertname="A"), receiver="am{}", groupKey=":{}"), Source()),
+    }
+    assert len(kinds) == 6
+    assert identity(group(alert(alertname="B")), Source()) in kinds
+
+
+def test_only_a_repeat_interval_notification_is_a_repeat() -> None:
+    def is_repeat(reason: str) -> bool:
+        body = group(alert(alertname="A"), notification_reason=reason)
+        return to_store(body, b"", Source(), RECEIVERS, 0.0).is_repeat
+
+    assert is_repeat("repeat interval elapsed")
+    assert not is_repeat("first notification")
+
+
+@pytest.mark.parametrize(
+    ("severities", "expected"),
+    [
+        (["critical"], 0),
+        (["info", "PAGE"], 0),
+        (["warning"], 1),
+        (["info", "warning"], 1),
+        ([""], 1),
+        (["info"], 2),
+        (["none", "info"], 2),
+    ],
+)
+def test_critical_comes_first_and_info_last(severities: list[str], expected: int) -> None:
+    alerts = group(*(alert(alertname=str(i), severity=s) for i, s in enumerate(severities))).alerts
+    assert priority(alerts) == expected
+
+
+@pytest.mark.parametrize(
+    ("impact", "expected"), [("outage", 0), ("degraded", 1), ("cosmetic", 2), ("never heard", 1)]
+)
+def test_the_configured_scale_sets_the_priority(impact: str, expected: int) -> None:
+    written = {
+        "label": "impact",
+        "grades": [
+            {"word": "DOWN", "values": ["outage"]},
+            {"word": "SLOW", "values": ["degraded"]},
+            {"word": "UGLY", "values": ["cosmetic"]},
+        ],
+        "default": "slow",
+    }
+    receivers = replace(RECEIVERS, scale=Severities.model_validate(written).scale())
+    body = group(alert(alertname="A", severity="critical", impact=impact))
+    assert {
+        target.priority for target in to_store(body, b"", Source(), receivers, 0.0).targets
+    } == {expected}
