@@ -7,21 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from alert_router.notify import (
-    AppriseNotifier,
-    ConsoleNotifier,
-    DiscordNotifier,
-    EmailNotifier,
-    GoogleChatNotifier,
-    MattermostNotifier,
-    Notifier,
-    NtfyNotifier,
-    PagerDutyNotifier,
-    SlackNotifier,
-    TeamsNotifier,
-    TelegramNotifier,
-    WebhookNotifier,
-)
+from alert_router.notify.apprise import AppriseNotifier
+from alert_router.notify.base import Notifier
+from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.discord import DiscordNotifier
+from alert_router.notify.email import EmailNotifier
+from alert_router.notify.googlechat import GoogleChatNotifier
+from alert_router.notify.mattermost import MattermostNotifier
+from alert_router.notify.ntfy import NtfyNotifier
+from alert_router.notify.pagerduty import PagerDutyNotifier
+from alert_router.notify.slack import SlackNotifier
+from alert_router.notify.teams import TeamsNotifier
+from alert_router.notify.telegram import TelegramNotifier
+from alert_router.notify.webhook import WebhookNotifier
 from tests.notify import (
     apprise_rules,
     console_rules,

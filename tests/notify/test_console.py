@@ -11,9 +11,10 @@ import threading
 import aiohttp
 import pytest
 
-from alert_router.notify import ConsoleNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Sending
+from alert_router.notify.console import ConsoleNotifier
 from tests.notify.console_rules import check
+from tests.notify.destination import attempted
 from tests.notify.notifications import HOSTILE, alert, notification, section
 
 CONSOLE = ConsoleNotifier()
@@ -22,7 +23,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 async def write(notifier, told):
     async with aiohttp.ClientSession() as session:
-        return await notifier.notify(notifier.render(told), Sending(session, "1"))
+        return await attempted(notifier, notifier.render(told), Sending(session, "1"))
 
 
 def on_terminal(monkeypatch, told):

@@ -9,10 +9,10 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from alert_router.notify.base import Failed, Reason, Remedy, Sending
-from alert_router.notify.guard import EVERYWHERE, ForbiddenAddress, Guard
+from alert_router.notify.egress import EVERYWHERE, ForbiddenAddress, Guard, system
 from tests.notify import destination
 from tests.notify.conformance import CASES, PATH
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import notification
 
 PUBLIC_ONLY = Guard(())
@@ -137,7 +137,7 @@ async def send(url, guard, *names, **fields):
     connector = aiohttp.TCPConnector(socket_factory=guard.open, resolver=resolver)
     async with aiohttp.ClientSession(connector=connector) as session:
         sending = Sending(session=session, id="msg-1", guard=guard)
-        return await notifier.notify(notifier.render(notification()), sending)
+        return await attempted(notifier, notifier.render(notification()), sending)
 
 
 @pytest.mark.parametrize("names", [["127.0.0.1"], ["127.0.0.1", "::1"]])
@@ -165,8 +165,8 @@ async def test_a_proxy_inside_has_to_be_allowed_too():
 async def test_a_connection_of_our_own_is_guarded_alike():
     async with destination.serve(answer(200)) as server:
         with pytest.raises(ForbiddenAddress):
-            await PUBLIC_ONLY.connect("127.0.0.1", server.port)
-        made = await EVERYWHERE.connect("127.0.0.1", server.port)
+            await PUBLIC_ONLY.connect("127.0.0.1", server.port, system)
+        made = await EVERYWHERE.connect("127.0.0.1", server.port, system)
         assert made.getpeername()[1] == server.port
         made.close()
 
@@ -175,4 +175,4 @@ async def test_a_host_without_an_open_port_says_so():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.wait_for(Guard().connect("127.0.0.1", taken.getsockname()[1]), 5)
+            await asyncio.wait_for(Guard().connect("127.0.0.1", taken.getsockname()[1], system), 5)

@@ -6,17 +6,17 @@ import asyncio
 import aiohttp
 import pytest
 
-from alert_router.notify import WebhookNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
+from alert_router.notify.webhook import WebhookNotifier
 from tests.notify import destination
-from tests.notify.destination import answer, echo
+from tests.notify.destination import answer, attempted, echo
 from tests.notify.notifications import notification
 
 
 async def send(server, url=None, **fields):
     notifier = WebhookNotifier(url=url or server.url("/hook"), timeout=5, **fields)
     async with aiohttp.ClientSession() as session:
-        return await notifier.notify(notifier.render(notification()), Sending(session, "msg-1"))
+        return await attempted(notifier, notifier.render(notification()), Sending(session, "msg-1"))
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import pytest
 
 from alert_router.markdown import Code, parse
-from alert_router.notify.slack.mrkdwn import link, literal, pieces
+from alert_router.notify.slack.message import SlackRenderer, linked, literal
 
 ZERO = "\u200b"
 
 
 def shown(text):
-    return "\n".join(piece.text for piece in pieces(parse(text)))
+    return "\n".join(piece.text for piece in SlackRenderer().blocks(parse(text)))
 
 
 @pytest.mark.parametrize(
@@ -50,28 +50,30 @@ def test_a_formatting_character_that_is_meant_stays_one():
 
 
 def test_a_link_cannot_be_broken_out_of():
-    assert link("https://h/>|<!channel>", "a|b>c") == "<https://h/%3E%7C%3C!channel%3E|a¦b&gt;c>"
+    assert linked("https://h/>|<!channel>", "a|b>c") == "<https://h/%3E%7C%3C!channel%3E|a¦b&gt;c>"
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc", "x"])
 def test_only_addresses_for_a_browser_are_links(url):
-    assert link(url, "x") == "x"
+    assert linked(url, "x") == "x"
 
 
 def test_a_link_too_long_for_a_message_is_its_label():
-    assert link("https://h/" + "x" * 5000, "page") == "page"
+    assert linked("https://h/" + "x" * 5000, "page") == "page"
 
 
 def test_code_with_backticks_is_not_fenced_but_plain():
-    (piece,) = pieces(parse("````\necho ```\n````"))
+    (piece,) = SlackRenderer().blocks(parse("````\necho ```\n````"))
     assert (piece.kind, piece.text) == ("verbatim", "echo ```")
 
 
 def test_values_stand_beside_their_code():
-    kinds = [(p.kind, p.text) for p in pieces([Code("run", values=(("POD", "a\nb<c"),))])]
+    kinds = [
+        (p.kind, p.text) for p in SlackRenderer().blocks([Code("run", values=(("POD", "a\nb<c"),))])
+    ]
     assert kinds == [("code", "run"), ("plain", "POD = a\\nb&lt;c")]
 
 
 def test_a_table_is_shown_as_code():
-    (piece,) = pieces(parse("| a | b |\n|---|---|\n| 1 | 2 |"))
+    (piece,) = SlackRenderer().blocks(parse("| a | b |\n|---|---|\n| 1 | 2 |"))
     assert (piece.kind, piece.text) == ("code", "a | b\n1 | 2")

@@ -2,22 +2,21 @@
 
 import json
 import re
-import typing
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from alert_router.notify import AnyNotifier, WebhookNotifier
 from alert_router.notify.base import Notifier, Reason
-from alert_router.notify.overhttp import HttpNotifier, Tls
-from alert_router.notify.slack import blockkit
+from alert_router.notify.http_notifier import HttpNotifier, Tls
+from alert_router.notify.registry import NOTIFIERS, AnyNotifier
+from alert_router.notify.slack import blocks
+from alert_router.notify.webhook import WebhookNotifier
 from tests.notify.notifications import notification
 
 PAGES = Path(__file__).parents[2] / "docs/notifiers"
-NOTIFIERS = typing.get_args(typing.get_args(AnyNotifier)[0])
-TYPES = {notifier.model_fields["type"].default: notifier for notifier in NOTIFIERS}
+TYPES = NOTIFIERS
 
 
 def page(name):
@@ -84,9 +83,9 @@ def shape(value):
 def test_slacks_limits_are_those_of_the_code():
     told = dict(re.findall(r"^\| (\w[\w ]+) \| (\d+)", page("slack"), re.MULTILINE))
     assert told == {
-        "blocks of a message": str(blockkit.MAX_BLOCKS),
-        "text of a section": str(blockkit.MAX_SECTION),
-        "header": str(blockkit.MAX_HEADER),
+        "blocks of a message": str(blocks.MAX_BLOCKS),
+        "text of a section": str(blocks.MAX_SECTION),
+        "header": str(blocks.MAX_HEADER),
     }
 
 

@@ -9,11 +9,11 @@ import subprocess
 import aiohttp
 import pytest
 
-from alert_router.notify import WebhookNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
+from alert_router.notify.webhook import WebhookNotifier
 from tests.notify import destination
 from tests.notify.conformance import PATH, WORD
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import notification
 
 needs_openssl = pytest.mark.skipif(
@@ -25,7 +25,7 @@ async def send(url, **fields):
     notifier = WebhookNotifier(url=url, timeout=5, **fields)
     async with aiohttp.ClientSession() as session:
         sending = Sending(session=session, id="msg-1")
-        return await notifier.notify(notifier.render(notification()), sending)
+        return await attempted(notifier, notifier.render(notification()), sending)
 
 
 def certificate(folder, name):
@@ -153,5 +153,5 @@ def test_an_address_that_is_none_is_found_before_it_is_needed(tmp_path, wrong, n
         keys | {f"{name}_file": "wrong"}, context={"base": str(tmp_path)}
     )
     [said] = made.secrets_missing()
-    assert said.startswith(f"`{name}` is no address")
+    assert said.startswith(f"`{name}`: invalid URL")
     assert "h/x" not in said

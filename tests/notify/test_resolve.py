@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from alert_router.notify import resolve
-from alert_router.notify.guard import Guard
-from alert_router.notify.reach import Obstacle, obstacle
-from alert_router.notify.resolve import Resolver
+from alert_router.notify import egress
+from alert_router.notify.egress import Guard, Obstacle, Resolver, obstacle
 
 
 class _Cares:
@@ -91,16 +89,16 @@ async def test_the_last_good_answer_is_used_where_there_is_none_better(
 ) -> None:
     resolver = Resolver(look_up=0.05)
     assert await addresses(resolver) == ["192.0.2.1"]
-    monkeypatch.setattr(resolve, "_FRESH", 0.0)
-    monkeypatch.setattr(resolve, "_PATIENCE", 0.01)
+    monkeypatch.setattr(egress, "_FRESH", 0.0)
+    monkeypatch.setattr(egress, "_PATIENCE", 0.01)
     cares.answer = trouble
     assert await addresses(resolver) == ["192.0.2.1"]
     cares.answer = lambda _: answer("192.0.2.2")
-    monkeypatch.setattr(resolve, "_RECHECK", 0.0)
-    monkeypatch.setattr(resolve, "_PATIENCE", 5.0)
+    monkeypatch.setattr(egress, "_RECHECK", 0.0)
+    monkeypatch.setattr(egress, "_PATIENCE", 5.0)
     await asyncio.sleep(0.1)  # until the look-up that hung has been given up
     assert await addresses(resolver) == ["192.0.2.2"]
-    monkeypatch.setattr(resolve, "_STALE", 0.0)
+    monkeypatch.setattr(egress, "_STALE", 0.0)
     cares.answer = refuse
     with pytest.raises(OSError, match="no data"):
         await addresses(resolver)

@@ -1,16 +1,14 @@
 """Every secret of every notifier can come from a file, the optional ones too."""
 
-import typing
-
 import pytest
 
 from alert_router.fields import Secret
-from alert_router.notify import AnyNotifier, WebhookNotifier
+from alert_router.notify.registry import NOTIFIERS
+from alert_router.notify.webhook import WebhookNotifier
 
-NOTIFIERS = typing.get_args(typing.get_args(AnyNotifier)[0])
 FIELDS = [
     (notifier, name)
-    for notifier in NOTIFIERS
+    for notifier in NOTIFIERS.values()
     for name, field in notifier.model_fields.items()
     if "Secret" in str(field.annotation) and "dict" not in str(field.annotation)
 ]

@@ -4,7 +4,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from alert_router.fields import Secret
-from alert_router.notify import AnyNotifier, SlackNotifier, WebhookNotifier
+from alert_router.notify.registry import AnyNotifier
+from alert_router.notify.slack import SlackNotifier
+from alert_router.notify.webhook import WebhookNotifier
 
 ADAPTER = TypeAdapter(AnyNotifier)
 

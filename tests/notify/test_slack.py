@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import Code
 from alert_router.notification import Detail
-from alert_router.notify import SlackNotifier
+from alert_router.notify.slack import SlackNotifier
 from alert_router.runbook.model import Section
 from tests.notify import slack_rules
 from tests.notify.notifications import alert, notification, section
 
 SLACK = SlackNotifier(url="https://hooks.example/services/T/B/x")
 
-LEFT = "(A command too long for Slack: see the runbook's page.)"
+LEFT = "(A command too long for Slack: see the runbook page.)"
 
 
 def message(told, detail=Detail.FULL):

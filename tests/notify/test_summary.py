@@ -6,7 +6,7 @@ import pytest
 
 from alert_router.markdown import parse
 from alert_router.notification import Detail
-from alert_router.notify import summary
+from alert_router.notify import wording
 from alert_router.runbook.model import Step
 from tests.notify.notifications import alert, notification
 
@@ -35,7 +35,7 @@ def only(annotations=None, **labels):
     ],
 )
 def test_a_title_counts_where_there_is_something_to_count(alerts, more, title):
-    assert summary.title(notification(alerts, **more)) == title
+    assert wording.title(notification(alerts, **more)) == title
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,13 @@ def test_a_title_counts_where_there_is_something_to_count(alerts, more, title):
     ],
 )
 def test_the_worst_severity_that_fires_is_the_notifications(severities, word):
-    assert summary.grade(notification([alert(severity=s) for s in severities])).word == word
+    assert wording.grade(notification([alert(severity=s) for s in severities])).word == word
 
 
 def test_what_is_resolved_does_not_count_while_something_fires():
     both = [alert(severity="critical", resolved=True), alert(severity="info")]
-    assert summary.grade(notification(both)).word == "INFO"
-    assert summary.grade(notification(both[:1])).word == "RESOLVED"
+    assert wording.grade(notification(both)).word == "INFO"
+    assert wording.grade(notification(both[:1])).word == "RESOLVED"
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,12 @@ def test_what_is_resolved_does_not_count_while_something_fires():
     ],
 )
 def test_a_headline_is_the_first_thing_the_alert_says(annotations, headline):
-    assert summary.headline(only(annotations)) == headline
+    assert wording.headline(only(annotations)) == headline
 
 
 def test_labels_that_say_which_thing_it_is_come_first():
     one = only(zone="z", pod="p", namespace="n", app="a", prometheus="noise")
-    assert [name for name, _ in summary.labels(one)] == ["namespace", "pod", "app", "zone"]
-    assert [name for name, _ in summary.labels(one, ["pod"])] == ["namespace", "app", "zone"]
+    assert [name for name, _ in wording.labels(one)] == ["namespace", "pod", "app", "zone"]
 
 
 @pytest.mark.parametrize(
@@ -84,39 +83,39 @@ def test_labels_that_say_which_thing_it_is_come_first():
     [(0, "0s"), (0.9, "0s"), (59, "59s"), (60, "1m"), (3840, "1h 4m"), (90_061, "1d 1h")],
 )
 def test_a_duration_has_its_two_largest_units(seconds, shown):
-    assert summary.duration(NOON, NOON + timedelta(seconds=seconds)) == shown
+    assert wording.duration(NOON, NOON + timedelta(seconds=seconds)) == shown
 
 
 def test_a_duration_that_cannot_be_is_not_told():
-    assert summary.duration(NOON, NOON - timedelta(seconds=1)) == ""
-    assert summary.duration(None, NOON) == summary.duration(NOON, None) == ""
+    assert wording.duration(NOON, NOON - timedelta(seconds=1)) == ""
+    assert wording.duration(None, NOON) == wording.duration(NOON, None) == ""
 
 
 def test_firing_alerts_are_shown_first_and_the_rest_is_counted():
     alerts = [alert(pod=f"r{n}", resolved=True) for n in range(20)] + [alert(pod="f")]
-    shown, more = summary.alerts(notification(alerts), Detail.FULL)
+    shown, more = wording.alerts(notification(alerts), Detail.FULL)
     assert shown[0].labels["pod"] == "f"
     assert (len(shown), more) == (15, 6)
-    assert len(summary.alerts(notification(alerts), Detail.MINIMAL)[0]) == 5
+    assert len(wording.alerts(notification(alerts), Detail.MINIMAL)[0]) == 5
 
 
 def test_about_names_the_alert_whose_labels_the_commands_carry():
     told = notification([alert(pod="a", namespace="n"), alert(pod="b")])
-    assert summary.about(told.runbooks[0], told) == "commands are for PodCrash namespace=n pod=a"
+    assert wording.about(told.runbooks[0], told) == "commands are for PodCrash namespace=n pod=a"
     alone = notification([alert()])
-    assert summary.about(alone.runbooks[0], alone) == ""
+    assert wording.about(alone.runbooks[0], alone) == ""
 
 
 def test_a_value_beside_a_command_is_on_one_line_with_its_spaces():
-    assert summary.shown_value("POD", "a  b\n\tc\r") == "POD = a  b\\n\\tc\\r"
-    assert len(summary.shown_value("POD", "x" * 100_000)) < 600
+    assert wording.shown_value("POD", "a  b\n\tc\r") == "POD = a  b\\n\\tc\\r"
+    assert len(wording.shown_value("POD", "x" * 100_000)) < 600
 
 
 def test_a_steps_opening_is_shown_once():
     step = Step("Look at the pod.", parse("Look **at** the pod.\n\nThen here."))
-    first, rest = summary.opening(step)
+    first, rest = wording.opening(step)
     assert first == step.blocks[0]
     assert rest == step.blocks[1:]
     heading = Step("A heading", parse("Something else."))
-    assert summary.opening(heading) == (None, heading.blocks)
-    assert summary.opening(Step("Bare", ())) == (None, ())
+    assert wording.opening(heading) == (None, heading.blocks)
+    assert wording.opening(Step("Bare", ())) == (None, ())

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import Code, parse
 from alert_router.notification import Detail
-from alert_router.notify import TelegramNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
+from alert_router.notify.telegram import TelegramNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, telegram_rules
-from tests.notify.destination import answer, in_turn
+from tests.notify.destination import answer, attempted, in_turn
 from tests.notify.notifications import alert, notification, section
 
 TOKEN = "123:s3cr3t-Token"
@@ -49,7 +49,7 @@ async def send(told, reference, *answers, **fields):
         )
         async with aiohttp.ClientSession() as session:
             sending = Sending(session, "msg-1", reference)
-            outcome = await notifier.notify(notifier.render(told), sending)
+            outcome = await attempted(notifier, notifier.render(told), sending)
     calls = [(line.split()[1], json.loads(body)) for line, _, body in server.requests]
     return outcome, [(path.removeprefix(f"/api/bot{TOKEN}/"), said) for path, said in calls]
 
@@ -108,7 +108,7 @@ def test_lengths_are_counted_as_telegram_counts_them():
 def test_what_does_not_fit_at_all_is_cut_and_says_so_and_its_links_stay():
     alerts = [alert(annotations={"summary": "語" * 400}, pod=f"a-{n}") for n in range(20)]
     found = read(notification(alerts, runbooks=80))
-    assert "There is more than fits into a message of Telegram." in found.text
+    assert "This is more than a Telegram message can hold: see the runbook page." in found.text
     assert [words for words, _ in found.links][-4:] == [
         *("Runbook", "Silence", "Query", "Alertmanager")
     ]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import parse
 from alert_router.notification import Detail
-from alert_router.notify import TelegramNotifier
-from alert_router.notify.telegram.marked import is_linked, literal
+from alert_router.notify.telegram import TelegramNotifier
+from alert_router.notify.telegram.entities import is_linked, literal
 from alert_router.runbook.model import Section
 from tests.notify import telegram_rules
 from tests.notify.notifications import alert, notification, section

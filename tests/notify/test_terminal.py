@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.markdown import visible
-from alert_router.notify.terminal import line, write
+from alert_router.notify.console import line, write
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 LANGUAGES = [

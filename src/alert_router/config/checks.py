@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from alert_router.fields import RelativePath
 from alert_router.model.problem import Problem, Severity
-from alert_router.notify.paths import RelativePath
 
 
 class Weight(StrEnum):

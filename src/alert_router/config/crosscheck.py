@@ -11,7 +11,7 @@ from alert_router.config import codes
 from alert_router.config.model import Config
 from alert_router.fields import Secret
 from alert_router.model.problem import Place, Problem, Severity
-from alert_router.notify.guard import Guard
+from alert_router.notify.egress import Guard
 from alert_router.yaml_source import Document, Entry, Fields, Location, Text, children
 from alert_router.yaml_source.mask import clip, is_secret
 

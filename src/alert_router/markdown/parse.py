@@ -1,6 +1,6 @@
 """From Markdown text to the tree: the whole document at once, so that reference links resolve.
 
-Any text yields a tree. What of it is worth complaining about is for who reads the file.
+Any text yields a tree.
 """
 
 import re

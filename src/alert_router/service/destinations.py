@@ -11,9 +11,7 @@ import structlog
 
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier
-from alert_router.notify.guard import Guard
-from alert_router.notify.reach import Obstacle, obstacle
-from alert_router.notify.resolve import Resolve
+from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
 from alert_router.outbox.model import Destination
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from alert_router.enrich import choose, remembering
 from alert_router.model import BodyLimits
 from alert_router.model.problem import Problem
 from alert_router.notify.base import Notifier
-from alert_router.notify.guard import Guard
+from alert_router.notify.egress import Guard
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers
 from alert_router.runbook import Catalogue
