@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal, Self
@@ -78,13 +78,15 @@ class AppriseNotifier(Notifier):
         """Title, type, and the text at each level of detail from `detail` down."""
         grade = wording.grade(notification)
         title = next(message.outline(notification, Detail.MINIMAL))
+        renderer = AppriseRenderer()
+        texts = (
+            renderer.parts(message.outline(notification, Detail(level)))
+            for level in range(detail, Detail.MINIMAL - 1, -1)
+        )
         return ApprisePayload(
-            title=_literal(f"{grade.emoji} {title}"),
+            title=renderer.literal(f"{grade.emoji} {title}"),
             type=_type(grade, notification.scale),
-            texts=tuple(
-                tuple(filter(None, _Text().parts(message.outline(notification, Detail(level)))))
-                for level in range(detail, Detail.MINIMAL - 1, -1)
-            ),
+            texts=tuple(tuple(filter(None, pieces)) for pieces in texts),
         )
 
     def readable(self, payload: ApprisePayload) -> dict[str, str]:
@@ -111,41 +113,24 @@ class AppriseNotifier(Notifier):
         return Failed(Reason.SERVER_ERROR, why, in_doubt=True)
 
 
-class _Text(PlainTextRenderer):
-    def title(self, part: message.Title) -> Sequence[str]:
-        return ()  # a field of its own
+class AppriseRenderer(PlainTextRenderer):
+    """Words on which most services do nothing; the title is a field of its own."""
 
-    def alert(self, part: message.AlertLine) -> Iterator[str]:
-        yield _literal(part.text)
+    def literal(self, text: str) -> str:
+        return _OBEYED.sub(lambda found: f"{found[0]}\u2060", visible(text))
+
+    def title(self, part: message.Title) -> Iterable[str]:
+        return ()
+
+    def alert(self, part: message.AlertLine) -> Iterable[str]:
+        yield self.literal(part.text)
         if part.labels:
-            yield f"  {_literal(part.pairs())}"
+            yield f"  {self.literal(part.pairs())}"
 
-    def more(self, part: message.More) -> Iterator[str]:
-        yield str(part)
-
-    def note(self, text: str) -> Iterator[str]:
-        yield _literal(text)
-
-    def template_text(self, blocks: Sequence[Block]) -> Iterator[str]:
-        yield self.joined_blocks(_LITERAL.blocks(blocks))  # values of alerts are among its words
-
-    def runbook(self, part: message.RunbookTitle) -> Iterator[str]:
-        lines = (_literal(part.text), part.url, _literal(part.provenance), _literal(part.about))
-        yield "\n" + "\n".join(filter(None, lines))
-
-    def section(self, text: str) -> Iterator[str]:
-        yield f"\n{_literal(text).upper()}"
-
-    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-        yield "\n" + "\n".join(f"{words}: {url}" for words, url in pairs)
-
-
-def _literal(text: str) -> str:
-    """Words on which most services do nothing."""
-    return _OBEYED.sub(lambda found: f"{found[0]}\u2060", visible(text))
-
-
-_LITERAL = Rewrite(words=_literal, code_text=str, url=str)
+    def template_text(self, blocks: Sequence[Block]) -> Iterable[str]:
+        # Values of alerts are among its words.
+        literal = Rewrite(words=self.literal, code_text=str, url=str)
+        yield self.joined_blocks(literal.blocks(blocks))
 
 
 def _type(grade: Grade, scale: Scale) -> str:

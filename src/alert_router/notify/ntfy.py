@@ -6,7 +6,8 @@ an alert says can format or link.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -67,29 +68,16 @@ Tag = Annotated[str, AfterValidator(_tag)]
 
 
 class NtfyRenderer(PlainTextRenderer):
-    """Each piece is kept or left out as a whole, so that no command is ever cut."""
+    """The title is a field of its own, and URLs are buttons."""
 
-    def title(self, part: message.Title) -> Sequence[str]:
-        return ()  # a field of its own
+    def title(self, part: message.Title) -> Iterable[str]:
+        return ()
 
-    def alert(self, part: message.AlertLine) -> Iterator[str]:
-        yield visible(f"{part.text}\n  {part.pairs()}" if part.labels else part.text)
+    def runbook(self, part: message.RunbookTitle) -> Iterable[str]:
+        return super().runbook(replace(part, url=""))
 
-    def more(self, part: message.More) -> Iterator[str]:
-        yield visible(str(part))
-
-    def note(self, text: str) -> Iterator[str]:
-        yield visible(text)
-
-    def runbook(self, part: message.RunbookTitle) -> Iterator[str]:
-        lines = filter(None, (part.text, part.provenance, part.about))
-        yield visible("\n" + "\n".join(lines))
-
-    def section(self, text: str) -> Iterator[str]:
-        yield visible(f"\n{text.upper()}")
-
-    def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[str]:
-        return ()  # the buttons
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
+        return ()
 
 
 def _code(answer: Answer) -> int:

@@ -2,7 +2,7 @@
 indented, so that they are copied as they were written."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from alert_router.markdown import (
     Block,
@@ -33,7 +33,34 @@ def one_line(spans: Sequence[Inline]) -> str:
 
 
 class PlainTextRenderer(MessageRenderer[str]):
-    """A block is a text of one or more lines."""
+    """Each part, and each block, is a text of one or more lines."""
+
+    def literal(self, text: str) -> str:
+        """Text of an alert or a runbook, in which no character has an effect."""
+        return visible(text)
+
+    def title(self, part: message.Title) -> Iterable[str]:
+        yield self.literal(str(part))
+
+    def alert(self, part: message.AlertLine) -> Iterable[str]:
+        yield self.literal(f"{part.text}\n  {part.pairs()}" if part.labels else part.text)
+
+    def more(self, part: message.More) -> Iterable[str]:
+        yield str(part)
+
+    def note(self, text: str) -> Iterable[str]:
+        yield self.literal(text)
+
+    def runbook(self, part: message.RunbookTitle) -> Iterable[str]:
+        texts = (self.literal(part.text), part.url)
+        notes = map(self.literal, (part.provenance, part.about))
+        yield "\n" + "\n".join(filter(None, (*texts, *notes)))
+
+    def section(self, text: str) -> Iterable[str]:
+        yield f"\n{self.literal(text.upper())}"
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
+        yield "\n" + "\n".join(f"{words}: {url}" for words, url in pairs)
 
     def joined_blocks(self, blocks: Sequence[Block]) -> str:
         """Blocks with a blank line between them."""

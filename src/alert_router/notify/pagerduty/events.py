@@ -228,31 +228,14 @@ def _links(notification: Notification) -> list[dict[str, str]]:
     return [{"href": encoded(url), "text": text} for text, url in (*pages, *links(notification))]
 
 
-class _Text(PlainTextRenderer):
-    def title(self, part: message.Title) -> Sequence[str]:
-        return ()  # in the summary
+class EventRenderer(PlainTextRenderer):
+    """The title is in the summary, and links are a field of their own."""
 
-    def alert(self, part: message.AlertLine) -> Iterator[str]:
-        yield f"{part.text}\n    {part.pairs()}" if part.labels else part.text
+    def alert(self, part: message.AlertLine) -> Iterable[str]:
+        yield visible(f"{part.text}\n    {part.pairs()}" if part.labels else part.text)
 
-    def more(self, part: message.More) -> Iterator[str]:
-        yield str(part)
-
-    def note(self, text: str) -> Iterator[str]:
-        yield text
-
-    def template_text(self, blocks: Sequence[Block]) -> Iterator[str]:
-        yield self.joined_blocks(blocks)
-
-    def runbook(self, part: message.RunbookTitle) -> Iterator[str]:
-        lines = (part.text, part.url, part.provenance, part.about)
-        yield visible("\n".join(filter(None, lines)))
-
-    def section(self, text: str) -> Iterator[str]:
-        yield visible(text)
-
-    def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[str]:
-        return ()  # a field of their own
+    def template_text(self, blocks: Sequence[Block]) -> Iterable[str]:
+        yield visible(self.joined_blocks(blocks))
 
 
 def _sections(notification: Notification, part: RunbookPart, detail: Detail) -> Entries:
@@ -262,9 +245,9 @@ def _sections(notification: Notification, part: RunbookPart, detail: Detail) -> 
     alone = replace(notification, group=group, runbooks=(part,), without_runbook=(), notes=())
     found: list[tuple[str, list[str]]] = []
     for piece in outline(alone, detail):
-        texts = _Text().part(piece)
+        texts = EventRenderer().part(piece)
         if isinstance(piece, message.SectionTitle):
-            found.append(("".join(texts), []))
+            found.append((visible(piece.text), []))
         elif isinstance(piece, message.Body | message.StepLine):
             found[-1][1].extend(texts)
     between = "\n\n" if detail > Detail.TITLES else "\n"
@@ -281,16 +264,16 @@ def _details(
     entries: Entries = []
     runbooks = iter(bare)
     for piece in outline(replace(notification, runbooks=bare, resent=False), detail):
-        texts = _Text().part(piece)
+        texts = EventRenderer().part(piece)
         match piece:
             case message.AlertLine() | message.More() | message.TemplateText():
                 alerts += texts
             case message.Note():
                 notes += texts
             case message.RunbookTitle():
-                entries.append(("Runbook", "".join(texts)))
+                entries.append(("Runbook", "".join(texts).strip("\n")))
                 entries += sections.get(next(runbooks).id, ())
-    top = [("Alerts", visible("\n".join(alerts))), ("Note", visible("\n".join(notes)))]
+    top = [("Alerts", "\n".join(alerts)), ("Note", "\n".join(notes))]
     return _numbered([*top, *entries])
 
 
