@@ -29,7 +29,8 @@ check: $(DEV) ## Format, lint, types, floors, documents
 	$(BIN)/alert-router test config/routing-tests.yaml
 	$(BIN)/alert-router coverage config/prometheus-rules.yaml --fail-under 100
 	$(BIN)/alert-router runbook index --check
-	$(BIN)/pytest -q tests/test_docs.py tests/config/test_config_docs.py
+	$(BIN)/codespell
+	$(BIN)/pytest -q tests/test_docs.py tests/test_english.py tests/config/test_config_docs.py
 
 bench: $(DEV) ## Measure, as ratios against baselines of the same run
 	@scripts/packages.sh wrk prometheus-alertmanager || true
@@ -45,7 +46,7 @@ pictures: $(DEV) ## Take the pictures of docs/notifiers anew
 
 # Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
 packages:
-	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux || true
+	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux faketime || true
 
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what is installed in the image, with hashes
 	scripts/hashes.sh $@

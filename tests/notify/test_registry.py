@@ -39,7 +39,7 @@ The key `url` is the credential.
 
 ## When it fails
 
-As [everywhere](README.md#what-becomes-of-an-answer).
+As [everywhere](README.md#how-answers-are-judged).
 """
 
 

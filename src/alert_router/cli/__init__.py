@@ -29,6 +29,7 @@ CONFIG = click.option(
         "preview": ("preview:preview", "Show what each destination would be sent for a payload."),
         "send": ("send:send", "Post a payload or a made-up alert to a running router."),
         "deliveries": ("deliveries:deliveries", "See what waits or is dead; replay or discard it."),
+        "storage": ("storage:storage", "Back up the store, or restore it."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

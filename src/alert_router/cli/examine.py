@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alert_router import yaml_source
 from alert_router.checks import lint, suppressions
-from alert_router.checks.codes import SEVERITIES, unknown_codes
+from alert_router.checks.codes import SEVERITIES, unknown_codes, weighed
 from alert_router.checks.coverage import Routing, cover, labels_by_runbook
 from alert_router.checks.rules import RuleSet, read_rules
 from alert_router.checks.unreachable import routing_problems, unreached
@@ -20,7 +20,7 @@ from alert_router.cli.connect import unreachable
 from alert_router.cli.output import count
 from alert_router.cli.problems import from_here
 from alert_router.config import Config, Loaded, cross_check, load
-from alert_router.config.checks import Checks, weighed
+from alert_router.config.model import Checks
 from alert_router.config.validate import validate
 from alert_router.model.problem import Problem, ProblemsError
 from alert_router.runbook import Catalogue
@@ -68,7 +68,7 @@ def examine(path: Path, rules: Sequence[str], *, today: date, connect: bool = Fa
     judged -= frozenset() if labels is not None else _WITH_RULES
     judged -= frozenset() if loaded else _WITH_ROUTING
     judged -= frozenset() if connect else _WITH_CONNECT
-    found = suppressions.silenced(found, texts, known=SEVERITIES, judged=judged)
+    found = suppressions.apply_suppressions(found, texts, checked=judged)
     problems = _in_order([*fatal, *weighed(found, checks.severity)])
     return Examined(problems, _summary(loaded, catalogue, ruleset) if loaded else "")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from alert_router.checks import suppressions
-from alert_router.checks.codes import SEVERITIES as KNOWN
 from alert_router.checks.lint import SEVERITIES, lint
 from alert_router.cli.output import count
 from alert_router.cli.problems import Format, format_option, report
@@ -63,7 +62,7 @@ def _problems(catalogues: Sequence[Catalogue], files: Iterable[Path]) -> list[Pr
     found = [problem for catalogue in catalogues for problem in lint(catalogue, today=today)]
     texts = suppressions.texts_of(map(str, files))
     judged = SEVERITIES.keys() - _NOT_JUDGED
-    left = suppressions.silenced(dict.fromkeys(found), texts, known=KNOWN, judged=judged)
+    left = suppressions.apply_suppressions(dict.fromkeys(found), texts, checked=judged)
     return sorted(left, key=lambda problem: (problem.place, problem.code))
 
 

@@ -1,6 +1,6 @@
 """`alert-router runbook index`: the page that lists the runbooks, made anew or checked.
 
-What it says is `runbook.index`'s.
+What it says is `runbook.generate`'s.
 """
 
 from dataclasses import replace
@@ -13,8 +13,8 @@ from alert_router.cli import CONFIG
 from alert_router.cli.output import clean, count, join, output_option, print_json, show, tell
 from alert_router.config import default_config_path, load
 from alert_router.runbook import Catalogue
-from alert_router.runbook.index import audit_of, index, is_index
-from alert_router.runbook.review import parse_date, parse_interval
+from alert_router.runbook.generate import audit_of, index_page, is_index
+from alert_router.runbook.review_dates import parse_date, parse_interval
 
 _NAME = "README.md"
 
@@ -76,7 +76,7 @@ def index_(
         raise click.ClickException(f"cannot read {clean(str(page))}: {error}") from None
     audit = audit_of(old)
     audit = replace(audit, last=audited or audit.last, interval=audit_interval or audit.interval)
-    new = index(catalogue, audit)
+    new = index_page(catalogue, audit)
     told = {"file": str(page), "runbooks": len(catalogue.runbooks), "was_current": old == new}
     if check:
         if as_json:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import structlog
@@ -106,14 +107,23 @@ async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
         loop.add_signal_handler(signal.SIGHUP, reload)
         _spare_the_collector()
         stopper.seconds = lambda: router.snapshot.loaded.config.delivery.shutdown_timeout
-        await stop.wait()
+        waiting = [asyncio.create_task(it.wait()) for it in (stop, router.ended)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if router.ended.is_set():
+            # No outcome can be written down: what is being sent is repeated however long one waits.
+            log.critical("exiting: the store has ended; what was being sent will be repeated")
+            _exit(1)
         log.info("stopping")
     # All is written down. Threads that hang in a look-up or a rendering are not waited for, as the
     # interpreter would.
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _return_memory() -> None:

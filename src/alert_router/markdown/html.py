@@ -94,7 +94,7 @@ class _Html(Renderer[str], SpanRenderer[str]):
         match item.blocks:
             case (Paragraph(children), *rest):
                 first, end = box + self.spans(children), "\n" if rest else ""
-                # One paragraph needs no space around it; several must be told apart.
+                # One paragraph needs no space around it; several must be kept apart.
                 if any(isinstance(block, Paragraph) for block in rest):
                     first = f"<p>{first}</p>"
                 return f"<li>{first}{end}{''.join(self.blocks(rest))}</li>\n"

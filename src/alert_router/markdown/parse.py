@@ -33,7 +33,7 @@ _CONTENTS = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\{:toc\}", re.IGNORECASE)
 
 
 def parse(text: str) -> tuple[Block, ...]:
-    """The blocks of a Markdown text; front matter is no block of it."""
+    """The blocks of a Markdown text; front matter is not a block."""
     return parse_document(text).blocks
 
 

@@ -117,7 +117,7 @@ class _ConsoleRenderer(MessageRenderer[Line]):
         yield from under.blocks(part.blocks)
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Line]:
-        return ()  # long URLs are no help where nothing can be clicked
+        return ()  # long URLs do not help where nothing can be clicked
 
     def code(self, block: Code) -> Iterator[Line]:
         yield line("code", block.text, self.indent + 2, language=block.language)

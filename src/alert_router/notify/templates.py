@@ -53,7 +53,7 @@ _REFUSED = (
     *(nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock),
 )
 
-# Names that no template can use: they are no identifiers.
+# Names that no template can use, since they are not identifiers.
 _RUN = "this run"
 _TURNS = "turns of a loop"
 

@@ -192,7 +192,7 @@ def linked(url: str, label: str) -> str:
     """`<url|label>`; only the label where the URL is not one for a browser."""
     words = literal(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
     scheme, colon, rest = url.partition(":")
-    # What means something to Slack, or is no URL, is encoded.
+    # Characters that Slack would parse, or that no URL has, are encoded.
     address = quote(scheme.lower() + colon + rest, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
     address = address.replace("&", "&amp;")
     if not url.lower().startswith(_SCHEMES) or len(address) > _LONGEST_URL:

@@ -134,7 +134,7 @@ class SlackNotifier(HttpNotifier):
             thread = {"thread_ts": place["ts"], "reply_broadcast": self.broadcast}
             reply = payload.reply | {"channel": place["channel"]} | thread
             replied, answer = await self._call("chat.postMessage", reply, sending)
-            # A thread that is gone is no reason to repeat what the message itself says by now.
+            # A missing thread is not worth a repeat: the message itself is up to date by now.
             if isinstance(replied, Failed) and answer.data.get("error") not in _GONE:
                 return replied
         return Delivered(_reference(place, over=payload.over))

@@ -1,6 +1,6 @@
 """The notifier's keys, how messages are sent and changed, and what the Bot API's answers mean.
 
-Refusals are told apart by words of the Bot API server (`description`); there is no list of them.
+Refusals are recognized by words of the Bot API server (`description`); there is no list of them.
 """
 
 import re
