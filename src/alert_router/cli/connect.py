@@ -8,9 +8,7 @@ from pathlib import Path
 from alert_router import yaml_source
 from alert_router.config import Config, codes
 from alert_router.model.problem import Problem, Severity
-from alert_router.notify.guard import Guard
-from alert_router.notify.reach import Obstacle, Unreachable, obstacle
-from alert_router.notify.resolve import Resolver
+from alert_router.notify.egress import Guard, Obstacle, Resolver, Unreachable, obstacle
 
 _FOUND = {
     Obstacle.UNRESOLVED: (

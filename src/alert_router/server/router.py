@@ -16,8 +16,7 @@ from alert_router.aside import Aside
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
-from alert_router.notify.guard import AddressInfo
-from alert_router.notify.resolve import Resolver
+from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import SqliteOutbox

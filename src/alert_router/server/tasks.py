@@ -11,9 +11,7 @@ import structlog
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason
-from alert_router.notify.guard import Guard
-from alert_router.notify.reach import Obstacle, obstacle
-from alert_router.notify.resolve import Resolve
+from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
 from alert_router.outbox.observed import KEPT_DAYS, day_of

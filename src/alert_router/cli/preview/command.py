@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import structlog
+from pydantic_core import to_json
 
 from alert_router.cli import CONFIG
 from alert_router.cli.output import (
@@ -21,14 +22,14 @@ from alert_router.cli.output import (
     tell,
 )
 from alert_router.cli.preview.looks import look
-from alert_router.cli.preview.messages import Preview, make, types
+from alert_router.cli.preview.messages import Preview, make
 from alert_router.cli.preview.page import Card, page
 from alert_router.cli.preview.terminal import drawn
 from alert_router.cli.unwanted import UNWANTED
 from alert_router.config import default_config_path
 from alert_router.model import PayloadError
-from alert_router.notify import ConsoleNotifier
-from alert_router.notify.terminal import write
+from alert_router.notify.console import ConsoleNotifier, write
+from alert_router.notify.registry import NOTIFIERS
 from alert_router.server.runtime import read_runtime
 
 _ALL = "all"
@@ -42,7 +43,7 @@ _ALL = "all"
 @click.option(
     "--type",
     "chosen",
-    type=click.Choice([*sorted(types()), _ALL]),
+    type=click.Choice([*sorted(NOTIFIERS), _ALL]),
     multiple=True,
     help="As if each receiver had one notifier of this type, with the type's defaults; may be "
     "repeated, and `all` stands for all types.",
@@ -103,7 +104,7 @@ def preview(
 
 
 def _types(chosen: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(types())) if _ALL in chosen else tuple(dict.fromkeys(chosen))
+    return tuple(sorted(NOTIFIERS)) if _ALL in chosen else tuple(dict.fromkeys(chosen))
 
 
 def _read(path: Path) -> bytes:
@@ -154,7 +155,7 @@ def _card(one: Preview) -> Card:
         one.notifier.type,
         look(one.notifier.type, one.readable),
         _pretty(one.readable),
-        f"{len(one.payload) / 1000:.1f} kB" if isinstance(one.payload, bytes) else "",
+        f"{len(to_json(one.readable)) / 1000:.1f} kB" if not isinstance(one.readable, str) else "",
     )
 
 
