@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from alert_router.aside import Aside
-from alert_router.deliver import attempt
-from alert_router.deliver.attempt import Desk
+from alert_router.deliver import attempt, compose
+from alert_router.deliver.compose import Desk
 from alert_router.enrich import Choice
 from alert_router.model import AlertGroup
 from alert_router.notification import Detail, Notification
@@ -60,7 +60,7 @@ def with_(**changes: Any) -> Claim:
 
 
 def test_a_notification_carries_ids_receiver_and_runbook() -> None:
-    notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
+    notification = compose.write(CLAIM, GROUP, Odd(), DESK)
     assert (notification.id, notification.groups) == ("w-1", ("g-1",))
     assert (notification.receiver, notification.notifier) == ("oncall", "odd")
     assert [part.id for part in notification.runbooks] == ["alerts/high-error-rate"]
@@ -70,7 +70,7 @@ def test_a_notification_carries_ids_receiver_and_runbook() -> None:
 
 def test_where_enriching_fails_the_alerts_go_out_with_a_note() -> None:
     broken = Desk(choose=None, runbook=None, external_url="")  # type: ignore[arg-type]
-    notification = attempt.write(CLAIM, GROUP, Odd(), broken)
+    notification = compose.write(CLAIM, GROUP, Odd(), broken)
     assert notification.group is GROUP
     assert notification.notes
     assert notification.without_runbook == GROUP.alerts
@@ -78,17 +78,17 @@ def test_where_enriching_fails_the_alerts_go_out_with_a_note() -> None:
 
 @pytest.mark.parametrize("worst", [Detail.FIRST_STEPS, Detail.TITLES])
 def test_where_rendering_fails_the_next_plainer_form_is_taken(worst: Detail) -> None:
-    notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
-    assert attempt.render(notification, Odd(breaks_above=worst), Detail.FULL) == (
+    notification = compose.write(CLAIM, GROUP, Odd(), DESK)
+    assert compose.render(notification, Odd(breaks_above=worst), Detail.FULL) == (
         worst.name,
         worst,
     )
 
 
 def test_where_not_even_the_plainest_form_can_be_made_the_reason_is_told() -> None:
-    notification = attempt.write(CLAIM, GROUP, Odd(), DESK)
-    with pytest.raises(attempt.Unmade, match="RuntimeError"):
-        attempt.render(notification, Odd(breaks_above=Detail.MINIMAL), Detail.FULL)
+    notification = compose.write(CLAIM, GROUP, Odd(), DESK)
+    with pytest.raises(compose.Unmade, match="RuntimeError"):
+        compose.render(notification, Odd(breaks_above=Detail.MINIMAL), Detail.FULL)
     failed = attempt.unmade(RuntimeError("secret"), attempt.Calm())
     assert (failed.reason, failed.remedy) == (Reason.INTERNAL, Remedy.GIVE_UP)
     assert not failed.in_doubt
@@ -116,8 +116,8 @@ def test_enriching_waits_for_memory_but_not_for_long() -> None:
 
     desk = replace(DESK, choose=starved)
     with pytest.raises(MemoryError):
-        attempt.write(with_(attempt=1), GROUP, Odd(), desk)
-    assert attempt.write(with_(attempt=3), GROUP, Odd(), desk).notes
+        compose.write(with_(attempt=1), GROUP, Odd(), desk)
+    assert compose.write(with_(attempt=3), GROUP, Odd(), desk).notes
 
 
 async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_the_end(
@@ -126,21 +126,21 @@ async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_t
     def refuse(*_: Any, **__: Any) -> Any:
         raise NO_THREAD
 
-    monkeypatch.setattr(attempt, "_aside", Aside("refused"))
-    monkeypatch.setattr(attempt, "_templates", Aside("refused"))
+    monkeypatch.setattr(compose, "_aside", Aside("refused"))
+    monkeypatch.setattr(compose, "_templates", Aside("refused"))
     monkeypatch.setattr(threading.Thread, "start", refuse)
     many = GROUP.with_alerts(GROUP.alerts * 600)
     notifier = Odd.model_validate({"title": "{{ alerts | length }}"})
-    notification = attempt.write(CLAIM, many, notifier, DESK)
+    notification = compose.write(CLAIM, many, notifier, DESK)
     with pytest.raises(RuntimeError):
-        await attempt.rendered(notification, notifier, Detail.FULL, patient=True)
+        await compose.rendered(notification, notifier, Detail.FULL, patient=True)
     with pytest.raises(RuntimeError):
-        await attempt.worded(notification, notifier, patient=True)
-    assert await attempt.rendered(notification, notifier, Detail.FULL, patient=False) == (
+        await compose.worded(notification, notifier, patient=True)
+    assert await compose.rendered(notification, notifier, Detail.FULL, patient=False) == (
         "MINIMAL",
         Detail.MINIMAL,
     )
-    assert await attempt.worded(notification, notifier, patient=False) == (notification, 1)
+    assert await compose.worded(notification, notifier, patient=False) == (notification, 1)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_t
     ],
 )
 def test_what_crashed_the_process_twice_goes_out_minimal(claim: Claim, detail: Detail) -> None:
-    assert attempt.most_detail(claim) is detail
+    assert compose.most_detail(claim) is detail
 
 
 LONG = "# Long\n\n## Mitigation\n\n"
@@ -188,8 +188,8 @@ async def test_a_message_of_many_alerts_or_a_long_runbook_is_made_while_others_a
 
     group = AlertGroup.from_bytes(body())
     many = group.with_alerts(group.alerts * count)
-    notification = attempt.write(CLAIM, many, Odd(), desk)
-    thread, detail = await attempt.rendered(notification, Noticing(), Detail.FULL)
+    notification = compose.write(CLAIM, many, Odd(), desk)
+    thread, detail = await compose.rendered(notification, Noticing(), Detail.FULL)
     assert (thread != threading.current_thread().name) is apart
     assert detail is Detail.FULL
 
@@ -197,8 +197,8 @@ async def test_a_message_of_many_alerts_or_a_long_runbook_is_made_while_others_a
 async def test_a_template_runs_while_others_are_accepted() -> None:
     endless = "{% for a in range(9999) %}{% if range(9999) | sum %}{% endif %}{% endfor %}"
     notifier = Odd.model_validate({"title": endless})
-    notification = attempt.write(CLAIM, GROUP, notifier, DESK)
-    running = asyncio.create_task(attempt.worded(notification, notifier))
+    notification = compose.write(CLAIM, GROUP, notifier, DESK)
+    running = asyncio.create_task(compose.worded(notification, notifier))
     turns = 0
     while not running.done():
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.deliver.fold import fold
+from alert_router.deliver.compose import fold
 from alert_router.model import AlertGroup, BodyLimits, Status
 from alert_router.outbox.model import WaitingGroup
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alert_router.deliver.wanted import wanted
+from alert_router.deliver.compose import wanted
 from alert_router.model import AlertGroup
 from alert_router.model.severity import STANDARD
 from alert_router.notify.console import ConsoleNotifier

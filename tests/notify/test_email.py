@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alert_router.deliver import attempt
+from alert_router.deliver.compose import word
 from alert_router.markdown import Code
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.egress import Guard
@@ -203,7 +203,7 @@ def test_a_template_that_says_too_much_for_a_mail_gives_way_to_the_alerts():
     told = notification([alert(pod=f"a-{n}") for n in range(600)])
     item = "- **{{ a.labels.pod }}** " + "& " * 40
     notifier = make(25, template=f"{{% for a in alerts %}}{item}\n{{% endfor %}}")
-    worded, failed = attempt.word(told, notifier)
+    worded, failed = word(told, notifier)
     assert failed == 0
     said = notifier.readable(notifier.render(worded))
     email_rules.check(said)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from alert_router.deliver import attempt
+from alert_router.deliver import compose
 from alert_router.markdown import CodeSpan, Link, Paragraph, Text, parse, to_text
 from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.registry import AnyNotifier
@@ -160,9 +160,9 @@ def test_a_template_that_takes_too_long_ends():
 
 
 async def test_the_built_in_text_is_used_when_a_template_takes_too_long(monkeypatch):
-    monkeypatch.setattr(attempt, "MAX_TEMPLATE_SECONDS", 0.1)
+    monkeypatch.setattr(compose, "MAX_TEMPLATE_SECONDS", 0.1)
     notifier = ConsoleNotifier(title=SLOW, template="x")
-    told, failed = await attempt.worded(FIRING, notifier)
+    told, failed = await compose.worded(FIRING, notifier)
     assert (told, failed) == (FIRING, 2)
 
 
@@ -200,7 +200,7 @@ def test_a_list_of_some_hundred_alerts_is_within_the_bounds():
 
 def test_a_template_that_fails_gives_way_to_the_built_in_words(caplog):
     notifier = ConsoleNotifier(title="{{ no_such }}", template="{{ firing | length }} fire")
-    told, failed = attempt.word(FIRING, notifier)
+    told, failed = compose.word(FIRING, notifier)
     assert failed == 1
     said = notifier.readable(notifier.render(told))
     assert "CRITICAL: PodCrash (2 firing)" in said
@@ -217,7 +217,7 @@ def test_every_destination_shows_templates_within_its_rules(case, told):
         "[q]({{ a.generator_url }})\n{% endfor %}\n\n```bash\n{{ title }}\n```\n"
     )
     notifier = case.make("https://hooks.example/x", title="{{ title }}!", template=source)
-    worded, _ = attempt.word(told, notifier)
+    worded, _ = compose.word(told, notifier)
     case.keeps_rules(notifier.readable(notifier.render(worded)))
 
 
@@ -229,7 +229,7 @@ def test_slack_shows_what_the_page_promises():
         alert(namespace="prod", pod="<!channel>"),
         alert(namespace="b", pod="c", resolved=True),
     ]
-    worded, failed = attempt.word(notification(alerts), notifier)
+    worded, failed = compose.word(notification(alerts), notifier)
     assert failed == 0
     found = notifier.readable(notifier.render(worded))
     slack_rules.check(found)
@@ -241,7 +241,7 @@ def test_slack_shows_what_the_page_promises():
 
 def test_the_webhook_tells_them_as_data():
     notifier = WebhookNotifier(url="http://h", title="T", template="**m**")
-    worded, _ = attempt.word(FIRING, notifier)
+    worded, _ = compose.word(FIRING, notifier)
     told = notifier.readable(notifier.render(worded))["alert_router"]
     assert (told["title"], told["message"].strip()) == ("T", "m")
 

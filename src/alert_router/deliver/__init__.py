@@ -1,7 +1,7 @@
 """Delivering what the outbox holds: claim, fold, enrich, notify, settle."""
 
-from alert_router.deliver.attempt import Desk
-from alert_router.deliver.deliverer import Deliverer
-from alert_router.deliver.lines import Lines
+from alert_router.deliver.attempt import Shared
+from alert_router.deliver.compose import Desk
+from alert_router.deliver.supervisor import Deliverer
 
-__all__ = ["Deliverer", "Desk", "Lines"]
+__all__ = ["Deliverer", "Desk", "Shared"]

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from alert_router.deliver.carry import Attempted, carry_out
+from alert_router.deliver.attempt import Attempted, Shared, carry_out
 from alert_router.deliver.health import DestinationHealth
-from alert_router.deliver.lines import Lines
-from alert_router.deliver.pace import Pace
 from alert_router.deliver.policy import decide
+from alert_router.deliver.rate_limiter import Pace
 from alert_router.notify.base import Failed, Notifier, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import Claim, Destination, Probe, Settlement, Verdict
@@ -37,7 +36,7 @@ class DestinationLoop:
 
     destination: Destination
     notifier: Notifier
-    lines: Lines
+    shared: Shared
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: asyncio.Task[None] | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -57,7 +56,7 @@ class DestinationLoop:
     def accepted(self, *, urgent: bool) -> None:
         """Something was accepted for this destination."""
         if urgent:
-            self._health.hurry(self.lines.schedule(), time.monotonic())
+            self._health.hurry(self.shared.schedule(), time.monotonic())
         self.wake.set()
 
     def reconfigure(self, notifier: Notifier) -> None:
@@ -108,8 +107,8 @@ class DestinationLoop:
                     await self._rest(clock)
 
     async def _recall(self) -> None:
-        health = await self.lines.outbox.health(self.destination)
-        schedule = self.lines.schedule()
+        health = await self.shared.outbox.health(self.destination)
+        schedule = self.shared.schedule()
         self._health.recall(health, schedule, now=time.time(), clock=time.monotonic())
 
     async def _claim(self, clock: float) -> bool:
@@ -122,7 +121,7 @@ class DestinationLoop:
             if free <= 0:
                 return False
         probe = self._health.probe()
-        claims = await self.lines.outbox.claim(
+        claims = await self.shared.outbox.claim(
             self.destination,
             limit=free,
             now=time.time(),
@@ -146,7 +145,7 @@ class DestinationLoop:
     async def _give_back(self, claims: list[Claim]) -> None:
         """What was claimed while the stop was called is the next start's."""
         for claim in claims:
-            await self.lines.outbox.settle(claim, Settlement(Verdict.RELEASED, time.time()))
+            await self.shared.outbox.settle(claim, Settlement(Verdict.RELEASED, time.time()))
 
     async def _paced(self) -> Pace | None:
         """The pace to keep. At the start it goes on from what the store knows to be sent."""
@@ -155,7 +154,9 @@ class DestinationLoop:
             self._pace = None
         elif self._pace is None:
             now = time.time()
-            sent = await self.lines.outbox.sent(self.destination, since=now - rate.seconds, now=now)
+            sent = await self.shared.outbox.sent(
+                self.destination, since=now - rate.seconds, now=now
+            )
             self._pace = Pace(rate, (time.monotonic() - max(0.0, now - at) for at in sent))
         elif self._pace.rate != rate:
             self._pace = self._pace.changed(rate)
@@ -184,14 +185,14 @@ class DestinationLoop:
     async def _work(self, claim: Claim, probe: Probe | None) -> None:
         began = time.monotonic()
         try:
-            attempted = await carry_out(claim, self.notifier, self.lines)
+            attempted = await carry_out(claim, self.notifier, self.shared)
         except asyncio.CancelledError:
             # Cut off at the stop's deadline: it may have arrived. The next start sends it again.
             now = time.time()
             doubt = Settlement(Verdict.DOUBT, now, due_at=now, reason=Reason.TIMEOUT.value)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_LAST_WORD):
-                    await self.lines.outbox.settle(claim, doubt)
+                    await self.shared.outbox.settle(claim, doubt)
             raise
         finally:
             if probe:
@@ -210,7 +211,7 @@ class DestinationLoop:
             claim, began, probe=probe is not None, cost=cost, clock=clock
         )
         chance = random.random()  # noqa: S311
-        schedule = self.lines.schedule()
+        schedule = self.shared.schedule()
         settlement = decide(outcome, claim, situation, schedule, now=now, chance=chance)
         self._health.note(claim, outcome, settlement, cost, clock=clock)
         if isinstance(outcome, Failed):
@@ -240,21 +241,21 @@ class DestinationLoop:
         kept = False
         while True:
             try:
-                if not await self.lines.outbox.settle(claim, settlement):
+                if not await self.shared.outbox.settle(claim, settlement):
                     log.warning("claim was lost to another worker", **self._names(), id=claim.id)
                 break
             except StoreUnavailable as error:
                 if not kept:
                     kept = True
                     self._kept += 1
-                    self.lines.metrics.unsettled.inc()
+                    self.shared.metrics.unsettled.inc()
                     log.error("cannot settle; kept in memory", **self._names(), error=str(error))
                 await asyncio.sleep(_STORE_PAUSE)
                 if settlement.health is not None:  # as it is by now
                     settlement = replace(settlement, health=self._health.health)
         if kept:
             self._kept -= 1
-            self.lines.metrics.unsettled.dec()
+            self.shared.metrics.unsettled.dec()
 
     def _names(self) -> dict[str, str]:
         return {"receiver": self.destination.receiver, "notifier": self.destination.notifier}

@@ -13,7 +13,7 @@ import structlog
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
-from alert_router.deliver import Deliverer, Lines
+from alert_router.deliver import Deliverer, Shared
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.egress import AddressInfo, Resolver
@@ -73,7 +73,7 @@ class Router:
             auto_decompress=True,
         )
         self.deliverer = Deliverer(
-            Lines(
+            Shared(
                 outbox,
                 self._session,
                 self.metrics,

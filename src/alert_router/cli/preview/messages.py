@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from alert_router.deliver import attempt
-from alert_router.deliver.fold import fold
-from alert_router.deliver.wanted import wanted
+from alert_router.deliver import compose
+from alert_router.deliver.compose import fold, wanted
 from alert_router.model import Alert, AlertGroup
 from alert_router.notify.base import Notifier
 from alert_router.notify.registry import NOTIFIERS
@@ -75,9 +74,9 @@ def _preview(claim: Claim, notifier: Notifier, snapshot: Runtime) -> Preview:
     group = wanted(fold(claim.groups, snapshot.desk.limits), notifier, snapshot.desk.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)
-    notification = attempt.write(claim, group, notifier, snapshot.desk)
-    notification, _ = attempt.word(notification, notifier)
-    payload, _ = attempt.render(notification, notifier, attempt.most_detail(claim))
+    notification = compose.write(claim, group, notifier, snapshot.desk)
+    notification, _ = compose.word(notification, notifier)
+    payload, _ = compose.render(notification, notifier, compose.most_detail(claim))
     return Preview(claim.destination, notifier, payload)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from alert_router.deliver.lines import Lines
+from alert_router.deliver.attempt import Shared
 from alert_router.deliver.worker import DestinationLoop
 from alert_router.notify.base import Notifier
 from alert_router.outbox.model import Destination
@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 class Deliverer:
     """All destination loops; follows the configuration as it changes."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._loops: dict[Destination, DestinationLoop] = {}
         self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}
         self._stopping = False
@@ -36,7 +36,7 @@ class Deliverer:
             if destination in self._loops:
                 self._loops[destination].reconfigure(notifier)
                 continue
-            loop = DestinationLoop(destination, notifier, self._lines)
+            loop = DestinationLoop(destination, notifier, self._shared)
             self._loops[destination] = loop
             loop.start()
 

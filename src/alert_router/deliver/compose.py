@@ -1,0 +1,374 @@
+"""Composing: a claim becomes the notification of what is true now, and its payload.
+
+Nothing in here can lose an alert: what cannot be enriched or rendered is sent in a plainer form."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, Literal, Protocol, TypeVar
+
+import structlog
+
+from alert_router.aside import Aside
+from alert_router.enrich import Choice, enrich
+from alert_router.markdown import (
+    Block,
+    Code,
+    CodeSpan,
+    Heading,
+    Inline,
+    Item,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Table,
+    Text,
+)
+from alert_router.model import SMALL_BODY, Alert, AlertGroup, BodyLimits
+from alert_router.model.severity import STANDARD, Scale
+from alert_router.notification import Detail, Notification
+from alert_router.notify.base import Notifier
+from alert_router.notify.templates import TemplateError
+from alert_router.outbox.model import Claim, WaitingGroup
+from alert_router.runbook.model import Runbook
+
+_DEFAULT = BodyLimits()
+
+
+def fold(waiting: Sequence[WaitingGroup], limits: BodyLimits = _DEFAULT) -> AlertGroup:
+    """One group out of a lane's, oldest first: the newest, plus earlier alerts that it does not
+    name and that are over, plus earlier firing ones where the newest was truncated.
+
+    An alert counts with the last state it was seen in: one that fired last and is absent now is
+    silenced or gone, and only truncation makes it worth telling.
+    """
+    groups = [_read(one, limits) for one in waiting]
+    newest = groups[-1]
+    if len(groups) == 1:
+        return newest
+    earlier: dict[str, Alert] = {}
+    for group in groups[:-1]:
+        for alert in group.alerts:
+            earlier.pop(alert.fingerprint, None)  # so that the order is that of the last word
+            earlier[alert.fingerprint] = alert
+    named = {alert.fingerprint for alert in newest.alerts}
+    added = tuple(
+        alert
+        for alert in earlier.values()
+        if alert.fingerprint not in named and (newest.truncated_alerts or not alert.firing)
+    )
+    return newest.with_alerts(newest.alerts + added) if added else newest
+
+
+def _read(one: WaitingGroup, limits: BodyLimits) -> AlertGroup:
+    """A stored group with the alerts that are for this lane. What an earlier version stored, or
+    other limits let through, is cut now; where senders give no fingerprints, that changes the ones
+    made of labels. Then all alerts are kept: one too many is better than one lost."""
+    group = AlertGroup.within(limits, one.body)[0]
+    kept = group.only(frozenset(one.fingerprints))
+    is_missing = len(kept.alerts) < min(len(one.fingerprints), len(group.alerts))
+    changed = bool(group.cut.labels or group.cut.values) and not group.cut.alerts
+    return group if is_missing and (changed or not kept.alerts) else kept
+
+
+# The key of the notifier that leaves nothing to tell.
+Unwanted = Literal["send_resolved", "min_severity"]
+
+
+def wanted(group: AlertGroup, notifier: Notifier, scale: Scale) -> AlertGroup | Unwanted:
+    """The group with the alerts that are wanted. Without `send_resolved` that is what fires, as
+    in Alertmanager (notify.go, RetryStage); with `min_severity`, what is at least as grave."""
+    alerts = group.alerts
+    if not notifier.send_resolved:
+        alerts = tuple(alert for alert in alerts if alert.firing)
+        if not alerts:
+            return "send_resolved"
+    if least := notifier.min_severity:
+        alerts = tuple(alert for alert in alerts if scale.at_least(alert, least))
+        if not alerts:
+            return "min_severity"
+    return group if len(alerts) == len(group.alerts) else group.with_alerts(alerts)
+
+
+_ALERTS = 50
+# Blocks, spans and lines of code. A usual runbook's sections have a few hundred; a message of a
+# thousand takes some destinations a tenth of a second.
+_PIECES = 1_000
+_WORDS = 100  # characters that count as another piece
+
+
+def is_heavy(notification: Notification) -> bool:
+    """Whether there are so many alerts or so much of runbooks. Looks no further than it has to."""
+    alerts = notification.group.alerts
+    if len(alerts) > _ALERTS or sum(map(_characters, alerts)) > SMALL_BODY:
+        return True
+    left = _PIECES
+    for part in notification.runbooks:
+        for section in part.sections:
+            waiting: list[Block | Item] = [*section.intro]
+            for step in section.steps:
+                waiting += step.blocks
+            left -= 1 + len(section.steps)
+            while waiting and left >= 0:
+                block = waiting.pop()
+                left -= _pieces(block)
+                if isinstance(block, ListBlock):
+                    waiting += block.items
+                elif isinstance(block, Quote | Item):
+                    waiting += block.blocks
+            if left < 0:
+                return True
+    return False
+
+
+def _characters(alert: Alert) -> int:
+    return sum(map(len, chain(alert.labels.values(), alert.annotations.values())))
+
+
+def _pieces(block: Block | Item) -> int:
+    match block:
+        case Code(text):
+            return 1 + text.count("\n") + len(text) // _WORDS
+        case Table(_, rows):
+            return 1 + sum(map(_spans, chain.from_iterable(rows)))
+        case Heading(_, children) | Paragraph(children):
+            return 1 + _spans(children)
+        case _:
+            return 1
+
+
+def _spans(children: Sequence[Inline]) -> int:
+    return len(children) + sum(
+        len(span.text) // _WORDS for span in children if isinstance(span, Text | CodeSpan)
+    )
+
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_NAMES = 500  # of alerts in one notification that are counted
+
+# Messages that take long: few at a time, since each takes memory as well.
+_aside = Aside("messages", 2)
+_templates = Aside("templates", 2)
+MAX_TEMPLATE_SECONDS = 5.0  # to wait for them, other templates before them included
+
+
+# Attempts that wait for a full message where memory or threads are short; a page without its
+# runbook is better than none.
+_PATIENT = 2
+
+
+class Call(Protocol):
+    """Calls a function, and may measure it."""
+
+    def __call__(self, work: Callable[..., T], *arguments: Any) -> T: ...
+
+
+def directly(work: Callable[..., T], *arguments: Any) -> T:
+    """The plain call."""
+    return work(*arguments)
+
+
+class Unmade(Exception):
+    """No form of the message could be made; `passing` if memory, a thread or a descriptor was
+    missing at least once."""
+
+    def __init__(self, kind: str, passing: bool) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.passing = passing
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is needed to write a message; one consistent state, replaced whole at a reload."""
+
+    choose: Callable[[Alert], Choice]
+    runbook: Callable[[str], Runbook | None]
+    external_url: str
+    scale: Scale = STANDARD
+    limits: BodyLimits = field(default_factory=BodyLimits)
+
+
+def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> Notification:
+    """The notification of a claim. If enriching fails, one without runbooks that says so."""
+    bare = Notification(
+        id=claim.id,
+        groups=tuple(waiting.group for waiting in claim.groups),
+        receiver=claim.destination.receiver,
+        notifier=claim.destination.notifier,
+        group=group,
+        without_runbook=group.alerts,
+        notes=(*_told_instead(claim), *_cut(group)),
+        accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
+        resent=claim.resent,
+        external_url=desk.external_url,
+        scale=desk.scale,
+    )
+    if claim.crashes > 1:  # whatever ended the process, it was not far from here
+        note = "Sent without runbooks: two earlier tries to make this message did not end."
+        return replace(bare, notes=(*bare.notes, note))
+    try:
+        return enrich(
+            bare,
+            choose=desk.choose,
+            runbook=desk.runbook,
+            firing_sections=notifier.firing_sections,
+            resolved_sections=notifier.resolved_sections,
+        )
+    except Exception as error:
+        if is_passing(error) and is_patient(claim):
+            raise
+        log.exception("enriching failed; the alerts go out without runbooks", id=claim.id)
+        note = "The runbooks could not be added: see the router's log."
+        return replace(bare, notes=(*bare.notes, note))
+
+
+def _told_instead(claim: Claim) -> tuple[str, ...]:
+    """Whom this destination stands in for."""
+    origins = dict.fromkeys(group.instead_of for group in claim.groups if group.instead_of)
+    return tuple(
+        f"Sent here because {origin.receiver}/{origin.notifier} is failing." for origin in origins
+    )
+
+
+def _cut(group: AlertGroup) -> tuple[str, ...]:
+    """What the limits on bodies left of it."""
+    alerts, labels, values = group.cut
+    said = [
+        f"{alerts:,} more alerts were cut" if alerts else "",
+        f"{labels:,} labels and annotations were cut" if labels else "",
+        f"{values:,} long values were shortened" if values else "",
+    ]
+    said = [one for one in said if one]
+    return (f"{'; '.join(said)}: see http.limits of the router.",) if said else ()
+
+
+def compose(
+    claim: Claim, notifier: Notifier, desk: Desk
+) -> tuple[Notification, list[Alert]] | Unwanted:
+    """The notification of a claim, and of what it tells as firing one alert of each name; or why
+    there is nothing to tell."""
+    group = wanted(fold(claim.groups, desk.limits), notifier, desk.scale)
+    if isinstance(group, str):
+        return group
+    names = {alert.name: alert for alert in reversed(group.firing)}
+    return write(claim, group, notifier, desk), [*names.values()][:_NAMES]
+
+
+async def composed(
+    claim: Claim, notifier: Notifier, desk: Desk, call: Call = directly
+) -> tuple[Notification, list[Alert]] | Unwanted:
+    """As `compose`, large bodies in a thread: they take long to read and to find runbooks for."""
+    if sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
+        return call(compose, claim, notifier, desk)
+    return await _aside.run(call, compose, claim, notifier, desk)
+
+
+def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
+    """The notification with the words of the notifier's own templates, and how many of these
+    failed: for those the built-in words stay."""
+    if notifier.title is None and notifier.template is None:
+        return notification, 0
+    title, message, errors = "", None, {}
+    try:
+        title = notifier.title.line(notification) if notifier.title else ""
+    except TemplateError as error:
+        errors["title"] = str(error)
+    try:
+        message = notifier.template.blocks(notification) if notifier.template else None
+    except TemplateError as error:
+        errors["template"] = str(error)
+    if errors:
+        names = {"id": notification.id, "notifier": notifier.identity}
+        log.warning("template failed; using the built-in text", **names, **errors)
+    return replace(notification, title=title, message=message), len(errors)
+
+
+async def worded(
+    notification: Notification, notifier: Notifier, patient: bool = True, call: Call = directly
+) -> tuple[Notification, int]:
+    """As `word`, templates in a thread: where one takes too long, the built-in text is used. Where
+    no thread can be started it raises, or without `patient` uses the built-in text."""
+    if notifier.title is None and notifier.template is None:
+        return notification, 0
+    failed = (notifier.title is not None) + (notifier.template is not None)
+    try:
+        async with asyncio.timeout(MAX_TEMPLATE_SECONDS):
+            return await _templates.run(call, word, notification, notifier)
+    except TimeoutError:
+        log.warning("template took too long", id=notification.id, notifier=notifier.identity)
+        return notification, failed
+    except Exception as error:
+        if patient or not is_passing(error):
+            raise
+        return notification, failed
+
+
+def most_detail(claim: Claim) -> Detail:
+    """How much to tell: less after a refusal for size or form, least after crashes."""
+    if claim.crashes > 1:
+        return Detail.MINIMAL
+    if claim.smaller:
+        return Detail.TITLES
+    return Detail.FULL
+
+
+def render(notification: Notification, notifier: Notifier, most: Detail) -> tuple[Any, Detail]:
+    """The payload, and the detail asked for when rendering worked.
+
+    Raises Unmade if even the plainest rendering fails.
+    """
+    passing, last = False, ""
+    for detail in range(most, Detail.MINIMAL - 1, -1):
+        try:
+            return notifier.render(notification, Detail(detail)), Detail(detail)
+        except Exception as error:
+            passing, last = passing or is_passing(error), type(error).__name__
+            log.exception(
+                "rendering failed; trying a plainer form",
+                id=notification.id,
+                notifier=notifier.identity,
+                detail=Detail(detail).name.lower(),
+            )
+    raise Unmade(last, passing)
+
+
+async def rendered(
+    notification: Notification,
+    notifier: Notifier,
+    most: Detail,
+    patient: bool = True,
+    call: Call = directly,
+) -> tuple[Any, Detail]:
+    """As `render`. Of many alerts and of long runbooks in a thread: they take seconds, in which
+    nobody else would be accepted. Where no thread can be started it raises, or without `patient`
+    takes the plainest form, which is soon made."""
+    if not is_heavy(notification):
+        return call(render, notification, notifier, most)
+    try:
+        return await _aside.run(call, render, notification, notifier, most)
+    except Exception as error:
+        if patient or not is_passing(error):
+            raise
+        return call(render, notification, notifier, Detail.MINIMAL)
+
+
+def is_patient(claim: Claim) -> bool:
+    """Whether to wait for memory, threads and descriptors rather than send less."""
+    return claim.attempt <= _PATIENT
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether an error says nothing about the message: no memory, thread or descriptor was to be
+    had."""
+    while error is not None:
+        no_thread = isinstance(error, RuntimeError) and "new thread" in str(error)
+        if no_thread or isinstance(error, MemoryError | OSError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
