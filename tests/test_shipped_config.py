@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.cli.test import run
+from alert_router.cli.commands.test import run
 from alert_router.config import codes, load, load_cases
 from alert_router.config.cases import Case
 from alert_router.model import fingerprint

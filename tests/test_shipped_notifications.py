@@ -8,7 +8,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from alert_router.cli.labels import make_alert, make_group
+from alert_router.cli.sample_alert import make_alert, make_group
 from alert_router.config import load, load_cases
 from alert_router.config.cases import Case
 from alert_router.enrich import choose, enrich

@@ -1,7 +1,4 @@
-"""What each destination would be sent: routed, enriched and rendered by the router's own code.
-
-How it looks there is `looks`'.
-"""
+"""Renders what each destination would receive, with the router's own code."""
 
 import time
 from collections.abc import Iterable
@@ -20,31 +17,31 @@ from alert_router.service.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What one destination would be sent; `payload` is None where it would be sent nothing,
-    since the notifier's key `unwanted` leaves nothing."""
+    """What one destination would receive. `payload` is None if the notifier's key `skipped_by`
+    filters every alert of the group."""
 
     destination: Destination
     notifier: Notifier
     payload: Any
-    unwanted: str = ""
+    skipped_by: str = ""
 
     @property
     def readable(self) -> Any:
-        """The payload as text or data; None where there is none."""
+        """The payload as text or data; None if there is none."""
         return None if self.payload is None else self.notifier.readable(self.payload)
 
 
 def types() -> dict[str, type[Notifier]]:
-    """The notifiers there are, by type: the members of the union."""
+    """All kinds of notifiers, by type."""
     members: tuple[type[Notifier], ...] = get_args(get_args(AnyNotifier)[0])
     return {member.model_fields["type"].default: member for member in members}
 
 
-def make(
+def make_previews(
     raw: bytes, snapshot: Snapshot, receiver: str, chosen: tuple[str, ...] = ()
 ) -> list[Preview]:
-    """The previews of a body, in the order of its receivers; as if each receiver had a notifier
-    of each of the chosen types, if there are any. Raises PayloadError."""
+    """The previews for a webhook body, in the order of its receivers. With `chosen`, as if each
+    receiver had one notifier of each of these types. Raises PayloadError."""
     group, raw = AlertGroup.within(snapshot.state.limits.body, raw)
     stored = to_store(group, raw, Source(receiver), snapshot.state.receivers, time.time())
     targets = {target.destination: target.fingerprints for target in stored.targets}
@@ -87,6 +84,6 @@ def _preview(claim: Claim, notifier: Notifier, snapshot: Snapshot) -> Preview:
 
 
 def _of_type(type_: str) -> Notifier:
-    """A notifier of that type with its defaults: never validated, so that it needs no secret
-    and no address; it renders, and cannot send."""
+    """A notifier of that type with its defaults. It is not validated and needs neither secret nor
+    URL: it can render, but not send."""
     return types()[type_].model_construct(type=type_)
