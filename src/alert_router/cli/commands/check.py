@@ -38,12 +38,12 @@ _UNREACHABLE = {
     Obstacle.UNRESOLVED: (
         codes.UNRESOLVED_NAME,
         Severity.ERROR,
-        "fix the name or the name servers of this machine; until then deliveries wait",
+        "fix the name or the name servers of this machine; deliveries wait until it resolves",
     ),
     Obstacle.FORBIDDEN: (
         codes.FORBIDDEN_ADDRESS,
         Severity.WARNING,
-        "until it is allowed, deliveries wait",
+        "deliveries wait until it is allowed",
     ),
 }
 
