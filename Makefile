@@ -1,6 +1,6 @@
 # The commands of the project. `make demo` and `make test` set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench fmt pictures packages clean
+.PHONY: help demo run test check coverage bench fmt pictures packages clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +31,9 @@ check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/alert-router runbook index --check
 	$(BIN)/pytest -q tests/test_docs.py tests/config/test_config_docs.py
 
+coverage: $(DEV) packages ## Run the tests and print the lines and branches that they miss
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+
 bench: $(DEV) ## Measure speed, relative to baselines in the same run
 	@scripts/packages.sh wrk prometheus-alertmanager || true
 	$(BIN)/python -m benchmarks
@@ -55,7 +58,7 @@ requirements-build.txt: constraints.txt scripts/hashes.sh ## Pin what builds the
 	scripts/hashes.sh $@ $@.in; status=$$?; rm -f $@.in; exit $$status
 
 clean: ## Remove everything generated
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
 
 $(RUN): pyproject.toml constraints.txt scripts/setup.sh
 	@scripts/setup.sh $(VENV)

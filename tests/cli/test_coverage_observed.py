@@ -136,5 +136,5 @@ def test_an_empty_store_and_a_missing_store_are_reported(router):
     ],
     ids=" ".join,
 )
-def test_options_that_exclude_each_other_are_a_usage_error(router: Path, options):
+def test_options_that_exclude_each_other_are_a_usage_error(router, options):
     assert router.run("coverage", *options).exit_code == 2
