@@ -2,12 +2,13 @@
 
 import sys
 
-from benchmarks import accept, deliver, matching, memory, store
+from benchmarks import accept, deliver, latency, matching, memory, store
 from benchmarks.programs import Unavailable
 
 BENCHES = {
     "accept": accept.main,
     "deliver": deliver.main,
+    "latency": latency.main,
     "matching": matching.main,
     "memory": memory.main,
     "store": store.main,

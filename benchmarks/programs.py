@@ -4,6 +4,7 @@ Baselines live beside what they are baselines of; nothing here knows what is mea
 """
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -77,6 +78,13 @@ def wrk(url: str, script: str, seconds: int, *arguments: str) -> float:
     return float(match[1])
 
 
+def cpu_seconds(process_id: int) -> float:
+    """The CPU time that a process has used, all its threads, user and system (proc(5))."""
+    stat = Path(f"/proc/{process_id}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def fetch(url: str) -> str:
     """GET; the text."""
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -94,11 +102,12 @@ def wait_for(check: Callable[[], object], what: str, patience: float = PATIENCE)
 
 def report(name: str, ratio: float, aim: str, detail: str) -> None:
     """One result: the ratio first, since it is what carries over to other machines."""
-    print(f"{name:<58} {ratio:>8.2f}   aim {aim:<8} {detail}", flush=True)
+    aim = f"aim {aim}" if aim else ""
+    print(f"{name:<58} {ratio:>8.2f}   {aim:<12} {detail}", flush=True)
 
 
 def write_router_config(folder: Path, port: int, destination: str, **notifier: object) -> Path:
-    """A router that tells one webhook, with the shipped runbooks and routing table."""
+    """A router that notifies one webhook, with the shipped runbooks and routing table."""
     root = HERE.parent
     # Apart from the store, which is written all the time: configuration is watched.
     configuration = folder / "config"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from alert_router.config.severities import Severities
+from alert_router.config.model import Severities
 from alert_router.matcher import parse_matchers
 from alert_router.model import AlertGroup
 from alert_router.outbox.model import Destination

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from alert_router.config import load, load_cases
+from alert_router.checks.routing_tests import load_cases
+from alert_router.config import load
 from alert_router.fields import parse_duration
 from tests.programs import need
 from tests.shipped import CATALOGUE

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from alert_router.config.severities import Severities
+from alert_router.config.model import Severities
 from alert_router.model.severity import CRITICAL, INFO, RESOLVED, STANDARD, WARNING
 
 
@@ -69,7 +69,7 @@ def test_a_scale_of_ones_own_has_its_words_and_values_and_borrows_the_looks():
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        ({"default": "purple"}, "none of `grades` has the word or value 'purple'"),
+        ({"default": "purple"}, "no grade has the name or value 'purple'"),
         (
             {"grades": [{"word": "A", "values": ["x"]}, {"word": "B", "values": ["X"]}]},
             "a value can mean one severity only: x",

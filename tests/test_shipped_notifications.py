@@ -8,9 +8,9 @@ from pathlib import Path
 import promql_parser
 import pytest
 
+from alert_router.checks.routing_tests import Case, load_cases
 from alert_router.cli.sample_alert import make_alert, make_group
-from alert_router.config import load, load_cases
-from alert_router.config.cases import Case
+from alert_router.config import load
 from alert_router.enrich import choose, enrich
 from alert_router.notification import Notification
 from alert_router.runbook import Step

@@ -12,7 +12,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class Aside:
-    """So many threads, started when they are needed; what comes while all are busy waits."""
+    """So many threads, started when they are needed; further work is queued."""
 
     def __init__(self, name: str, threads: int = 1) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-# As Prometheus has them (prometheus/common, model/time.go): units in order, none twice.
+# As Prometheus has them (prometheus/common, model/time.go): units in order, each at most once.
 _DURATION = re.compile(
     r"(?=\d)(?:(\d{1,9})y)?(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?"
     r"(?:(\d{1,9})s)?(?:(\d{1,9})ms)?",
@@ -66,7 +66,7 @@ class SecretUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A reference to a secret: a file (read anew at each use, so rotation needs nothing),
+    """A reference to a secret: a file (read at each use, so that a rotated secret is picked up),
     an environment variable, or a plain value. Exactly one of the three is set."""
 
     file: Path | None = None

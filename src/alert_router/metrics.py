@@ -28,8 +28,8 @@ _LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 3600, 21
 
 
 class DestinationGauges(NamedTuple):
-    """How one destination stands. `oldest` is in seconds, 0 when nothing waits; so is `failing`,
-    for how long it has taken nothing; `held` while it rests."""
+    """The state of one destination. `oldest` (0 when nothing is pending) and `failing` (how long it
+    has been failing) are in seconds."""
 
     receiver: str
     notifier: str
@@ -53,9 +53,7 @@ class Metrics:
         self._state()
 
     def _intake(self) -> None:
-        self.webhooks = self._counter(
-            "webhooks", "Webhook requests by what became of them.", "outcome"
-        )
+        self.webhooks = self._counter("webhooks", "Webhook requests by outcome.", "outcome")
         self.webhook_duration = self._histogram(
             "webhook_duration_seconds", "Time to answer a webhook.", _SEND_BUCKETS
         )
@@ -74,23 +72,23 @@ class Metrics:
             "http_connections_refused", "Connections closed at once because too many were open."
         )
         self.loop_lag = self._histogram(
-            "event_loop_lag_seconds", "How late the event loop runs what is due.", _LAG_BUCKETS
+            "event_loop_lag_seconds", "Delay of the event loop.", _LAG_BUCKETS
         )
-        self.alerts = self._counter("alerts_received", "Alerts accepted, by status.", "status")
+        self.alerts = self._counter("alerts_received", "Accepted alerts by status.", "status")
         self.alerts_matched = self._counter(
-            "alerts_matched", "Alerts accepted, by the runbook they were mapped to.", "runbook"
+            "alerts_matched", "Accepted alerts by runbook.", "runbook"
         )
         self.alerts_unmatched = self._counter(
-            "alerts_unmatched", "Alerts accepted for which there is no runbook."
+            "alerts_unmatched", "Accepted alerts without a runbook."
         )
         self.firing_alerts = self._counter(
             "firing_alerts_received",
-            "Firing alerts accepted, by whether there is a runbook for them.",
+            "Accepted firing alerts by runbook coverage.",
             "coverage",
         )
         self.unknown_receivers = self._counter(
             "unknown_receiver_webhooks",
-            "Webhooks posted to a receiver that is not configured; the default receiver got them.",
+            "Webhooks for an unknown receiver, sent to the default receiver instead.",
         )
 
     def _notifications(self) -> None:
@@ -106,17 +104,17 @@ class Metrics:
         )
         self.notifications_degraded = self._counter(
             "notifications_degraded",
-            "Notifications sent in a plainer form because the full one could not be made.",
+            "Notifications sent in a plainer form because the full one could not be rendered.",
             *by_destination,
         )
         self.template_failures = self._counter(
             "template_failures",
-            "Templates of notifiers that failed, so that the built-in words stood for them.",
+            "Notifier templates that failed and were replaced by the built-in text.",
             *by_destination,
         )
         self.folded = self._counter(
             "folded_groups",
-            "Accepted groups told within a newer group's notification.",
+            "Accepted groups sent within a newer group's notification.",
             *by_destination,
         )
         self.send_duration = self._histogram(
@@ -131,29 +129,29 @@ class Metrics:
 
     def _state(self) -> None:
         by_destination = ("receiver", "notifier")
-        self.pending = self._gauge("deliveries_pending", "Deliveries waiting.", *by_destination)
+        self.pending = self._gauge("deliveries_pending", "Pending deliveries.", *by_destination)
         self.oldest_pending = self._gauge(
-            "oldest_pending_seconds", "Age of the oldest waiting delivery.", *by_destination
+            "oldest_pending_seconds", "Age of the oldest pending delivery.", *by_destination
         )
         self.dead = self._gauge("dead_letters", "Dead letters kept.", *by_destination)
         self.paused = self._gauge(
             "destination_held",
-            "1 while a destination is held because it refuses everything or asked for a pause.",
+            "1 while a destination is paused, because it is misconfigured or asked for it.",
             *by_destination,
         )
         self.failing = self._gauge(
             "destination_failing_seconds",
-            "For how long every attempt at a destination has failed; 0 while it takes messages.",
+            "Time since when every attempt at a destination has failed; 0 while it is healthy.",
             *by_destination,
         )
         self.unreachable = self._gauge(
             "destination_unreachable",
-            "1 if a destination's name did not resolve, or to no allowed address, when last read.",
+            "1 if a destination's name did not resolve to an allowed address at the last reload.",
             *by_destination,
         )
         self.diverted = self._counter(
             "diverted_deliveries",
-            "Deliveries told by the fallback too, since their destination took nothing.",
+            "Deliveries also sent to the fallback, because their destination is failing.",
             *by_destination,
         )
         self.unsettled = self._gauge(
@@ -167,12 +165,12 @@ class Metrics:
             "config_problems", "Problems found when the configuration was last read."
         )
         self.reload_successful = self._gauge(
-            "config_last_reload_successful", "Whether the last reload took effect."
+            "config_last_reload_successful", "1 if the last reload was successful."
         )
         self.reload_time = self._gauge(
-            "config_last_reload_success_timestamp_seconds", "When a reload last took effect."
+            "config_last_reload_success_timestamp_seconds", "Time of the last successful reload."
         )
-        build = self._gauge("build_info", "The version that runs; always 1.", "version", "python")
+        build = self._gauge("build_info", "The running version; always 1.", "version", "python")
         build.labels(__version__, platform.python_version()).set(1)
 
     def show_backlog(self, rows: Iterable[DestinationGauges]) -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.config import load_cases
-from alert_router.config.record import CannotRecord, recorded
+from alert_router.checks.routing_tests import CannotRecord, load_cases, recorded
 
 WRONG = """\
 # What the pager is for.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alert_router.config import load_cases
+from alert_router.checks.routing_tests import load_cases
 from alert_router.model.problem import Place, ProblemsError
 
 FILE = """\

@@ -6,22 +6,23 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from alert_router.config import load, load_cases
-from alert_router.config.cases import CaseModel, CasesModel
-from alert_router.config.checks import Checks
+from alert_router.checks.routing_tests import CaseModel, CasesModel, load_cases
+from alert_router.config import load
 from alert_router.config.model import (
     Auth,
     Basic,
+    Checks,
     Config,
     Delivery,
+    GradeModel,
     Http,
     HttpLimits,
     Log,
     Receiver,
     Runbooks,
+    Severities,
 )
 from alert_router.config.routing import RouteModel, RoutingModel, RunbookEntryModel
-from alert_router.config.severities import GradeModel, Severities
 from alert_router.notify.base import Notifier
 
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alert_router.checks.routing_tests import load_cases
 from alert_router.checks.unreachable import routing_problems
-from alert_router.config import load, load_cases
+from alert_router.config import load
 from alert_router.model.problem import ProblemsError
 
 MAIN = """\

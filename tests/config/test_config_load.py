@@ -447,7 +447,7 @@ def test_secrets_plain_or_missing_are_warnings_that_hide_them(at, monkeypatch):
     assert [problem.show() for problem in loaded.problems] == [
         "config/main.yaml:2:9: warning: environment variable NO_SUCH_TOKEN is not set or empty "
         "[secret-unreadable]\n  2 |   auth: {bearer_token: ***\n    |         ^\n"
-        "  nobody is let in until it is there",
+        "  every request is refused until it can be read",
         "config/main.yaml:8:9: warning: `url` holds a secret in plain text [secret-in-plain]\n"
         "  8 |         url: ***\n    |         ^\n"
         "  put it into a file and write `url_file`, or write ${VARIABLE}",
@@ -541,11 +541,11 @@ def test_the_default_path_is_the_first_that_exists(tmp_path, monkeypatch):
             "[config-invalid-value]\n"
             "  4 |     notifiers: [{type: console, fallback: oncall}]\n"
             "    |                                           ^\n"
-            "  name another one, which is told by another way",
+            "  name a different receiver, reached another way",
         ),
         (
             "min_severity: critcal",
-            "config/main.yaml:4:42: error: `min_severity`: no grade has the word or value "
+            "config/main.yaml:4:42: error: `min_severity`: no grade has the name or value "
             "`critcal` [config-invalid-value]\n"
             "  4 |     notifiers: [{type: console, min_severity: critcal}]\n"
             "    |                                               ^\n"

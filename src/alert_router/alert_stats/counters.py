@@ -1,4 +1,4 @@
-"""Counting what comes in and what is told, in memory, for the store to keep.
+"""Counts of alerts received and notified, kept in memory and written to the store.
 
 The intake and the deliverer only add to a dictionary; every few seconds all of it is written at
 once. A process that is killed loses the last seconds of it, and no alert.
@@ -21,18 +21,18 @@ _BATCH = 250  # observations; a batch is one short operation of the store's writ
 
 
 class Tally:
-    """What was counted and is not written yet. Of one event loop."""
+    """Counts that are not written yet. Used from one event loop."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, str, str, str], tuple[int, int, float]] = {}
         self._writing = asyncio.Lock()
 
     def receive(self, alert: str, runbook: str | None, way: str, number: int, now: float) -> None:
-        """So many alerts of that name came in firing, and were found this runbook this way."""
+        """So many firing alerts of that name were received, with this runbook found this way."""
         self._add(day_of(now), _name(alert), runbook or "", way, number, 0, now)
 
     def wake(self, firing: Iterable[Alert], choose: Callable[[Alert], Choice], now: float) -> None:
-        """A notification that told of these alerts was delivered: each name counts once."""
+        """A notification with these alerts was delivered: each name counts once."""
         first = {alert.name: alert for alert in reversed(list(firing))}
         for name, alert in first.items():
             try:
@@ -43,7 +43,7 @@ class Tally:
             self._add(day_of(now), _name(name), choice.runbook or "", choice.way, 0, 1, now)
 
     async def write(self, outbox: Outbox) -> None:
-        """Hand all of it to the store; what that cannot take now is kept."""
+        """Write all of it to the store; what cannot be written now is kept."""
         async with self._writing:
             counts, self._counts = self._counts, {}
             rows = [Observation(*key, *count) for key, count in counts.items()]
@@ -51,7 +51,7 @@ class Tally:
                 try:
                     await outbox.observe(rows[start : start + _BATCH])
                 except StoreUnavailable as error:
-                    log.warning("the tallies of what came in are kept", error=str(error))
+                    log.warning("alert counts not written; they are kept", error=str(error))
                     for it in rows[start:]:
                         more = (it.received, it.woken, it.seen_at)
                         self._add(it.day, it.alert, it.runbook, it.way, *more)

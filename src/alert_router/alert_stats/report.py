@@ -1,7 +1,7 @@
 """What really came in: which alerts, how often, and whether there was a runbook for them.
 
-Counting is `tally`, keeping the store's. It keeps no labels, so that a runbook in here is the
-one that was chosen when the alert came, or was told, not what a table mended since would say.
+No labels are kept, so that a runbook in here is the
+one that was chosen when the alert came, or was sent, not what a table changed since would say.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ State = Literal["covered", "none-wanted", "uncovered"]
 
 
 def state_of(runbook: str | None, way: str) -> State:
-    """What a choice means: a runbook, none because the table wants none, or none at all."""
+    """What a choice means: a runbook, none because the table says so, or none at all."""
     if runbook:
         return "covered"
     return "none-wanted" if way == "table" else "uncovered"
@@ -25,7 +25,7 @@ def state_of(runbook: str | None, way: str) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Firing alerts received, by state, and the notifications that told of them."""
+    """Firing alerts received, by state, and the notifications sent of them."""
 
     covered: int = 0
     none_wanted: int = 0
@@ -39,7 +39,7 @@ class Counts:
 
     @property
     def percent(self) -> float:
-        """The share with a runbook of those that want one; 100 where none does."""
+        """Per cent with a runbook of those that need one; 100 if none does."""
         wanting = self.covered + self.uncovered
         return 100.0 * self.covered / wanting if wanting else 100.0
 
@@ -59,7 +59,7 @@ class ObservedAlert:
 
     @property
     def last_seen(self) -> datetime:
-        """When an alert of the name last came, or was told."""
+        """When an alert of the name was last received or sent."""
         return datetime.fromtimestamp(self.choices[0].seen_at, UTC)
 
 

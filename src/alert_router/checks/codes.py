@@ -1,21 +1,21 @@
 """Every code that a problem can have, whatever finds it, with its default severity."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from alert_router.checks import lint, rules
 from alert_router.checks.suppressions import SEVERITIES as OF_COMMENTS
 from alert_router.config import codes
+from alert_router.config.model import Weight
 from alert_router.model.problem import Problem, Severity, did_you_mean
-from alert_router.yaml_source import Document, Fields
-from alert_router.yaml_source import codes as yaml_codes
-from alert_router.yaml_source.mask import clip
-
-_YAML = {value: Severity.ERROR for name, value in vars(yaml_codes).items() if name.isupper()}
+from alert_router.redaction import clip
+from alert_router.yaml_source import CODES as YAML_CODES
+from alert_router.yaml_source import Fields, YamlFile
 
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     {
-        **_YAML,
+        **dict.fromkeys(YAML_CODES, Severity.ERROR),
         **codes.SEVERITIES,
         **lint.SEVERITIES,
         **rules.SEVERITIES,
@@ -24,7 +24,7 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
 )
 
 
-def unknown_codes(main: Document) -> Iterator[Problem]:
+def unknown_codes(main: YamlFile) -> Iterator[Problem]:
     """Severities set for codes that there are not: a warning, since codes come and go."""
     checks = main.root.get("checks")
     severity = checks.get("severity") if isinstance(checks, Fields) else None
@@ -37,3 +37,15 @@ def unknown_codes(main: Document) -> Iterator[Problem]:
                 hint=did_you_mean(entry.key, list(SEVERITIES), "docs/checks lists them all"),
                 severity=Severity.WARNING,
             )
+
+
+def weighed(problems: Iterable[Problem], severity: Mapping[str, Weight]) -> list[Problem]:
+    """The problems with the severities that were set for their codes, without what is off."""
+    found: list[Problem] = []
+    for problem in problems:
+        weight = severity.get(problem.code)
+        if weight is None:
+            found.append(problem)
+        elif weight is not Weight.OFF:
+            found.append(replace(problem, severity=Severity(weight.value)))
+    return found

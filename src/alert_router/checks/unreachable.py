@@ -12,13 +12,13 @@ from alert_router.config.load import Loaded
 from alert_router.config.routing import matcher_places
 from alert_router.matcher import Matcher, Op
 from alert_router.model.problem import Place, Problem, ProblemsError
+from alert_router.redaction import clip
 from alert_router.routing import Route
 from alert_router.routing.blocked import blocked_entries, blocked_routes
 from alert_router.routing.cover import contradiction, is_empty, matches_everything, region
 from alert_router.routing.values import literals
 from alert_router.runbook import Catalogue
-from alert_router.yaml_source import Document, Node, children, read
-from alert_router.yaml_source.mask import clip
+from alert_router.yaml_source import Node, YamlFile, children, read
 
 _SHOWN = 5
 _ALWAYS_THERE = "alertname"
@@ -65,7 +65,7 @@ class _Written:
         return _Written((*self.matchers, *matchers), (*self.places, *places))
 
 
-def _of_table(loaded: Loaded, document: Document) -> Iterator[Problem]:
+def _of_table(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
     nodes = list(children(document.root.get("runbooks")))
     entries = loaded.table.entries
     if len(nodes) != len(entries):  # it was changed since
@@ -90,7 +90,7 @@ def _of_table(loaded: Loaded, document: Document) -> Iterator[Problem]:
         )
 
 
-def _of_tree(loaded: Loaded, document: Document) -> Iterator[Problem]:
+def _of_tree(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
     places: dict[tuple[int, ...], Place] = {}
     root = document.root.get("route")
     if root is not None:
@@ -109,7 +109,7 @@ def _of_tree(loaded: Loaded, document: Document) -> Iterator[Problem]:
 
 
 def _of_routes(
-    document: Document,
+    document: YamlFile,
     route: Route,
     node: Node,
     path: tuple[int, ...],
@@ -131,7 +131,12 @@ def _of_routes(
 
 
 def _blocked(
-    document: Document, code: str, kind: str, by: Sequence[Place | None], place: Place, hint: str
+    document: YamlFile,
+    code: str,
+    kind: str,
+    by: Sequence[Place | None],
+    place: Place,
+    hint: str,
 ) -> Problem:
     known = [f"{each.line}:{each.column}" for each in by if each is not None]
     shown = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" * (len(known) > _SHOWN))
@@ -143,7 +148,7 @@ def _blocked(
     return document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
-def _contradictions(document: Document, written: _Written, start: int) -> Iterator[Problem]:
+def _contradictions(document: YamlFile, written: _Written, start: int) -> Iterator[Problem]:
     """The first matcher, from `start` on, that cannot be met together with those before it."""
     index = contradiction(written.matchers)
     if index is None or index < start:
@@ -168,7 +173,7 @@ def _contradictions(document: Document, written: _Written, start: int) -> Iterat
     yield document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
-def _vague(document: Document, written: _Written, start: int) -> Iterator[Problem]:
+def _vague(document: YamlFile, written: _Written, start: int) -> Iterator[Problem]:
     """Matchers, from `start` on, that exclude nothing."""
     code = codes.ROUTING_MATCHES_MISSING
     for matcher, place in list(zip(written.matchers, written.places, strict=True))[start:]:
@@ -179,7 +184,7 @@ def _vague(document: Document, written: _Written, start: int) -> Iterator[Proble
             yield document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
-def _by_absence(document: Document, written: _Written) -> Iterator[Problem]:
+def _by_absence(document: YamlFile, written: _Written) -> Iterator[Problem]:
     """An entry that is met by lacking all its labels, though no matcher of it says so."""
     matchers = written.matchers
     names = [name for name in dict.fromkeys(m.name for m in matchers) if name != _ALWAYS_THERE]

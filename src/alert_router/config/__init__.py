@@ -1,11 +1,9 @@
 """Configuration: files → models, a route tree and a runbook table, or problems with places."""
 
-from alert_router.config.cases import Case, load_cases
 from alert_router.config.load import Loaded, config_path, cross_check, default_config_path, load
 from alert_router.config.model import Config, Receiver
 
 __all__ = [
-    "Case",
     "Config",
     "Loaded",
     "Receiver",
@@ -13,5 +11,4 @@ __all__ = [
     "cross_check",
     "default_config_path",
     "load",
-    "load_cases",
 ]

@@ -1,31 +1,198 @@
-"""The whole configuration from its files, each name in it checked against what it names.
-
-Knows nothing of what runs: building and reloading services is for `service`.
-"""
+"""The whole configuration from its files, each name in it checked against what it names."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from alert_router.config import codes
-from alert_router.config.crosscheck import (
-    defined_receivers,
-    forbidden_addresses,
-    name_problems,
-    plain_secrets,
-    unreadable_secrets,
-    unused_receivers,
-)
 from alert_router.config.model import Config
-from alert_router.config.notifiers import fallbacks, notifier_problems
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
 from alert_router.config.validate import in_order, validate
-from alert_router.model.problem import Problem, ProblemsError, did_you_mean
+from alert_router.fields import Secret
+from alert_router.model.problem import Place, Problem, ProblemsError, Severity, did_you_mean
+from alert_router.notify.base import Notifier
+from alert_router.notify.guard import Guard
+from alert_router.redaction import clip, is_secret
 from alert_router.routing import RouteTree, RunbookTable
 from alert_router.runbook import Catalogue
-from alert_router.yaml_source import Document, Text, read
-from alert_router.yaml_source.mask import clip
+from alert_router.yaml_source import Entry, Fields, Location, Scalar, YamlFile, children, read
+
+
+def defined_receivers(main: YamlFile) -> dict[str, Place]:
+    """The names of the receivers, with the place of each name; the first where one is twice."""
+    found: dict[str, Place] = {}
+    for node in children(main.root.get("receivers")):
+        name = node.get("name") if isinstance(node, Fields) else None
+        if isinstance(name, Scalar) and name.value:
+            found.setdefault(name.value, name.place)
+    return found
+
+
+def name_problems(main: YamlFile) -> Iterator[Problem]:
+    """Receivers of one name, and notifiers of one name within a receiver."""
+    defined = defined_receivers(main)
+    for node in children(main.root.get("receivers")):
+        if not isinstance(node, Fields):
+            continue
+        name = node.get("name")
+        if isinstance(name, Scalar) and name.value and defined[name.value] != name.place:
+            first = defined[name.value]
+            message = f"two receivers are called `{clip(name.value)}`; the first is at {first}"
+            hint = "give one of them another name"
+            yield main.problem(codes.DUPLICATE_NAME, message, name.place, hint=hint)
+        yield from _notifier_names(main, node)
+
+
+def _notifier_names(main: YamlFile, receiver: Fields) -> Iterator[Problem]:
+    taken: dict[str, Place] = {}
+    for node in children(receiver.get("notifiers")):
+        if not isinstance(node, Fields):
+            continue
+        value = node.get("name") if node.text("name") else node.get("type")
+        if not isinstance(value, Scalar) or not value.value:
+            continue
+        if value.value in taken:
+            first = taken[value.value]
+            message = f"two notifiers are called `{clip(value.value)}`; the first is at {first}"
+            hint = "give each a `name` of its own: it is what the store knows it by"
+            yield main.problem(codes.DUPLICATE_NAME, message, value.place, hint=hint)
+        taken.setdefault(value.value, value.place)
+
+
+def unused_receivers(main: YamlFile, used: set[str]) -> Iterator[Problem]:
+    """Receivers no route leads to; they can still be posted to by name."""
+    for name, place in defined_receivers(main).items():
+        if name not in used:
+            message = f"no route leads to the receiver `{name}`"
+            hint = f"only what is posted to /webhook/{name} reaches it"
+            yield main.problem(
+                codes.UNUSED_RECEIVER, message, place, hint=hint, severity=Severity.INFO
+            )
+
+
+def plain_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
+    """Secrets written into the file itself."""
+    for location in _plain(config, ()):
+        node, entry = main.find(location)
+        place = entry.place if isinstance(entry, Entry) else node.place
+        key = location[-1]
+        message = f"`{key}` holds a secret in plain text"
+        hint = f"put it into a file and write `{key}_file`, or write ${{VARIABLE}}"
+        if location[-2:-1] == ("headers",):
+            hint = "write ${VARIABLE}, the name of an environment variable"
+        yield main.problem(
+            codes.SECRET_IN_PLAIN, message, place, hint=hint, severity=Severity.WARNING
+        )
+
+
+def _plain(value: object, location: Location) -> Iterator[Location]:
+    if isinstance(value, Secret) and value.plain is not None:
+        if location[-1] != "proxy" or "@" in value.plain:  # most proxies have no password
+            yield location
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if is_secret(str(key)):
+                yield from _plain(item, (*location, str(key)))
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield from _plain(getattr(value, name), (*location, info.alias or name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _plain(item, (*location, index))
+
+
+def unreadable_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
+    """Secrets that cannot be read now: a warning, since `check` has to work without them."""
+    owners: list[tuple[Location, list[str]]] = []
+    if config.http.auth:
+        owners.append((("http", "auth"), config.http.auth.secrets_missing()))
+    for index, receiver in enumerate(config.receivers):
+        for number, notifier in enumerate(receiver.notifiers):
+            location: Location = ("receivers", index, "notifiers", number)
+            owners.append((location, notifier.secrets_missing()))
+    for location, messages in owners:
+        node, _ = main.find(location)
+        for message in messages:
+            hint = "deliveries that need it stay pending until it can be read"
+            if location[0] == "http":
+                hint = "every request is refused until it can be read"
+            yield main.problem(
+                codes.SECRET_UNREADABLE, message, node.place, hint=hint, severity=Severity.WARNING
+            )
+
+
+def forbidden_addresses(main: YamlFile, config: Config) -> Iterator[Problem]:
+    """Destinations that are addresses which nothing is sent to: found now, not by the first
+    alert. Names are not resolved, since they may mean something else where the router runs."""
+    guard = Guard(config.delivery.private_destinations)
+    for index, receiver in enumerate(config.receivers):
+        for number, notifier in enumerate(receiver.notifiers):
+            if objection := guard.objection(notifier.host()):
+                node, _ = main.find(("receivers", index, "notifiers", number))
+                hint = "deliveries stay pending until it is allowed"
+                yield main.problem(
+                    codes.FORBIDDEN_ADDRESS,
+                    objection,
+                    node.place,
+                    hint=hint,
+                    severity=Severity.WARNING,
+                )
+
+
+def fallbacks(config: Config) -> set[str]:
+    """The receivers that some notifier falls back to."""
+    return {
+        notifier.fallback
+        for receiver in config.receivers
+        for notifier in receiver.notifiers
+        if notifier.fallback
+    }
+
+
+def notifier_problems(main: YamlFile, config: Config) -> Iterator[Problem]:
+    """Fallbacks to receivers that there are not, or to the notifier's own, and severities that
+    the scale does not have."""
+    for index, receiver in enumerate(config.receivers):
+        for number, notifier in enumerate(receiver.notifiers):
+            location: Location = ("receivers", index, "notifiers", number)
+            yield from _fallback(main, notifier, receiver.name, (*location, "fallback"))
+            yield from _severity(main, config, notifier, (*location, "min_severity"))
+
+
+def _fallback(
+    main: YamlFile, notifier: Notifier, own: str, location: Location
+) -> Iterator[Problem]:
+    if not notifier.fallback:
+        return
+    node, _ = main.find(location)
+    defined = list(defined_receivers(main))
+    if notifier.fallback not in defined:
+        message = f"there is no receiver `{clip(notifier.fallback)}`"
+        hint = did_you_mean(notifier.fallback, defined, f"there are: {', '.join(defined)}")
+        yield main.problem(codes.UNDEFINED_RECEIVER, message, node.place, hint=hint)
+    elif notifier.fallback == own:
+        message = "a notifier cannot fall back to its own receiver"
+        hint = "name a different receiver, reached another way"
+        yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
+
+
+def _severity(
+    main: YamlFile, config: Config, notifier: Notifier, location: Location
+) -> Iterator[Problem]:
+    scale = config.severities.scale()
+    try:
+        if notifier.min_severity:
+            scale.named(notifier.min_severity)
+    except LookupError:
+        node, _ = main.find(location)
+        known = [value for grade in scale.grades for value in sorted(grade.values)]
+        message = f"`min_severity`: no grade has the name or value `{clip(notifier.min_severity)}`"
+        hint = did_you_mean(notifier.min_severity, known, f"there are: {', '.join(known)}")
+        yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
+
 
 ENVIRONMENT = "ALERT_ROUTER_CONFIG"
 DEFAULT_PATHS = (
@@ -132,14 +299,14 @@ def _unknown_runbook(reference: Reference, known: list[str]) -> Problem:
     )
 
 
-def _routing_path(main: Document) -> Path:
+def _routing_path(main: YamlFile) -> Path:
     """Where routing is when the main file is too broken to be a Config."""
     node = main.root.get("routing")
-    text = node.value if isinstance(node, Text) else None
+    text = node.value if isinstance(node, Scalar) else None
     return Path(main.file).parent / (text or "routing.yaml")
 
 
-def _undefined(main: Document, routing: Document) -> Iterator[Problem]:
+def _undefined(main: YamlFile, routing: YamlFile) -> Iterator[Problem]:
     """Routes to receivers that the main file does not define."""
     defined = list(defined_receivers(main))
     if not defined:  # reported already

@@ -1,16 +1,20 @@
-"""The main configuration file as models, with every default; seconds and bytes throughout.
+"""The main configuration file as models, with every default; seconds and bytes throughout."""
 
-Reading it from a file, with places, and what ties it to other files is `load`.
-"""
-
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    model_validator,
+)
 
-from alert_router.config.checks import Checks
-from alert_router.config.severities import Severities
 from alert_router.config.values import (
     ExternalUrl,
     Listen,
@@ -18,7 +22,8 @@ from alert_router.config.values import (
     Size,
     StorageUrl,
 )
-from alert_router.fields import Duration, Secret, SecretUnavailable
+from alert_router.fields import Duration, Secret, SecretUnavailable, written
+from alert_router.model.severity import CRITICAL, INFO, STANDARD, WARNING, Grade, Scale
 from alert_router.notify import AnyNotifier
 from alert_router.notify.paths import RelativePath
 from alert_router.notify.secrets import SecretField
@@ -31,7 +36,7 @@ _DAY = 24 * _HOUR
 
 
 def _name(text: str) -> str:
-    """A receiver's name: it stands in URLs, metrics and logs."""
+    """A receiver's name: it appears in URLs, metrics and logs."""
     if not text or text != text.strip() or not text.isprintable():
         raise ValueError("expected a name of printable characters, without spaces at its ends")
     return text
@@ -39,6 +44,100 @@ def _name(text: str) -> str:
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_KNOWN = {grade.word.lower(): grade for grade in (CRITICAL, WARNING, INFO)}
+
+Lower = Annotated[str, AfterValidator(str.lower)]
+Colour = Annotated[str, written(r"#[0-9A-Fa-f]{6}", "a colour such as '#d00000', in quotes")]
+Terminal = Literal["red", "yellow", "blue", "green", "magenta", "cyan", "white"]
+Values = Annotated[
+    tuple[Lower, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+
+
+class GradeModel(_Model):
+    """One severity; `values` are those of the label that mean it."""
+
+    word: str = Field(min_length=1, max_length=40)
+    values: Values = Field(min_length=1)
+    emoji: str = Field("", max_length=8)
+    colour: Colour | None = None
+    terminal: Terminal | None = None
+
+    def grade(self) -> Grade:
+        """The grade; what is left out is taken from the built-in one of the same name."""
+        like = _KNOWN.get(self.word.lower(), WARNING)
+        return Grade(
+            word=self.word,
+            emoji=self.emoji or like.emoji,
+            colour=self.colour or like.colour,
+            terminal=self.terminal or like.terminal,
+            values=frozenset(self.values),
+        )
+
+
+class Severities(_Model):
+    """The scale as written; without `grades`, the built-in one."""
+
+    label: str = Field("severity", min_length=1)
+    grades: tuple[GradeModel, ...] = ()
+    default: Lower = ""
+
+    @model_validator(mode="after")
+    def _each_value_once(self) -> Self:
+        values = [value for grade in self.grades for value in grade.values]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"`grades`: a value can mean one severity only: {', '.join(twice)}")
+        try:
+            self.scale()
+        except LookupError:
+            raise ValueError(
+                f"`default`: no grade has the name or value {self.default!r}"
+            ) from None
+        return self
+
+    def scale(self) -> Scale:
+        """The compiled scale. Raises LookupError if it does not contain `default`."""
+        grades = tuple(grade.grade() for grade in self.grades) or STANDARD.grades
+        scale = Scale(grades, grades[-1], STANDARD.resolved, self.label)
+        default = self.default or "warning"
+        try:
+            otherwise = scale.named(default)
+        except LookupError:
+            if self.default:
+                raise
+            otherwise = grades[0]  # not configured: treated as the worst rather than missed
+        return Scale(grades, otherwise, STANDARD.resolved, self.label)
+
+
+class Weight(StrEnum):
+    """A severity, or `off`: not reported."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    OFF = "off"
+
+
+Paths = Annotated[
+    tuple[RelativePath, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+]
+
+
+class Checks(_Model):
+    """`rules` are files, directories or patterns, as `--rules` takes them; `labels` are those that
+    alerts carry besides those of the rules, such as Prometheus's external labels."""
+
+    severity: Mapping[str, Weight] = Field(default_factory=dict)
+    rules: Paths = ()
+    labels: Names = ()
 
 
 class Basic(_Model):
@@ -177,7 +276,7 @@ class Log(_Model):
 
 
 class Receiver(_Model):
-    """A named set of notifiers; one without any tells nobody, as Alertmanager's."""
+    """A named set of notifiers; may be empty, as in Alertmanager."""
 
     name: Annotated[str, AfterValidator(_name)]
     notifiers: tuple[AnyNotifier, ...] = ()

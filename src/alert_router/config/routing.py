@@ -13,11 +13,11 @@ from alert_router.config import codes
 from alert_router.config.validate import validate
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.model.problem import Place, Problem
+from alert_router.redaction import clip, shown_line
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
-from alert_router.yaml_source import Document, Fields, Items, Node, Text, children
-from alert_router.yaml_source.mask import clip, shown_line
+from alert_router.yaml_source import Fields, Items, Node, Scalar, YamlFile, children
 
-# A single text stands for a list of one.
+# A single string means a list of one.
 MatcherTexts = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 ]
@@ -28,7 +28,7 @@ class _Model(BaseModel):
 
 
 class RunbookEntryModel(_Model):
-    """One line of the runbook table. A null `runbook`: these alerts want none."""
+    """One line of the runbook table. A null `runbook`: these alerts need none."""
 
     matchers: MatcherTexts = Field(min_length=1)
     runbook: Annotated[str, Field(min_length=1)] | None
@@ -69,7 +69,7 @@ class Routing:
     default_runbook: str | None
 
 
-def compile_routing(document: Document) -> tuple[Routing | None, list[Problem]]:
+def compile_routing(document: YamlFile) -> tuple[Routing | None, list[Problem]]:
     """The tree and the table of a document, or None and everything that is wrong with it."""
     model, problems = validate(document, RoutingModel)
     problems += _root_problems(document)
@@ -93,7 +93,7 @@ def compile_routing(document: Document) -> tuple[Routing | None, list[Problem]]:
 
 
 def _catch_alls(
-    document: Document, parsed: Mapping[Place, tuple[Matcher, ...]]
+    document: YamlFile, parsed: Mapping[Place, tuple[Matcher, ...]]
 ) -> Iterator[Problem]:
     """Entries of the table whose matchers are there but say nothing, such as `{}`."""
     for node in children(document.root.get("runbooks")):
@@ -128,20 +128,20 @@ def _matchers(node: Node, parsed: Mapping[Place, tuple[Matcher, ...]]) -> tuple[
     return tuple(matcher for text in _texts_of(node) for matcher in parsed[text.place])
 
 
-def _texts_of(node: Node) -> Iterator[Text]:
+def _texts_of(node: Node) -> Iterator[Scalar]:
     """The matcher texts of one route or entry."""
     value = node.get("matchers") if isinstance(node, Fields) else None
-    for text in [value] if isinstance(value, Text) else children(value):
-        if isinstance(text, Text) and text.value is not None:
+    for text in [value] if isinstance(value, Scalar) else children(value):
+        if isinstance(text, Scalar) and text.value is not None:
             yield text
 
 
 def matcher_places(node: Node) -> list[Place]:
-    """Of each matcher of a route or entry without mistakes, the place of the text it stands in."""
+    """For each matcher of a valid route or entry, the place of its string in the file."""
     return [text.place for text in _texts_of(node) for _ in parse_matchers(text.value or "")]
 
 
-def _matcher_texts(root: Fields) -> Iterator[Text]:
+def _matcher_texts(root: Fields) -> Iterator[Scalar]:
     """Every matcher text of the file."""
     for node in children(root.get("runbooks")):
         yield from _texts_of(node)
@@ -159,9 +159,9 @@ def _routes(root: Fields) -> Iterator[Fields]:
             waiting += reversed(list(children(node.get("routes"))))
 
 
-def _place_in(document: Document, text: Text, offset: int) -> Place:
+def _place_in(document: YamlFile, text: Scalar, offset: int) -> Place:
     """The place of a character of a scalar; the scalar's start where escapes or line breaks
-    make that hard to tell."""
+    make that ambiguous."""
     value, place = text.value or "", text.place
     quote = text.style if text.style in ("'", '"') else ""
     start = place.column - 1 + len(quote)
@@ -172,35 +172,35 @@ def _place_in(document: Document, text: Text, offset: int) -> Place:
     return Place(place.file, place.line, start + offset + 1)
 
 
-def receivers_used(document: Document) -> Iterator[Reference]:
+def receivers_used(document: YamlFile) -> Iterator[Reference]:
     """The receivers that the route tree names."""
     for route in _routes(document.root):
         receiver = route.get("receiver")
-        if isinstance(receiver, Text) and receiver.value:
+        if isinstance(receiver, Scalar) and receiver.value:
             yield _reference(document, receiver, receiver.value)
 
 
-def runbooks_used(document: Document) -> Iterator[Reference]:
+def runbooks_used(document: YamlFile) -> Iterator[Reference]:
     """The runbooks that the table and `default_runbook` name."""
     entries = children(document.root.get("runbooks"))
     named = [node.get("runbook") for node in entries if isinstance(node, Fields)]
     for node in (*named, document.root.get("default_runbook")):
-        if isinstance(node, Text) and node.value:
+        if isinstance(node, Scalar) and node.value:
             yield _reference(document, node, node.value)
 
 
-def _reference(document: Document, node: Text, name: str) -> Reference:
+def _reference(document: YamlFile, node: Scalar, name: str) -> Reference:
     return Reference(name, node.place, shown_line(document.lines, node.place.line))
 
 
-def _root_problems(document: Document) -> Iterator[Problem]:
+def _root_problems(document: YamlFile) -> Iterator[Problem]:
     """What Alertmanager asks of the root route."""
     route = document.root.entries.get("route")
     if route is None or not isinstance(route.value, Fields):
         return
     fields = route.value
     receiver = fields.get("receiver")
-    if receiver is None or (isinstance(receiver, Text) and receiver.value is None):
+    if receiver is None or (isinstance(receiver, Scalar) and receiver.value is None):
         message = "the root route has no receiver"
         hint = "it is where alerts go that no other route matches: write receiver: NAME"
         yield document.problem(codes.ROUTING_ROOT, message, route.place, hint=hint)

@@ -1,21 +1,28 @@
-"""A document against a pydantic model: the model's instance, or problems that have places.
+"""YAML against a pydantic model: the model's instance, or problems that have places."""
 
-Which keys of other programs deserve a sentence of their own is told by `foreign`.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from alert_router.config import codes
-from alert_router.config.foreign import as_matchers, foreign
-from alert_router.config.shape import keys_at, tags_at
+from alert_router.fields import Secret
 from alert_router.model.problem import Problem, did_you_mean
-from alert_router.yaml_source import Document, Entry, Fields, Items, Location, Node, Text, plain
-from alert_router.yaml_source.mask import MASK, clip, is_secret
+from alert_router.redaction import MASK, clip, is_secret
+from alert_router.yaml_source import (
+    Entry,
+    Fields,
+    Items,
+    Location,
+    Node,
+    Scalar,
+    YamlFile,
+    plain,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,7 +59,7 @@ _LIMITS = {
 }
 
 
-def validate(document: Document, model: type[M]) -> tuple[M | None, list[Problem]]:
+def validate(document: YamlFile, model: type[M]) -> tuple[M | None, list[Problem]]:
     """The document as a model, or None and everything that is wrong with it.
 
     Paths in it are relative to the directory of its file.
@@ -67,17 +74,17 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Problem
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems of one file as they stand in it."""
+    """The problems of one file, in its order."""
     return sorted(problems, key=lambda problem: problem.place)
 
 
-def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -> Problem | None:
+def _problem(document: YamlFile, model: type[BaseModel], detail: ErrorDetails) -> Problem | None:
     location: Location = detail["loc"]
     kind = detail["type"]
     node, entry = document.find(location)
     if kind == "extra_forbidden" and entry is not None:
         return _unknown_key(document, model, location, entry)
-    given = node.items if isinstance(node, Items) else isinstance(node, Text) and node.value
+    given = node.items if isinstance(node, Items) else isinstance(node, Scalar) and node.value
     if kind == "too_short" and given:
         return None  # pydantic counts the valid items only, and has its say about the others
     if kind == "missing":
@@ -94,22 +101,22 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     label = (f"an item of `{name}`: " if is_item else f"`{name}`: ") if entry or is_item else ""
     if name == "matchers" and isinstance(node, Fields):
         hint = f"write {as_matchers(node)}, in quotes"
-    is_type = kind in _EXPECTED or (message[:8] == "expected" and not isinstance(node, Text))
+    is_type = kind in _EXPECTED or (message[:8] == "expected" and not isinstance(node, Scalar))
     code = codes.WRONG_TYPE if is_type else codes.INVALID_VALUE
     place = node.place
-    if entry and isinstance(node, Text) and node.value is None:
+    if entry and isinstance(node, Scalar) and node.value is None:
         place = entry.place
     hide = place.column if secret and place == node.place else 0
     return document.problem(code, label + message, place, hint=hint, hide_from=hide)
 
 
 def _unknown_key(
-    document: Document, model: type[BaseModel], location: Location, entry: Entry
+    document: YamlFile, model: type[BaseModel], location: Location, entry: Entry
 ) -> Problem:
     parent, _ = document.find(location[:-1])
     hide = _hidden(location, entry)
-    if sentence := foreign(location, entry):
-        message, hint = sentence
+    if explained := foreign(location, entry):
+        message, hint = explained
         return document.problem(codes.FOREIGN_KEY, message, entry.place, hint=hint, hide_from=hide)
     known = keys_at(model, location[:-1])
     used = parent.entries if isinstance(parent, Fields) else {}
@@ -122,15 +129,15 @@ def _unknown_key(
 
 def _hidden(location: Location, entry: Entry) -> int:
     """The column from which a line with an unknown key is hidden: where secrets are at home,
-    what stands under a misspelt key may be one."""
+    the value of a misspelt key may be one."""
     value = entry.value
-    if not {"notifiers", "receivers", "auth"} & set(location) or not isinstance(value, Text):
+    if not {"notifiers", "receivers", "auth"} & set(location) or not isinstance(value, Scalar):
         return 0
     return value.place.column if value.place.line == entry.place.line else 0
 
 
 def _notifier_type(
-    document: Document, model: type[BaseModel], location: Location, node: Fields
+    document: YamlFile, model: type[BaseModel], location: Location, node: Fields
 ) -> Problem:
     known = tags_at(model, location)
     types = f"known types: {', '.join(known)}"
@@ -139,7 +146,7 @@ def _notifier_type(
         message = "`type` is missing"
         return document.problem(codes.MISSING_KEY, message, node.place, hint=types)
     value = entry.value
-    text = value.value if isinstance(value, Text) else None
+    text = value.value if isinstance(value, Scalar) else None
     message = f"unknown notifier type {found_text(value)}"
     hint = did_you_mean(text or "", known, types)
     return document.problem(codes.UNKNOWN_NOTIFIER, message, value.place, hint=hint)
@@ -148,7 +155,7 @@ def _notifier_type(
 def _wrong_value(detail: ErrorDetails, node: Node, secret: bool) -> tuple[str, str]:
     """What is wrong with a value, and what to do."""
     kind, context = detail["type"], detail.get("ctx", {})
-    found = MASK if secret and isinstance(node, Text) and node.value else found_text(node)
+    found = MASK if secret and isinstance(node, Scalar) and node.value else found_text(node)
     if expected := _EXPECTED.get(kind):
         return f"expected {expected}, found {found}", _type_hint(kind, node)
     if kind in ("literal_error", "enum"):
@@ -160,20 +167,20 @@ def _wrong_value(detail: ErrorDetails, node: Node, secret: bool) -> tuple[str, s
         return f"must have at least {context.get('min_length', 1)} item", ""
     if kind == "string_too_short":
         return "must not be empty", ""
-    sentence = _sentence(detail, node, secret)
-    return f"{sentence}, found {found}" if sentence.startswith("expected") else sentence, ""
+    message = _own_message(detail, node, secret)
+    return f"{message}, found {found}" if message.startswith("expected") else message, ""
 
 
-def _sentence(detail: ErrorDetails, node: Node, secret: bool) -> str:
+def _own_message(detail: ErrorDetails, node: Node, secret: bool) -> str:
     text = detail["msg"].removeprefix("Value error, ")
-    if secret and isinstance(node, Text) and node.value:
+    if secret and isinstance(node, Scalar) and node.value:
         text = text.replace(node.value, MASK)
     return clip(text, 300)
 
 
 def _type_hint(kind: str, node: Node) -> str:
     if kind == "string_type" and isinstance(node, Fields):
-        return "a value that begins with { must stand in quotes"
+        return "put a value that begins with { in quotes"
     return ""
 
 
@@ -184,3 +191,113 @@ def found_text(node: Node) -> str:
     if isinstance(node, Items):
         return "a list"
     return "nothing" if node.value is None else f'"{clip(node.value)}"'
+
+
+def keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The keys that the mapping at a location may have, in the models' order."""
+    keys: dict[str, None] = {}
+    for member in _at(model, location):
+        for name, info in member.model_fields.items():
+            keys[_key(name, info)] = None
+            if _is_secret(info.annotation):
+                keys[f"{name}_file"] = None  # the other spelling of every secret
+    return list(keys)
+
+
+def tags_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The values of `type` that the mapping at a location may have."""
+    return [tag for member in _at(model, location) for tag in _tags(member)]
+
+
+def _at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
+    current = [model]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        below = [
+            inner
+            for candidate in current
+            for name, info in candidate.model_fields.items()
+            if _key(name, info) == part
+            for inner in _models(info.annotation)
+        ]
+        # A part that is not a key is the tag of a union's member.
+        current = below or [member for member in current if part in _tags(member)]
+    return current
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation mentions, however deep in lists and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a field is a secret; a list or mapping of secrets is not."""
+    if get_origin(annotation) is Annotated:
+        return _is_secret(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return any(_is_secret(inner) for inner in get_args(annotation))
+    return bool(annotation is Secret)
+
+
+def _tags(model: type[BaseModel]) -> list[str]:
+    info = model.model_fields.get("type")
+    return [str(tag) for tag in get_args(info.annotation)] if info else []
+
+
+def _key(name: str, info: FieldInfo) -> str:
+    return info.alias or name
+
+
+_GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
+_ELSEWHERE = {
+    "mute_time_intervals": "muting",
+    "active_time_intervals": "muting",
+    "time_intervals": "muting",
+    "inhibit_rules": "inhibition",
+    "global": "the global section",
+    "templates": "templating by files",
+    "tracing": "tracing",
+}
+_MAIN = frozenset({"receivers", "http", "storage", "delivery", "log"})
+_ROUTING = frozenset({"route", "default_runbook"})
+
+
+def foreign(location: Location, entry: Entry) -> tuple[str, str] | None:
+    """A message and a hint for an unknown key that is known elsewhere; None for any other."""
+    key = entry.key
+    if key in _GROUPING:
+        return f"`{key}`: grouping belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key in _ELSEWHERE:
+        what = _ELSEWHERE[key]
+        return f"`{key}`: {what} belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key in ("match", "match_re"):
+        hint = f"write {as_matchers(entry.value, '=' if key == 'match' else '=~')}"
+        return f"`{key}` is Alertmanager's old form", hint
+    if key in ("source_match", "target_match", "source_matchers", "target_matchers"):
+        return f"`{key}`: inhibition belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key.endswith("_configs") and "receivers" in location:
+        kind = key.removesuffix("_configs")
+        return f"`{key}` is Alertmanager's form", f"write notifiers: [{{type: {kind}, ...}}]"
+    if len(location) == 1 and key in _MAIN | _ROUTING:
+        home = "the main file" if key in _MAIN else "the file that `routing` names"
+        return f"`{key}` does not belong in this file", f"write it in {home}"
+    return None
+
+
+def as_matchers(node: Node, operator: str = "=") -> str:
+    """The matchers that say what a `match` or `match_re` mapping says, as one would write them."""
+    entries = node.entries.values() if isinstance(node, Fields) else ()
+    texts = [_matcher(entry, operator) for entry in entries] or [f'severity{operator}"critical"']
+    return "matchers: [" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
+
+
+def _matcher(entry: Entry, operator: str) -> str:
+    value = entry.value.value if isinstance(entry.value, Scalar) else None
+    if value is None and "=" in entry.key:  # {a="b"} without quotes: YAML sees a key
+        return entry.key
+    escaped = (value or "").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{entry.key}{operator}"{escaped}"'

@@ -1,7 +1,6 @@
 """Values as people write them: sizes, addresses, paths and store URLs.
 
-Each is a type for a model's field, whose ValueErrors are sentences for the person who wrote it.
-Durations are `duration`, secrets `notify.secrets`.
+Each is a type for a model's field, whose ValueErrors say what was expected.
 """
 
 import re

@@ -39,7 +39,7 @@ class Alert(BaseModel):
 
     @property
     def name(self) -> str:
-        """The `alertname` label; empty where there is none."""
+        """The `alertname` label, or an empty string."""
         return self.labels.get("alertname", "")
 
     @property
@@ -87,7 +87,7 @@ class AlertGroup(BaseModel):
     def from_bytes(cls, raw: bytes) -> "AlertGroup":
         """The group in a request's body.
 
-        Raises PayloadError, with what was expected and what was found, if it is none.
+        Raises PayloadError, with what was expected and what was found, if it is not valid.
         """
         try:
             return cls.model_validate_json(raw)

@@ -45,7 +45,7 @@ class BodyLimits:
 def trim(raw: bytes, limits: BodyLimits) -> bytes:
     """The body within the limits; `raw` itself where nothing has to be cut.
 
-    Raises PayloadError for what is no JSON object. What stays is not checked further.
+    Raises PayloadError if it is not a JSON object. What stays is not checked further.
     """
     return _Trimming(raw, limits).body()
 

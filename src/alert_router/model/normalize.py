@@ -18,7 +18,7 @@ _MASK = 2**64 - 1
 
 
 class PayloadError(ValueError):
-    """A body that is no alert group. `expected` and `found` are sentences for its sender."""
+    """A body that is not an alert group. `expected` and `found` are shown to its sender."""
 
     def __init__(self, expected: str, found: str) -> None:
         self.expected = expected
@@ -48,7 +48,7 @@ def fingerprint(labels: Labels) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or what is no time."""
+    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or an invalid time."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -96,7 +96,7 @@ def _without_lone_surrogates(raw: bytes) -> bytes:
 
 def normalize_group(data: Any) -> dict[str, Any]:
     """The body with what other senders leave out or write otherwise put right. Raises
-    PayloadError if it is no alert group."""
+    PayloadError if it is not an alert group."""
     if not isinstance(data, dict):
         raise PayloadError(_EXPECTED, _describe(data))
     given = data.get("alerts")
@@ -114,7 +114,7 @@ def normalize_group(data: Any) -> dict[str, Any]:
     status = _status(data.get("status"), "status")
     alerts = [_alert(alert, index, status) for index, alert in enumerate(given or [])]
     if not alerts:
-        # A group that names no alert still says that something fires: one alert stands for it.
+        # A group without alerts still means that something fires: one alert represents it.
         alerts = [_alert({"labels": group["groupLabels"] | group["commonLabels"]}, 0, status)]
     group["alerts"] = alerts
     if status is None:
@@ -186,7 +186,7 @@ _EXPECTED = (
 
 
 def _describe(data: Any) -> str:
-    """What a body that is no alert group seems to be."""
+    """What a body that is not an alert group seems to be."""
     if isinstance(data, list):
         if data and all(isinstance(item, dict) and "labels" in item for item in data):
             return "a bare list of alerts, as for Alertmanager's own /api/v2/alerts"

@@ -1,4 +1,4 @@
-"""A problem: one finding with a place, a code, a severity and a sentence, and how it is shown.
+"""A problem: one finding with a place, a code, a severity and a message, and how it is shown.
 
 It does not decide what is a problem; that is for whoever reads the file.
 """
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A finding. `hint` says what to do; `source` is the offending line as it stands."""
+    """A finding. `hint` says what to do; `source` is the offending line."""
 
     code: str
     message: str
@@ -42,14 +42,14 @@ class Problem:
     source: str = ""
 
     def show(self) -> str:
-        """The problem as people read it: place, sentence, the line with a caret, the mend."""
+        """The problem as people read it: place, message, the line with a caret, the hint."""
         lines = [f"{self.place}: {self.severity}: {self.message} [{self.code}]"]
         if self.source:
             number = str(self.place.line)
             lines.append(f"  {number} | {self.source}")
             if self.place.column:
                 before = self.source[: self.place.column - 1]
-                # Tabs are kept, so that the caret stands under its column in any terminal.
+                # Tabs are kept, so that the caret is under its column in any terminal.
                 indent = "".join("\t" if c == "\t" else " " for c in before)
                 lines.append(f"  {' ' * len(number)} | {indent}^")
         if self.hint:
@@ -78,6 +78,6 @@ class ProblemsError(Exception):
 
 
 def did_you_mean(word: str, known: Sequence[str], otherwise: str = "") -> str:
-    """A hint that names the likeliest of the known words; `otherwise` where none is like it."""
+    """A hint that names the closest of the known words; `otherwise` if none is close."""
     close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else otherwise

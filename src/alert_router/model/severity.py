@@ -1,4 +1,4 @@
-"""Severities: which words there are, from the worst down, and how each is shown everywhere.
+"""The scale of severities, from the worst down, and how each is shown.
 
 What is done with them (a colour, a filter) is for the notifiers and the deliverer.
 """
@@ -53,7 +53,7 @@ RESOLVED = Grade("RESOLVED", "🟢", "#17b26a", "green")
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The severities there are, the worst first, and the label that tells an alert's.
+    """All severities, the worst first, and the label that holds an alert's.
 
     `otherwise` is the grade of alerts without the label or with a value that nobody named.
     """
@@ -78,20 +78,20 @@ class Scale:
         return self.grades[self.rank(alert)]
 
     def worst(self, alerts: Iterable[Labelled]) -> Grade:
-        """The worst grade of those alerts, firing or not; `resolved` where there is none."""
+        """The worst grade of those alerts, firing or not; `resolved` if there are none."""
         worst = min(map(self.rank, alerts), default=None)
         return self.resolved if worst is None else self.grades[worst]
 
     def at_least(self, alert: Labelled, least: str) -> bool:
-        """Whether an alert is as grave as `least`, a word or value of the scale. One whose
-        severity nobody named always is: what is unknown is told rather than lost. Raises
-        LookupError where `least` is none of the scale."""
+        """Whether an alert's severity is at least `least`, a name or value of the scale. An unknown
+        severity always is: better notified than lost. Raises LookupError if the scale does not
+        contain `least`."""
         most = self.grades.index(self.named(least))
         rank = self._ranks.get(alert.labels.get(self.label, "").lower())
         return rank is None or rank <= most
 
     def named(self, name: str) -> Grade:
-        """The grade that a word or a value names. Raises LookupError if there is none."""
+        """The grade with that name or value. Raises LookupError if there is none."""
         folded = name.lower()
         for grade in self.grades:
             if folded == grade.word.lower() or folded in grade.values:

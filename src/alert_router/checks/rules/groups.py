@@ -12,8 +12,8 @@ from alert_router.checks.rules.model import AlertRule, carried_by_alert
 from alert_router.checks.rules.promql import PromqlError, parse_promql
 from alert_router.checks.rules.yields import yielded_labels
 from alert_router.model.problem import Place, Problem, did_you_mean
-from alert_router.yaml_source import Document, Fields, Items, Node, Text, children
-from alert_router.yaml_source.mask import clip
+from alert_router.redaction import clip
+from alert_router.yaml_source import Fields, Items, Node, Scalar, YamlFile, children
 
 _KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
 _Same = tuple[str, frozenset[tuple[str, str]]]
@@ -25,10 +25,10 @@ class GroupReader:
 
     alerts: list[AlertRule] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    _document: Document | None = None
+    _document: YamlFile | None = None
     _seen: dict[_Same, Place] = field(default_factory=dict)
 
-    def read(self, document: Document, holder: Fields) -> None:
+    def read(self, document: YamlFile, holder: Fields) -> None:
         """Read the groups that a mapping of this document holds under `groups`."""
         self._document = document
         names: dict[str, Place] = {}
@@ -46,7 +46,7 @@ class GroupReader:
 
     def _group_name(self, group: Fields, names: dict[str, Place]) -> str:
         node = group.get("name")
-        if not isinstance(node, Text) or not node.value:
+        if not isinstance(node, Scalar) or not node.value:
             self._shape(node.place if node else group.place, "the group's `name`", "text")
             return ""
         if first := names.get(node.value):
@@ -69,7 +69,7 @@ class GroupReader:
                 self._expression(rule)
             return
         yielded = self._expression(rule)
-        if not isinstance(alert, Text) or not alert.value:
+        if not isinstance(alert, Scalar) or not alert.value:
             self._shape(alert.place, "`alert`", "the alert's name")
             return
         own, _ = self._texts(rule, "labels")
@@ -93,8 +93,8 @@ class GroupReader:
     def _expression(self, rule: Fields) -> Carried:
         """What labels the rule's expression yields."""
         node = rule.get("expr")
-        if not isinstance(node, Text) or not (node.value or "").strip():
-            if node is None or isinstance(node, Text):
+        if not isinstance(node, Scalar) or not (node.value or "").strip():
+            if node is None or isinstance(node, Scalar):
                 place = node.place if node else rule.place
                 hint = "write expr: and the PromQL whose results are the alerts"
                 self._problem(codes.NO_EXPR, "this rule has no `expr`", place, hint)
@@ -138,7 +138,7 @@ class GroupReader:
         if node is not None and not isinstance(node, Fields) and not _is_null(node):
             self._shape(node.place, f"`{key}`", "a mapping of names to texts")
         for entry in node.entries.values() if isinstance(node, Fields) else ():
-            if isinstance(entry.value, Text):
+            if isinstance(entry.value, Scalar):
                 texts[entry.key] = entry.value.value or ""
                 places[entry.key] = entry.value.place
             else:
@@ -157,4 +157,4 @@ class GroupReader:
 
 
 def _is_null(node: Node) -> bool:
-    return isinstance(node, Text) and node.value is None
+    return isinstance(node, Scalar) and node.value is None

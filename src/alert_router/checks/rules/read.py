@@ -12,7 +12,7 @@ from alert_router.checks.rules.groups import GroupReader
 from alert_router.checks.rules.model import AlertRule, RuleSet
 from alert_router.checks.rules.paths import STDIN, Found, find
 from alert_router.model.problem import Place, Problem, ProblemsError
-from alert_router.yaml_source import Document, Fields, children, decode, parse_all, read_text
+from alert_router.yaml_source import Fields, YamlFile, children, decode, parse_all, read_text
 
 _TEMPLATE = re.compile(r"^[ \t]*(?:- )?\{\{")
 _LOOKS_LIKE_RULES = re.compile(
@@ -50,7 +50,7 @@ def read_rules_text(text: str, file: str) -> RuleSet:
     return RuleSet(tuple(reader.alerts), tuple(reader.problems), (file,))
 
 
-def _documents(found: Found, stdin: Callable[[], bytes]) -> list[Document]:
+def _documents(found: Found, stdin: Callable[[], bytes]) -> list[YamlFile]:
     """The documents of a file; none of one that was not named and holds no rules anyway."""
     file = str(found.path)
     text = decode(stdin(), file) if file == STDIN else read_text(found.path)
@@ -76,7 +76,7 @@ def _template(text: str, file: str) -> Problem | None:
     return None
 
 
-def _read(documents: Iterable[Document], found: Found, reader: GroupReader) -> bool:
+def _read(documents: Iterable[YamlFile], found: Found, reader: GroupReader) -> bool:
     """Read what rules there are; whether there were groups for them."""
     any_groups = False
     for number, document in enumerate(documents):

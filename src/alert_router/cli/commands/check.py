@@ -11,7 +11,7 @@ import click
 
 from alert_router import yaml_source
 from alert_router.checks import lint, suppressions
-from alert_router.checks.codes import SEVERITIES, unknown_codes
+from alert_router.checks.codes import SEVERITIES, unknown_codes, weighed
 from alert_router.checks.coverage import Routing, cover, labels_by_runbook
 from alert_router.checks.rules import RuleSet, read_rules
 from alert_router.checks.unreachable import routing_problems, unreached
@@ -19,7 +19,7 @@ from alert_router.cli.formats.problems import FORMATS, relative_path, report
 from alert_router.cli.options import config_option, format_option, strict_option
 from alert_router.cli.output import count
 from alert_router.config import Config, Loaded, codes, cross_check, default_config_path, load
-from alert_router.config.checks import Checks, weighed
+from alert_router.config.model import Checks
 from alert_router.config.validate import validate
 from alert_router.model.problem import Problem, ProblemsError, Severity
 from alert_router.notify.guard import Guard

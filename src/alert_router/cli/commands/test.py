@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from alert_router.checks.routing_tests import CannotRecord, Case, load_cases, recorded
 from alert_router.cli.formats.junit import TestCase, TestSuite, junit_xml
 from alert_router.cli.options import config_option, format_option
 from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.cli.sample_alert import make_alert
-from alert_router.config import Case, default_config_path, load_cases
-from alert_router.config.record import CannotRecord, recorded
+from alert_router.config import default_config_path
 from alert_router.model.problem import Problem, ProblemsError
 from alert_router.service.snapshot import Snapshot, read
 

@@ -6,8 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.model.problem import Place, ProblemsError
-from alert_router.yaml_source import Text, children, parse, parse_all, plain, read, read_all
-from alert_router.yaml_source.build import MAX_DEPTH
+from alert_router.yaml_source import (
+    MAX_DEPTH,
+    Scalar,
+    children,
+    parse,
+    parse_all,
+    plain,
+    read,
+    read_all,
+)
 
 
 def shown(text: str) -> str:
@@ -165,7 +173,7 @@ a.yaml:1:6: error: not valid YAML: found unknown escape character 'd' \
 (while scanning a double-quoted scalar) [yaml-syntax]
   1 | a: "\\d"
     |      ^
-  in double quotes a backslash must be doubled; single quotes take it as it stands""",
+  in double quotes a backslash must be doubled; single quotes need no escaping""",
     "a: *x\n": """\
 a.yaml:1:4: error: *x refers to no anchor before it [yaml-bad-alias]
   1 | a: *x
@@ -189,7 +197,7 @@ a.yaml:1:5: error: a key must be text [yaml-unsupported]
 a.yaml:1:5: error: << takes a mapping, or a list of mappings [yaml-unsupported]
   1 | a: {<<: text}
     |     ^""",
-    'a: "\\UFFFFFFFF"\n': "a.yaml: error: a character escape names no character [yaml-syntax]",
+    'a: "\\UFFFFFFFF"\n': "a.yaml: error: an escape does not name a valid character [yaml-syntax]",
     "a: x\x07y\n": "a.yaml:1:5: error: not valid YAML: the character U+0007 is not allowed"
     " [yaml-syntax]\n  remove it",
 }
@@ -234,8 +242,8 @@ def test_a_bomb_of_merges_is_refused():
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"a: \xff\n", "the file is not UTF-8 text: byte 0xff cannot stand here"),
-        ("a: é".encode("utf-16"), "the file is not UTF-8 text: byte 0xff cannot stand here"),
+        (b"a: \xff\n", "the file is not UTF-8 text: byte 0xff is not valid here"),
+        ("a: é".encode("utf-16"), "the file is not UTF-8 text: byte 0xff is not valid here"),
     ],
 )
 def test_text_that_is_not_utf_8_is_refused(tmp_path, content, expected):
@@ -283,5 +291,5 @@ def test_any_text_is_read_or_refused(text):
     except ProblemsError:
         return
     for entry in document.root.entries.values():
-        if isinstance(entry.value, Text):
+        if isinstance(entry.value, Scalar):
             assert 1 <= entry.value.place.line <= len(document.lines)

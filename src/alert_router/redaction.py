@@ -33,7 +33,7 @@ def clip(text: str, limit: int = 60) -> str:
 
 def shown_line(lines: Sequence[str], number: int, hide_from: int = 0) -> str:
     """The line of that number (from 1; "" if there is none) with whatever may be secret masked:
-    what follows a secret-looking key, what is indented under one, and what stands at column
+    what follows a secret-looking key, what is indented under one, and everything from column
     `hide_from` (from 1; 0: nothing) and after."""
     if not 1 <= number <= len(lines):
         return ""
