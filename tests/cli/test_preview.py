@@ -97,8 +97,11 @@ def test_secrets_are_not_read(router, payload):
     assert router.run("preview", payload(REDIS)).exit_code == 0
 
 
-def test_no_label_controls_the_terminal(router, payload):
-    result = router.run("preview", payload(alert(alertname="\x1b]0;owned\x07\x9b2J")))
+@pytest.mark.parametrize("options", [[], ["--type", "all"], ["--type", "all", "--raw"]], ids=str)
+def test_no_label_controls_the_terminal(router, payload, options):
+    hostile = "\x1b]0;owned\x07\x9b2J"
+    body = payload(alert(alertname=hostile, component="redis", pod=hostile, note=hostile))
+    result = router.run("preview", body, *options)
 
     assert result.exit_code == 0
     assert not {"\x1b", "\x07", "\x9b"} & set(result.output)

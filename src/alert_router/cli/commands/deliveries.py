@@ -23,7 +23,6 @@ from alert_router.cli.output import (
     styled,
     table,
 )
-from alert_router.config import Config
 from alert_router.outbox.as_json import iso, row_as_json
 from alert_router.outbox.model import DeliveryRow, Destination, State
 from alert_router.outbox.sqlite import SqliteOutbox
@@ -141,20 +140,15 @@ def replay(
     ]
     target = _destination(configured, to) if to is not None else None
 
-    async def work(outbox: SqliteOutbox) -> list[dict[str, object]]:
-        async def replay_one(delivery: int) -> dict[str, object]:
-            if target is None and not force:
-                await _require_configured(outbox, delivery, configured)
-            now = time.time()
-            return {"replayed_as": await outbox.replay(delivery, now=now, to=target, force=force)}
+    async def replay_one(outbox: SqliteOutbox, delivery: int) -> dict[str, object]:
+        if target is None and not force:
+            await _require_configured(outbox, delivery, configured)
+        now = time.time()
+        return {"replayed_as": await outbox.replay(delivery, now=now, to=target, force=force)}
 
-        chosen = ids
-        if all_dead:
-            dead = await _read_rows(outbox, State.DEAD, lambda _row: True, None)
-            chosen = tuple(row.id for row in reversed(dead))  # a lane is replayed in its order
-        return [await _try_one(delivery, replay_one) for delivery in chosen]
-
-    _report(ctx, loaded, work, "replayed", as_json)
+    chosen = None if all_dead else ids
+    results = with_outbox(loaded, lambda outbox: _apply(outbox, chosen, replay_one))
+    _report(ctx, results, "replayed", as_json)
 
 
 @deliveries.command()
@@ -179,14 +173,12 @@ def discard(
             raise click.UsageError("not a terminal: pass --yes")
         click.confirm(f"Discard {count(len(ids), 'delivery', 'deliveries')}?", abort=True, err=True)
 
-    async def work(outbox: SqliteOutbox) -> list[dict[str, object]]:
-        async def discard_one(delivery: int) -> dict[str, object]:
-            await outbox.discard(delivery, now=time.time())
-            return {"discarded": True}
+    async def discard_one(outbox: SqliteOutbox, delivery: int) -> dict[str, object]:
+        await outbox.discard(delivery, now=time.time())
+        return {"discarded": True}
 
-        return [await _try_one(delivery, discard_one) for delivery in ids]
-
-    _report(ctx, loaded, work, "discarded", as_json)
+    results = with_outbox(loaded, lambda outbox: _apply(outbox, ids, discard_one))
+    _report(ctx, results, "discarded", as_json)
 
 
 async def _read_rows(
@@ -234,26 +226,29 @@ async def _require_configured(
         )
 
 
-async def _try_one(
-    delivery: int, work: Callable[[int], Awaitable[dict[str, object]]]
-) -> dict[str, object]:
-    try:
-        return {"id": delivery, **await work(delivery)}
-    except LookupError:
-        return {"id": delivery, "error": f"there is no delivery {delivery}"}
-    except ValueError as error:
-        return {"id": delivery, "error": str(error)}
+async def _apply(
+    outbox: SqliteOutbox,
+    ids: Sequence[int] | None,
+    work: Callable[[SqliteOutbox, int], Awaitable[dict[str, object]]],
+) -> list[dict[str, object]]:
+    """The result or the error for each delivery; None means every dead one."""
+    if ids is None:
+        dead = await _read_rows(outbox, State.DEAD, lambda _row: True, None)
+        ids = [row.id for row in reversed(dead)]  # a lane is replayed in its order
+    results: list[dict[str, object]] = []
+    for delivery in ids:
+        try:
+            result = await work(outbox, delivery)
+        except LookupError:
+            result = {"error": f"there is no delivery {delivery}"}
+        except ValueError as error:
+            result = {"error": str(error)}
+        results.append({"id": delivery, **result})
+    return results
 
 
-def _report(
-    ctx: click.Context,
-    config: Config,
-    work: Callable[[SqliteOutbox], Awaitable[list[dict[str, object]]]],
-    done: str,
-    as_json: bool,
-) -> None:
-    """Do the work, write a result for each delivery, and exit."""
-    results = with_outbox(config, work)
+def _report(ctx: click.Context, results: list[dict[str, object]], done: str, as_json: bool) -> None:
+    """Write the results and exit."""
     failed = [result for result in results if "error" in result]
     if as_json:
         print_json({"deliveries": results})

@@ -17,16 +17,13 @@ from alert_router.cli.preview.drawing import (
     Fields,
     HtmlDocument,
     Panel,
-    Span,
     Style,
     TextLine,
     buttons,
     code_block,
     line,
-    link,
-    span,
 )
-from alert_router.markdown import visible
+from alert_router.markdown import CodeSpan, Emphasis, Inline, Link, Strike, Strong, Text
 
 _LATER = "Sent when the message is updated later"
 _SEVERITY_COLORS = {
@@ -160,7 +157,7 @@ def _mattermost(payload: Any) -> Iterator[Element]:
 
 
 def _email(payload: Any) -> Iterator[Element]:
-    yield TextLine((span("Subject: "), span(payload["subject"], bold=True)))
+    yield TextLine((Text("Subject: "), Strong((Text(payload["subject"]),))))
     yield HtmlDocument(payload["html"], payload["text"])
     yield Collapsible("Plain text part", (code_block(payload["text"]),))
 
@@ -184,7 +181,7 @@ def _card_elements(elements: Iterable[Any]) -> Iterator[Element]:
         is_visible = element.get("isVisible", True)
         if targets:
             runs = [run for item in element["items"] for run in item["inlines"]]
-            titles[targets[0]] = visible("".join(run["text"] for run in runs)).lstrip("▾▸ ")
+            titles[targets[0]] = "".join(run["text"] for run in runs).lstrip("▾▸ ")
         elif element.get("id") in titles:
             title = titles[element["id"]]
             yield Collapsible(title, tuple(_card_elements(element["items"])), is_visible)
@@ -214,15 +211,18 @@ def _card_element(element: Any) -> Iterator[Element]:
             yield _data(element)
 
 
-def _run(run: Any) -> Span:
-    return Span(
-        visible(run["text"]),
-        bold=run.get("weight") == "Bolder",
-        italic=bool(run.get("italic")),
-        strike=bool(run.get("strikethrough")),
-        code=run.get("fontType") == "Monospace" and run.get("size") != "Small",
-        url=link(run.get("selectAction", {}).get("url")),
-    )
+def _run(run: Any) -> Inline:
+    is_code = run.get("fontType") == "Monospace" and run.get("size") != "Small"
+    shown: Inline = CodeSpan(run["text"]) if is_code else Text(run["text"])
+    if run.get("weight") == "Bolder":
+        shown = Strong((shown,))
+    if run.get("italic"):
+        shown = Emphasis((shown,))
+    if run.get("strikethrough"):
+        shown = Strike((shown,))
+    if "selectAction" in run:
+        shown = Link(run["selectAction"].get("url", ""), (shown,))
+    return shown
 
 
 _DRAWINGS: dict[str, Callable[[Any], Iterator[Element]]] = {

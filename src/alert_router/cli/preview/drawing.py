@@ -1,7 +1,6 @@
 """The elements of a drawn message, which `text` writes to a terminal and `page` as HTML.
 
-All text is plain and may be hostile: whoever writes it escapes it. Only http, https and mailto
-links are kept.
+All text in them may be hostile: whoever writes it escapes it, and writes only `safe_link`s.
 """
 
 import re
@@ -9,30 +8,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from alert_router.markdown import visible
+from alert_router.markdown import Inline, Text
 
-_LINK = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_SAFE = re.compile(r"https?://|mailto:", re.IGNORECASE)
 
 Style = Literal["", "head", "title", "small", "quote"]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Text of a line that has one format."""
-
-    text: str
-    bold: bool = False
-    italic: bool = False
-    strike: bool = False
-    code: bool = False
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class TextLine:
-    """Spans; newlines in them are kept."""
+    """Spans of Markdown; newlines in their text are kept."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[Inline, ...]
     style: Style = ""
 
 
@@ -90,28 +77,22 @@ class HtmlDocument:
 Element = TextLine | CodeBlock | Divider | Buttons | Fields | Panel | Collapsible | HtmlDocument
 
 
-def link(url: object) -> str:
-    """The URL if a browser may open it, else an empty string."""
-    return url if isinstance(url, str) and _LINK.match(url) else ""
-
-
-def span(text: object, *, bold: bool = False, code: bool = False) -> Span:
-    """Text with control characters escaped."""
-    return Span(visible(str(text)), bold=bold, code=code)
+def safe_link(url: object) -> str:
+    """The URL if it is http, https or mailto, else an empty string."""
+    return url if isinstance(url, str) and _SAFE.match(url) else ""
 
 
 def line(text: object, style: Style = "") -> TextLine:
     """A line of plain text."""
-    return TextLine((span(text),), style)
+    return TextLine((Text(str(text)),), style)
 
 
 def code_block(text: object) -> CodeBlock:
-    """Code with control characters escaped."""
-    return CodeBlock(visible(str(text)).strip("\n"))
+    return CodeBlock(str(text).strip("\n"))
 
 
 def buttons(pairs: Iterable[tuple[object, object]]) -> Iterator[Buttons]:
     """A row of buttons, if there are any."""
-    found = tuple((visible(str(label)), link(url)) for label, url in pairs)
+    found = tuple((str(label), str(url or "")) for label, url in pairs)
     if found:
         yield Buttons(found)

@@ -4,22 +4,12 @@ It is read only to draw what a destination would make of a message, never to wri
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from alert_router.cli.preview.drawing import (
-    Element,
-    Span,
-    TextLine,
-    code_block,
-    line,
-    link,
-    span,
-)
+from alert_router.cli.preview.drawing import Element, TextLine, code_block, line, safe_link
 from alert_router.markdown import (
-    Break,
     CodeSpan,
     Emphasis,
     Inline,
@@ -40,14 +30,23 @@ _SLACK_TOKEN = re.compile(
     r"|<(?P<url>[^<>|\s]+)(?:\|(?P<label>[^<>\n]*))?>"
     r"|(?<![\w*_~])(?P<mark>[*_~])(?P<inner>[^\s\u200b](?:[^\n]*?[^\s])?)(?P=mark)(?![\w])"
 )
-_SLACK_FORMATS = {"*": "bold", "_": "italic", "~": "strike"}
+_Format = type[Strong] | type[Emphasis] | type[Strike]
+_SLACK_FORMATS: dict[str, _Format] = {"*": Strong, "_": Emphasis, "~": Strike}
 _MAX_DEPTH = 8  # formats within formats
-_ENTITY_FORMATS = {"bold": "bold", "italic": "italic", "strikethrough": "strike", "code": "code"}
+_TELEGRAM_FORMATS: dict[str, _Format] = {
+    "bold": Strong,
+    "italic": Emphasis,
+    "strikethrough": Strike,
+}
 
 
 def plain_text(text: str) -> Iterator[Element]:
     """Plain text with fenced code."""
-    return _elements(text, _SLACK_FENCE, line, str)
+    for number, part in enumerate(text.split("```")):
+        if number % 2:
+            yield code_block(part)
+        elif part.strip():
+            yield line(part.strip("\n"))
 
 
 def slack(text: str) -> Iterator[Element]:
@@ -99,64 +98,39 @@ def _slack_line(row: str, decode: Callable[[str], str]) -> TextLine:
     return TextLine(tuple(_slack_spans(row, decode)))
 
 
-def _slack_spans(text: str, decode: Callable[[str], str], depth: int = 0) -> Iterator[Span]:
-    def plain(part: str, **formats: bool) -> Span:
-        return span(decode(part).replace("\u200b", ""), **formats)
+def _slack_spans(text: str, decode: Callable[[str], str], depth: int = 0) -> Iterator[Inline]:
+    def plain(part: str) -> str:
+        return decode(part).replace("\u200b", "")
 
     start = 0
     for token in _SLACK_TOKEN.finditer(text):
         if token.start() > start:
-            yield plain(text[start : token.start()])
+            yield Text(plain(text[start : token.start()]))
         start = token.end()
         if token["code"] is not None:
-            yield plain(token["code"], code=True)
+            yield CodeSpan(plain(token["code"]))
         elif token["url"] is not None:
-            url = link(decode(token["url"]))
+            url = decode(token["url"])
+            label = Text(plain(token["label"] or token["url"]).strip("*"))
             # A mention is shown as it is written.
-            shown = plain(token["label"] or token["url"]) if url else span(token[0])
-            yield replace(shown, text=shown.text.strip("*"), url=url)
+            yield Link(url, (label,)) if safe_link(url) else Text(token[0])
         elif depth < _MAX_DEPTH:
-            for inner in _slack_spans(token["inner"], decode, depth + 1):
-                yield _formatted(inner, _SLACK_FORMATS[token["mark"]])
+            inner = tuple(_slack_spans(token["inner"], decode, depth + 1))
+            yield _SLACK_FORMATS[token["mark"]](inner)
         else:
-            yield plain(token["inner"])
+            yield Text(plain(token["inner"]))
     if start < len(text):
-        yield plain(text[start:])
-
-
-def _formatted(shown: Span, name: str) -> Span:
-    changes: dict[str, Any] = {name: True}
-    return replace(shown, **changes)
+        yield Text(plain(text[start:]))
 
 
 def _markdown_line(row: str) -> TextLine:
-    match parse(row):
+    match parse(row.replace("\u2060", "")):
         case (Paragraph(children),):
-            return TextLine(tuple(_markdown_spans(children, Span(""))))
+            return TextLine(children)
         case ():
             return TextLine(())
         case _:
             return line(row)
-
-
-def _markdown_spans(inlines: Iterable[Inline], format: Span) -> Iterator[Span]:
-    """Spans with this format, and with the formats within."""
-    for inline in inlines:
-        match inline:
-            case Text(text):
-                yield replace(format, text=span(text.replace("\u2060", "")).text)
-            case CodeSpan(text):
-                yield replace(format, text=span(text).text, code=True)
-            case Break():
-                yield replace(format, text=" ")
-            case Strong(children):
-                yield from _markdown_spans(children, replace(format, bold=True))
-            case Emphasis(children):
-                yield from _markdown_spans(children, replace(format, italic=True))
-            case Strike(children):
-                yield from _markdown_spans(children, replace(format, strike=True))
-            case Link(url, children):
-                yield from _markdown_spans(children, replace(format, url=link(url)))
 
 
 def telegram(message: Any) -> Iterator[Element]:
@@ -183,20 +157,22 @@ def _telegram_lines(raw: bytes, start: int, end: int, entities: list[Any]) -> It
         position += size + len("\n".encode("utf-16-le"))
 
 
-def _telegram_spans(raw: bytes, start: int, end: int, entities: list[Any]) -> Iterator[Span]:
+def _telegram_spans(raw: bytes, start: int, end: int, entities: list[Any]) -> Iterator[Inline]:
     positions = [(*_position(entity), entity) for entity in entities]
     inside = [(first, last, it) for first, last, it in positions if first < end and last > start]
     cuts = {start, end} | {
         min(max(cut, start), end) for first, last, _ in inside for cut in (first, last)
     }
     for begin, stop in pairwise(sorted(cuts)):
-        shown = span(raw[begin:stop].decode("utf-16-le").replace("\u2060", ""))
-        for first, last, entity in inside:
-            if first <= begin and stop <= last:
-                if entity["type"] == "text_link":
-                    shown = replace(shown, url=link(entity["url"]))
-                elif entity["type"] in _ENTITY_FORMATS:
-                    shown = _formatted(shown, _ENTITY_FORMATS[entity["type"]])
+        text = raw[begin:stop].decode("utf-16-le").replace("\u2060", "")
+        here = [it for first, last, it in inside if first <= begin and stop <= last]
+        is_code = any(entity["type"] == "code" for entity in here)
+        shown: Inline = CodeSpan(text) if is_code else Text(text)
+        for entity in here:
+            if entity["type"] == "text_link":
+                shown = Link(entity["url"], (shown,))
+            elif entity["type"] in _TELEGRAM_FORMATS:
+                shown = _TELEGRAM_FORMATS[entity["type"]]((shown,))
         yield shown
 
 

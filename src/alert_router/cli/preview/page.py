@@ -7,6 +7,8 @@ import jinja2
 from markupsafe import Markup
 
 from alert_router.cli.preview.destinations import Drawing
+from alert_router.cli.preview.drawing import safe_link
+from alert_router.markdown import visible
 
 # Only styles: no script, image, font, request or form.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -18,8 +20,11 @@ _templates = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # No output of the template contains control characters.
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
 _templates.filters["kind"] = lambda element: type(element).__name__
+_templates.filters["safe_link"] = safe_link
 
 
 @dataclass(frozen=True, slots=True)

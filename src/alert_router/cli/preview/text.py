@@ -4,8 +4,9 @@ that it can be copied."""
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from rich.text import Text
+from rich.text import Text as RichText
 
+from alert_router.cli.output import clean_lines
 from alert_router.cli.preview.drawing import (
     Buttons,
     CodeBlock,
@@ -15,69 +16,92 @@ from alert_router.cli.preview.drawing import (
     Fields,
     HtmlDocument,
     Panel,
-    Span,
     TextLine,
+    safe_link,
+)
+from alert_router.markdown import (
+    Break,
+    CodeSpan,
+    Emphasis,
+    Inline,
+    Link,
+    Strike,
+    Strong,
+    Text,
 )
 
 _LINE_STYLES = {"head": "bold", "title": "bold", "small": "dim", "quote": "italic"}
 _DIVIDER_WIDTH = 60
 
 
-def text_lines(elements: Iterable[Element]) -> Iterator[Text]:
+def text_lines(elements: Iterable[Element]) -> Iterator[RichText]:
     """The lines of a message."""
     for element in elements:
         yield from _element(element)
 
 
-def _element(element: Element) -> Iterator[Text]:
+def _element(element: Element) -> Iterator[RichText]:
     match element:
         case TextLine(spans, style):
             rows = _line(spans, _LINE_STYLES.get(style, "")).split("\n", allow_blank=True)
-            yield from (Text.assemble("> ", row) for row in rows) if style == "quote" else rows
+            yield from (RichText.assemble("> ", row) for row in rows) if style == "quote" else rows
         case CodeBlock(text):
-            yield from (Text(f"    {row}", "cyan") for row in text.split("\n"))
+            yield from (_text(f"    {row}", "cyan") for row in text.split("\n"))
         case Divider():
-            yield Text("─" * _DIVIDER_WIDTH, "dim")
+            yield RichText("─" * _DIVIDER_WIDTH, "dim")
         case Buttons(pairs):
             for label, url in pairs:
-                yield Text.assemble((f"[{label}]", "bold"), f" {url}")
+                yield _text(f"[{label}]", "bold").append(f" {safe_link(url)}")
         case Fields(rows):
             yield from _fields(rows)
         case Panel(inner, color):
-            bar = Text("▌ ", "dim" if color == "grey" else color)
+            bar = RichText("▌ ", "dim" if color == "grey" else color)
             for it in inner:
-                beside = Text() if isinstance(it, CodeBlock) else bar
-                yield from (Text.assemble(beside, line) for line in _element(it))
+                beside = RichText() if isinstance(it, CodeBlock) else bar
+                yield from (RichText.assemble(beside, line) for line in _element(it))
         case Collapsible(title, inner):
-            yield Text(f"▾ {title}", "bold")
+            yield _text(f"▾ {title}", "bold")
             yield from text_lines(inner)
         case HtmlDocument(_, text):
-            yield from (Text(row) for row in text.split("\n"))
+            yield from (_text(row) for row in text.split("\n"))
         case _:
             assert_never(element)
 
 
-def _line(spans: Iterable[Span], style: str) -> Text:
-    line = Text(style=style)
+def _text(text: str, style: str = "") -> RichText:
+    """The text with control characters escaped, in this style."""
+    return RichText.assemble((clean_lines(text), style))
+
+
+def _line(spans: Iterable[Inline], style: str) -> RichText:
+    line = RichText(style=style)
     for span in spans:
-        formats = {
-            "bold": span.bold,
-            "italic": span.italic,
-            "strike": span.strike,
-            "cyan": span.code,
-            "underline": bool(span.url),
-        }
-        line.append(span.text, " ".join(name for name, is_on in formats.items() if is_on))
-        if span.url and span.url != span.text:
-            line.append(f" ({span.url})", "dim")
+        match span:
+            case Text(text):
+                line.append_text(_text(text))
+            case CodeSpan(text):
+                line.append_text(_text(text, "cyan"))
+            case Break():
+                line.append(" ")
+            case Strong(children):
+                line.append_text(_line(children, "bold"))
+            case Emphasis(children):
+                line.append_text(_line(children, "italic"))
+            case Strike(children):
+                line.append_text(_line(children, "strike"))
+            case Link(url, children):
+                label = _line(children, "underline" if safe_link(url) else "")
+                line.append_text(label)
+                if safe_link(url) and label.plain != url:
+                    line.append_text(_text(f" ({url})", "dim"))
     return line
 
 
-def _fields(rows: Iterable[tuple[str, tuple[Element, ...]]]) -> Iterator[Text]:
+def _fields(rows: Iterable[tuple[str, tuple[Element, ...]]]) -> Iterator[RichText]:
     for name, elements in rows:
-        first, *rest = list(text_lines(elements)) or [Text()]
+        first, *rest = list(text_lines(elements)) or [RichText()]
         if rest or first.plain.startswith(" "):
-            yield Text(f"{name}:", "bold")
+            yield _text(f"{name}:", "bold")
             yield from (first, *rest)
         else:
-            yield Text.assemble((f"{name}: ", "bold"), first)
+            yield _text(f"{name}: ", "bold").append_text(first)
