@@ -48,7 +48,7 @@ pictures: $(DEV) ## Take the pictures in docs/notifiers again
 
 # Without these, tests are skipped with a reason, and fail if CI is set.
 packages:
-	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux || true
+	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux faketime || true
 
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what the image installs, with hashes
 	scripts/hashes.sh $@

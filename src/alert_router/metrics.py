@@ -48,6 +48,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(GC_COLLECTOR)
+        self._shown: set[tuple[str, str]] = set()  # destinations with gauges of the backlog
         self._intake()
         self._notifications()
         self._state()
@@ -157,6 +158,19 @@ class Metrics:
         self.unsettled = self._gauge(
             "unsettled_deliveries", "Outcomes kept in memory because the store cannot be written."
         )
+        self.store_usable = self._gauge(
+            "store_usable", "1 while the store can be read and written, as far as was tried."
+        )
+        self.store_faults = self._counter(
+            "store_faults", "Faults found in the store, by kind: see the log.", "kind"
+        )
+        self.store_rows_lost = self._counter(
+            "store_rows_lost", "Rows of a damaged store that could not be saved.", "table"
+        )
+        self.store_answer_age = self._gauge(
+            "store_answer_age_seconds",
+            "Seconds since the store last answered; the gauges of deliveries are as old.",
+        )
         self.runbooks_loaded = self._gauge("runbooks_loaded", "Runbooks in the catalogue.")
         self.runbooks_broken = self._gauge(
             "runbooks_broken", "Runbook files that could not be loaded."
@@ -174,15 +188,25 @@ class Metrics:
         build.labels(__version__, platform.python_version()).set(1)
 
     def show_backlog(self, rows: Iterable[DestinationGauges]) -> None:
-        """Replace the gauges by destination, so that a destination that went is gone."""
-        for gauge in (self.pending, self.oldest_pending, self.dead, self.failing, self.paused):
-            gauge.clear()
+        """Replace the gauges by destination, so that a destination that went is gone. Those of the
+        others are never missing, whoever reads them meanwhile."""
+        before, self._shown = self._shown, set()
         for row in rows:
+            self._shown.add((row.receiver, row.notifier))
             self.pending.labels(row.receiver, row.notifier).set(row.pending)
             self.oldest_pending.labels(row.receiver, row.notifier).set(row.oldest)
             self.dead.labels(row.receiver, row.notifier).set(row.dead)
             self.failing.labels(row.receiver, row.notifier).set(row.failing)
             self.paused.labels(row.receiver, row.notifier).set(row.held)
+        for names in before - self._shown:
+            for gauge in (self.pending, self.oldest_pending, self.dead, self.failing, self.paused):
+                gauge.remove(*names)
+
+    def count_fault(self, kind: str, lost: dict[str, int]) -> None:
+        """Count a fault found in the store, and how many rows of each table it cost."""
+        self.store_faults.labels(kind).inc()
+        for table, rows in lost.items():
+            self.store_rows_lost.labels(table).inc(rows)
 
     def text(self) -> bytes:
         """The exposition, in Prometheus' text format."""

@@ -1,4 +1,4 @@
-"""How `check` tells problems to machines: JSON, GitHub's annotations, SARIF."""
+"""Problems as JSON, as annotations of GitHub, and as SARIF."""
 
 import json
 import os

@@ -6,7 +6,7 @@ cases:
     labels: {alertname: RedisDown, component: redis, severity: critical}
     runbook: alerts/redis-issues
     receivers: [pager, oncall]
-  - name: the cache wants no runbook
+  - name: the cache has no runbook
     labels: {alertname: LowCacheHitRate, component: cache}
     runbook: null
   - name: an annotation names the runbook
@@ -50,7 +50,7 @@ def test_json_has_only_the_checked_keys(router):
                 "found": both,
             },
             {
-                "name": "the cache wants no runbook",
+                "name": "the cache has no runbook",
                 "passed": True,
                 "expected": {"runbook": None},
                 "found": {"runbook": None},

@@ -14,7 +14,7 @@ cases:
   - name: "quoted: stays"   # so does this
     labels: {alertname: RedisDown, component: redis, severity: critical}
     runbook: ~
-    receivers: [oncall]  # who was told
+    receivers: [oncall]  # who is notified
   - name: lists of lines
     labels:
       alertname: RedisDown
@@ -37,7 +37,7 @@ cases:
   - name: "quoted: stays"   # so does this
     labels: {alertname: RedisDown, component: redis, severity: critical}
     runbook: alerts/redis-issues
-    receivers: [pager, oncall]  # who was told
+    receivers: [pager, oncall]  # who is notified
   - name: lists of lines
     labels:
       alertname: RedisDown

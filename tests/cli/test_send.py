@@ -23,7 +23,7 @@ class Intake:
     answer: str = '{"status": "accepted", "id": "1"}'
     headers: dict[str, str] = field(default_factory=dict)
     posted: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    told: tuple[int, str] = (404, "")  # the answer about the group's deliveries
+    group_answer: tuple[int, str] = (404, "")  # the answer about the group's deliveries
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -43,9 +43,9 @@ def intake() -> Iterator[Intake]:
 
         def do_GET(self) -> None:
             kept.asked.append((self.path, dict(self.headers)))
-            self.send_response(kept.told[0])
+            self.send_response(kept.group_answer[0])
             self.end_headers()
-            self.wfile.write(kept.told[1].encode())
+            self.wfile.write(kept.group_answer[1].encode())
 
         def log_message(self, *arguments: Any) -> None:
             pass
@@ -186,7 +186,7 @@ def test_an_answer_cannot_control_the_terminal(router, intake):
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("group_answer", "message"),
     [
         ((404, "404: Not Found"), "the router has no deliveries of this group"),
         ((503, "\x1b[2Jno"), "the router answered 503: \\x1b[2Jno"),
@@ -194,13 +194,13 @@ def test_an_answer_cannot_control_the_terminal(router, intake):
         ((200, '{"deliveries": [{"state": "eaten"}]}'), "did not answer with a list of deliveries"),
     ],
 )
-def test_a_group_that_cannot_be_followed_is_a_failure(router, intake, told, said):
-    intake.told = told
+def test_a_group_that_cannot_be_followed_is_a_failure(router, intake, group_answer, message):
+    intake.group_answer = group_answer
 
     result = router.run("send", "alertname=X", "--to", "oncall", "--url", intake.url)
 
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert [path for path, _ in intake.asked] == ["/api/v1/groups/1"]
 
 

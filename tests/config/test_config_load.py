@@ -158,6 +158,11 @@ config/main.yaml:2:12: error: `max_age`: expected a duration such as 30s, 5m, 1h
 found "soon" [config-invalid-value]
   2 |   max_age: soon
     |            ^""",
+    "delivery: {reserve: 1MiB}\n" + MAIN: """\
+config/main.yaml:1:21: error: `reserve`: expected at least 32MiB: the store needs that to write \
+its -wal file back, found "1MiB" [config-invalid-value]
+  1 | delivery: {reserve: 1MiB}
+    |                     ^""",
     "delivery: {min_backoff: 1h}\n" + MAIN: """\
 config/main.yaml:1:11: error: `delivery`: `min_backoff` is longer than `max_backoff` \
 [config-invalid-value]

@@ -13,7 +13,6 @@ from alert_router.deliver.policy import (
     debt_after,
     decide,
     is_held,
-    is_too_old,
     rest,
 )
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy
@@ -238,8 +237,3 @@ def test_a_destination_is_held_that_refuses_everything_or_asked_for_a_pause() ->
     assert is_held(Health(NOW, 1, "server_error", asked_until=NOW + 9), NOW)
     assert not is_held(Health(NOW, 1, "connection", next_at=NOW + 9), NOW)
     assert not is_held(HEALTHY, NOW)
-
-
-@pytest.mark.parametrize(("now", "expected"), [(200 + 86_400.0, False), (200 + 86_401.0, True)])
-def test_age_is_that_of_the_newest_group_of_the_batch(now: float, expected: bool) -> None:
-    assert is_too_old(CLAIM, SCHEDULE, now) is expected

@@ -165,12 +165,12 @@ def strace() -> str:
 
 
 async def test_a_failed_fsync_is_never_a_yes(tmp_path):
-    """Every fsync from the 12th to the 40th fails: what they were to make durable is refused,
+    """Every fsync from the 25th to the 53rd fails: what they were to make durable is refused,
     and what comes later is accepted again."""
     path = tmp_path / "alert-router.db"
     prefix = (
         strace(), "-f", "-qq", "-o", str(tmp_path / "strace.log"), "-e", "trace=fdatasync,fsync",
-        "-e", "inject=fdatasync,fsync:error=EIO:when=12..40",
+        "-e", "inject=fdatasync,fsync:error=EIO:when=25..53",
     )  # fmt: skip
     result = await asyncio.to_thread(
         subprocess.run,

@@ -115,10 +115,13 @@ def test_another_programs_database_is_refused_and_left_alone(path, exclusive):
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_a_file_that_is_no_database_is_refused(path, exclusive):
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path, exclusive):
     path.write_bytes(b"not a database, but long enough to be looked at\n" * 99)
+    before = path.read_bytes()
     with pytest.raises(StoreUnavailable, match=r"cannot open the store .*not a database"):
         SqliteOutbox.open(path, exclusive=exclusive)
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_an_empty_file_is_not_filled_by_a_command(path):
@@ -177,18 +180,6 @@ async def test_a_lock_held_too_long_is_told_and_passes(path, monkeypatch):
     await outbox.close()
 
 
-async def test_a_file_that_vanished_is_told(path):
-    outbox = SqliteOutbox.open(path)
-    await put(outbox, group("one"))
-    outbox._writer._session.distrust()  # as after trouble with the disk
-    path.rename(path.with_name("elsewhere"))
-    with pytest.raises(StoreUnavailable, match="unable to open"):
-        await outbox.backlog()
-    path.with_name("elsewhere").rename(path)
-    assert len(await outbox.backlog()) == 1
-    await outbox.close()
-
-
 async def test_the_file_gives_space_back(path):
     outbox = SqliteOutbox.open(path)
     many = [group(f"{n}", body=bytes(50_000)) for n in range(300)]
@@ -219,6 +210,8 @@ PLANS = {
     "rest_of_lane": ("delivery_lane", 1),
     "settle_batch": ("delivery_lane", 7),
     "to_expire": ("delivery_waiting", 4),
+    "to_expire_tried": ("lane_later", 4),
+    "prune_settled": ("delivery_settled", 3),
     "old_words": ("identity_age", 2),
     "old_references": ("lane_reference", 2),
 }
@@ -236,3 +229,16 @@ async def test_what_is_asked_often_goes_by_its_index_and_sorts_nothing(path, nam
     assert index in plan, plan
     assert "TEMP B-TREE" not in plan
     assert not re.search(r"^SCAN (?!CONSTANT|\()", plan, re.MULTILINE), plan
+
+
+async def test_a_step_of_pruning_ends_once_its_time_is_up(path, monkeypatch):
+    from alert_router.outbox.sqlite import upkeep
+
+    monkeypatch.setattr(upkeep, "_STEP", 0.0)
+    outbox = SqliteOutbox.open(path)
+    await put(outbox, *(group(f"{n}") for n in range(20)))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    old = NOW + 1
+    steps = [await outbox.prune(delivered_before=old, dead_before=old, limit=100) for _ in range(4)]
+    assert steps == [8, 8, 4, 0]
+    await outbox.close()

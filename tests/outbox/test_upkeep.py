@@ -56,7 +56,7 @@ async def test_what_waits_too_long_expires_unless_it_is_being_sent(outbox):
     await take_one(outbox)
     await put(outbox, group("behind", lane="x", at=NOW - 8), group("new", lane="y", at=NOW))
 
-    assert await outbox.expire(older_than=NOW - 5, now=NOW) == {A: 2}
+    assert await outbox.expire(older_than=NOW - 5, now=NOW, served=()) == {A: 2}
 
     dead = await outbox.list(state=State.DEAD)
     assert {(row.group, row.reason, row.settled_at) for row in dead} == {
@@ -64,13 +64,38 @@ async def test_what_waits_too_long_expires_unless_it_is_being_sent(outbox):
         ("behind", "expired", NOW),
     }
     assert [names(claim) for claim in await take(outbox)] == [["new"]]
-    assert await outbox.expire(older_than=NOW - 5, now=NOW + LEASE) == {A: 1}
+    assert await outbox.expire(older_than=NOW - 5, now=NOW + LEASE, served=()) == {A: 1}
+
+
+async def test_at_a_destination_that_is_served_only_what_was_tried_expires(outbox):
+    await put(outbox, group("tried", lane="x", at=NOW - 9), group("new", lane="y", at=NOW - 9))
+    await end(outbox, await take_one(outbox), Verdict.RETRY, due_at=NOW + 30)
+    await put(outbox, group("behind", lane="x", at=NOW - 8), group("elsewhere", B, at=NOW - 9))
+    await put(outbox, group("sent", lane="z", at=NOW - 9))
+    [new, _] = await take(outbox)
+    ahead = NOW + 10 * DAY  # no lease lasts that long
+    await end(outbox, new, Verdict.RELEASED)
+
+    assert await outbox.expire(older_than=ahead - 5, now=ahead, served=[A]) == {A: 2, B: 1}
+
+    assert {row.group for row in await outbox.list(state=State.DEAD)} == {
+        "tried",
+        "behind",
+        "elsewhere",
+    }
+
+
+async def test_at_a_destination_that_is_failing_everything_old_was_tried(outbox):
+    await put(outbox, group("old", at=NOW - 9), group("new", lane="y", at=NOW))
+    await outbox.set_health(A, failing(NOW - 9), now=NOW)
+    assert await outbox.expire(older_than=NOW - 5, now=NOW, served=[A]) == {A: 1}
+    assert [row.group for row in await outbox.list(state=State.DEAD)] == ["old"]
 
 
 async def test_many_expire_in_one_go(outbox):
     many = [group(f"{n}", lane=f"{n % 40}") for n in range(1200)]
     await asyncio.gather(*(outbox.accept(one, 0) for one in many))
-    assert await outbox.expire(older_than=NOW + 1, now=NOW) == {A: 1200}
+    assert await outbox.expire(older_than=NOW + 1, now=NOW, served=()) == {A: 1200}
     assert (await outbox.backlog())[0].dead == 1200
     assert await take(outbox) == []
 

@@ -1,6 +1,7 @@
 """A directory of runbooks is one state, whatever lies in it."""
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -191,6 +192,66 @@ def test_what_was_in_a_directory_that_cannot_be_entered_any_more_stays(tmp_path:
     assert set(second.runbooks) == {"alerts/a", "b"}
     assert second.broken == {"alerts/a"}
     assert codes(second) == ["runbook-unreadable"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "replaced by a file", "unmounted"])
+def test_all_runbooks_stay_while_the_directory_is_gone(tmp_path: Path, how: str) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    put(root, alerts__a="# A", b="# B")
+    first = Catalogue.load(root)
+    assert not first.unavailable
+    root.rename(elsewhere)
+    if how == "replaced by a file":
+        root.touch()
+    elif how == "unmounted":
+        root.mkdir()
+    second = Catalogue.load(root, first)
+    third = Catalogue.load(root, second)  # and over further reloads
+    for catalogue in (second, third):
+        assert {id: it.title for id, it in catalogue.runbooks.items()} == {
+            "alerts/a": "A",
+            "b": "B",
+        }
+        assert catalogue.unavailable
+        assert catalogue.broken == {"alerts/a", "b"}
+        (problem,) = catalogue.problems
+        assert problem.severity is Severity.ERROR
+        assert problem.place.file == str(root)
+        assert "2 runbooks stay in use" in problem.message
+    if root.is_file():
+        root.unlink()
+    elif root.exists():
+        root.rmdir()
+    elsewhere.rename(root)
+    back = Catalogue.load(root, third)
+    assert set(back.runbooks) == {"alerts/a", "b"}
+    assert (back.problems, back.broken, back.unavailable) == ((), frozenset(), False)
+
+
+def test_all_runbooks_stay_while_the_directory_may_not_be_read() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own are closed to other users
+        Path(directory).chmod(0o755)
+        root = Path(directory, "root")
+        put(root, a="# A")
+        first = Catalogue.load(root)
+        root.chmod(0)
+        user = os.geteuid()
+        if user == 0:  # whom permissions do not bind
+            os.seteuid(65534)
+        try:
+            second = Catalogue.load(root, first)
+        finally:
+            os.seteuid(user)
+            root.chmod(0o755)
+    assert set(second.runbooks) == {"a"}
+    assert second.unavailable
+    (problem,) = second.problems
+    assert "permission denied; the last good versions of 1 runbooks" in problem.message
+
+
+def test_of_a_directory_that_had_no_runbooks_none_are_missed(tmp_path: Path) -> None:
+    again = Catalogue.load(tmp_path, Catalogue.load(tmp_path))
+    assert (again.problems, again.unavailable) == ((), False)
 
 
 def test_a_catalogue_of_another_directory_lends_nothing(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.http import metric
 from tests.programs import Request, Router, body, eventually, recorder, write_config
 
 pytestmark = pytest.mark.story
@@ -150,10 +151,7 @@ class Load:
 
 
 async def pending(router: Router) -> float:
-    async with aiohttp.ClientSession() as session, session.get(f"{router.url}/metrics") as answer:
-        text = await answer.text()
-    found = re.findall(r"(?m)^alert_router_deliveries_pending\{.*\} (\S+)$", text)
-    return sum(map(float, found)) if found else 1.0
+    return await metric(router, "alert_router_deliveries_pending{")
 
 
 async def test_every_message_shows_the_last_state_and_no_second_one_goes_unmarked(

@@ -3,13 +3,18 @@ or lies. What was accepted goes out in the end, and nobody waits for another's t
 """
 
 import asyncio
+import io
 import json
 import os
 import resource
+import shutil
 import signal
 import sqlite3
+import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -420,3 +425,61 @@ def has_ended(pid: int) -> bool:
     except OSError:
         return True
     return state == "Z"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a file system is not allowed here")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+async def test_many_large_bodies_at_once_leave_the_reserve_for_settling(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    async with recorder() as destination:
+        destination.answer = lambda request: web.Response(status=503)
+        config = write_config(
+            tmp_path,
+            [{"type": "webhook", "url": destination.url}],
+            delivery=QUICK,
+            storage=f"sqlite:///{small_disk}/alert-router.db",
+        )
+        async with router(config) as process:
+            accepted: set[str] = set()
+            is_full = False
+            numbers = count()
+            padding = {f"a{n}": "x" * 60_000 for n in range(16)}  # twice in it
+
+            async def send() -> None:
+                nonlocal is_full
+                while not is_full:
+                    payload = io.BytesIO(body(key=f"k{next(numbers)}", **padding))
+                    status, answer = await post(f"{process.url}/webhook", payload)
+                    if status == 200:
+                        accepted.add(answer["id"])
+                    else:
+                        assert (status, answer["error"]) == (503, "the disk is full")
+                        is_full = True
+
+            await asyncio.gather(*(send() for _ in range(5)))
+            assert accepted
+            left = least = shutil.disk_usage(small_disk).free
+            assert left > 64 * 1024**2, "the reserve"
+            destination.answer = lambda request: web.Response()
+
+            async def nothing_is_pending() -> bool:
+                nonlocal least
+                least = min(least, shutil.disk_usage(small_disk).free)
+                return await metric(process, "alert_router_deliveries_pending{") == 0
+
+            await eventually(nothing_is_pending, "every outcome to be written down")
+            assert accepted <= delivered_groups(destination.requests)
+            assert "cannot settle" not in process.text()
+            assert "cannot write the store" not in process.text()
+            print(f"{len(accepted)} accepted, {left >> 20}, then {least >> 20} MiB free")

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.http import metric
 from tests.programs import Recorder, Request, Router, body, eventually, recorder, write_config
 
 pytestmark = pytest.mark.story
@@ -65,12 +66,9 @@ def answer_of(seed: random.Random):
     return answer
 
 
-async def survivors(url: str) -> int:
+async def survivors(router: Router) -> int:
     """How many deliveries still wait."""
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    waiting = [line for line in lines if line.startswith("alert_router_deliveries_pending{")]
-    return sum(int(float(line.rsplit(" ", 1)[1])) for line in waiting)
+    return int(await metric(router, "alert_router_deliveries_pending{"))
 
 
 async def test_every_group_answered_200_is_delivered_in_order_whatever_is_killed(
@@ -96,11 +94,12 @@ async def test_every_group_answered_200_is_delivered_in_order_whatever_is_killed
                 await eventually(lambda t=target: len(load.accepted) >= t, "webhooks accepted")
                 running.end(signal.SIGKILL)
                 running = load.router = await Router(config).started()
+                assert await metric(running, "alert_router_store_faults_total{") == 0
             load.stop = True
             await asyncio.gather(*posters)
 
             async def nothing_waits() -> bool:
-                return await survivors(running.url) == 0
+                return await survivors(running) == 0
 
             await eventually(nothing_waits, "every delivery")
         finally:

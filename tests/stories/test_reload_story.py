@@ -91,6 +91,39 @@ async def test_a_bad_state_keeps_the_old_one_and_says_why_everywhere(tmp_path: P
             assert await metric(process, SUCCESSFUL) == 1
 
 
+async def test_while_the_runbook_directory_is_gone_alerts_keep_their_runbooks(
+    tmp_path: Path,
+) -> None:
+    async with recorder() as destination:
+        config = write_config(tmp_path, [{"type": "webhook", "url": destination.url}])
+        async with router(config) as process:
+            assert await metric(process, SUCCESSFUL) == 1
+            (tmp_path / "runbooks").rename(tmp_path / "elsewhere")
+
+            async def is_noticed() -> bool:
+                return await metric(process, SUCCESSFUL) == 0
+
+            await eventually(is_noticed, "the watch to notice")
+            # The rest of the configuration goes on being read.
+            edit(config, '"oncall"', '"pager"')
+            edit(tmp_path / "routing.yaml", '"oncall"', '"pager"')
+            status, answer = await post(f"{process.url}/-/reload")
+            assert (status, answer["status"]) == (500, "reloaded, but kept the old runbooks")
+            (problem,) = [it for it in answer["problems"] if it["severity"] == "error"]
+            assert problem["file"] == str(tmp_path / "runbooks")
+            assert '["pager"]' in process.text()
+            assert await metric(process, "alert_router_runbooks_loaded") == 1
+            await post(f"{process.url}/webhook", body(namespace="prod"))
+            text = json.dumps(await message(destination, "HighErrorRate"))
+            assert "kubectl -n prod delete pod" in text
+            (tmp_path / "elsewhere").rename(tmp_path / "runbooks")
+
+            async def is_back() -> bool:
+                return await metric(process, SUCCESSFUL) == 1
+
+            await eventually(is_back, "the watch to notice its return")
+
+
 async def test_sighup_reloads_and_a_new_receiver_is_served(tmp_path: Path) -> None:
     async with recorder() as destination:
         config = write_config(tmp_path, [{"type": "console"}])

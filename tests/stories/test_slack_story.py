@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.http import metric
 from tests.programs import Request, Router, body, eventually, recorder, write_config
 
 pytestmark = pytest.mark.story
@@ -150,12 +151,6 @@ async def settled(router: Router) -> None:
     """Wait until nothing waits: what was sent is written down."""
 
     async def nothing_waits() -> bool:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{router.url}/metrics") as answer,
-        ):
-            lines = (await answer.text()).splitlines()
-        pending = [line for line in lines if line.startswith("alert_router_deliveries_pending{")]
-        return bool(pending) and all(float(line.rsplit(" ", 1)[1]) == 0 for line in pending)
+        return await metric(router, "alert_router_deliveries_pending{") == 0
 
     await eventually(nothing_waits, "every delivery to be settled")

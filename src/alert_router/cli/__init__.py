@@ -58,6 +58,7 @@ class _Program(LazyGroup):
         "preview": ("preview:preview", "Show what each destination would receive for a payload."),
         "send": ("send:send", "Post a payload or a test alert to a running router."),
         "deliveries": ("deliveries:deliveries", "List deliveries; replay or discard them."),
+        "storage": ("storage:storage", "Back up the store, or restore it."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

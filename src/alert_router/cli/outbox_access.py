@@ -19,14 +19,20 @@ def read_config(path: Path | None) -> Config:
     return load(path or default_config_path()).config
 
 
-def with_outbox(config: Config, work: Callable[[SqliteOutbox], Awaitable[T]]) -> T:
-    """The result of `work` on the outbox of this configuration, which is closed afterwards.
-    Raises ClickException."""
+def existing_store(config: Config) -> Path:
+    """The path of the store. Raises ClickException if it does not exist."""
     path = config.storage.path
     if not path.exists():
         raise click.ClickException(
             f"there is no store at {path}: start the router with this configuration first"
         )
+    return path
+
+
+def with_outbox(config: Config, work: Callable[[SqliteOutbox], Awaitable[T]]) -> T:
+    """The result of `work` on the outbox of this configuration, which is closed afterwards.
+    Raises ClickException."""
+    path = existing_store(config)
 
     async def run() -> T:
         outbox = await asyncio.to_thread(SqliteOutbox.open, path, exclusive=False)

@@ -42,6 +42,14 @@ def _name(text: str) -> str:
     return text
 
 
+def _reserve(size: int) -> int:
+    if size < 32 * _MIB:
+        raise ValueError(
+            "expected at least 32MiB: the store needs that to write its -wal file back"
+        )
+    return size
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -241,7 +249,7 @@ class Delivery(_Model):
     shutdown_timeout: Duration = 20.0
     keep_delivered: Duration = 7 * _DAY
     keep_dead: Duration = 30 * _DAY
-    reserve: Size = 64 * _MIB
+    reserve: Annotated[Size, AfterValidator(_reserve)] = 64 * _MIB
     private_destinations: tuple[IPvAnyNetwork, ...] | None = None
 
     @model_validator(mode="after")

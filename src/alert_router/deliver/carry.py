@@ -14,12 +14,11 @@ import structlog
 
 from alert_router.deliver import attempt
 from alert_router.deliver.lines import Lines
-from alert_router.deliver.policy import is_too_old
 from alert_router.deliver.wanted import Unwanted
 from alert_router.metrics import Metrics
 from alert_router.model import Alert
 from alert_router.notification import Detail, Notification
-from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy, Sending
+from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
 from alert_router.outbox.model import Claim
 
 log = structlog.get_logger(__name__)
@@ -61,17 +60,13 @@ async def carry_out(claim: Claim, notifier: Notifier, lines: Lines) -> Attempted
     if isinstance(outcome, Delivered):
         _count_delivered(claim, lines.metrics, time.time())
     elif isinstance(outcome, Failed):
-        # What waited too long was not tried: there it is the deliveries that count.
-        lost = len(claim.groups) if outcome.reason is Reason.EXPIRED else 1
-        lines.metrics.notifications_failed.labels(*_labels(claim), outcome.reason.value).inc(lost)
+        lines.metrics.notifications_failed.labels(*_labels(claim), outcome.reason.value).inc()
     return Attempted(outcome, meter.seconds)
 
 
 async def _attempt(
     claim: Claim, notifier: Notifier, lines: Lines, meter: _Meter
 ) -> Outcome | Unwanted:
-    if is_too_old(claim, lines.schedule(), time.time()):
-        return Failed(Reason.EXPIRED, "waited longer than max_age", Remedy.GIVE_UP)
     desk = lines.desk()
     async with AsyncExitStack() as until_sent:
         async with lines.room.to_make(claim):

@@ -38,7 +38,6 @@ class Schedule:
     hold_backoff: float = 300.0
     urgent_backoff: float = 1.5
     retry_after_cap: float = 3600.0
-    max_age: float = 86_400.0
 
     @property
     def longest(self) -> float:
@@ -106,8 +105,6 @@ def decide(
             return _failed(Verdict.DEAD, outcome, now, now, health=HEALTHY)
         again = _again(outcome, claim)
         return _failed(again, outcome, now, now, smaller=True, health=HEALTHY)
-    if outcome.reason is Reason.EXPIRED:
-        return _failed(Verdict.DEAD, outcome, now, now)
     if outcome.remedy is Remedy.GIVE_UP and situation.unmade + 1 >= MOST_UNMADE:
         return _failed(Verdict.DEAD, outcome, now, now)
     if concerns_message(outcome, situation):
@@ -129,11 +126,6 @@ def concerns_message(outcome: Failed, situation: Situation) -> bool:
 def is_held(health: Health, now: float) -> bool:
     """Whether a destination rests because it refuses everything or asked for a pause."""
     return health.is_failing and (health.reason in _ON_HOLD or health.asked_until > now)
-
-
-def is_too_old(claim: Claim, schedule: Schedule, now: float) -> bool:
-    """Whether even the newest group of the claim has waited longer than `max_age`."""
-    return now - claim.groups[-1].accepted_at > schedule.max_age
 
 
 def rest(debt: float) -> float:

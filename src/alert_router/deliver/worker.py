@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 # by another process, a lease that ran out. An empty look writes nothing.
 _POLL = 1.0
 _STORE_PAUSE = 1.0  # seconds between tries while the store cannot be written
+_LAST_WORD = 0.3  # seconds for the store to take what was cut off at a stop
 _LEASE_MARGIN = 60.0  # seconds beyond an attempt's own limit before another may take it
 
 
@@ -188,8 +189,9 @@ class DestinationLoop:
             # Cut off at the stop's deadline: it may have arrived. The next start sends it again.
             now = time.time()
             doubt = Settlement(Verdict.DOUBT, now, due_at=now, reason=Reason.TIMEOUT.value)
-            with suppress(StoreUnavailable):
-                await self.lines.outbox.settle(claim, doubt)
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_LAST_WORD):
+                    await self.lines.outbox.settle(claim, doubt)
             raise
         finally:
             if probe:

@@ -7,7 +7,7 @@ are in `model`.
 
 import builtins
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from alert_router.outbox.model import (
@@ -30,6 +30,15 @@ RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptanc
 class StoreUnavailable(Exception):
     """Nothing could be made durable now (disk full, failed fsync, lock), or the store cannot be
     opened; the message says which and names the file. Nothing was accepted."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store cannot be opened, and that will not pass by itself: another service has it, it is
+    another program's or of a newer version, or its directory is missing."""
+
+
+class StoreEnded(StoreUnavailable):
+    """The store can do nothing any more in this process: only a restart helps."""
 
 
 class Outbox(Protocol):
@@ -131,9 +140,13 @@ class Outbox(Protocol):
         delivered or is being sent."""
         ...
 
-    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
         """Make dead, with the reason `expired`, what was accepted before `older_than` and is not
-        being sent; how many deliveries for which destination."""
+        being sent; how many deliveries for which destination. Of the destinations `served` only
+        what was tried since then: by itself, or by another delivery to a destination that is
+        failing."""
         ...
 
     async def hasten(self, *, latest: float, now: float) -> int:
@@ -144,8 +157,9 @@ class Outbox(Protocol):
 
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """Delete at most `limit` rows that are settled that long, with the groups and lanes that
-        go with them; how many went, so that 0 means done. What is remembered of a group goes
-        later than its deliveries: its last word by a day, its message's reference by a week."""
+        go with them, fewer where that takes long; how many went, so that 0 means done. What is
+        remembered of a group goes later than its deliveries: its last word by a day, its message's
+        reference by a week."""
         ...
 
     async def observe(self, observations: Sequence[Observation]) -> None:

@@ -16,6 +16,17 @@ class State(StrEnum):
     DEAD = "dead"
 
 
+class Fault(StrEnum):
+    """What was found wrong with a store that must not be."""
+
+    DAMAGED = "damaged"  # its pages
+    WAL_DAMAGED = "wal_damaged"
+    WAL_LOST = "wal_lost"  # missing at the start though the store was not closed
+    MAIN_LOST = "main_lost"  # missing at the start beside its -wal file
+    DELETED = "deleted"  # while in use
+    REPLACED = "replaced"  # while in use
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """The identity of a notifier in the store."""

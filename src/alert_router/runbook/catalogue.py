@@ -19,12 +19,15 @@ from alert_router.runbook.reference import folded, index, segments
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """The runbooks below `root` by id. `broken` are ids whose file could not be used: those of
-    them that have an earlier good version are in `runbooks` with it, the others are not."""
+    them that have an earlier good version are in `runbooks` with it, the others are not.
+    `unavailable` where the directory as a whole could not be used: it is missing or
+    unreadable, or has suddenly no runbooks."""
 
     root: Path
     runbooks: Mapping[str, Runbook] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     broken: frozenset[str] = frozenset()
+    unavailable: bool = False
     _stamps: Mapping[str, files.Stamp] = field(default_factory=dict, repr=False)
     _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _depth: int = field(default=0, repr=False)  # segments of the longest id
@@ -33,11 +36,12 @@ class Catalogue:
     def load(cls, root: Path, previous: "Catalogue | None" = None) -> "Catalogue":
         """Read the directory. Files unchanged since `previous` are not read again, and the last
         good version of what has become unreadable is kept. Never raises for what is on disk."""
-        if not os.path.isdir(root):  # noqa: PTH112 - Path's own raises without permission
-            return cls(root, problems=(_missing(root),))
         loading = _Loading(root, previous if previous and previous.root == root else None)
-        for found in files.find(root):
-            loading.take(found)
+        if os.path.isdir(root):  # noqa: PTH112 - Path's own raises without permission
+            for found in files.find(root):
+                loading.take(found)
+        else:
+            loading.take(files.Blocked("", _missing(root)))
         return loading.done()
 
     @classmethod
@@ -78,12 +82,12 @@ class _Loading:
         self._stamps: dict[str, files.Stamp] = {}
         self._problems: list[Problem] = []
         self._broken: set[str] = set()
+        self._unavailable = False
 
     def take(self, found: files.Found | files.Blocked) -> None:
         """Load one file, or take note of what could not be looked into."""
         if isinstance(found, files.Blocked):
-            self._keep_below(found.below)
-            self._problems.append(found.problem)
+            self._block(found)
             return
         try:
             stamp = files.check(found.path, self._root)
@@ -103,12 +107,17 @@ class _Loading:
 
     def done(self) -> Catalogue:
         """The finished catalogue."""
+        before = len(self._previous.runbooks) if self._previous else 0
+        if before and not self._runbooks and not self._broken:
+            # A volume that is not mounted any more leaves an empty directory behind.
+            self._block(files.Blocked("", _emptied(self._root)))
         ids = {*self._runbooks, *self._broken}
         return Catalogue(
             root=self._root,
             runbooks=MappingProxyType(self._runbooks),
             problems=tuple(self._problems),
             broken=frozenset(self._broken),
+            unavailable=self._unavailable,
             _stamps=MappingProxyType(self._stamps),
             _names=MappingProxyType(index(ids)),
             _depth=max((id.count("/") + 1 for id in ids), default=0),
@@ -119,13 +128,26 @@ class _Loading:
             return None
         return self._previous.runbooks.get(id)
 
-    def _keep_below(self, below: str) -> None:
+    def _block(self, blocked: files.Blocked) -> None:
         """What was in a directory that cannot be looked into now is broken, not gone."""
+        problem, below = blocked.problem, blocked.below
         prefix = f"{below}/" if below else ""
-        for id, runbook in (self._previous.runbooks if self._previous else {}).items():
-            if id.startswith(prefix):
-                self._runbooks[id] = runbook
-                self._broken.add(id)
+        kept = {
+            id: runbook
+            for id, runbook in (self._previous.runbooks if self._previous else {}).items()
+            if id.startswith(prefix)
+        }
+        self._runbooks |= kept
+        self._broken |= kept.keys()
+        if not below:
+            self._unavailable = True
+            then = (
+                f"the last good versions of {len(kept)} runbooks stay in use"
+                if kept
+                else "alerts go out without runbooks"
+            )
+            problem = replace(problem, message=f"{problem.message}; {then}")
+        self._problems.append(problem)
 
     def _fail(self, id: str, *problems: Problem) -> None:
         self._broken.add(id)
@@ -164,7 +186,16 @@ def _missing(root: Path) -> Problem:
     what = "is not a directory" if os.path.lexists(root) else "does not exist"
     return Problem(
         code="runbooks-missing",
-        message=f"the runbook directory {what}; alerts go out without runbooks",
+        message=f"the runbook directory {what}",
         place=Place(str(root)),
         hint="Create it, or set `runbooks.path` in the configuration to where they are.",
+    )
+
+
+def _emptied(root: Path) -> Problem:
+    return Problem(
+        code="runbooks-missing",
+        message="the runbook directory holds no runbooks any more",
+        place=Place(str(root)),
+        hint="Mount its volume again; restart if there are to be no runbooks.",
     )

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.guard import AddressInfo
 from alert_router.notify.resolve import Resolver
-from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
+from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.service.clock import Clock
 from alert_router.service.descriptors import share
 from alert_router.service.destinations import look_up
 from alert_router.service.fallback import keep_falling_back
-from alert_router.service.gauges import BacklogGauges, Room
-from alert_router.service.housekeeping import keep_house, keep_tally
+from alert_router.service.gauges import Room, StoreStatus
+from alert_router.service.housekeeping import keep_house, keep_tally, keep_time
 from alert_router.service.lag import LoopLag
 from alert_router.service.listener import Listener
 from alert_router.service.snapshot import Snapshot, read
@@ -35,19 +37,22 @@ from alert_router.web.site import ReloadResult, Site
 log = structlog.get_logger(__name__)
 
 _AFTER_FAILURE = 5.0  # seconds
+_CLOSING = 0.5  # seconds for the store at the end of a stop, however long that took
 _BODIES = 24 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
 
 
 class Router:
     """A running router. Made by `running`."""
 
-    def __init__(self, path: Path, snapshot: Snapshot, outbox: Outbox) -> None:
+    def __init__(self, path: Path, snapshot: Snapshot, outbox: Outbox, metrics: Metrics) -> None:
         self.path = path
         self.snapshot = snapshot
         self.outbox = outbox
-        self.metrics = Metrics()
+        self.metrics = metrics
         self.tally = Tally()
+        self.ended = asyncio.Event()  # the store can do nothing any more: only a restart helps
         self._lag = LoopLag(self.metrics.loop_lag)
+        self._store = StoreStatus(outbox, self.metrics)
         self._aside = Aside("intake")
         self._later: set[asyncio.Task[None]] = set()
         shares = share(snapshot.loaded.config.http.max_connections)
@@ -78,8 +83,11 @@ class Router:
         )
         config = snapshot.loaded.config
         # Where the store is, not where a reload says that the next start's will be.
+        budget = Budget(max(_BODIES, 2 * config.http.max_body))
         room = Room(
-            config.storage.path.parent, lambda: self.snapshot.loaded.config.delivery.reserve
+            config.storage.path.parent,
+            lambda: self.snapshot.loaded.config.delivery.reserve,
+            budget.held,
         )
         self.site = Site(
             state=lambda: self.snapshot.state,
@@ -89,9 +97,11 @@ class Router:
             wake=self.deliverer.wake,
             reload=self.reload,
             has_room=room.has_room,
-            refresh_metrics=BacklogGauges(outbox, self.metrics).refresh,
+            stored=room.stored,
+            store_trouble=self._store.trouble,
+            is_stalled=self._store.is_stalled,
             is_late=self._lag.is_late,
-            budget=Budget(max(_BODIES, 2 * config.http.max_body)),
+            budget=budget,
             aside=self._aside,
             later=self._do_later,
         )
@@ -108,13 +118,18 @@ class Router:
         """Serve and deliver. Raises OSError if the address cannot be listened on."""
         await self._listener.open()
         self._take_over(self.snapshot)
-        await self._name_strangers()
+        with suppress(StoreUnavailable):
+            await self._store.refresh()
+        self._name_strangers()
+        clock = Clock()
         self._tasks = [
             asyncio.create_task(persist(name, work))
             for name, work in {
+                "store status": self._watch_store,
                 "housekeeping": lambda: keep_house(
-                    self.outbox, lambda: self.snapshot, self.metrics
+                    self.outbox, lambda: self.snapshot, self.metrics, clock
                 ),
+                "clock": lambda: keep_time(self.outbox, clock),
                 "tallies": lambda: keep_tally(self.tally, self.outbox),
                 "falling back": lambda: keep_falling_back(
                     self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics
@@ -135,19 +150,26 @@ class Router:
         """Not ready, intake closed, what is being sent finished within the deadline, the rest
         left in the store for the next start."""
         self.site.serving = False
+        loop = asyncio.get_running_loop()
+        seconds = self.snapshot.loaded.config.delivery.shutdown_timeout
+        deadline = loop.time() + seconds
         tasks = [*self._tasks, *([self._looking_up] if self._looking_up else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
-        await self.deliverer.stop(self.snapshot.loaded.config.delivery.shutdown_timeout)
+        await self.deliverer.stop(seconds)
         await self._listener.close()
         await asyncio.gather(*self._later, return_exceptions=True)
         self._aside.close()
         await self._session.close()
         await self._resolver.close()
-        await self.tally.write(self.outbox)
-        await self.outbox.close()
+        try:
+            async with asyncio.timeout_at(max(deadline, loop.time() + _CLOSING)):
+                await self.tally.write(self.outbox)
+                await self.outbox.close()
+        except TimeoutError:
+            log.error("the store does not answer; it is left as it is")
         log.info("stopped")
 
     async def reload(self) -> ReloadResult:
@@ -163,13 +185,19 @@ class Router:
                 return self._keep_old((Problem("internal", sentence, Place(str(self.path))),))
             self._warn_of_restart(fresh)
             self._take_over(fresh)
-            await self._name_strangers()
+            self._name_strangers()
             log.info(
                 "reloaded",
                 receivers=list(fresh.state.receivers.notifiers),
                 runbooks=len(fresh.state.catalogue.runbooks),
             )
-            return ReloadResult(True, fresh.problems)
+            if fresh.state.catalogue.unavailable:
+                log.error(
+                    "reload incomplete: runbook directory unavailable; keeping the old runbooks",
+                    directory=str(fresh.state.catalogue.root),
+                )
+                return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
+            return ReloadResult(True, "reloaded", fresh.problems)
 
     def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
         """Work that no answer waits for, finished before the stop."""
@@ -194,8 +222,9 @@ class Router:
         self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
         self.metrics.runbooks_broken.set(len(catalogue.broken))
         self.metrics.config_problems.set(len(snapshot.problems))
-        self.metrics.reload_successful.set(1)
-        self.metrics.reload_time.set_to_current_time()
+        self.metrics.reload_successful.set(not catalogue.unavailable)
+        if not catalogue.unavailable:
+            self.metrics.reload_time.set_to_current_time()
         report(snapshot.problems)
 
     def _look_up(self, snapshot: Snapshot) -> None:
@@ -212,15 +241,11 @@ class Router:
         self.metrics.reload_successful.set(0)
         report(problems)
         log.error("reload failed; the old configuration stays in force")
-        return ReloadResult(False, problems)
+        return ReloadResult(False, "kept the old configuration", problems)
 
-    async def _name_strangers(self) -> None:
+    def _name_strangers(self) -> None:
         """Say what waits for destinations that the configuration does not have."""
-        try:
-            rows = await self.outbox.backlog()
-        except StoreUnavailable:
-            return
-        for row in rows:
+        for row in self._store.backlog:
             if row.waiting and row.destination not in self.snapshot.notifiers:
                 log.warning(
                     "deliveries wait for a notifier that is not configured; they become dead"
@@ -246,6 +271,13 @@ class Router:
         old, new = self.snapshot.loaded.config, fresh.loaded.config
         if old.http.listen != new.http.listen or old.storage != new.storage:
             log.warning("http.listen and storage take effect at the next start only")
+
+    async def _watch_store(self) -> None:
+        try:
+            await self._store.watch()
+        except StoreEnded:
+            self.ended.set()
+            await asyncio.Future()  # nothing more to watch
 
     async def _watch(self) -> None:
         while True:
@@ -279,11 +311,19 @@ def report(problems: tuple[Problem, ...]) -> None:
 @asynccontextmanager
 async def running(path: Path, snapshot: Snapshot) -> AsyncIterator[Router]:
     """A router that serves the configuration at `path`, read as `snapshot`, until the block is
-    left. Raises StoreUnavailable or OSError if the store or the address cannot be had."""
+    left. Raises StoreRefused or OSError if the store or the address cannot be had; a store that
+    cannot be used only now is no reason not to run."""
+    metrics = Metrics()
     outbox = await asyncio.to_thread(
-        SqliteOutbox.open, snapshot.loaded.config.storage.path, exclusive=True
+        SqliteOutbox.open,
+        snapshot.loaded.config.storage.path,
+        exclusive=True,
+        on_fault=metrics.count_fault,
     )
-    router = Router(path, snapshot, outbox)
+    for fault in Fault:  # so that the first one is an increase
+        metrics.store_faults.labels(fault.value)
+    metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
+    router = Router(path, snapshot, outbox, metrics)
     try:
         await router.start()
         yield router

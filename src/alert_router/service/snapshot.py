@@ -89,7 +89,6 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
             hold_backoff=config.delivery.hold_backoff,
             urgent_backoff=config.delivery.urgent_backoff,
             retry_after_cap=config.delivery.retry_after_cap,
-            max_age=config.delivery.max_age,
         ),
         notifiers=notifiers,
         guard=Guard(config.delivery.private_destinations),

@@ -34,7 +34,11 @@ class Budget:
     """
 
     def __init__(self, size: int) -> None:
-        self.free = size
+        self.free = self._size = size
+
+    def held(self) -> int:
+        """Bytes that are in memory now."""
+        return self._size - self.free
 
     @contextmanager
     def share(self) -> Iterator[Share]:

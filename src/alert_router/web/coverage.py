@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from alert_router.alert_stats.report import read_observed
-from alert_router.outbox.base import StoreUnavailable
+from alert_router.alert_stats.counters import Tally
+from alert_router.alert_stats.report import Observed, read_observed
+from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.observed import KEPT_DAYS
 from alert_router.web.refuse import refuse, unavailable
 from alert_router.web.site import SITE, Site
@@ -32,11 +33,16 @@ class Recent:
         """The answer for so many days. Raises StoreUnavailable."""
         async with self.reading:
             if self.days != days or time.monotonic() > self.until:
-                await site.tally.write(site.outbox)
-                found = await read_observed(site.outbox, days, time.time())
+                found = await site.ask(lambda store: _read(site.tally, store, days))
                 self.answer = found.as_json(_LISTED)
                 self.days, self.until = days, time.monotonic() + _SECONDS
             return self.answer
+
+
+async def _read(tally: Tally, store: Outbox, days: int) -> Observed:
+    # Shielded: what is being written when nobody waits any more would not be counted again.
+    await asyncio.shield(tally.write(store))
+    return await read_observed(store, days, time.time())
 
 
 RECENT: web.AppKey[Recent] = web.AppKey("recent", Recent)

@@ -18,7 +18,7 @@ async def show(request: web.Request) -> web.Response:
     site = request.app[SITE]
     id_ = request.match_info["id"]
     try:
-        rows = await site.outbox.of_group(id_)
+        rows = await site.ask(lambda store: store.of_group(id_))
     except StoreUnavailable:
         return unavailable("the store cannot be read")
     if not rows:

@@ -83,10 +83,14 @@ async def _take(
         return "unavailable", unavailable("the disk is full")
     _note(group, source, site, state)
     try:
-        accepted = await site.outbox.accept(new, state.dedup_window)
+        # Where it is kept although nobody waits for the answer any more, the destinations' loops
+        # find it by themselves, and its repetition is a duplicate.
+        accepted = await site.ask(lambda store: store.accept(new, state.dedup_window))
     except StoreUnavailable as error:
         log.error("webhook not accepted", error=str(error))
         return "unavailable", unavailable("the store cannot be written")
+    finally:
+        site.stored(len(raw))
     if accepted.duplicate:
         return "duplicate", _ok("duplicate", accepted.id)
     for target in new.targets:

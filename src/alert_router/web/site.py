@@ -3,9 +3,10 @@
 Listening and stopping is the service's.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -16,12 +17,16 @@ from alert_router.fields import Secret
 from alert_router.metrics import Metrics
 from alert_router.model import Alert, BodyLimits
 from alert_router.model.problem import Problem
-from alert_router.outbox.base import Outbox
+from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
 from alert_router.pipeline import Receivers
 from alert_router.runbook import Catalogue
 from alert_router.web.body import Budget
 from alert_router.web.quiet import QuietLog
+
+T = TypeVar("T")
+
+_STORE_SECONDS = 10.0  # for an answer of the store to a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """Whether a reload took effect, and everything that was found."""
+    """Whether a reload took effect as a whole, what it did, and everything that was found."""
 
     successful: bool
+    status: str
     problems: tuple[Problem, ...]
 
 
@@ -77,13 +83,30 @@ class Site:
     wake: Callable[[Destination, int], None]
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]
-    refresh_metrics: Callable[[], Awaitable[None]]
+    stored: Callable[[int], None]  # so many bytes of a body may have been written just now
+    store_trouble: Callable[[], str]  # why the store cannot be used; "" if it can
+    is_stalled: Callable[[], bool]  # whether the store has not answered for too long
     is_late: Callable[[], bool]
     budget: Budget
     aside: Aside
     later: Callable[[Coroutine[Any, Any, None]], None]
     quiet: QuietLog = field(default_factory=QuietLog)
     serving: bool = True  # false once stopping: the intake is closed
+
+    async def ask(self, call: Callable[[Outbox], Awaitable[T]]) -> T:
+        """What the store answers to a request. Raises StoreUnavailable, also where it does not
+        answer in time: what it was to keep may then be kept all the same.
+
+        While it is stalled it is asked nothing, so that no more waits in it than came before."""
+        if self.is_stalled():
+            raise StoreUnavailable("the store does not answer")
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                return await call(self.outbox)
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the store has not answered within {_STORE_SECONDS:g} s"
+            ) from None
 
 
 SITE: web.AppKey[Site] = web.AppKey("site", Site)

@@ -7,15 +7,11 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-import structlog
 from aiohttp import web
 
-from alert_router.outbox.base import StoreUnavailable
 from alert_router.web import origin
 from alert_router.web.refuse import refuse
 from alert_router.web.site import SITE, Site
-
-log = structlog.get_logger(__name__)
 
 _REST = 9.0  # times as long as writing the metrics took
 
@@ -33,11 +29,6 @@ class Exposition:
         """The text, in a thread: thousands of series take a tenth of a second."""
         async with self.writing:
             if time.monotonic() >= self.until:
-                try:
-                    await site.refresh_metrics()
-                except StoreUnavailable as error:
-                    # The series that need no store are the ones wanted now.
-                    log.warning("the backlog cannot be read", error=str(error))
                 began = time.monotonic()
                 self.text = await asyncio.to_thread(site.metrics.text)
                 now = time.monotonic()
@@ -62,10 +53,8 @@ async def ready(request: web.Request) -> web.Response:
         return web.Response(status=503, text="The event loop lags by more than a second.\n")
     if not site.has_room():
         return web.Response(status=503, text="The disk is full: webhooks are refused.\n")
-    try:
-        await site.outbox.backlog()
-    except StoreUnavailable:
-        return web.Response(status=503, text="The store cannot be used.\n")
+    if why := site.store_trouble():
+        return web.Response(status=503, text=f"The store cannot be used: {why}.\n")
     return web.Response(text="Alert Router is ready.\n")
 
 
@@ -84,7 +73,7 @@ async def reload(request: web.Request) -> web.Response:
         return refuse(403, why)
     result = await site.reload()
     body = {
-        "status": "reloaded" if result.successful else "kept the old configuration",
+        "status": result.status,
         "problems": [problem.as_json() for problem in result.problems],
     }
     return web.json_response(body, status=200 if result.successful else 500)

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import structlog
@@ -109,14 +110,23 @@ async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
         loop.add_signal_handler(signal.SIGHUP, reload)
         _tune_garbage_collection()
         stopper.seconds = lambda: router.snapshot.loaded.config.delivery.shutdown_timeout
-        await stop.wait()
+        waiting = [asyncio.create_task(it.wait()) for it in (stop, router.ended)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if router.ended.is_set():
+            # No result can be stored: waiting for the sends in progress would be useless.
+            log.critical("exiting: the store has ended; what was being sent will be repeated")
+            _exit(1)
         log.info("stopping")
     # Everything is stored. Exit without waiting, as the interpreter would, for threads that hang
     # in a name lookup or in rendering.
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _limit_memory() -> None:

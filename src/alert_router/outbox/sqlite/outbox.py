@@ -4,19 +4,23 @@ What the operations do is in `accept`, `claim`, `settle`, `letters`, `divert`, `
 `observed`.
 """
 
+import asyncio
 import sqlite3
+import time
 from builtins import list as List  # noqa: N812 (the class has a method of that name)
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import (
     Accepted,
     Backlog,
     Claim,
     DeliveryRow,
     Destination,
+    Fault,
     Health,
     NewGroup,
     Probe,
@@ -24,16 +28,19 @@ from alert_router.outbox.model import (
     State,
 )
 from alert_router.outbox.observed import Observation
-from alert_router.outbox.sqlite import file, health, letters, observed, upkeep
+from alert_router.outbox.sqlite import health, letters, observed, upkeep
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.claim import claim
 from alert_router.outbox.sqlite.divert import divert
 from alert_router.outbox.sqlite.ids import webhook_id
+from alert_router.outbox.sqlite.opening import Access, CommandAccess, OnFault, ServiceAccess
 from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.settle import settle, void_leases
+from alert_router.outbox.sqlite.settle import settle
 from alert_router.outbox.sqlite.writer import Writer
 
-_BATCH = 500  # rows of one short transaction where many may have to be changed
+_BATCH = 100  # rows of one short transaction where many may have to be changed
+
+T = TypeVar("T")
 
 _OLD_SQLITE = (
     f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.35 or newer, use a Python "
@@ -41,12 +48,17 @@ _OLD_SQLITE = (
 )
 
 
+def _ignore(_: Fault, __: dict[str, int]) -> None:
+    pass
+
+
 class SqliteOutbox:
     """An Outbox in one SQLite file. Made by `open`; used from any event loop."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._run = writer.run
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._writer = Writer(session)
+        self._run = self._writer.run
 
     @classmethod
     def open(
@@ -55,35 +67,36 @@ class SqliteOutbox:
         *,
         exclusive: bool = True,
         new_id: Callable[[], str] = webhook_id,
+        on_fault: OnFault = _ignore,
     ) -> "SqliteOutbox":
         """The store in the file at `path`.
 
         `exclusive`, for the service: made if it is not there, brought up to date, held against
-        other services, and what an earlier process had claimed is due at once, in doubt. Else,
-        for a command beside it: the file must be there and up to date, and stays the service's.
-        `new_id` makes the ids of batches. Blocks for a moment. Raises StoreUnavailable.
+        other services, and what an earlier process had claimed is due at once, in doubt. Where the
+        disk does not allow that now, it is tried again with each operation, all of which raise
+        StoreUnavailable meanwhile. What was wrong with the store is logged, and `on_fault` is
+        called with it and with how many rows of each table are lost.
+
+        Else, for a command beside it: the file must be there and up to date, and stays the
+        service's. `new_id` makes the ids of batches. Blocks for a moment, or while a damaged store
+        is saved. Raises StoreUnavailable.
         """
         if sqlite3.sqlite_version_info < (3, 35):
-            raise StoreUnavailable(_OLD_SQLITE)
-        if exclusive:
-            lock: int | None = file.lock(path)
-        else:
-            lock = None
-            file.check_guest(path)
+            raise StoreRefused(_OLD_SQLITE)
+        access: Access = ServiceAccess(path, on_fault) if exclusive else CommandAccess(path)
+        session = Session(path, access, new_id)
         try:
-            session = Session(path, lock, new_id)
-        except BaseException as error:
-            if lock is not None:
-                file.unlock(lock)
-            raise _as_unavailable(error, path) from error
-        try:
-            session.prepare()
-            if exclusive:
-                void_leases(session)
-        except BaseException as error:
-            session.close()
-            raise _as_unavailable(error, path) from error
-        return cls(Writer(session))
+            session.open()
+        except StoreUnavailable as error:
+            if not exclusive or isinstance(error, StoreRefused):
+                session.close()
+                raise
+        return cls(session)
+
+    @property
+    def why_unusable(self) -> str | None:
+        """Why nothing can be read or written now; None while all is well."""
+        return self._session.why_unusable
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """As `Outbox.accept`."""
@@ -127,11 +140,8 @@ class SqliteOutbox:
         now: float,
     ) -> int:
         """As `Outbox.divert`; in short transactions as `expire`."""
-        done, last = 0, _BATCH
-        while last == _BATCH:
-            last = await self._run(divert, destination, to, failing_before, now, _BATCH)
-            done += last
-        return done
+        steps = self._steps(lambda: self._run(divert, destination, to, failing_before, now, _BATCH))
+        return sum([done async for done in steps])
 
     async def backlog(self) -> List[Backlog]:
         """As `Outbox.backlog`."""
@@ -166,14 +176,14 @@ class SqliteOutbox:
         """As `Outbox.discard`."""
         await self._run(letters.discard, delivery, now)
 
-    async def expire(self, *, older_than: float, now: float) -> Counter[Destination]:
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
         done: Counter[Destination] = Counter()
-        last = _BATCH
-        while last == _BATCH:
-            some = await self._run(upkeep.expire, older_than, now, _BATCH)
+        arguments = (older_than, now, frozenset(served), _BATCH)
+        async for some in self._steps(lambda: self._run(upkeep.expire, *arguments)):
             done += some
-            last = some.total()
         return done
 
     async def hasten(self, *, latest: float, now: float) -> int:
@@ -196,13 +206,16 @@ class SqliteOutbox:
         """As `Outbox.forget_observed`."""
         return await self._run(observed.forget, before_day, limit)
 
+    async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
+        """What a step did, again until it does nothing. After each the store is left to others for
+        as long as it took."""
+        while True:
+            began = time.monotonic()
+            if not (done := await step()):
+                return
+            yield done
+            await asyncio.sleep(time.monotonic() - began)
+
     async def close(self) -> None:
         """As `Outbox.close`."""
         await self._writer.close()
-
-
-def _as_unavailable(error: BaseException, path: Path) -> BaseException:
-    """What a caller is told of an error at opening."""
-    if isinstance(error, sqlite3.Error):
-        return StoreUnavailable(f"cannot open the store {path}: {error}")
-    return error

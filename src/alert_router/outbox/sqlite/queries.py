@@ -26,6 +26,7 @@ MIGRATIONS = (
     _text("schema-2.sql"),
     _text("schema-3.sql"),
     _text("schema-4.sql"),
+    _text("schema-5.sql"),
 )
 
 

@@ -11,7 +11,7 @@ INSERT INTO destination (receiver, notifier) VALUES (?, ?);
 -- A message is a batch of one lane, all of which is settled at once. What was dropped has a reason.
 SELECT settled_at FROM (
     SELECT DISTINCT settled_at, lane FROM delivery
-    WHERE state = 1 AND settled_at > :since AND destination = :destination AND reason = ''
+    WHERE state = 1 AND state > 0 AND settled_at > :since AND destination = :destination AND reason = ''
 )
 UNION ALL
 SELECT :now FROM lane
@@ -233,6 +233,13 @@ WHERE d.state = 0 AND d.destination = ? AND d.accepted_at < ?
     AND NOT (l.leased AND l.due_at > ? AND d.id <= l.batch_end)
 ORDER BY d.accepted_at LIMIT ?;
 
+-- name: to_expire_tried
+-- With the values of to_expire. Whose lease ran out, as where the clock was set, is claimed again.
+SELECT d.id, d.lane, l.attempts FROM lane l JOIN delivery d ON d.lane = l.id
+WHERE l.destination = ?1 AND l.phase = 2 AND l.attempts > 0 AND d.state = 0 AND d.accepted_at < ?2
+    AND NOT (l.leased AND d.id <= l.batch_end)
+LIMIT ?4;
+
 -- name: expire
 UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired',
     message = 'waited longer than max_age'
@@ -249,11 +256,13 @@ WHERE paused_until > :latest;
 UPDATE destination SET failing_since = ? WHERE failing_since > ?;
 
 -- name: destinations
-SELECT id FROM destination;
+SELECT id, failing_since FROM destination;
 
 -- name: prune_settled
+-- `state > 0` is what the index is for: without it every delivery would be read.
 DELETE FROM delivery WHERE id IN (
-    SELECT id FROM delivery WHERE state = ? AND settled_at < ? ORDER BY settled_at LIMIT ?);
+    SELECT id FROM delivery WHERE state = ? AND state > 0 AND settled_at < ?
+    ORDER BY settled_at LIMIT ?);
 
 -- name: old_words
 SELECT id FROM identity WHERE accepted_at > 0 AND accepted_at < ? ORDER BY accepted_at LIMIT ?;
@@ -293,3 +302,68 @@ SELECT day, alert, runbook, way, received, woken, seen_at FROM observed WHERE da
 -- name: forget_observed
 DELETE FROM observed WHERE (day, alert, runbook, way) IN (
     SELECT day, alert, runbook, way FROM observed WHERE day < ? ORDER BY day LIMIT ?);
+
+-- The following put a store right of which some rows were lost; `observed` apart, all rows of a
+-- table that are left are in it.
+
+-- name: make_destination_again
+INSERT OR IGNORE INTO destination (id, receiver, notifier) VALUES (?, ?, ?);
+
+-- name: make_identity_again
+INSERT OR IGNORE INTO identity (id, digest, content, group_id, accepted_at)
+VALUES (?, ?, x'', '', 0);
+
+-- name: make_lane_again
+INSERT OR IGNORE INTO lane (id, identity, destination, phase, priority, oldest, due_at)
+VALUES (?, ?, ?, 0, 0, 0, 0);
+
+-- name: make_lanes_up
+-- For deliveries whose lane nothing is known of: one each destination that had it, of an identity
+-- that no webhook has.
+INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at)
+SELECT lane, (SELECT coalesce(max(id), 0) FROM (SELECT id FROM identity UNION SELECT identity FROM lane)) + lane,
+    min(destination), 0, 0, 0, 0
+FROM delivery WHERE lane NOT IN (SELECT id FROM lane) GROUP BY lane;
+
+-- name: make_identities_up
+INSERT INTO identity (id, digest, content, group_id, accepted_at)
+SELECT DISTINCT identity, randomblob(32), x'', '', 0
+FROM lane WHERE identity NOT IN (SELECT id FROM identity);
+
+-- name: groups_missing
+SELECT count(DISTINCT alert_group) FROM delivery
+WHERE alert_group NOT IN (SELECT seq FROM alert_group);
+
+-- name: drop_orphans
+DELETE FROM delivery
+WHERE alert_group NOT IN (SELECT seq FROM alert_group)
+    OR destination NOT IN (SELECT id FROM destination);
+
+-- name: drop_idle_groups
+DELETE FROM alert_group WHERE seq NOT IN (SELECT alert_group FROM delivery);
+
+-- name: idle_lanes
+-- What a batch covered may be lost. What is left of one goes again under its id.
+UPDATE lane
+SET phase = 0, leased = 0, fence = fence + 1, batch = NULL, batch_end = 0, attempts = 0, crashes = 0
+WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE lane = lane.id AND state = 0);
+
+-- name: drop_empty_lanes
+DELETE FROM lane WHERE phase = 0 AND (
+    destination NOT IN (SELECT id FROM destination)
+    OR reference IS NULL AND NOT EXISTS (SELECT 1 FROM delivery WHERE lane = lane.id));
+
+-- name: wake_lanes
+UPDATE lane
+SET phase = 1, leased = 0, fence = fence + 1,
+    priority = (SELECT min(priority) FROM delivery WHERE lane = lane.id AND state = 0),
+    oldest = (SELECT min(accepted_at) FROM delivery WHERE lane = lane.id AND state = 0)
+WHERE EXISTS (SELECT 1 FROM delivery WHERE lane = lane.id AND state = 0);
+
+-- name: forget_batches
+UPDATE lane SET batch = NULL, batch_end = 0
+WHERE batch IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM delivery WHERE lane = lane.id AND state = 0 AND id <= batch_end);
+
+-- name: drop_idle_identities
+DELETE FROM identity WHERE accepted_at = 0 AND id NOT IN (SELECT identity FROM lane);

@@ -1,18 +1,23 @@
-"""A session: the connection with its transactions, made anew after trouble with the disk.
+"""A session: the connection with its transactions, opened again after trouble with the disk.
 
 Who runs what in a transaction is for `writer`; it alone uses this, on its thread.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from alert_router.outbox.base import StoreUnavailable
+import structlog
+
+from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Destination
-from alert_router.outbox.sqlite import file
+from alert_router.outbox.sqlite import file, wal
+from alert_router.outbox.sqlite.opening import Access
 from alert_router.outbox.sqlite.queries import query
+
+log = structlog.get_logger(__name__)
 
 _FIND_DESTINATION = query("find_destination")
 _ADD_DESTINATION = query("add_destination")
@@ -29,6 +34,23 @@ _OWN_FAULTS = (
     sqlite3.NotSupportedError,
 )
 
+# With these, and errors of the system, opening is tried again; with others it would fail again.
+_MAY_PASS = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_PAUSE = 1.0  # seconds between attempts to open it, or as long as one took
 
 _LARGE = 256 * 1024  # bytes
 _LARGE_KEPT = 1
@@ -42,22 +64,48 @@ def is_trouble(error: BaseException) -> bool:
 class Session:
     """One connection's transactions. Every method may raise sqlite3.Error."""
 
-    def __init__(self, path: Path, lock: int | None, new_id: Callable[[], str]) -> None:
-        """On a file that `file.lock` holds (`lock` is its descriptor) or a guest's (None)."""
+    def __init__(self, path: Path, access: Access, new_id: Callable[[], str]) -> None:
+        """Of the store at `path`, not opened yet."""
         self.path = path
         self.new_id = new_id
-        self._lock = lock
+        self.why_unusable: str | None = "the store is not open yet"
+        self._access = access
         self._destinations: dict[Destination, int] = {}
         self._large: dict[str, bytes] = {}
-        self._connection: sqlite3.Connection | None = file.connect(path)
-        self._run = self._connection.execute
-        self._is_broken = False
+        self._connection: sqlite3.Connection | None = None
+        self._run: Callable[..., sqlite3.Cursor] = _closed
+        self._trouble: BaseException | None = None
+        self._may_open_at = 0.0  # monotonic
         self._wants_tidying = False
 
-    def prepare(self) -> None:
-        """Check the file and bring it up to date. Raises StoreUnavailable besides."""
-        assert self._connection is not None
-        file.prepare(self._connection, self.path, may_change=self._lock is not None)
+    def open(self) -> None:
+        """Open the store, also again after trouble. Raises StoreUnavailable if that may pass, and
+        StoreRefused if it will not; soon after a failure without trying."""
+        began = time.monotonic()
+        if began < self._may_open_at:
+            raise StoreUnavailable(self.why_unusable or "")
+        self._connection, self._run = None, _closed
+        self.forget()
+        try:
+            self._connection = self._access.open(self._trouble)
+        except (sqlite3.Error, OSError, StoreUnavailable) as error:
+            failure = self._as_unavailable(error)
+            if str(failure) != self.why_unusable:
+                log.error("the store cannot be used; webhooks are refused", error=str(failure))
+            self.why_unusable = str(failure)
+            now = time.monotonic()
+            self._may_open_at = now + max(_PAUSE, now - began)
+            raise failure from error
+        self._run = self._connection.execute
+        self._trouble = self.why_unusable = None
+
+    def _as_unavailable(self, error: BaseException) -> StoreUnavailable:
+        if isinstance(error, StoreUnavailable):
+            return error
+        why = f"cannot open the store {self.path}: {error}"
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        may_pass = isinstance(error, OSError) or code in _MAY_PASS
+        return StoreUnavailable(why) if may_pass else StoreRefused(why)
 
     def execute(
         self, statement: str, values: Sequence[Any] | dict[str, Any] = ()
@@ -131,16 +179,15 @@ class Session:
         After a failed fsync the system may have dropped what it could not write and call the
         next fsync good, so nothing this connection remembers may be built upon.
         """
-        if self._is_broken:
-            self._disconnect()
-            self._connection = file.connect(self.path)
-            self._run = self._connection.execute
-            self._is_broken = False
+        if self._connection is None or self._trouble is not None:
+            self.open()
         self._run("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make it durable: on return it is on disk."""
+        """Make it durable: on return it is on disk, in the files that are in their places."""
         self._run("COMMIT")
+        self._access.check()
+        self.why_unusable = None
 
     def rollback(self) -> None:
         """Undo what was begun. Raises nothing: what cannot be undone is thrown away with the
@@ -149,16 +196,19 @@ class Session:
         try:
             if self._connection is not None and self._connection.in_transaction:
                 self._run("ROLLBACK")
-        except sqlite3.Error:
-            self._is_broken = True
+        except sqlite3.Error as error:
+            self.distrust(error)
 
     def forget(self) -> None:
         """Remember no keys: one of them may just have been undone."""
         self._destinations.clear()
 
-    def distrust(self) -> None:
+    def distrust(self, trouble: BaseException) -> None:
         """After trouble with the disk: nothing more on this connection."""
-        self._is_broken = True
+        if not file.is_damage(self._trouble):
+            self._trouble = trouble
+        if self._connection is not None:  # else it says already why it cannot be opened
+            self.why_unusable = str(trouble)
 
     def want_tidying(self) -> None:
         """Have `tidy` look at the -wal file once this transaction is done."""
@@ -170,26 +220,17 @@ class Session:
         if not self._wants_tidying:
             return
         self._wants_tidying = False
-        wal = self.path.with_name(self.path.name + "-wal")
         try:
-            if wal.stat().st_size > _WAL_LARGE:
-                file.truncate_wal(self._run)
-        except (sqlite3.Error, OSError):
-            self._is_broken = True
+            if wal.beside(self.path).stat().st_size > _WAL_LARGE:
+                file.shorten_wal(self._run)
+        except (sqlite3.Error, OSError) as error:
+            self.distrust(error)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._disconnect()
-        if self._lock is not None:
-            file.unlock(self._lock)
-            self._lock = None
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        self._run = _closed
-        if connection is not None:
-            with suppress(sqlite3.Error):
-                connection.close()
+        self._connection, self._run = None, _closed
+        self.why_unusable = "the store is closed"
+        self._access.close()
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -14,7 +14,6 @@ _LANE_TRIES_AGAIN = query("lane_tries_again")
 _LANE_RELEASED = query("lane_released")
 _LANE_SHRINKS = query("lane_shrinks")
 _BATCH_LEFT = query("batch_left")
-_VOID_LEASES = query("void_leases")
 
 DELIVERED, DEAD = 1, 2
 _FINAL = {Verdict.DELIVERED: DELIVERED, Verdict.DROPPED: DELIVERED, Verdict.DEAD: DEAD}
@@ -101,10 +100,3 @@ def shrink(session: Session, lane: int, now: float) -> None:
             "batch_left": batch_left,
         },
     )
-
-
-def void_leases(session: Session) -> None:
-    """At the start of the one process that serves: whatever is leased, nobody works on it."""
-    session.begin()
-    session.execute(_VOID_LEASES)
-    session.commit()

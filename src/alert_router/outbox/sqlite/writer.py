@@ -15,8 +15,12 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar, TypeVarTuple
 
-from alert_router.outbox.base import StoreUnavailable
+import structlog
+
+from alert_router.outbox.base import StoreEnded, StoreUnavailable
 from alert_router.outbox.sqlite.session import Session, is_trouble
+
+log = structlog.get_logger(__name__)
 
 _MOST = 512  # operations, then no more join a transaction: the first must not wait for ever
 
@@ -36,14 +40,16 @@ class _Job:
 
 
 class Writer:
-    """Runs operations for callers on any event loop; made on an opened session, which it
-    closes in the end."""
+    """Runs operations for callers on any event loop; made on a session, which it opens again
+    where that is not open, and closes in the end."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()
         self._gathered: dict[AbstractEventLoop, list[_Job]] = {}
+        self._unanswered: set[_Job] = set()
         self._is_closed = False
+        self._is_over = False  # the thread takes no more
         # Daemonic: a process that ends without closing the store must not hang on it.
         self._thread = Thread(target=self._work, name="outbox-writer", daemon=True)
         self._thread.start()
@@ -72,16 +78,23 @@ class Writer:
         if self._is_closed:
             answer.set_exception(StoreUnavailable("the store is closed"))
             return answer
+        if self._is_over:
+            answer.set_exception(_ended(self._session))
+            return answer
         # What one turn of the loop brings is handed over at once: waking the thread for each
         # would have it begin a transaction for the first alone.
         if loop not in self._gathered:
             self._gathered[loop] = []
             loop.call_soon(self._hand_over, loop)
-        self._gathered[loop].append(_Job(operation, arguments, answer, is_joint))
+        job = _Job(operation, arguments, answer, is_joint)
+        self._unanswered.add(job)
+        self._gathered[loop].append(job)
         return answer
 
     def _hand_over(self, loop: AbstractEventLoop) -> None:
         self._queue.put(self._gathered.pop(loop))
+        if self._is_over:  # the thread ended meanwhile, and may not have seen these
+            self._refuse()
 
     async def close(self) -> None:
         """Finish what waits, then close the session. Again: nothing."""
@@ -95,14 +108,28 @@ class Writer:
         await get_running_loop().run_in_executor(None, self._thread.join)
 
     def _work(self) -> None:
-        is_open = True
-        while is_open:
-            jobs, is_open = self._take()
-            self._commit(jobs)
-            _answer(jobs)
-            del jobs  # bodies; the next ones may be long in coming
-            self._session.tidy()
-        self._session.close()
+        try:
+            is_open = True
+            while is_open:
+                jobs, is_open = self._take()
+                self._commit(jobs)
+                self._answer(jobs)
+                del jobs  # bodies; the next ones may be long in coming
+                self._session.tidy()
+        except BaseException as error:
+            # No memory, a defect: nobody must wait for a thread that is gone.
+            log.critical("the thread of the store failed", exc_info=error)
+        finally:
+            self._is_over = True
+            self._refuse()
+            self._session.close()
+
+    def _refuse(self) -> None:
+        """Answer all whom nobody will answer any more."""
+        jobs = list(self._unanswered)
+        for job in jobs:
+            job.error = _ended(self._session)
+        self._answer(jobs)
 
     def _take(self) -> tuple[list[_Job], bool]:
         """What waits, until it reaches the limit; and whether there may be more."""
@@ -110,14 +137,27 @@ class Writer:
         try:
             entered = self._queue.get()
             while entered is not None:
-                # A cancelled one has no caller any more.
-                jobs += [job for job in entered if not job.answer.cancelled()]
+                for job in entered:
+                    if job.answer.cancelled():  # it has no caller any more
+                        self._unanswered.discard(job)
+                    else:
+                        jobs.append(job)
                 if len(jobs) >= _MOST:
                     return jobs, True
                 entered = self._queue.get_nowait()
         except Empty:
             return jobs, True
         return jobs, False
+
+    def _answer(self, jobs: list[_Job]) -> None:
+        """Wake the callers, with one call for each event loop: as a rule there is one."""
+        by_loop: dict[AbstractEventLoop, list[_Job]] = {}
+        for job in jobs:
+            by_loop.setdefault(job.answer.get_loop(), []).append(job)
+        for loop, its in by_loop.items():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(_resolve, its)
+        self._unanswered.difference_update(jobs)
 
     def _commit(self, jobs: list[_Job]) -> None:
         """Run the jobs; each has its result or its error when this returns."""
@@ -128,8 +168,10 @@ class Writer:
         except Exception as error:
             self._session.rollback()
             if not _is_lock(error):
-                self._session.distrust()
-            reason = f"cannot write the store {self._session.path}: {error}"
+                self._session.distrust(error)
+            reason = str(error)
+            if not isinstance(error, StoreUnavailable):
+                reason = f"cannot write the store {self._session.path}: {error}"
             for job in jobs:
                 job.error = StoreUnavailable(reason)
                 job.error.__cause__ = error
@@ -182,16 +224,6 @@ def _is_lock(error: Exception) -> bool:
     )
 
 
-def _answer(jobs: list[_Job]) -> None:
-    """Wake the callers, with one call for each event loop: as a rule there is one."""
-    by_loop: dict[AbstractEventLoop, list[_Job]] = {}
-    for job in jobs:
-        by_loop.setdefault(job.answer.get_loop(), []).append(job)
-    for loop, its in by_loop.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_resolve, its)
-
-
 def _resolve(jobs: list[_Job]) -> None:
     for job in jobs:
         if job.answer.done():
@@ -200,6 +232,10 @@ def _resolve(jobs: list[_Job]) -> None:
             job.answer.set_exception(job.error)
         else:
             job.answer.set_result(job.result)
+
+
+def _ended(session: Session) -> StoreEnded:
+    return StoreEnded(f"the thread that writes the store {session.path} has ended: restart")
 
 
 def _nothing(_: Session) -> None:

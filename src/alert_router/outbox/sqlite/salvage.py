@@ -1,0 +1,238 @@
+"""Salvage: what can be read of a damaged store, row by row, in a new file.
+
+Rows are read by their number, never by an index, and those on damaged pages are passed over. What
+other rows need and an index still knows (a destination's names, a lane) is made again from that.
+"""
+
+# ruff: noqa: S608 (names of tables and columns are those of our own schema)
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alert_router.outbox.sqlite import copies, file
+from alert_router.outbox.sqlite.queries import query
+
+_Row = tuple[Any, ...]
+
+_LAST = 2**63 - 1  # the greatest number of a row
+_AT_ONCE = 500  # rows written by a call
+_FINE = 256  # over a gap, rows are looked for in steps of so small a part of its length
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "INTEGER": (int,),
+    "REAL": (int, float),
+    "TEXT": (str,),
+    "BLOB": (bytes,),
+}
+
+
+class _Table(NamedTuple):
+    name: str
+    number: str  # the column that is the row's number
+    entries: str = ""  # the index that has one for every row
+    known: str = ""  # columns of that index, from which a row can be made again
+    make_again: str = ""  # the INSERT that does
+
+
+# Parents first.
+_TABLES = (
+    _Table(
+        "destination", "id", "sqlite_autoindex_destination_1",
+        "id, receiver, notifier", query("make_destination_again"),
+    ),
+    _Table(
+        "identity", "id", "sqlite_autoindex_identity_1",
+        "id, digest", query("make_identity_again"),
+    ),
+    _Table("alert_group", "seq"),
+    _Table(
+        "lane", "id", "sqlite_autoindex_lane_1",
+        "id, identity, destination", query("make_lane_again"),
+    ),
+    _Table("delivery", "id", "delivery_lane", "id"),
+)  # fmt: skip
+
+# In this order.
+_PUT_RIGHT = (
+    query("make_lanes_up"),
+    query("idle_lanes"),
+    query("drop_empty_lanes"),
+    query("make_identities_up"),
+    query("wake_lanes"),
+    query("forget_batches"),
+    query("drop_idle_identities"),
+)
+
+
+class Count(NamedTuple):
+    """Of the rows of a table: how many were saved, and how many at least were lost."""
+
+    saved: int
+    lost: int
+
+
+def salvage(path: Path, new: Path) -> dict[str, Count]:
+    """Write what can be read of the store at `path` into the new file `new`; how many rows, by
+    table. Raises sqlite3.Error and OSError where `new` cannot be written."""
+    new.touch(0o640)
+    with closing(file.connect(new)) as target:
+        file.prepare(target, new, may_change=True)
+        target.execute("PRAGMA synchronous = OFF")  # it is synced as a whole in the end
+        target.execute("BEGIN")
+        with closing(_open_damaged(path)) as source:
+            gaps = {table.name: _copy(source, target, table) for table in _TABLES}
+            lost = {table.name: _make_again(source, target, table) for table in _TABLES}
+            _copy_tallies(source, target)
+            _copy_sequence(source, target)
+        (lost["alert_group"],) = target.execute(query("groups_missing")).fetchone()
+        lost["delivery"] += target.execute(query("drop_orphans")).rowcount
+        target.execute(query("drop_idle_groups"))
+        for statement in _PUT_RIGHT:
+            target.execute(statement)
+        counts = {
+            table.name: Count(
+                target.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0],
+                lost[table.name] or gaps[table.name] * (not table.make_again),
+            )
+            for table in _TABLES
+        }
+        target.execute("COMMIT")
+        copies.finish(target)
+    copies.sync(new)
+    return counts
+
+
+def _open_damaged(path: Path) -> sqlite3.Connection:
+    source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    source.text_factory = lambda raw: raw.decode(errors="replace")
+    with suppress(sqlite3.DatabaseError):
+        source.execute("PRAGMA writable_schema = ON")  # what is readable of the schema suffices
+    return source
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: _Table) -> int:
+    """Copy the readable rows; how many gaps they have, behind each of which are lost rows."""
+    wanted = {row[1]: (_TYPES[row[2]], bool(row[3])) for row in _columns(target, table.name)}
+    try:
+        columns = [row[1] for row in _columns(source, table.name) if row[1] in wanted]
+    except sqlite3.DatabaseError:
+        columns = []
+    if table.number not in columns:  # nothing is known of the table any more
+        return 1
+    names = ", ".join(columns)
+    reader = _Reader(source, table, names)
+    rows = (row for row in reader if all(map(_is_sound, row, (wanted[name] for name in columns))))
+    marks = ", ".join("?" * len(columns))
+    target.executemany(f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES ({marks})", rows)
+    return reader.gaps
+
+
+def _is_sound(value: Any, wanted: tuple[tuple[type, ...], bool]) -> bool:
+    """Whether a value is of its column's kind: a page may hold what belongs to another table."""
+    kinds, is_needed = wanted
+    return isinstance(value, kinds) or (value is None and not is_needed)
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[_Row]:
+    return connection.execute(f"PRAGMA table_info({table})").fetchall()
+
+
+class _Reader:
+    """The readable rows of a table, in order."""
+
+    def __init__(self, source: sqlite3.Connection, table: _Table, columns: str) -> None:
+        self.gaps = 0
+        self._source = source
+        number = table.number
+        self._from = (
+            f"SELECT {number}, {columns} FROM {table.name} NOT INDEXED WHERE {number} >= ?"
+            f" ORDER BY {number}"
+        )
+
+    def __iter__(self) -> Iterator[_Row]:
+        last = 0
+        while last < _LAST - 1:
+            try:
+                for number, *row in self._source.execute(self._from, (last + 1,)):
+                    if number <= last:
+                        break
+                    last = number
+                    yield tuple(row)
+                else:
+                    return
+            except sqlite3.DatabaseError:
+                pass
+            # The cursor looks one row ahead, and has withheld a good one before the bad.
+            with suppress(sqlite3.DatabaseError):
+                while found := self._one(last + 1):
+                    last, *row = found
+                    yield tuple(row)
+                return
+            self.gaps += 1
+            last = self._after_gap(last) - 1
+
+    def _one(self, number: int) -> _Row | None:
+        """The first row from that number on, None at the end."""
+        row: _Row | None = self._source.execute(f"{self._from} LIMIT 1", (number,)).fetchone()
+        return row
+
+    def _after_gap(self, last: int) -> int:
+        """The first number after `last` from which rows can be read again."""
+        bad, good = last, last + 1
+        while good < _LAST and not self._is_readable(good):
+            bad = good
+            good = min(_LAST, good + max(1, (good - last) // _FINE))
+        while good - bad > 1:
+            middle = (good + bad) // 2
+            if self._is_readable(middle):
+                good = middle
+            else:
+                bad = middle
+        return good
+
+    def _is_readable(self, number: int) -> bool:
+        try:
+            self._one(number)
+        except sqlite3.DatabaseError:
+            return False
+        return True
+
+
+def _make_again(source: sqlite3.Connection, target: sqlite3.Connection, table: _Table) -> int:
+    """Make missing rows again from what the index knows of them; how many cannot be."""
+    lost = 0
+    if not table.entries:
+        return lost
+    there = f"SELECT 1 FROM {table.name} WHERE {table.number} = ?"
+    for row in _readable(
+        source, f"SELECT {table.known} FROM {table.name} INDEXED BY {table.entries}"
+    ):
+        if target.execute(there, row[:1]).fetchone():
+            continue
+        made = table.make_again and target.execute(table.make_again, row).rowcount
+        lost += not made
+    return lost
+
+
+def _copy_tallies(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy the tallies, from both ends up to what cannot be read."""
+    names = ", ".join(row[1] for row in _columns(target, "observed"))
+    marks = names.count(",") * "?, " + "?"
+    for order in ("ASC", "DESC"):
+        rows = _readable(source, f"SELECT {names} FROM observed ORDER BY day {order}")
+        target.executemany(f"INSERT OR IGNORE INTO observed ({names}) VALUES ({marks})", rows)
+
+
+def _copy_sequence(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Have no delivery get a number that another ever had."""
+    for row in _readable(source, "SELECT seq FROM sqlite_sequence WHERE name = 'delivery'"):
+        target.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'delivery'", row)
+
+
+def _readable(source: sqlite3.Connection, statement: str) -> Iterator[_Row]:
+    """The rows up to the first that cannot be read."""
+    with suppress(sqlite3.DatabaseError):
+        yield from source.execute(statement)
