@@ -95,7 +95,7 @@ def test_the_page_says_why_a_notifier_is_skipped(router, page):
     over = alert("resolved", alertname="RedisDown", component="redis", severity="critical")
     text = page(over, types=()).read_text()
 
-    assert "Nothing would be sent: skipped: `send_resolved` is false." in text
+    assert "Nothing would be sent (skipped: `send_resolved` is false)." in text
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,6 +1,6 @@
 """Markdown on a terminal, with colors and indentation."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -30,6 +30,7 @@ from alert_router.markdown import (
     Text,
 )
 
+_SPAN_STYLES = {Strong: "bold", Emphasis: "italic", Strike: "strike"}
 _HEADINGS = {1: "bold magenta", 2: "bold cyan"}
 _BOXES = {None: "", True: "☑ ", False: "☐ "}
 _MAX_MARGIN = 40  # columns; text nested deeper is not indented further
@@ -59,25 +60,30 @@ def rendered(blocks: Sequence[Block]) -> list[RenderableType]:
     return list(_blocks(blocks, _Margin()))
 
 
-def _words(inlines: Iterable[Inline], style: str = "") -> RichText:
-    """Spans as styled text, with hyperlinks for terminals that support them."""
+def inline_text(
+    inlines: Iterable[Inline],
+    style: str = "",
+    *,
+    escape: Callable[[str], str] = clean,
+    make_link: Callable[[RichText, str], RichText] | None = None,
+) -> RichText:
+    """Spans as styled text. `escape` cleans their text; `make_link` adds a URL to its label, by
+    default as a hyperlink for terminals that support it."""
     line = RichText(style=style)
     for span in inlines:
         match span:
             case Text(text):
-                line.append(clean(text))
+                line.append(escape(text))
             case CodeSpan(text):
-                line.append(clean(text), "cyan")
+                line.append(escape(text), "cyan")
             case Break(hard):
                 line.append("\n" if hard else " ")
-            case Strong(children):
-                line.append_text(_words(children, "bold"))
-            case Emphasis(children):
-                line.append_text(_words(children, "italic"))
-            case Strike(children):
-                line.append_text(_words(children, "strike"))
-            case Link():
-                line.append_text(_link(span))
+            case _:
+                inner_style = _SPAN_STYLES.get(type(span), "")
+                inner = inline_text(span.children, inner_style, escape=escape, make_link=make_link)
+                if isinstance(span, Link):
+                    inner = (make_link or _hyperlink)(inner, span.url)
+                line.append_text(inner)
     return line
 
 
@@ -97,9 +103,9 @@ def _blocks(
 def _block(block: Block, margin: _Margin) -> Iterator[RenderableType]:
     match block:
         case Heading(level, children):
-            yield _beside(margin, _words(children, _HEADINGS.get(level, "bold")))
+            yield _beside(margin, inline_text(children, _HEADINGS.get(level, "bold")))
         case Paragraph(children):
-            yield _beside(margin, _words(children))
+            yield _beside(margin, inline_text(children))
         case Code():
             yield from _code(block, margin)
         case ListBlock():
@@ -111,8 +117,8 @@ def _block(block: Block, margin: _Margin) -> Iterator[RenderableType]:
         case Quote(inner):
             yield from _blocks(inner, margin.inside("│ ", "│ "))
         case Table(header, rows):
-            cells = [[_words(cell) for cell in row] for row in rows]
-            yield _beside(margin, table(*map(_words, header), rows=cells))
+            cells = [[inline_text(cell) for cell in row] for row in rows]
+            yield _beside(margin, table(*map(inline_text, header), rows=cells))
         case Rule():
             yield _beside(margin, RichRule(style="dim"))
 
@@ -137,11 +143,9 @@ def _code(code: Code, margin: _Margin) -> Iterator[RichText]:
         yield RichText(f"{margin.rest}    ").append(f"{clean(name)} = {clean(value)}", "yellow")
 
 
-def _link(link: Link) -> RichText:
-    label = _words(link.children)
-    if link.url.startswith(("http://", "https://")) and link.url.isprintable():
-        label.stylize(Style(color="blue", underline=True, link=link.url.replace(" ", "%20")))
-        return label
-    if label.plain != link.url and not link.url.startswith("#"):
-        label.append(f" ({clean(link.url)})", "dim")
+def _hyperlink(label: RichText, url: str) -> RichText:
+    if url.startswith(("http://", "https://")) and url.isprintable():
+        label.stylize(Style(color="blue", underline=True, link=url.replace(" ", "%20")))
+    elif label.plain != url and not url.startswith("#"):
+        label.append(f" ({clean(url)})", "dim")
     return label

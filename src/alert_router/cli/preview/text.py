@@ -6,6 +6,7 @@ from typing import assert_never
 
 from rich.text import Text as RichText
 
+from alert_router.cli.formats.terminal_markdown import inline_text
 from alert_router.cli.output import clean_lines
 from alert_router.cli.preview.drawing import (
     Buttons,
@@ -19,16 +20,7 @@ from alert_router.cli.preview.drawing import (
     TextLine,
     safe_link,
 )
-from alert_router.markdown import (
-    Break,
-    CodeSpan,
-    Emphasis,
-    Inline,
-    Link,
-    Strike,
-    Strong,
-    Text,
-)
+from alert_router.markdown import Inline
 
 _LINE_STYLES = {"head": "bold", "title": "bold", "small": "dim", "quote": "italic"}
 _DIVIDER_WIDTH = 60
@@ -74,27 +66,15 @@ def _text(text: str, style: str = "") -> RichText:
 
 
 def _line(spans: Iterable[Inline], style: str) -> RichText:
-    line = RichText(style=style)
-    for span in spans:
-        match span:
-            case Text(text):
-                line.append_text(_text(text))
-            case CodeSpan(text):
-                line.append_text(_text(text, "cyan"))
-            case Break():
-                line.append(" ")
-            case Strong(children):
-                line.append_text(_line(children, "bold"))
-            case Emphasis(children):
-                line.append_text(_line(children, "italic"))
-            case Strike(children):
-                line.append_text(_line(children, "strike"))
-            case Link(url, children):
-                label = _line(children, "underline" if safe_link(url) else "")
-                line.append_text(label)
-                if safe_link(url) and label.plain != url:
-                    line.append_text(_text(f" ({url})", "dim"))
-    return line
+    return inline_text(spans, style, escape=clean_lines, make_link=_with_url)
+
+
+def _with_url(label: RichText, url: str) -> RichText:
+    if safe_link(url):
+        label.stylize("underline")
+        if label.plain != url:
+            label.append_text(_text(f" ({url})", "dim"))
+    return label
 
 
 def _fields(rows: Iterable[tuple[str, tuple[Element, ...]]]) -> Iterator[RichText]:
