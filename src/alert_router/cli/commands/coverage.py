@@ -9,7 +9,7 @@ import click
 from alert_router.alert_stats.report import read_observed
 from alert_router.checks.coverage import Routing, cover, totals
 from alert_router.checks.rules import read_rules
-from alert_router.cli.formats.coverage import write_coverage
+from alert_router.cli.formats.coverage import CoverageReport
 from alert_router.cli.formats.observed import write_observed
 from alert_router.cli.options import config_option, format_option
 from alert_router.cli.outbox_access import read_config, with_outbox
@@ -112,7 +112,7 @@ def _report_rules(
     routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
     found = read_rules(rules, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
     alerts = cover(found.alerts, routing, labels)
-    write_coverage(alerts, routing, found.problems, fail_under, output)
+    CoverageReport(alerts, routing, found.problems, fail_under).write(output)
     has_errors = any(problem.severity is Severity.ERROR for problem in found.problems)
     return totals(alerts).percent, has_errors
 
