@@ -29,7 +29,8 @@ check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/alert-router test config/routing-tests.yaml
 	$(BIN)/alert-router coverage config/prometheus-rules.yaml --fail-under 100
 	$(BIN)/alert-router runbook index --check
-	$(BIN)/pytest -q tests/test_docs.py tests/test_project.py tests/config/test_config_docs.py
+	$(BIN)/codespell
+	$(BIN)/pytest -q tests/test_docs.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
 
 coverage: $(DEV) packages ## Run the tests and print the lines and branches that they miss
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)

@@ -1,4 +1,4 @@
-"""Who gets what, and by what a group and its content are known."""
+"""Which receivers get which alerts, and how a group and its content are identified."""
 
 import json
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_each_receiver_gets_the_alerts_routed_to_it_through_each_notifier() -> N
     }
 
 
-def test_a_receiver_in_the_path_is_kept_and_the_tree_is_not_asked() -> None:
+def test_a_receiver_in_the_path_overrides_the_tree() -> None:
     critical = group(alert(alertname="A", severity="critical"))
     assert targets(critical, Source("db")) == {Destination("db", "console"): 1}
 
@@ -64,7 +64,7 @@ def test_an_unknown_receiver_in_the_path_goes_to_the_default_receiver() -> None:
     assert targets(critical, Source("typo")) == {Destination("team", "console"): 1}
 
 
-def test_a_receiver_without_notifiers_is_told_nothing() -> None:
+def test_a_receiver_without_notifiers_gets_nothing() -> None:
     assert targets(group(alert(alertname="A")), Source("mute")) == {}
 
 
@@ -128,7 +128,7 @@ def test_only_a_repeat_interval_notification_is_a_repeat() -> None:
         (["none", "info"], 2),
     ],
 )
-def test_critical_goes_first_and_info_last(severities: list[str], expected: int) -> None:
+def test_critical_comes_first_and_info_last(severities: list[str], expected: int) -> None:
     alerts = group(*(alert(alertname=str(i), severity=s) for i, s in enumerate(severities))).alerts
     assert priority(alerts) == expected
 
@@ -136,9 +136,7 @@ def test_critical_goes_first_and_info_last(severities: list[str], expected: int)
 @pytest.mark.parametrize(
     ("impact", "expected"), [("outage", 0), ("degraded", 1), ("cosmetic", 2), ("never heard", 1)]
 )
-def test_what_goes_first_is_said_by_the_scale_of_the_configuration(
-    impact: str, expected: int
-) -> None:
+def test_the_configured_scale_sets_the_priority(impact: str, expected: int) -> None:
     written = {
         "label": "impact",
         "grades": [

@@ -11,7 +11,7 @@ import pytest
 from alert_router.checks.routing_tests import Case, load_cases
 from alert_router.cli.sample_alert import make_alert, make_group
 from alert_router.config import load
-from alert_router.enrich import choose, enrich
+from alert_router.enrich import enrich, select_runbook
 from alert_router.notification import Notification
 from alert_router.runbook import Step
 from tests.shipped import CARRIED, CATALOGUE, IN_COMMANDS, MAPPED, SHIPPED, fences, of
@@ -39,7 +39,7 @@ def notification(
     )
     return enrich(
         bare,
-        choose=partial(choose, table=LOADED.table, catalogue=CATALOGUE, default=None),
+        choose=partial(select_runbook, table=LOADED.table, catalogue=CATALOGUE, default=None),
         runbook=CATALOGUE.get,
         firing_sections=("Detection", "Mitigation"),
         resolved_sections=("Verification", "Post-Incident"),
@@ -105,7 +105,7 @@ def test_queries_parse_when_filled(case, resolved):
 
 
 def test_a_crashing_pod_is_named_in_its_commands():
-    (case,) = (case for case in CASES if case.name == "KubePodCrashLooping leads to the pods")
+    (case,) = (case for case in CASES if case.name == "KubePodCrashLooping leads to pod-crashes")
     pod = "schema-registry-6c9f7d5b8-x2kqp"
     script = next(text for text in texts(of_case(case), "bash") if "describe pod" in text)
     assert script == (

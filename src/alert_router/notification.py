@@ -1,7 +1,4 @@
-"""A notification: an alert group enriched with runbooks, knowing nothing of any destination.
-
-How it is made is `enrich`; how it looks is each notifier's own affair.
-"""
+"""A notification: an alert group enriched with runbooks, independent of any destination."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,20 +11,20 @@ from alert_router.runbook.model import Section
 
 
 class Detail(IntEnum):
-    """How much a rendering tells, in the one order in which detail is given up."""
+    """How much a rendering shows. To fit a limit, detail is reduced in this order."""
 
     MINIMAL = 0  # the alerts and a link
-    TITLES = 1  # and the runbooks' titles and step titles
-    FIRST_STEPS = 2  # and the first step of each section in full
-    FULL = 3  # and every step
+    TITLES = 1  # plus the titles of runbooks and steps
+    FIRST_STEPS = 2  # plus the first step of each section in full
+    FULL = 3  # plus all steps
 
 
 @dataclass(frozen=True, slots=True)
 class RunbookPart:
-    """A runbook as it stands in a notification, with the alerts it is for.
+    """A runbook in a notification, with the alerts it is for.
 
-    `sections` have their placeholders filled, in the order in which they are to be shown.
-    `commands_for` is the alert whose labels the commands carry, where the alerts differ.
+    `sections` have their placeholders filled, in the order to show. `commands_for` is the alert
+    whose labels are in the commands, if the alerts differ.
     """
 
     id: str
@@ -44,11 +41,11 @@ class RunbookPart:
 class Notification:
     """What a notifier renders.
 
-    `id` is the webhook id: stable over resends of the same batch. `groups` are the ids of the
-    accepted groups it stands for. `without_runbook` lists alerts that no runbook is for.
-    `notes` are sentences about trouble in enriching (a broken runbook), shown to people.
-    `title` and `message`, where a template of the notifier's made them, stand for the title and
-    for the list of the alerts; `scale` says which severities there are and how they look.
+    `id` is the webhook id, the same when the same batch is sent again. `groups` are the ids of
+    the accepted groups that it covers. `without_runbook` lists alerts without a runbook. `notes`
+    are messages for readers, such as problems of enriching. `title` and `message` come from the
+    notifier's templates, if any, and replace the title and the list of alerts. `scale` defines
+    the severities and how they look.
     """
 
     id: str
@@ -68,5 +65,5 @@ class Notification:
 
     @property
     def status(self) -> Status:
-        """Firing while any alert fires."""
+        """Firing if any alert fires."""
         return self.group.status

@@ -1,7 +1,6 @@
-"""Accepting a group: who is to get which of its alerts, and what of it is stored.
+"""Accepting a group: which receivers get which of its alerts, and what is stored.
 
-Runbooks are decided later, at enrichment, so that a mended one reaches what still waits;
-answering HTTP is for `web`.
+Runbooks are decided later, at enrichment, so that a corrected one reaches pending deliveries.
 """
 
 import random
@@ -20,7 +19,7 @@ _REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a body came in: the receiver in the path and the `source` query, empty if none."""
+    """Where a body was posted: the receiver in the path and the `source` query, or empty."""
 
     receiver: str = ""
     source: str = ""
@@ -28,15 +27,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """Who can be told: the route tree and every receiver's notifiers by name; and how urgently,
-    by the scale of severities."""
+    """The route tree, the names of every receiver's notifiers, and the scale of severities."""
 
     tree: RouteTree
     notifiers: Mapping[str, tuple[str, ...]]
     scale: Scale = STANDARD
 
     def choose(self, group: AlertGroup, chosen: str) -> dict[str, list[Alert]]:
-        """The alerts of each receiver: the chosen one if there is such, else the tree's."""
+        """The alerts of each receiver: all for the chosen receiver, or the tree's default if it is
+        unknown; without a choice, as the tree routes them."""
         if chosen:
             name = chosen if chosen in self.notifiers else self.tree.default
             return {name: list(group.alerts)}
@@ -48,15 +47,15 @@ class Receivers:
 
 
 def identity(group: AlertGroup, source: Source) -> bytes:
-    """What makes two bodies the same group: the path's receiver, the source, the body's
+    """Identifies a group over its notifications: the receiver in the path, the source, the body's
     receiver and the group key. 16 bytes."""
     return _digest((source.receiver, source.source, group.receiver, group.group_key))
 
 
 def content(group: AlertGroup) -> bytes:
-    """What a group says, for judging duplicates: which alerts, in which state, since when.
+    """Identifies the content of a group, to detect duplicates: its alerts, their status and times.
 
-    URLs are left out: they differ between the Alertmanagers of a pair. 16 bytes.
+    Without URLs, which differ between the Alertmanagers of a pair. 16 bytes.
     """
     return _digest(
         sorted(
@@ -68,8 +67,8 @@ def content(group: AlertGroup) -> bytes:
 
 
 def priority(alerts: Iterable[Alert], scale: Scale = STANDARD) -> int:
-    """By the worst of the alerts, firing or not, since a page must not queue behind warnings: 0
-    for the worst severity of the scale, 2 for the mildest, which can wait, 1 for all between."""
+    """The priority of a delivery, by its worst alert, firing or not, so that a page does not queue
+    behind warnings: 0 for the worst severity of the scale, 2 for the mildest, 1 between."""
     worst = min(map(scale.rank, alerts))
     if worst == 0:
         return 0
@@ -100,12 +99,11 @@ def to_store(
 
 
 def new_id() -> str:
-    """An id for a group: a random UUID. It tells groups apart and guards nothing, so that it
-    need not ask the system for randomness each time."""
+    """An id for a group: a random UUID. It is not a secret, so fast randomness is enough."""
     return str(UUID(int=random.getrandbits(128), version=4))
 
 
 def _digest(parts: tuple[str, ...] | list[str]) -> bytes:
-    """A digest in which no part can run into the next, whatever characters it holds."""
+    """A digest of parts that cannot run into each other, whatever characters they hold."""
     joined = "".join([f"{len(part)}:{part}" for part in parts])
     return blake2b(joined.encode("utf-8", "replace"), digest_size=16).digest()

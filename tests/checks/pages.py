@@ -1,6 +1,6 @@
-"""The pages about codes: what stands in them, and the workspace that their examples are laid over.
+"""The pages of docs/checks: their parts, and the workspace in which their examples are checked.
 
-`python -m tests.checks.pages` writes the tables of docs/checks/README.md anew.
+`python -m tests.checks.pages` rewrites the tables of docs/checks/README.md.
 """
 
 import re
@@ -37,23 +37,23 @@ _PROBLEM = re.compile(r"\S.*: (?:error|warning|info): .* \[(?P<code>[a-z0-9-]+)\
 
 @dataclass(frozen=True)
 class Example:
-    """Files by name, and the problems that they bring, as text."""
+    """Files by name, and the problems expected in them, as text."""
 
     files: dict[str, str]
-    told: str
+    expected: str
 
 
 @dataclass(frozen=True)
 class Page:
     code: str
-    words: str
+    summary: str
     severity: str
     bad: Example
     good: Example
 
 
 def runbook() -> str:
-    """A runbook that nothing is wrong with, today."""
+    """A runbook without problems, today."""
     today = datetime.now(UTC).date()
     front = (
         "---\ntitle: Example\ncategory: alerts\nseverity: warning\nowner: SRE Team\n"
@@ -64,7 +64,7 @@ def runbook() -> str:
 
 
 def pages() -> list[Page]:
-    """All there are, by code."""
+    """All pages, by code."""
     return [_page(path) for path in sorted(DIRECTORY.glob("*.md")) if path != INDEX]
 
 
@@ -80,7 +80,7 @@ def _page(path: Path) -> Page:
 
 def _example(text: str) -> Example:
     files: dict[str, str] = {}
-    told, name = "", ""
+    expected, name = "", ""
     lines = iter(text.split("\n"))
     for line in lines:
         fence = _FENCE.fullmatch(line)
@@ -93,12 +93,12 @@ def _example(text: str) -> Example:
             if name:
                 files[name], name = "\n".join([*inner, ""]), ""
             elif fence["language"] == "text":
-                told = "\n".join(inner)
-    return Example(files, told)
+                expected = "\n".join(inner)
+    return Example(files, expected)
 
 
 def lay_out(directory: Path, files: dict[str, str]) -> None:
-    """The clean workspace with these files over it."""
+    """Write the clean workspace, with these files added or replaced."""
     clean = {
         "config/alert-router.yaml": MAIN,
         "config/routing.yaml": ROUTING,
@@ -111,19 +111,19 @@ def lay_out(directory: Path, files: dict[str, str]) -> None:
 
 
 def check(rules: str = RULES, *more: str) -> dict[str, str]:
-    """What `check` tells in the working directory, by code."""
+    """The output of `check` in the working directory, by code."""
     words = ["check", "--config", "config/alert-router.yaml", *more]
     if rules != RULES or Path(RULES).exists():
         words += ["--rules", rules]
     result = CliRunner().invoke(main, words)
     assert isinstance(result.exception, SystemExit | None), result.exception
-    told: dict[str, list[str]] = {}
+    reported: dict[str, list[str]] = {}
     code = ""
     for line in result.stdout.splitlines()[:-1]:  # the last one counts
         if problem := _PROBLEM.fullmatch(line):
             code = problem["code"]
-        told.setdefault(code, []).append(line)
-    return {code: "\n".join(lines) for code, lines in told.items()}
+        reported.setdefault(code, []).append(line)
+    return {code: "\n".join(lines) for code, lines in reported.items()}
 
 
 def tables(found: list[Page]) -> str:
@@ -141,14 +141,14 @@ def tables(found: list[Page]) -> str:
 
 
 def _row(page: Page) -> str:
-    words = " ".join(page.words.split())
+    words = " ".join(page.summary.split())
     ends = (at.start() for at in re.finditer(r"[.:]\s", words + " "))
     sentence = words[: next(at for at in ends if words.count("`", 0, at) % 2 == 0)]
     return f"| [`{page.code}`]({page.code}.md) | {page.severity} | {sentence} |"
 
 
 def index(text: str, found: list[Page]) -> str:
-    """The index, its tables as they should be."""
+    """The index with up-to-date tables."""
     return text.partition("\n## ")[0].rstrip("\n") + "\n\n" + tables(found)
 
 

@@ -1,4 +1,4 @@
-"""Every code has a page, and every page is true: its examples are run."""
+"""Every code has a page, and the examples of every page are checked."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def _no_bash(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("runbooks/alerts/example.md").write_text(text, encoding="utf-8")
 
 
-# What no file of a page can show.
+# Problems that no file of a page can show.
 SPECIAL = {
     "runbook-not-utf8": lambda _: Path("runbooks/alerts/example.md").write_bytes(b"# R\xe9dis\n"),
     "runbook-shell-unchecked": _no_bash,
@@ -45,9 +45,9 @@ SPECIAL = {
     "yaml-too-deep": lambda _: _too_deep(),
     "yaml-too-large": lambda _: _too_large("config/routing.yaml", 16 << 20),
 }
-# Where other rules are asked for than the page's.
+# Pages that need other rule files.
 RULES_OF = {"rules-no-file": "rules/*.yaml"}
-# What is only looked for where an option asks for it.
+# Problems that are only looked for with an option.
 OPTIONS_OF = {"config-unresolved-name": ["--connect"]}
 
 
@@ -60,22 +60,22 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_workspace_that_examples_are_laid_over_is_clean(tmp_path: Path) -> None:
+def test_the_workspace_of_the_examples_is_clean(tmp_path: Path) -> None:
     lay_out(tmp_path, {})
     assert check() == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_code)
-def test_the_bad_example_is_told_to_the_letter(
+def test_the_bad_example_is_reported_exactly_as_shown(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay_out(tmp_path, page.bad.files)
     if page.code in SPECIAL:
         SPECIAL[page.code](monkeypatch)
-    told = check(RULES_OF.get(page.code, RULES), *OPTIONS_OF.get(page.code, []))
-    assert page.code in told, told
-    if page.bad.told or page.code not in SPECIAL:
-        assert told[page.code] == page.bad.told
+    reported = check(RULES_OF.get(page.code, RULES), *OPTIONS_OF.get(page.code, []))
+    assert page.code in reported, reported
+    if page.bad.expected or page.code not in SPECIAL:
+        assert reported[page.code] == page.bad.expected
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_code)
@@ -86,7 +86,7 @@ def test_the_good_example_has_no_such_problem(page: Page, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_code)
-def test_the_page_says_how_much_its_problem_weighs(page: Page) -> None:
+def test_the_page_states_the_default_severity(page: Page) -> None:
     assert SEVERITIES[page.code] == page.severity
 
 

@@ -119,7 +119,7 @@ def test_errors_in_rule_files_fail_and_the_readable_rules_are_reported(router, r
     result = router.run("coverage", rules, "broken.yaml", "missing.yaml")
     assert result.exit_code == 1
     assert (
-        "broken.yaml:10:15: error: this PromQL does not parse: unclosed left parenthesis"
+        "broken.yaml:10:15: error: invalid PromQL: unclosed left parenthesis"
         " [rules-promql]\n"
         "  10 |         expr: sum(hits < 1\n"
         "     |               ^\n"

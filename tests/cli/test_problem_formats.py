@@ -45,11 +45,11 @@ def test_github_gets_one_annotation_for_each_problem(workspace):
     assert result.exit_code == 0
     assert result.stdout == (
         "::warning file=config/routing.yaml,line=3,col=5,title=routing-shadowed-entry::"
-        "no alert gets to this entry: the entry at 2:5 takes all that it could match%0A"
-        "remove it: what takes them leads to the same\n"
+        "no alert reaches this entry: the entry at 2:5 matches everything it could match%0A"
+        "remove it: the runbook is the same\n"
         "::notice file=runbooks/alerts/example.md,title=routing-unreached-runbook::"
         "no entry of the runbook table leads to this runbook%0A"
-        "only an alert's annotation or name does; if people look it up by themselves, write "
+        "only an alert's annotation or name selects it; if people look it up themselves, write "
         "`alerts: none` in its front matter\n"
         "0 errors, 1 warning, 1 info; 2 table entries, 1 receiver, 1 runbook\n"
     )
@@ -62,11 +62,12 @@ def test_json_counts_by_severity(workspace):
     assert answer["problems"][0] == {
         "code": "routing-shadowed-entry",
         "severity": "warning",
-        "message": "no alert gets to this entry: the entry at 2:5 takes all that it could match",
+        "message": "no alert reaches this entry: the entry at 2:5 matches everything "
+        "it could match",
         "file": "config/routing.yaml",
         "line": 3,
         "column": 5,
-        "hint": "remove it: what takes them leads to the same",
+        "hint": "remove it: the runbook is the same",
     }
 
 

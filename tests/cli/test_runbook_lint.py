@@ -22,10 +22,10 @@ def test_findings_are_shown_as_check_shows_them(router):
 
     assert result.exit_code == 0
     assert result.stdout == (
-        "left/a.md:9:4: warning: `TODO` was left over [runbook-leftover]\n"
+        "left/a.md:9:4: warning: leftover text `TODO` [runbook-leftover]\n"
         "  9 | 1. TODO.\n"
         "    |    ^\n"
-        "  Write what belongs here, or take it out.\n"
+        "  Replace it, or remove it.\n"
         "0 errors, 1 warning; 1 runbook\n"
     )
 

@@ -8,8 +8,8 @@ import yaml
 
 from alert_router.config import load
 from alert_router.runbook import STANDARD_SECTIONS, Catalogue, parse_runbook
-from alert_router.runbook.index import Audit, audit_of, index
-from alert_router.runbook.review import next_review, parse_interval
+from alert_router.runbook.generate import Audit, audit_of, index_page
+from alert_router.runbook.review_dates import next_review, parse_interval
 
 TODAY = datetime.now(UTC).date()
 
@@ -136,7 +136,7 @@ def test_hostile_metadata_stays_in_its_cell(tmp_path):
     path = tmp_path / "a" / "b c (d).md"
     path.parent.mkdir()
     path.write_text(f"---\n{yaml.safe_dump(metadata)}---\n\nText.\n")
-    page = index(Catalogue.load(tmp_path), Audit())
+    page = index_page(Catalogue.load(tmp_path), Audit())
     row = next(line for line in page.splitlines() if line.startswith("| [a "))
     assert len(re.findall(r"(?<!\\)\|", row)) == 7
     assert "(a/b%20c%20%28d%29.md)" in row

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alert_router.enrich.fill import Filling, filling
 from alert_router.enrich.link import fill_url
-from alert_router.enrich.placeholder import AlertLabels, Place, may_fill
+from alert_router.enrich.placeholder import AlertLabels, Context, may_fill
 from alert_router.markdown import Block, Code, Link, Paragraph, plain
 from alert_router.runbook import Runbook, parse_runbook
 
@@ -39,7 +39,7 @@ def test_prose_and_inline_code_take_plain_values() -> None:
 
 
 @pytest.mark.parametrize("language", ["promql", "bash", "text"])
-def test_a_value_of_megabytes_is_put_nowhere_and_shown_in_part(language: str) -> None:
+def test_a_value_of_megabytes_is_not_filled_and_shown_shortened(language: str) -> None:
     command = 'up{pod="$pod"}'
     for length, shown in ((2000, "x" * 2000), (4_000_000, "x" * 1999 + "…")):
         [code] = fill(f"```{language}\n{command}\n```", pod="x" * length)
@@ -49,7 +49,7 @@ def test_a_value_of_megabytes_is_put_nowhere_and_shown_in_part(language: str) ->
     assert dict(code.values) == {"pod": shown}
 
 
-def test_a_value_of_megabytes_makes_no_address() -> None:
+def test_a_value_of_megabytes_is_not_filled_in_a_url() -> None:
     url = "https://example.org/d/$pod?pod=$pod"
     assert fill_url(url, AlertLabels({"pod": "x" * 4_000_000})) == url
 
@@ -57,16 +57,16 @@ def test_a_value_of_megabytes_makes_no_address() -> None:
 @pytest.mark.parametrize(
     "text", ["It costs $5.", "See $PATH and $HOME.", "$other", "a $ b", "$$pod"]
 )
-def test_what_is_no_label_stays_in_prose(text: str) -> None:
+def test_other_dollar_signs_stay_in_prose(text: str) -> None:
     assert words(text, pod="web", path="x", home="y") == text
 
 
 @settings(deadline=None)
 @given(st.text())
-def test_prose_never_holds_what_is_not_plain(value: str) -> None:
+def test_only_plain_values_are_filled_in_prose(value: str) -> None:
     found = words("a $pod `$pod` b", pod=value)
 
-    plain = may_fill(Place.WHOLE, value)
+    plain = may_fill(Context.ARGUMENT, value)
     assert found == (f"a {value} {value} b" if plain else "a $pod FILL_IN_pod b")
 
 
@@ -78,7 +78,7 @@ def test_values_are_never_read_as_markdown() -> None:
 
 
 @pytest.mark.parametrize("language", ["yaml", "json", "sql", "text", ""])
-def test_code_of_other_languages_is_not_filled_and_has_the_values_beside_it(language: str) -> None:
+def test_code_of_other_languages_has_its_values_beside_it(language: str) -> None:
     [block] = fill(f"```{language}\nname: $pod, $HOME, $other\n```", pod="$(x)", home="h")
 
     assert isinstance(block, Code)
@@ -106,7 +106,7 @@ def test_lists_tables_quotes_and_titles_are_filled() -> None:
     assert filled.steps[0].title == "Look at web"
 
 
-def test_an_assignment_in_a_section_that_is_not_shown_counts() -> None:
+def test_an_assignment_in_another_section_counts() -> None:
     book = runbook(
         "# R\n\n## Detection\n\n```sh\nPOD=$(d)\n```\n\n## Mitigation\n\n```sh\nc $POD\n```\n"
     )
@@ -119,7 +119,7 @@ def test_an_assignment_in_a_section_that_is_not_shown_counts() -> None:
 
 @settings(deadline=None)
 @given(_encodable)
-def test_a_value_stays_in_its_place_in_a_link(value: str) -> None:
+def test_a_value_stays_in_its_part_of_a_url(value: str) -> None:
     labels = AlertLabels({"pod": value})
 
     path = urlsplit(fill_url(f"{_HOST}/a/$pod/b", labels))
@@ -137,16 +137,16 @@ def test_a_value_stays_in_its_place_in_a_link(value: str) -> None:
     ["https://$pod/x", "https://$pod.example.org", "$pod://x/", "https://x.org/#$pod",
      "mailto:$pod", "javascript:$pod", "//$pod/x", "https://u:$pod@x.org/", "https://x.org:$pod/"],
 )  # fmt: skip
-def test_no_value_chooses_scheme_host_or_fragment(url: str) -> None:
+def test_a_value_never_sets_scheme_host_or_fragment(url: str) -> None:
     assert fill_url(url, AlertLabels({"pod": "evil"})) == url
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "\ud800"])
-def test_a_path_is_not_led_elsewhere(value: str) -> None:
+def test_a_value_never_changes_the_directory_of_a_path(value: str) -> None:
     assert fill_url("/x/$pod", AlertLabels({"pod": value})) == "/x/$pod"
 
 
-def test_a_link_without_origin_cannot_get_one() -> None:
+def test_a_relative_link_stays_relative() -> None:
     assert fill_url("$pod", AlertLabels({"pod": "https://evil/"})) == "https%3A%2F%2Fevil%2F"
     assert fill_url("/$pod", AlertLabels({"pod": "/evil"})) == "/%2Fevil"
 
@@ -164,11 +164,11 @@ def test_a_link_without_origin_cannot_get_one() -> None:
         ("echo $HOME", "echo $HOME"),
     ],
 )
-def test_inline_code_is_filled_by_the_rules_of_commands(code: str, filled: str) -> None:
+def test_inline_code_is_filled_as_a_command(code: str, filled: str) -> None:
     assert words(f"Do `{code}` now.", namespace="prod") == f"Do {filled} now."
 
 
-def test_a_title_made_of_a_command_is_filled_as_the_command() -> None:
+def test_a_title_taken_from_a_command_is_filled_as_a_command() -> None:
     book = runbook("# R\n\n## Mitigation\n\n1. Run `rm -rf /data/$volume`\n2. Run `sudo $pod`\n")
     labels = AlertLabels({"pod": "web"})
 

@@ -1,52 +1,27 @@
-"""Shell commands in real shells: exactly the value within an argument, or an inert token."""
+"""Filling shell commands: which values are filled where. What shells do with them: `attacks`."""
 
-import os
-import pty
-import string
 import time
-from pathlib import Path
-from subprocess import Popen
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.placeholder import AlertLabels, Place, may_fill, token
+from alert_router.enrich.placeholder import AlertLabels, Context, may_fill, token
 from alert_router.enrich.shell import Filled, compile_fences
 from alert_router.markdown import Code
 from alert_router.runbook import parse_runbook
-from tests.enrich.real_shells import SHELLS, Ran, Shell
-from tests.enrich.shell_templates import FILLED, NOT_FILLED
-from tests.programs import need
+from tests.enrich.attacks.cases import FILLED, NOT_FILLED
 
-_STANDS_FOR = "Zq7"
+_PLAIN = "Zq7"
 _TOKEN = "FILL_IN_pod"
 _HOSTILE = [
     "", "$(touch pwned)", "; touch pwned", "`touch pwned`", "--all", "-rf", "..", "a/../b", "a\nb",
     "a b", "'", '"', "\\", "~root", "*", "{a,b}", "!!", "a=b", "é", "x" * 300, "a\x00", "\ud800",
     "a\n", "#", "a;c", "a&", "$pod", "${pod}", "{{ $labels.pod }}", "a,b", "٣",
 ]  # fmt: skip
-_JOINED = [
-    "5",
-    "a",
-    "a.",
-    "PATH",
-    "EOF",
-    "if",
-    "done",
-    "eval",
-    "10.0.0.1",
-    "web-5d9c7-x2x",
-    "a-",
-    "0x1f",
-]
-_PASTE = 'NS=$namespace\nkubectl -n "$NS" delete pods --all\ncd /data/$volume\nrm -rf ./*\nc end\n'
 _IN_A_COMMENT = "psql -c \"delete from t where id = 2 /* it's */ or id = $pod or name = 'x'\""
-_WHOLE = ["/", "//", "/etc/passwd", "10.0.0.1:9090", "x" * 253]
-_plain = st.sampled_from(_JOINED) | st.text(
-    string.ascii_letters + string.digits + "_.-", min_size=1, max_size=20
-).filter(lambda value: may_fill(Place.LITERAL, value))
+_ARGUMENTS = ["/", "//", "/etc/passwd", "10.0.0.1:9090", "x" * 253]
 
 
 def fill(text: str, labels: dict[str, str], language: str = "bash") -> Filled:
@@ -61,47 +36,16 @@ def fill_runbook(text: str, labels: dict[str, str]) -> list[str]:
     return [block.text for block in blocks if isinstance(block, Code)]
 
 
-@pytest.fixture(scope="module", params=SHELLS)
-def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    return Shell(request.param, tmp_path_factory.mktemp(request.param))
-
-
-@pytest.fixture(scope="module")
-def reference(shell: Shell) -> list[Ran]:
-    """What the commands do with a value that nothing could mistake."""
-    return shell.run([fill(text, {"pod": _STANDS_FOR}).text for text in FILLED])
-
-
 @pytest.mark.parametrize("text", FILLED)
-def test_a_plain_value_is_put_in_place(text: str) -> None:
-    filled = fill(text, {"pod": _STANDS_FOR})
+def test_a_plain_value_is_filled(text: str) -> None:
+    filled = fill(text, {"pod": _PLAIN})
 
     assert filled.values == ()
     assert _TOKEN not in filled.text
-    assert _STANDS_FOR in filled.text
+    assert _PLAIN in filled.text
 
 
-@settings(
-    deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@example("PATH")
-@example("EOF")
-@example("5")
-@example("if")
-@given(_plain)
-def test_shells_pass_exactly_the_value_and_run_nothing_else(
-    shell: Shell, reference: list[Ran], value: str
-) -> None:
-    found = shell.run([fill(text, {"pod": value}).text for text in FILLED])
-
-    for text, known, ran in zip(FILLED, reference, found, strict=True):
-        if fill(text, {"pod": value}).values:
-            continue  # beside a dot, a value that ends with one is not filled
-        expected = known.with_value(_STANDS_FOR, value)
-        assert ran == Ran(tuple(sorted(expected.programs)), expected.files), text
-
-
-@pytest.mark.parametrize("value", _WHOLE)
+@pytest.mark.parametrize("value", _ARGUMENTS)
 @pytest.mark.parametrize(
     "text",
     ["df -h $pod", 'df -h "$pod"; d', "du --path=$pod", "c '$pod'", "kubectl exec x -- c $pod"],
@@ -111,55 +55,12 @@ def test_a_whole_argument_may_be_a_path_or_an_address(text: str, value: str) -> 
 
 
 @pytest.mark.parametrize("text", NOT_FILLED)
-def test_where_a_value_would_be_more_than_an_argument_the_token_stays(text: str) -> None:
-    filled = fill(text, {"pod": _STANDS_FOR})
+def test_elsewhere_the_token_is_used(text: str) -> None:
+    filled = fill(text, {"pod": _PLAIN})
 
-    assert _STANDS_FOR not in filled.text
+    assert _PLAIN not in filled.text
     assert _TOKEN in filled.text
-    assert filled.values == (("pod", _STANDS_FOR),)
-
-
-def test_an_unfilled_command_has_no_empty_argument_and_no_shorter_path(shell: Shell) -> None:
-    """Whatever is missing: no shell and no interpreter makes nothing of it."""
-    texts = [*FILLED, *NOT_FILLED]
-    assert not any("$pod" in fill(text, {}).text for text in texts)
-
-    for text, ran in zip(texts, shell.run([fill(text, {}).text for text in texts]), strict=True):
-        for program in ran.programs:
-            assert "" not in program or "$" in fill(text, {}).text, (text, ran)
-            assert not {"/data/", "/data", "/", "/x/"} & set(program), (text, ran)
-            assert program[0] != "psql" or program[1] == "3 rows", (text, ran)
-
-
-@pytest.mark.parametrize("name", ["bash", "zsh"])
-def test_a_paste_whose_first_line_is_not_filled_deletes_nothing_of_another_namespace(
-    name: str, tmp_path: Path
-) -> None:
-    runner = Shell(name, tmp_path)
-    record = tmp_path / "record"
-    parent, child = pty.openpty()
-    process = Popen(
-        [need(name), "--norc" if name == "bash" else "-f", "-i"],
-        stdin=child, stdout=child, stderr=child, cwd=tmp_path, start_new_session=True,
-        env={
-            "PATH": str(runner.programs), "RECORD": str(record), "HOME": str(tmp_path),
-            "TERM": "dumb",
-        },
-    )  # fmt: skip
-    os.close(child)
-    try:
-        os.write(parent, fill(_PASTE, {}).text.encode())
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and b"end" not in (
-            record.read_bytes() if record.exists() else b""
-        ):
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(parent)
-
-    assert b"kubectl\0-n\0FILL_IN_namespace\0delete" in record.read_bytes()
+    assert filled.values == (("pod", _PLAIN),)
 
 
 @pytest.mark.parametrize("value", ["/", "//", "/.", "a/b", "host:x", "a--b", "-", "..", "a..b"])
@@ -174,7 +75,7 @@ def test_a_part_of_an_argument_is_a_plain_name(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", _HOSTILE)
-def test_no_command_holds_a_hostile_value(value: str) -> None:
+def test_a_hostile_value_is_never_filled(value: str) -> None:
     for text in [*FILLED, *NOT_FILLED]:
         filled = fill(text, {"pod": value})
 
@@ -184,8 +85,8 @@ def test_no_command_holds_a_hostile_value(value: str) -> None:
 
 @settings(deadline=None)
 @given(st.text(), st.sampled_from([*FILLED, *NOT_FILLED]))
-def test_what_is_not_plain_never_gets_into_a_command(value: str, text: str) -> None:
-    if not may_fill(Place.WHOLE, value):
+def test_only_values_of_the_allowed_characters_are_filled(value: str, text: str) -> None:
+    if not may_fill(Context.ARGUMENT, value):
         assert fill(text, {"pod": value}).text == fill(text, {}).text
 
 
@@ -205,13 +106,8 @@ def test_what_is_not_plain_never_gets_into_a_command(value: str, text: str) -> N
         (_IN_A_COMMENT, "id", False),
     ],
 )
-def test_a_statement_keeps_its_condition(shell: Shell, text: str, value: str, filled: bool) -> None:
-    command = fill(text, {"pod": value}).text
-    [ran] = shell.run([command])
-
-    assert (_TOKEN not in command) == filled
-    left = {words[1] for words in ran.programs if words[0] == "psql"}
-    assert left <= {"2 rows", "3 rows"}
+def test_a_statement_takes_numbers_and_quoted_names(text: str, value: str, filled: bool) -> None:
+    assert (_TOKEN not in fill(text, {"pod": value}).text) == filled
 
 
 @pytest.mark.parametrize(
@@ -226,29 +122,31 @@ def test_nothing_is_filled_in_a_regular_expression(text: str, value: str) -> Non
     assert value not in fill(text, {"pod": value}).text.replace("FILL_IN_pod", "")
 
 
-def test_a_variable_beside_a_value_keeps_its_name(shell: Shell) -> None:
+def test_no_placeholder_stays_as_an_expansion() -> None:
+    assert not any("$pod" in fill(text, {}).text for text in [*FILLED, *NOT_FILLED])
+
+
+def test_a_variable_beside_a_value_keeps_its_name() -> None:
     text = fill('BASE=/data\nrm -rf "$BASE$volume/"', {"volume": "v1"}).text
-    [ran] = shell.run([text])
 
-    assert ran.programs == (("rm", "-rf", "/data/v1/"),) or "BASEv1" not in text
-    assert ("rm", "-rf", "/datav1/") in ran.programs
+    assert text == 'BASE=/data\nrm -rf "${BASE}v1/"'
 
 
-def test_names_of_the_environment_are_left_to_it() -> None:
+def test_environment_variables_are_kept() -> None:
     text = "c $VAULT_ADDR $KUBECONFIG $API_HOST $PGPASSWORD $HOME ${USER} $1 $? $@ $# $$ ${x:-y}"
     labels = {"vault_addr": "a", "kubeconfig": "b", "api_host": "c", "home": "h", "user": "u"}
 
     assert fill(text, labels).text == text
 
 
-def test_a_name_in_capitals_means_a_label_in_capitals_or_a_known_one() -> None:
+def test_a_name_in_capitals_means_a_label_in_capitals_or_a_known_alias() -> None:
     labels = {"namespace": "prod", "pod": "web", "topic_x": "t", "DC": "eu"}
 
     assert fill("c $NS $POD_NAME $TOPIC_X $DC", labels).text == "c prod web FILL_IN_TOPIC_X eu"
     assert fill("c $pod $POD", {"pod": "a", "POD": "b"}).text == "c a b"
 
 
-def test_an_explicit_label_may_be_called_like_a_name_of_the_shell() -> None:
+def test_an_explicit_label_may_have_the_name_of_a_shell_variable() -> None:
     assert fill("c {{ $labels.home }} $HOME", {"home": "h"}).text == "c h $HOME"
 
 
@@ -260,7 +158,7 @@ _SETS = [
 
 
 @pytest.mark.parametrize("sets", _SETS)
-def test_a_variable_that_the_runbook_sets_in_any_fence_is_left_alone(sets: str) -> None:
+def test_a_variable_that_any_fence_sets_is_kept(sets: str) -> None:
     before, _, after = compile_fences([("c $POD", "sh"), (sets, "sh"), ("c $POD", "sh")])
     labels = AlertLabels({"pod": "web"})
 
@@ -273,21 +171,21 @@ def test_a_variable_that_the_runbook_sets_in_any_fence_is_left_alone(sets: str) 
     ["```sh\n$ NS=staging\n```", "```console\n$ export NS=staging\n```", "    NS=staging",
      "Set `NS=staging`.", "Run `export NS=staging` first.", "| a |\n| - |\n| `NS=staging` |"],
 )  # fmt: skip
-def test_a_variable_set_outside_of_the_fence_is_never_the_alert_s(sets: str) -> None:
+def test_a_variable_set_outside_the_fence_is_not_filled(sets: str) -> None:
     text = f"{sets}\n\n```sh\nkubectl -n $NS delete pods --all\n```\n"
 
     assert "prod" not in fill_runbook(text, {"namespace": "prod"})[-1]
 
 
 @pytest.mark.parametrize("sets", ["    ns=staging", "Set `ns=staging`.", "```sh\n# ns=x\n```"])
-def test_what_may_set_a_variable_or_name_a_label_leaves_neither(sets: str) -> None:
+def test_a_name_that_may_be_variable_or_label_is_neither_kept_nor_filled(sets: str) -> None:
     text = f"{sets}\n\n```sh\nkubectl -n $ns delete pods --all\n```\n"
 
     assert fill_runbook(text, {"ns": "prod"})[-1] == "kubectl -n FILL_IN_ns delete pods --all"
 
 
 @pytest.mark.parametrize("language", ["", "text", "sql", "yaml"])
-def test_code_that_is_no_shell_is_not_filled_and_expands_to_nothing(language: str) -> None:
+def test_code_of_other_languages_gets_tokens(language: str) -> None:
     text = f"```{language}\nrm -rf /data/$pod {{{{ $labels.pod }}}} $HOME\n```"
 
     assert fill_runbook(text, {"pod": "web"}) == [f"rm -rf /data/{_TOKEN} {_TOKEN} $HOME"]
@@ -297,14 +195,14 @@ def test_code_with_variables_of_its_own_keeps_them() -> None:
     assert fill_runbook("```php\n$pod = 1;\n```", {"pod": "web"}) == ["$pod = 1;"]
 
 
-def test_a_label_of_a_selector_is_no_variable() -> None:
+def test_a_label_in_a_selector_is_not_a_variable() -> None:
     text = "kubectl -n $ns get pods -l app=$app\nhelm upgrade --set app=$app x y"
 
     assert "$" not in fill(text, {"ns": "a", "app": "b"}).text
     assert "FILL_IN" not in fill(text, {"ns": "a", "app": "b"}).text
 
 
-def test_a_line_that_is_not_understood_stops_no_other_line() -> None:
+def test_a_line_that_is_not_understood_does_not_affect_others() -> None:
     text = "c $pod\nx=(a $pod)\nc $pod\n`c $pod`\nit's $pod\nc $pod"
 
     filled = fill(text, {"pod": "web"}).text.split("\n")
@@ -313,7 +211,7 @@ def test_a_line_that_is_not_understood_stops_no_other_line() -> None:
     assert "web" not in filled[1] + filled[3] + filled[4]
 
 
-def test_in_a_console_session_only_what_is_typed_is_filled() -> None:
+def test_in_a_console_session_only_commands_are_filled() -> None:
     text = "$ c $pod \\\n    $pod\nNAME $pod\n# d $pod\n$pod"
 
     filled = fill(text, {"pod": "web"}, "console")
@@ -321,7 +219,7 @@ def test_in_a_console_session_only_what_is_typed_is_filled() -> None:
     assert filled.text == f"$ c web \\\n    web\nNAME {_TOKEN}\n# d web\n{_TOKEN}"
 
 
-def test_programs_of_awk_jq_and_mongo_keep_their_own_variables() -> None:
+def test_programs_of_awk_jq_and_mongo_keep_their_variables() -> None:
     text = (
         "kubectl get pods -n $pod | jq --arg pod $pod '.[] | select(.name == $pod)'\n"
         "awk '{print $NF}' f\nmongosh --eval 'db.t.find({age: {$gt: 5}})'"
@@ -343,7 +241,7 @@ def test_programs_of_awk_jq_and_mongo_keep_their_own_variables() -> None:
         max_size=14,
     ).map("".join)
 )  # fmt: skip
-def test_any_text_at_all_can_be_read(text: str) -> None:
+def test_any_text_can_be_read(text: str) -> None:
     filled = fill(text, {"pod": "$(touch pwned)"})
 
     assert "touch" not in filled.text
@@ -352,7 +250,7 @@ def test_any_text_at_all_can_be_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["it's\n" * 20_000, "$(" * 50_000, '"$(' * 20_000, "{" * 100_000,
                                   "<<E\n" * 20_000, "${a" * 30_000, "a=" * 60_000])  # fmt: skip
-def test_the_effort_for_a_text_full_of_what_is_not_closed_is_bounded(text: str) -> None:
+def test_text_full_of_unclosed_quotes_takes_bounded_time(text: str) -> None:
     began = time.process_time()
 
     fill(f"{text}\nc $pod", {"pod": "web"})
@@ -360,11 +258,5 @@ def test_the_effort_for_a_text_full_of_what_is_not_closed_is_bounded(text: str) 
     assert time.process_time() - began < 20
 
 
-def test_the_token_is_a_word_that_nothing_expands() -> None:
+def test_the_token_is_a_plain_word() -> None:
     assert token("namespace") == "FILL_IN_namespace"
-
-
-def test_the_stub_directory_is_all_that_a_shell_finds(shell: Shell) -> None:
-    [ran] = shell.run(["touch pwned; c 'a b'; echo > file"])
-
-    assert ran == Ran((("c", "a b"),), ("file",))

@@ -172,6 +172,33 @@ async def test_of_a_table_with_a_lost_page_exactly_its_rows_are_lost_and_counted
     await outbox.close()
 
 
+@pytest.mark.parametrize("table", ["alert_group", "delivery", "lane"])
+async def test_an_inner_page_of_a_table_costs_no_row(path, table):
+    await fill(path)
+    root, *others = pages_of(path, table)
+    assert len(others) > 10
+    overwrite(path, root)
+    faults = Faults()
+    outbox = SqliteOutbox.open(path, on_fault=faults)
+    there = await waiting(outbox)
+    assert {name: len(found) for name, found in there.items()} == {"slack": 2000, "webhook": 2000}
+    assert sum(faults.lost.values()) == 0
+    await outbox.close()
+
+
+async def test_large_bodies_below_a_damaged_inner_page_are_saved_whole(path):
+    outbox = SqliteOutbox.open(path)
+    bodies = {f"g{n}": random.Random(n).randbytes(n * 997) for n in range(60)}
+    many = [group(name, lane=name, body=body) for name, body in bodies.items()]
+    await asyncio.gather(*(outbox.accept(one, 0) for one in many))
+    await outbox.close()
+    overwrite(path, pages_of(path, "alert_group")[0])
+    outbox = SqliteOutbox.open(path)
+    saved = {row.group: await outbox.show(row.id) for row in await outbox.list()}
+    assert {name: found[1] for name, found in saved.items() if found} == bodies
+    await outbox.close()
+
+
 async def test_numbers_of_lost_deliveries_are_not_used_again(path):
     await fill(path)
     overwrite(path, pages_of(path, "delivery")[-1])

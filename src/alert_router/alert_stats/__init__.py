@@ -1,1 +1,1 @@
-"""What came in, counted: alert names, their runbooks, and the notifications sent of them."""
+"""Statistics of received alerts: names, runbooks, and notifications sent about them."""

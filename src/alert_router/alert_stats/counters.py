@@ -1,7 +1,7 @@
-"""Counts of alerts received and notified, kept in memory and written to the store.
+"""Counts received alerts and sent notifications in memory, and writes the counts to the store.
 
-The intake and the deliverer only add to a dictionary; every few seconds all of it is written at
-once. A process that is killed loses the last seconds of it, and no alert.
+Counting only adds to a dictionary, which is written every few seconds. A process that is killed
+loses the counts of the last seconds, but no alert.
 """
 
 import asyncio
@@ -20,30 +20,34 @@ _LONGEST_NAME = 200  # characters
 _BATCH = 250  # observations; a batch is one short operation of the store's writer
 
 
-class Tally:
+class AlertCounters:
     """Counts that are not written yet. Used from one event loop."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, str, str, str], tuple[int, int, float]] = {}
         self._writing = asyncio.Lock()
 
-    def receive(self, alert: str, runbook: str | None, way: str, number: int, now: float) -> None:
-        """So many firing alerts of that name were received, with this runbook found this way."""
+    def count_received(
+        self, alert: str, runbook: str | None, way: str, number: int, now: float
+    ) -> None:
+        """Count firing alerts of one name, for which this runbook was found this way."""
         self._add(day_of(now), _name(alert), runbook or "", way, number, 0, now)
 
-    def wake(self, firing: Iterable[Alert], choose: Callable[[Alert], Choice], now: float) -> None:
-        """A notification with these alerts was delivered: each name counts once."""
+    def count_notified(
+        self, firing: Iterable[Alert], choose: Callable[[Alert], Choice], now: float
+    ) -> None:
+        """Count a delivered notification about these alerts: one for each name."""
         first = {alert.name: alert for alert in reversed(list(firing))}
         for name, alert in first.items():
             try:
                 choice = choose(alert)
             except Exception as error:  # the notification went out without a runbook
-                log.error("no runbook could be chosen", error=type(error).__name__)
+                log.error("cannot choose a runbook", error=type(error).__name__)
                 choice = Choice(None, "none")
             self._add(day_of(now), _name(name), choice.runbook or "", choice.way, 0, 1, now)
 
     async def write(self, outbox: Outbox) -> None:
-        """Write all of it to the store; what cannot be written now is kept."""
+        """Write all counts; what the store cannot take now is kept."""
         async with self._writing:
             counts, self._counts = self._counts, {}
             rows = [Observation(*key, *count) for key, count in counts.items()]

@@ -1,7 +1,7 @@
-"""What really came in: which alerts, how often, and whether there was a runbook for them.
+"""Reports which alerts were received, how often, and whether they had a runbook.
 
-No labels are kept, so that a runbook in here is the
-one that was chosen when the alert came, or was sent, not what a table changed since would say.
+The store keeps no labels. A runbook in the report is therefore the one chosen when the alert was
+received or notified, not the one that today's runbook table would choose.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from typing import Any, Literal
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.observed import DAY, Observation, day_of
 
-State = Literal["covered", "none-wanted", "uncovered"]
+ObservedState = Literal["covered", "none-wanted", "uncovered"]
 
 
-def state_of(runbook: str | None, way: str) -> State:
-    """What a choice means: a runbook, none because the table says so, or none at all."""
+def coverage_state(runbook: str | None, way: str) -> ObservedState:
+    """A runbook was found, the table wants none, or none was found."""
     if runbook:
         return "covered"
     return "none-wanted" if way == "table" else "uncovered"
@@ -25,7 +25,7 @@ def state_of(runbook: str | None, way: str) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Firing alerts received, by state, and the notifications sent of them."""
+    """Firing alerts received, by state, and the notifications sent about them."""
 
     covered: int = 0
     none_wanted: int = 0
@@ -34,39 +34,39 @@ class Counts:
 
     @property
     def received(self) -> int:
-        """In all."""
+        """All alerts received."""
         return self.covered + self.none_wanted + self.uncovered
 
     @property
     def percent(self) -> float:
-        """Per cent with a runbook of those that need one; 100 if none does."""
+        """The share with a runbook among those that want one; 100 if none does."""
         wanting = self.covered + self.uncovered
         return 100.0 * self.covered / wanting if wanting else 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedAlert:
-    """An alert name. `choices` are the runbooks it had, the one seen last first."""
+    """One alert name. `choices` are its runbooks, the latest first."""
 
     name: str
     counts: Counts
     choices: tuple[Observation, ...]
 
     @property
-    def state(self) -> State:
-        """That of the last choice."""
-        return state_of(self.choices[0].runbook, self.choices[0].way)
+    def state(self) -> ObservedState:
+        """The state of the latest choice."""
+        return coverage_state(self.choices[0].runbook, self.choices[0].way)
 
     @property
     def last_seen(self) -> datetime:
-        """When an alert of the name was last received or sent."""
+        """When such an alert was last received or notified."""
         return datetime.fromtimestamp(self.choices[0].seen_at, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All names of the last `days` days, today among them; first those that most often woke
-    someone, then those that came most often."""
+    """All alert names of the last `days` days including today, sorted by notifications sent, then
+    by alerts received."""
 
     days: int
     since: str  # the first day, UTC: 2026-10-25
@@ -74,7 +74,7 @@ class Observed:
     totals: Counts
 
     def as_json(self, most: int | None = None) -> dict[str, Any]:
-        """For machines; keys are stable. Of the alerts the first `most`, and how many more."""
+        """For machines; keys are stable. Lists the first `most` alerts and counts the others."""
         listed = self.alerts[:most]
         return {
             "days": self.days,
@@ -86,18 +86,18 @@ class Observed:
 
 
 async def read_observed(outbox: Outbox, days: int, now: float) -> Observed:
-    """What the store has of the last `days` days, read a day at a time, so that nothing else
-    waits long. Raises StoreUnavailable."""
+    """The report of the last `days` days. Reads a day at a time, so that other operations of the
+    store do not wait long. Raises StoreUnavailable."""
     first = day_of(now) - days + 1
-    # The clock may have been set back: what is of tomorrow still counts.
+    # The clock may have been set back: rows of tomorrow count too.
     rows = [row for day in range(first, first + days + 1) for row in await outbox.observed(day)]
     since = datetime.fromtimestamp(first * DAY, UTC).date().isoformat()
-    # Seldom much, but where names are made up it may be: not on the loop that serves.
+    # Invented alert names can make this large, so it runs in a thread.
     return await asyncio.to_thread(gather, rows, days, since)
 
 
 def gather(rows: Sequence[Observation], days: int, since: str) -> Observed:
-    """Tallies by day made into alerts by rank."""
+    """Sums daily counts by alert name."""
     by_name: dict[str, dict[tuple[str, str], list[Observation]]] = {}
     for row in rows:
         choices = by_name.setdefault(row.alert, {})
@@ -122,10 +122,10 @@ def _sum(rows: Sequence[Observation]) -> Observation:
 
 
 def _counts(rows: Iterable[Observation]) -> Counts:
-    received: dict[State, int] = {"covered": 0, "none-wanted": 0, "uncovered": 0}
+    received: dict[ObservedState, int] = {"covered": 0, "none-wanted": 0, "uncovered": 0}
     woken = 0
     for row in rows:
-        received[state_of(row.runbook, row.way)] += row.received
+        received[coverage_state(row.runbook, row.way)] += row.received
         woken += row.woken
     return Counts(received["covered"], received["none-wanted"], received["uncovered"], woken)
 

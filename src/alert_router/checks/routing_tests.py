@@ -1,4 +1,4 @@
-"""Files of routing test cases, as `alert-router test` reads and records them."""
+"""Reads files of routing test cases for `alert-router test`, and updates their expectations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class CaseModel(BaseModel):
 
 
 class CasesModel(BaseModel):
-    """The whole of a file of cases."""
+    """A file of cases."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,10 +34,10 @@ class CasesModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One alert, and what is to become of it.
+    """One alert, and its expected runbook and receivers.
 
-    Where `checks_runbook` is false any runbook will do; `runbook` None means that none is
-    expected. `receivers` None: any will do.
+    If `checks_runbook` is false, any runbook is accepted; `runbook` None means that none is
+    expected. `receivers` None accepts any.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Case:
 
 
 def load_cases(path: Path) -> list[Case]:
-    """The cases of a file, in its order. Raises ProblemsError with every problem of it."""
+    """The cases of a file, in order. Raises ProblemsError with every problem in it."""
     document = read(path)
     model, found = validate(document, CasesModel)
     problems = in_order([*document.problems, *found])
@@ -71,7 +71,7 @@ def load_cases(path: Path) -> list[Case]:
     ]
 
 
-# What a key of a case is to say: an id or none, or names.
+# The new value of a key of a case: an id or none, or names.
 Found = str | None | Sequence[str]
 
 
@@ -83,14 +83,14 @@ class _Edit:
 
 
 class CannotRecord(ValueError):
-    """A case whose value stands elsewhere: it is an alias, or comes from a merged mapping."""
+    """A value to change is an alias, or comes from a merged mapping."""
 
 
 def recorded(text: str, changes: Mapping[int, Mapping[str, Found]]) -> str:
-    """The text of a case file that is known to be valid, with the given keys of the given cases
-    (counted from 0) changed. Comments, order and quoting of everything else stay.
+    """The text of a valid case file, with the given keys of the given cases (counted from 0)
+    changed. Comments, order and quoting of everything else stay.
 
-    Raises CannotRecord, with the names of the cases that cannot be changed.
+    Raises CannotRecord with the cases that cannot be changed.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     cases = _value(root, "cases")
@@ -125,9 +125,9 @@ def _within(node: yaml.Node, case: yaml.Node) -> bool:
 def _edit(node: yaml.Node, found: Found, newline: str) -> _Edit:
     start, end = node.start_mark.index, node.end_mark.index
     if not isinstance(node, yaml.SequenceNode) or node.flow_style or isinstance(found, str | None):
-        space = " " if start == end else ""  # nothing stood after the colon
+        space = " " if start == end else ""  # nothing after the colon
         return _Edit(start, end, space + _flow(found))
-    # A list of lines ends where its last item does; what follows may be a comment of the next.
+    # A block list ends with its last item; what follows may be a comment of the next case.
     end = node.value[-1].end_mark.index
     between = newline + " " * node.start_mark.column
     return _Edit(start, end, between.join(f"- {_scalar(name)}" for name in found) or "[]")
@@ -144,6 +144,6 @@ def _scalars(names: Sequence[str]) -> Iterator[str]:
 
 
 def _scalar(text: str) -> str:
-    """As plain as YAML lets it be, within a flow too."""
+    """Quoted only if YAML needs it, in a flow list too."""
     written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=10**6)
     return written.strip()[1:-1]

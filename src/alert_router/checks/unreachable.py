@@ -1,22 +1,22 @@
-"""What of the routing no alert reaches, and what reaches further than it seems.
-
-`route` finds it; here it gets its place and its sentence.
-"""
+"""Routes, table entries and runbooks that no alert reaches, and entries that match too much."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alert_router.checks.shadowing import (
+    contradiction,
+    matches_everything,
+    shadowed_entries,
+    shadowed_routes,
+)
 from alert_router.config import codes
 from alert_router.config.load import Loaded
 from alert_router.config.routing import matcher_places
-from alert_router.matcher import Matcher, Op
+from alert_router.matcher import Matcher, Part
 from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.redaction import clip
 from alert_router.routing import Route
-from alert_router.routing.blocked import blocked_entries, blocked_routes
-from alert_router.routing.cover import contradiction, is_empty, matches_everything, region
-from alert_router.routing.values import literals
 from alert_router.runbook import Catalogue
 from alert_router.yaml_source import Node, YamlFile, children, read
 
@@ -25,18 +25,18 @@ _ALWAYS_THERE = "alertname"
 
 
 def routing_problems(loaded: Loaded) -> Iterator[Problem]:
-    """Everything about both tables, from the file that they were read from."""
+    """Everything about the route tree and the runbook table, with places in their file."""
     try:
         document = read(loaded.files[1])
-    except ProblemsError:  # it is gone since then
+    except ProblemsError:  # deleted since it was loaded
         return
     yield from _of_table(loaded, document)
     yield from _of_tree(loaded, document)
 
 
 def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) -> Iterator[Problem]:
-    """Runbooks that nothing leads to: no entry of the table, no default, none of the rules' alerts
-    (`reached`), unless they say `alerts: none`: they are read by people."""
+    """Runbooks that no table entry, no default and none of the rules' alerts (`reached`) lead to,
+    except those with `alerts: none`, which people look up themselves."""
     named = {reference.name for reference in loaded.runbooks_named}
     code = codes.ROUTING_UNREACHED_RUNBOOK
     for id, runbook in catalogue.runbooks.items():
@@ -47,20 +47,20 @@ def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) ->
             "no entry of the runbook table leads to this runbook",
             Place(str(Path(catalogue.root, f"{id}.md"))),
             codes.SEVERITIES[code],
-            "only an alert's annotation or name does; if people look it up by themselves, write "
+            "only an alert's annotation or name selects it; if people look it up themselves, write "
             "`alerts: none` in its front matter",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """Matchers and where each of them stands."""
+    """Matchers and the place of each."""
 
     matchers: tuple[Matcher, ...] = ()
     places: tuple[Place, ...] = ()
 
     def with_(self, matchers: Sequence[Matcher], node: Node) -> "_Written":
-        """These, and those of a route or an entry after them."""
+        """These, followed by those of a route or an entry."""
         places = matcher_places(node)
         return _Written((*self.matchers, *matchers), (*self.places, *places))
 
@@ -68,7 +68,7 @@ class _Written:
 def _of_table(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
     nodes = list(children(document.root.get("runbooks")))
     entries = loaded.table.entries
-    if len(nodes) != len(entries):  # it was changed since
+    if len(nodes) != len(entries):  # changed since it was loaded
         return
     for entry, node in zip(entries, nodes, strict=True):
         written = _Written().with_(entry.matchers, node)
@@ -78,15 +78,15 @@ def _of_table(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
         yield from vague
         if not excluded and not vague:
             yield from _by_absence(document, written)
-    for blocked in blocked_entries(loaded.table):
-        same = all(each.runbook == entries[blocked.index].runbook for each in blocked.by)
-        yield _blocked(
+    for shadowed in shadowed_entries(loaded.table):
+        same = all(each.runbook == entries[shadowed.index].runbook for each in shadowed.by)
+        yield _shadowed(
             document,
             codes.ROUTING_SHADOWED_ENTRY,
             "entry",
-            [each.place for each in blocked.by],
-            nodes[blocked.index].place,
-            "remove it: what takes them leads to the same" if same else "move it up, or remove it",
+            [each.place for each in shadowed.by],
+            nodes[shadowed.index].place,
+            "remove it: the runbook is the same" if same else "move it up, or remove it",
         )
 
 
@@ -95,16 +95,16 @@ def _of_tree(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
     root = document.root.get("route")
     if root is not None:
         yield from _of_routes(document, loaded.tree.root, root, (), _Written(), places)
-    for blocked in blocked_routes(loaded.tree):
-        if blocked.path not in places:
+    for shadowed in shadowed_routes(loaded.tree):
+        if shadowed.path not in places:
             continue
-        yield _blocked(
+        yield _shadowed(
             document,
             codes.ROUTING_SHADOWED_ROUTE,
             "route",
-            [each.place for each in blocked.by],
-            places[blocked.path],
-            "move it up, or write continue: true there",
+            [each.place for each in shadowed.by],
+            places[shadowed.path],
+            "move it up, or write `continue: true` there",
         )
 
 
@@ -116,7 +116,7 @@ def _of_routes(
     above: _Written,
     places: dict[tuple[int, ...], Place],
 ) -> Iterator[Problem]:
-    """The matchers of all routes below one, and by the way where each route stands."""
+    """Checks the matchers of all routes below one, and collects the place of each route."""
     below = list(children(node.get("routes"))) if hasattr(node, "get") else []
     if len(below) != len(route.routes):
         return
@@ -130,26 +130,23 @@ def _of_routes(
             yield from _of_routes(document, child, at, (*path, number), written, places)
 
 
-def _blocked(
-    document: YamlFile,
-    code: str,
-    kind: str,
-    by: Sequence[Place | None],
-    place: Place,
-    hint: str,
+def _shadowed(
+    document: YamlFile, code: str, kind: str, by: Sequence[Place | None], place: Place, hint: str
 ) -> Problem:
     known = [f"{each.line}:{each.column}" for each in by if each is not None]
     shown = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" * (len(known) > _SHOWN))
     if len(by) == 1:
-        who = f"the {kind} at {shown} takes"
+        who = f"the {kind} at {shown} matches"
     else:
-        who = f"the {kind[:-1] + 'ies' if kind[-1] == 'y' else kind + 's'} at {shown} together take"
-    message = f"no alert gets to this {kind}: {who} all that it could match"
+        who = (
+            f"the {kind[:-1] + 'ies' if kind[-1] == 'y' else kind + 's'} at {shown} together match"
+        )
+    message = f"no alert reaches this {kind}: {who} everything it could match"
     return document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
 def _contradictions(document: YamlFile, written: _Written, start: int) -> Iterator[Problem]:
-    """The first matcher, from `start` on, that cannot be met together with those before it."""
+    """The first matcher, from `start` on, that cannot match together with those before it."""
     index = contradiction(written.matchers)
     if index is None or index < start:
         return
@@ -160,42 +157,44 @@ def _contradictions(document: YamlFile, written: _Written, start: int) -> Iterat
         for other, at in zip(written.matchers[:index], written.places, strict=False)
         if other.name == matcher.name
     ]
-    pair = [(other, at) for other, at in others if is_empty(region((other, matcher)))]
+    pair = [(other, at) for other, at in others if contradiction((other, matcher)) is not None]
     if not others:
-        message = f"no value meets `{clip(str(matcher), 80)}`"
+        message = f"no value matches `{clip(str(matcher), 80)}`"
     elif pair:
         other, at = pair[0]
-        where = "" if at.line == place.line else f" in line {at.line}"
-        message = f"no alert meets `{clip(str(matcher), 80)}` and `{clip(str(other), 80)}`{where}"
+        where = "" if at.line == place.line else f" on line {at.line}"
+        message = (
+            f"no alert matches both `{clip(str(matcher), 80)}` and `{clip(str(other), 80)}`{where}"
+        )
     else:
-        message = f"no alert meets `{clip(str(matcher), 80)}` and the matchers before it"
-    hint = f'all matchers must hold at once; for either value write {clip(matcher.name)}=~"a|b"'
+        message = f"no alert matches both `{clip(str(matcher), 80)}` and the matchers before it"
+    hint = f'all matchers must match; to accept either value write {clip(matcher.name)}=~"a|b"'
     yield document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
 def _vague(document: YamlFile, written: _Written, start: int) -> Iterator[Problem]:
-    """Matchers, from `start` on, that exclude nothing."""
+    """Matchers, from `start` on, that match every alert."""
     code = codes.ROUTING_MATCHES_MISSING
     for matcher, place in list(zip(written.matchers, written.places, strict=True))[start:]:
         if matches_everything(matcher):
             name = clip(matcher.name)
-            message = f"`{clip(str(matcher), 80)}` excludes nothing: a missing label is empty"
-            hint = f'write {name}!="" if the label must be there, or remove it'
+            message = f"`{clip(str(matcher), 80)}` matches every alert: a missing label is empty"
+            hint = f'write {name}!="" if the label must be present, or remove it'
             yield document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
 
 
 def _by_absence(document: YamlFile, written: _Written) -> Iterator[Problem]:
-    """An entry that is met by lacking all its labels, though no matcher of it says so."""
+    """An entry that matches alerts without any of its labels, although no matcher says so."""
     matchers = written.matchers
     names = [name for name in dict.fromkeys(m.name for m in matchers) if name != _ALWAYS_THERE]
     if not names or not all(matcher.matches({}) for matcher in matchers):
         return
-    if any(m.op in (Op.EQUAL, Op.REGEX) and "" in (literals(m) or ()) for m in matchers):
+    if any(m.is_positive and Part("") in m.parts for m in matchers):
         return
     code = codes.ROUTING_MATCHES_MISSING
     lacking = " and ".join(f"`{clip(name)}`" for name in names[:_SHOWN])
-    message = f"this entry also takes every alert without {lacking}: a missing label is empty"
-    hint = f'add {clip(names[0])}!="" if the label must be there'
+    message = f"this entry also matches alerts without {lacking}: a missing label is empty"
+    hint = f'add {clip(names[0])}!="" if the label must be present'
     yield document.problem(
         code, message, written.places[0], hint=hint, severity=codes.SEVERITIES[code]
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from alert_router.alert_stats.counters import Tally
+from alert_router.alert_stats.counters import AlertCounters
 from alert_router.deliver.attempt import Calm, Desk
 from alert_router.deliver.large import Room
 from alert_router.deliver.policy import Schedule
@@ -23,7 +23,7 @@ class Lines:
     outbox: Outbox
     session: aiohttp.ClientSession
     metrics: Metrics
-    tally: Tally
+    tally: AlertCounters
     schedule: Callable[[], Schedule]
     desk: Callable[[], Desk]
     guard: Callable[[], Guard]

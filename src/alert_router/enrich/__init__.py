@@ -1,23 +1,21 @@
-"""Enrichment: an alert group becomes a notification with what to do in it.
+"""Enrichment: an alert group becomes a notification with its runbooks.
 
-Which runbook an alert gets is `choose`, and `remember` what it got before; gathering is `gather`;
-filling placeholders is `fill` and, by language, `shell`, `promql` and `link`.
+`select` finds an alert's runbook, `fill` puts the alert's labels into it, by language (`shell`,
+`promql`, `link`), and `build` makes the notification.
 """
 
-from alert_router.enrich.choose import ANNOTATIONS, Choice, Way, choose
+from alert_router.enrich.build import enrich
 from alert_router.enrich.fill import Filling, filling
-from alert_router.enrich.gather import enrich
 from alert_router.enrich.placeholder import AlertLabels
-from alert_router.enrich.remember import remembering
+from alert_router.enrich.select import ANNOTATIONS, Choice, ChosenBy, select_runbook
 
 __all__ = [
     "ANNOTATIONS",
     "AlertLabels",
     "Choice",
+    "ChosenBy",
     "Filling",
-    "Way",
-    "choose",
     "enrich",
     "filling",
-    "remembering",
+    "select_runbook",
 ]

@@ -1,10 +1,10 @@
-"""Fills a runbook's tree for an alert, each place by the rules of what stands there.
+"""Fills the placeholders of a runbook for an alert, each by the language it stands in.
 
-It is always the tree that is filled, never Markdown text, so a value can make no markup.
+The tree is filled, never Markdown text, so a value cannot become markup.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from alert_router.enrich.placeholder import (
     LONGEST,
     PLACEHOLDER,
     AlertLabels,
-    Place,
+    Context,
     may_fill,
     name_of,
     of_environment,
@@ -43,86 +43,54 @@ from alert_router.markdown import (
     Text,
 )
 from alert_router.runbook.model import Runbook, Section, Step
-from alert_router.runbook.steps import item_title
+from alert_router.runbook.parse import item_title
 
-_REMEMBERED = 256  # filled sections of a runbook
-_LONGEST = 256  # characters of a value; longer ones are not worth keeping, and values are hostile
+_CACHED_SECTIONS = 256  # filled sections of a runbook
+_CACHED_LENGTH = 256  # characters of a value; longer ones are rare or hostile
 
-# Their variables look like placeholders.
-_WITH_DOLLARS: frozenset[str] = frozenset(
-    (
-        "php",
-        "perl",
-        "powershell",
-        "ps1",
-        "pwsh",
-        "javascript",
-        "js",
-        "typescript",
-        "ts",
-        "groovy",
-        "kotlin",
-        "dart",
-        "ruby",
-        "tcl",
-        "make",
-        "makefile",
-        "nginx",
-        "graphql",
-        "r",
-        "scss",
-        "dockerfile",
-        "go",
-        "gotmpl",
-        "gotemplate",
-        "helm",
-        "jinja",
-        "tpl",
-        "hcl",
-        "terraform",
-    )
+# Languages whose variables look like placeholders.
+_DOLLAR_LANGUAGES = (
+    "php perl powershell ps1 pwsh javascript js typescript ts groovy kotlin dart ruby tcl make "
+    "makefile nginx graphql r scss dockerfile go gotmpl gotemplate helm jinja tpl hcl terraform"
 )
-_JOINS = re.compile(r"[\w./:@=$-]")  # beside a placeholder, these are part of its word
+_WITH_DOLLARS = frozenset(_DOLLAR_LANGUAGES.split())
+_JOINS = re.compile(r"[\w./:@=$-]")  # next to a placeholder, a part of its word
 
 
 class Filling:
-    """A runbook made ready to be filled: the variables that it sets itself are known.
+    """A runbook prepared for filling: the variables that it sets itself are known.
 
-    `page` is the URL of its page, from which relative links are resolved: a message has no place
-    of its own.
+    `page` is the URL of its page, to which relative links in messages are resolved.
     """
 
     def __init__(self, runbook: Runbook, page: str = "") -> None:
         self._page = page
-        # The runbook is kept so that no other section can come to have the id of one of its own.
-        self._runbook = runbook
+        self._runbook = runbook  # keeps its sections alive, whose ids are keys
         self._names: dict[int, tuple[str, ...]] = {}
         self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
-        codes = list(_codes(runbook.blocks))
-        spans = list(_code_spans(runbook.blocks))
-        self._variables = own_variables(
-            [code.text for code in codes if code.language in SHELL_LANGUAGES],
-            [
-                *(c.text for c in codes if c.language not in SHELL_LANGUAGES | QUERY_LANGUAGES),
-                *(span.text for span in spans),
-            ],
-        )
+        shell: list[str] = []
+        other: list[str] = []
+        for code in _code_in(runbook.blocks):
+            if isinstance(code, Code) and code.language in SHELL_LANGUAGES:
+                shell.append(code.text)
+            elif isinstance(code, CodeSpan) or code.language not in QUERY_LANGUAGES:
+                other.append(code.text)
+        self._variables = own_variables(shell, other)
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
-        """The section for an alert. Remembered by the values it takes, since the same alerts
-        come again and again."""
+        """The section for an alert, cached by the values that it uses."""
         names = self._names.get(id(section))
         if names is None:
-            asking = labels.apart()
-            self._fill(section, asking)
-            names = self._names[id(section)] = tuple(sorted(asking.asked))
+            recorder = AlertLabels(labels.labels)
+            self._fill(section, recorder)
+            names = self._names[id(section)] = tuple(sorted(recorder.asked))
         values = tuple(labels.get(name) for name in names)
-        if any(value and len(value) > _LONGEST for value in values):
+        if any(value and len(value) > _CACHED_LENGTH for value in values):
             return self._fill(section, labels)
         key = (id(section), values)
         filled = self._filled.get(key)
         if filled is None:
-            if len(self._filled) >= _REMEMBERED:
+            if len(self._filled) >= _CACHED_SECTIONS:
                 self._filled.clear()
             filled = self._filled[key] = self._fill(section, labels)
         return filled
@@ -141,7 +109,7 @@ class Filling:
 
     def _step(self, step: Step, labels: AlertLabels) -> Step:
         blocks = self.blocks(step.blocks, labels)
-        # A title made of an item's first words is made again: they may be a command.
+        # A title taken from an item is taken again, since it may be a command.
         if step.title and step.title == item_title(step.blocks):
             return Step(item_title(blocks), blocks, step.line)
         return Step(_prose(step.title, labels), blocks, step.line)
@@ -206,62 +174,33 @@ class Filling:
         return compile_inline(text, self._variables).fill(labels).text
 
 
-class _Same:
-    """A runbook as a key: the very object, for comparing trees would cost more than filling."""
-
-    __slots__ = ("runbook",)
-
-    def __init__(self, runbook: Runbook) -> None:
-        self.runbook = runbook
-
-    def __hash__(self) -> int:
-        return id(self.runbook)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.runbook is self.runbook
-
-
-def filling(runbook: Runbook, page: str = "") -> Filling:
-    """The runbook made ready; remembered, since the same ones are filled again and again."""
-    return _filling(_Same(runbook), page)
-
-
 @lru_cache(maxsize=1024)
-def _filling(same: _Same, page: str) -> Filling:
-    return Filling(same.runbook, page)
+def filling(runbook: Runbook, page: str = "") -> Filling:
+    """The prepared runbook, cached."""
+    return Filling(runbook, page)
 
 
-def _codes(blocks: Sequence[Block]) -> Iterator[Code]:
+def _code_in(blocks: Iterable[Block]) -> Iterator[Code | CodeSpan]:
     for block in blocks:
         match block:
             case Code():
                 yield block
-            case Quote():
-                yield from _codes(block.blocks)
-            case ListBlock():
-                for item in block.items:
-                    yield from _codes(item.blocks)
-
-
-def _code_spans(blocks: Sequence[Block]) -> Iterator[CodeSpan]:
-    for block in blocks:
-        match block:
             case Heading() | Paragraph():
                 yield from _spans_in(block.children)
             case Quote():
-                yield from _code_spans(block.blocks)
+                yield from _code_in(block.blocks)
             case ListBlock():
                 for item in block.items:
-                    yield from _code_spans(item.blocks)
+                    yield from _code_in(item.blocks)
             case Table():
                 for row in (block.header, *block.rows):
                     for cell in row:
                         yield from _spans_in(cell)
-            case _:
+            case Rule():
                 pass
 
 
-def _spans_in(spans: Sequence[Inline]) -> Iterator[CodeSpan]:
+def _spans_in(spans: Iterable[Inline]) -> Iterator[CodeSpan]:
     for span in spans:
         if isinstance(span, CodeSpan):
             yield span
@@ -270,7 +209,7 @@ def _spans_in(spans: Sequence[Inline]) -> Iterator[CodeSpan]:
 
 
 def _prose(text: str, labels: AlertLabels) -> str:
-    """Prose: plain values are put in, everything else stays as written."""
+    """Prose: only plain values are filled, all other text stays as written."""
 
     def value_of(match: re.Match[str]) -> str:
         name = name_of(match)
@@ -279,15 +218,15 @@ def _prose(text: str, labels: AlertLabels) -> str:
             return match[0]
         value = labels.get(name)
         joined = _JOINS.match(before[-1:]) or (_JOINS.match(after) and after[1:2].strip())
-        place = Place.JOINED if joined else Place.WHOLE
-        fits = value is not None and may_fill(place, value, before[-1:], after[:1])
+        context = Context.PART if joined else Context.ARGUMENT
+        fits = value is not None and may_fill(context, value, before[-1:], after[:1])
         return value if value is not None and fits else match[0]
 
     return PLACEHOLDER.sub(value_of, text) if "$" in text else text
 
 
 def _shown(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Values to be shown beside a code, each within bounds."""
+    """Values to show beside a code block, shortened."""
     return tuple(
         (name, value if len(value) <= LONGEST else value[: LONGEST - 1] + "…")
         for name, value in values

@@ -1,7 +1,6 @@
-"""A link's destination: placeholders filled percent-encoded, in path and query only, and relative
-ones resolved.
+"""URLs of links: placeholders filled in path and query, percent-encoded; relative ones resolved.
 
-A value can thereby never choose the host or the scheme, nor add a parameter or a segment.
+So a value cannot set the host or scheme, nor add a parameter or path segment.
 """
 
 import re
@@ -14,12 +13,12 @@ _URL = re.compile(
     r"(?P<origin>(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?(?P<path>[^?#]*)(?P<query>\?[^#]*)?",
     re.DOTALL,
 )
-_RELATIVE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)[^\[\]]")  # urlsplit minds brackets
+_RELATIVE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)[^\[\]]")  # urlsplit rejects brackets
 _OPAQUE = re.compile(r"[^/?#]*:")  # a scheme without a host, such as mailto
 
 
 def fill_url(url: str, labels: AlertLabels) -> str:
-    """The destination for an alert; what cannot be filled stays as written."""
+    """The URL for an alert. Placeholders that cannot be filled stay as written."""
     match = _URL.match(url) if "$" in url else None
     if match is None or (match["origin"] is None and _OPAQUE.match(url)):
         return url
@@ -32,8 +31,8 @@ def fill_url(url: str, labels: AlertLabels) -> str:
 
 
 def from_page(url: str, page: str) -> str:
-    """A relative destination as seen from the runbook's page; any other stays as it is. What
-    leads to a Markdown file leads to that runbook's page."""
+    """A relative URL resolved against the runbook's page; others stay unchanged. A link to a
+    Markdown file becomes a link to that runbook's page."""
     parts = urlsplit(url) if page and _RELATIVE.match(url) else None
     if parts is None:
         return url
@@ -47,7 +46,7 @@ def _fill(text: str, labels: AlertLabels, *, path: bool) -> str:
         if value is None or len(value) > LONGEST:
             return placeholder[0]
         if path and not value.strip("."):
-            return placeholder[0]  # an empty segment or one of dots would lead elsewhere
+            return placeholder[0]  # an empty segment or dots would lead elsewhere
         try:
             return quote(value, safe="")
         except UnicodeEncodeError:  # a lone surrogate

@@ -1,7 +1,4 @@
-"""What a placeholder looks like, which of an alert's labels it means, and which values may fill it.
-
-Where a placeholder stands is for whoever knows the language of that place.
-"""
+"""What a placeholder looks like, which label it means, and which values may fill it."""
 
 import re
 from collections.abc import Mapping
@@ -14,31 +11,30 @@ PLACEHOLDER = re.compile(
     re.ASCII,
 )
 
-# Characters of a value that is put into a query or an address, or shown beside a command. A label
-# may hold megabytes, and each of its places would make the message grow by as much.
+# Characters of a value in a query or a URL, or shown beside a command. A label may hold megabytes,
+# and each placeholder would add as much to the message.
 LONGEST = 2000
 
 
-class Place(Enum):
-    """What surrounds a placeholder, and so which values may fill it."""
+class Context(Enum):
+    """Where a placeholder stands, and so which values may fill it."""
 
-    NOWHERE = "nowhere"  # nothing is filled
-    NUMBER = "number"  # bare in a program of another language, some of which count 010 as 8
-    LITERAL = "literal"  # a regular expression's argument: characters that mean themselves there
-    JOINED = "joined"  # beside other text
-    WHOLE = "whole"  # a whole argument
+    NONE = "none"  # nothing is filled
+    NUMBER = "number"  # bare in a program of another language; some read 010 as 8
+    LITERAL = "literal"  # a regular expression: characters without a meaning there
+    PART = "part"  # a part of an argument
+    ARGUMENT = "argument"  # a whole argument
 
 
-# No value begins with a character that makes an option or a hidden file of it.
+# No value starts with a character that makes it an option or a hidden file.
 _VALUES = {
-    Place.NUMBER: re.compile(r"0|[1-9][0-9]{0,17}"),
-    Place.LITERAL: re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,252}"),
-    Place.JOINED: re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}"),
-    Place.WHOLE: re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:/-]{0,252}"),
+    Context.NUMBER: re.compile(r"0|[1-9][0-9]{0,17}"),
+    Context.LITERAL: re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,252}"),
+    Context.PART: re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}"),
+    Context.ARGUMENT: re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:/-]{0,252}"),
 }
 
-# Names that belong to whoever pastes the command, never to the alert (bash(1), environ(7)), and to
-# awk, jq and MongoDB.
+# Variables of the shell (bash(1), environ(7)), awk, jq and MongoDB, which are never a label.
 _SHELL_NAMES = (
     "_ COLUMNS DIRSTACK EDITOR ENV EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HISTFILE HOME "
     "HOST HOSTNAME HOSTTYPE IFS LANG LANGUAGE LINENO LINES LOGNAME MACHTYPE MAIL OLDPWD OPTARG "
@@ -48,7 +44,7 @@ _SHELL_NAMES = (
     "http_proxy https_proxy no_proxy all_proxy"
 )
 _ENVIRONMENT = frozenset(_SHELL_NAMES.split())
-# What tools read from their environment. A label of that name must not choose it.
+# Variables that tools read. A label of that name must not set them.
 _OF_TOOLS = re.compile(
     r"(?:BASH|LC_|XDG_|SSH_|SUDO_|LD_|DYLD_|PG[A-Z]|MYSQL_|REDISCLI_|AWS_|GCP_|GOOGLE_|CLOUDSDK_"
     r"|AZURE_|ARM_|VAULT_|CONSUL_|NOMAD_|ETCDCTL_|KUBE_|HELM_|DOCKER_|GIT_|GITHUB_|GITLAB_|CI_"
@@ -60,60 +56,34 @@ _OF_TOOLS = re.compile(
     re.ASCII,
 )
 
-# Labels that a name in capitals means. Any other is filled only by a label in capitals.
+# The labels that a name in capitals means. Any other is filled only by a label in capitals.
+_SAME_NAME = (
+    "alertname app cluster component consumergroup container cronjob daemonset datname deployment "
+    "device endpoint ingress instance job job_name mountpoint namespace node pod queue service "
+    "statefulset topic volume"
+)
+_WITH_NAME = "cluster container cronjob daemonset deployment node pod service statefulset"
 _CAPITALS: Mapping[str, tuple[str, ...]] = {
-    "ALERTNAME": ("alertname",),
-    "APP": ("app",),
-    "CLUSTER": ("cluster",),
-    "CLUSTER_NAME": ("cluster",),
-    "COMPONENT": ("component",),
-    "CONSUMERGROUP": ("consumergroup",),
-    "CONTAINER": ("container",),
-    "CONTAINER_NAME": ("container",),
-    "CRONJOB": ("cronjob",),
-    "CRONJOB_NAME": ("cronjob",),
-    "DAEMONSET": ("daemonset",),
-    "DAEMONSET_NAME": ("daemonset",),
+    **{label.upper(): (label,) for label in _SAME_NAME.split()},
+    **{f"{label.upper()}_NAME": (label,) for label in _WITH_NAME.split()},
     "DATABASE": ("database", "datname"),
-    "DATNAME": ("datname",),
-    "DEPLOYMENT": ("deployment",),
-    "DEPLOYMENT_NAME": ("deployment",),
-    "DEVICE": ("device",),
-    "ENDPOINT": ("endpoint",),
     "HPA": ("horizontalpodautoscaler",),
-    "INGRESS": ("ingress",),
-    "INSTANCE": ("instance",),
-    "JOB": ("job",),
-    "JOB_NAME": ("job_name",),
-    "MOUNTPOINT": ("mountpoint",),
-    "NAMESPACE": ("namespace",),
-    "NODE": ("node",),
-    "NODE_NAME": ("node",),
     "NS": ("namespace",),
-    "POD": ("pod",),
-    "POD_NAME": ("pod",),
     "POD_NAMESPACE": ("namespace",),
     "PV": ("persistentvolume",),
     "PVC": ("persistentvolumeclaim",),
     "PVC_NAME": ("persistentvolumeclaim",),
-    "QUEUE": ("queue",),
-    "SERVICE": ("service",),
-    "SERVICE_NAME": ("service",),
-    "STATEFULSET": ("statefulset",),
-    "STATEFULSET_NAME": ("statefulset",),
-    "TOPIC": ("topic",),
-    "VOLUME": ("volume",),
 }
 
 
-def may_fill(place: Place, value: str, before: str = "", after: str = "") -> bool:
-    """Whether a value may stand at such a place, between the texts `before` and `after`: it stays
-    one argument with exactly that value, is no option, climbs out of no directory and, unless it
-    is a whole argument, names no other place (a path, a host with a port, a URL)."""
-    pattern = _VALUES.get(place)
+def may_fill(context: Context, value: str, before: str = "", after: str = "") -> bool:
+    """Whether a value may be filled between the texts `before` and `after`: the argument then is
+    exactly that value, is not an option, does not leave a directory and, as a part of an
+    argument, does not lead elsewhere (a path, a host with a port, a URL)."""
+    pattern = _VALUES.get(context)
     if pattern is None or pattern.fullmatch(value) is None or ".." in value or "://" in value:
         return False
-    if place is Place.WHOLE:
+    if context is Context.ARGUMENT:
         return True
     if "--" in value:
         return False
@@ -123,20 +93,15 @@ def may_fill(place: Place, value: str, before: str = "", after: str = "") -> boo
     )
 
 
-def inert(value: str) -> bool:
-    """Whether a value may be a whole argument."""
-    return may_fill(Place.WHOLE, value)
-
-
 def token(name: str, *, fails: bool = False) -> str:
-    """What stands for a placeholder that is not filled: a plain word which no shell, database or
-    other language expands, and which nothing is called. `fails`: where a word that nobody knows
-    counts as 0, it ends in what is a mistake there."""
+    """What replaces a placeholder that is not filled: a plain word that no shell, database or
+    other language expands. `fails`: for places where an unknown word counts as 0, the word ends
+    in a syntax error."""
     return f"FILL_IN_{name}?" if fails else f"FILL_IN_{name}"
 
 
 def of_environment(name: str) -> bool:
-    """Whether a name, in the case in which it is written, belongs to the shell or to a tool."""
+    """Whether a name, as written, is a variable of the shell or of a tool."""
     return name in _ENVIRONMENT or (name.isupper() and _OF_TOOLS.fullmatch(name) is not None)
 
 
@@ -146,15 +111,14 @@ def name_of(match: re.Match[str]) -> str:
 
 
 class AlertLabels:
-    """The labels of one alert, looked up by a placeholder's name.
+    """The labels of one alert, by placeholder name.
 
-    A name in capitals means a label in capitals, or one that a list of aliases has for it; any
-    other name means the label of that name whatever its case. `used` collects the labels that
-    were asked for and are there, `asked` all names.
+    A name in capitals means a label in capitals or a known alias; any other name means the label
+    of that name, case ignored. `asked` collects the names looked up, `used` the labels found.
     """
 
     def __init__(self, labels: Mapping[str, str]) -> None:
-        self._labels = labels
+        self.labels = labels
         self.asked: set[str] = set()
         self._folded: dict[str, str] = {}
         for label in sorted(labels, reverse=True):
@@ -162,22 +126,18 @@ class AlertLabels:
         self.used: set[str] = set()
 
     def get(self, name: str) -> str | None:
-        """The value; the label of exactly that case goes first."""
+        """The value, preferring the label of exactly that case."""
         self.asked.add(name)
         label = self._label(name)
         if label is None:
             return None
         self.used.add(label)
-        return self._labels[label]
+        return self.labels[label]
 
     def _label(self, name: str) -> str | None:
-        if name in self._labels:
+        if name in self.labels:
             return name
         if name.isupper():
             aliases = _CAPITALS.get(name, ())
-            return next((alias for alias in aliases if alias in self._labels), None)
+            return next((alias for alias in aliases if alias in self.labels), None)
         return self._folded.get(name.casefold())
-
-    def apart(self) -> "AlertLabels":
-        """The same labels, with records of their own."""
-        return AlertLabels(self._labels)

@@ -1,7 +1,6 @@
-"""Filling placeholders in PromQL and LogQL: only within the string of a matcher or line filter.
+"""Filling placeholders in PromQL and LogQL: only in the string of a matcher or line filter.
 
-Elsewhere a value would be part of the language, or of a template of its own (label_replace,
-line_format), so nothing is filled there.
+Elsewhere a value would become a part of the query, or of a template (label_replace, line_format).
 """
 
 import re
@@ -28,16 +27,17 @@ _OPERATORS = _REGEX_OPERATORS | {"=", "!=", "|="}
 _TEMPLATE_STAGES = frozenset(("label_format", "line_format", "json", "logfmt", "regexp", "pattern"))
 # What Go's regexp.QuoteMeta escapes.
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
-# What cannot stand between backticks: Go drops carriage returns there, and not every parser takes
-# a backslash as it is, so that a regular expression is quoted by classes, and these have no class.
+# By whether it is a regular expression: what cannot be written between backticks. Go drops carriage
+# returns there, and parsers differ on backslashes, so special characters are quoted as `[.]`, which
+# is not possible for these.
 _BETWEEN_BACKTICKS = {False: frozenset("`\r\\"), True: frozenset("`\r\\[]^")}
 _UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """A placeholder: as written, the quote of its string ("" where it is not filled), whether
-    that string is a regular expression, and whether a quantifier follows."""
+    """A placeholder: as written, the quote of its string ("" if it is not filled), whether the
+    string is a regular expression, and whether a quantifier follows."""
 
     name: str
     written: str
@@ -60,7 +60,8 @@ class _Slot:
 
 
 def fill_query(text: str, labels: AlertLabels) -> Filled:
-    """The query for an alert. What cannot be filled stays as written, its value beside it."""
+    """The query for an alert. Placeholders that cannot be filled stay as written, their values
+    beside the query."""
     out: list[str] = []
     beside: dict[tuple[str, str], None] = {}
     for part in _compile(text):
@@ -78,8 +79,8 @@ def fill_query(text: str, labels: AlertLabels) -> Filled:
 @lru_cache(maxsize=4096)
 def _compile(text: str) -> tuple[str | _Slot, ...]:
     parts: list[str | _Slot] = []
-    operator = last = stage = ""  # the operator at hand; the one of the string before; the stage
-    plain = 0  # from here on nothing has been taken yet
+    operator = last = stage = ""  # the current operator, that of the string before, the stage
+    plain = 0  # all text before this is in `parts`
     for token in _TOKEN.finditer(text):
         kind, written = token.lastgroup, token[0]
         if kind == "string":
@@ -92,7 +93,7 @@ def _compile(text: str) -> tuple[str | _Slot, ...]:
             plain = token.end()
         elif kind == "operator":
             operator = written if written in _OPERATORS else ""
-            stage = stage if written == "=" else ""  # a filter follows, without another `|`
+            stage = stage if written == "=" else ""  # a filter follows without another `|`
         elif kind == "word" and written == "or":
             operator = last if last in ("|~", "!~", "|=", "!=") else ""  # `|= "a" or "b"`
         elif kind != "blank":
@@ -104,7 +105,7 @@ def _compile(text: str) -> tuple[str | _Slot, ...]:
 
 
 def _cut(text: str) -> list[str | _Slot]:
-    """Text outside of strings, where nothing is filled."""
+    """Text outside strings, where nothing is filled."""
     return _slots(text, lambda match: _Slot(name_of(match), match[0], ""))
 
 
@@ -125,8 +126,8 @@ def _cut_string(text: str, operator: str) -> list[str | _Slot]:
 
 
 def _inside(before: str) -> bool:
-    """Whether a place in a regular expression is within `[...]`, `\\Q...\\E`, `{...}`, a group's
-    name or behind an escape, where a quoted value would not stand for itself."""
+    """Whether a position in a regular expression is inside `[...]`, `\\Q...\\E`, `{...}` or a group
+    name, where a quoted value would mean something else."""
     bare = re.sub(r"\\\\.|\\.", "", before)
     return (
         bare.rfind("[") > bare.rfind("]")

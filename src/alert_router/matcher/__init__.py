@@ -1,8 +1,7 @@
 """Alertmanager's matchers: parse, print, match.
 
 Both its grammars, in its default mode: UTF-8 first, classic where that fails, and classic where
-both accept and disagree (prometheus/alertmanager, matcher/compat). Which matchers belong
-together, and what follows from a match, is `route`'s.
+both accept and disagree (prometheus/alertmanager, matcher/compat).
 """
 
 from collections.abc import Callable
@@ -13,12 +12,12 @@ from alert_router.matcher.model import (
     Matcher,
     MatcherError,
     Op,
+    Part,
     RegexError,
     anchored,
     encodable,
     options,
 )
-from alert_router.matcher.shape import Part
 from alert_router.matcher.utf8 import parse_utf8
 
 __all__ = [
@@ -40,9 +39,9 @@ T = TypeVar("T")
 
 
 def parse_matchers(text: str) -> tuple[Matcher, ...]:
-    """The matchers in a text such as `severity="critical", team=~"a|b"` or the same in braces.
+    """The matchers in a text such as `severity="critical", team=~"a|b"`, braces optional.
 
-    Raises MatcherError with the place of what is wrong.
+    Raises MatcherError with the place of the fault.
     """
     return _agreed(text, parse_utf8, parse_classic)
 
@@ -50,8 +49,8 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 def parse_matcher(text: str) -> Matcher:
     """The one matcher in a text, without braces. Raises MatcherError.
 
-    As in Alertmanager, a text that is not one matcher to the UTF-8 grammar may be one to the
-    classic grammar, which takes commas as part of the value.
+    As in Alertmanager, a text that is not one matcher in the UTF-8 grammar may be one in the
+    classic grammar, where commas are part of the value.
     """
     if text.startswith("{"):
         raise MatcherError("unexpected open brace", 0, 1)
@@ -68,18 +67,18 @@ def _one_utf8(text: str) -> Matcher:
 
 
 def _agreed(text: str, modern: Callable[[str], T], classic: Callable[[str], T]) -> T:
-    """What the two grammars make of a text together."""
+    """The result of the two grammars together."""
     try:
         found = modern(text)
     except MatcherError as error:
         try:
             return classic(text)
         except RegexError as why:
-            # The classic grammar got as far as the expression, which is then what is wrong.
+            # The classic grammar reached the expression, so that is the fault.
             raise (error if isinstance(error, RegexError) else why) from None
         except MatcherError:
-            raise error from None  # the one that tells places
+            raise error from None  # it has the exact place
     try:
-        return classic(text)  # either the same, or it wins
+        return classic(text)  # the same, or it wins
     except MatcherError:
         return found

@@ -4,10 +4,16 @@ quotes, empty values and lone backslashes.
 
 import re
 
-from alert_router.matcher.model import Matcher, MatcherError, Op, RegexError
-from alert_router.matcher.text import SPACE, check_unicode
+from alert_router.matcher.model import (
+    SPACE,
+    Matcher,
+    MatcherError,
+    Op,
+    RegexError,
+    check_unicode,
+)
 
-_BLANK = "\t\n\f\r "  # what \s is to RE2
+_BLANK = "\t\n\f\r "  # RE2's \s
 _HEAD = re.compile(rf"[{_BLANK}]*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)[{_BLANK}]*(?P<op>=~|=|!=|!~)")
 _SPACE = "".join(SPACE)
 
@@ -21,20 +27,19 @@ def parse_classic(text: str) -> tuple[Matcher, ...]:
 
 
 def parse_classic_one(text: str) -> Matcher:
-    """One matcher by the classic grammar, for which a comma is then part of the value. Raises
-    MatcherError."""
+    """One matcher by the classic grammar, a comma being part of the value. Raises MatcherError."""
     check_unicode(text)
     return _matcher(text, 0)
 
 
 def _split(text: str) -> list[tuple[str, int]]:
-    """The parts between commas outside quotes, each with its offset; the last one without the
-    space around it, and only if something is left."""
+    """The parts between commas outside quotes, each with its offset. The last one is stripped, and
+    left out if empty."""
     parts: list[tuple[str, int]] = []
     quoted = escaped = False
     start = 0
     for place, char in enumerate(text):
-        if char == ",":  # leaves a backslash before it in force, as Alertmanager does
+        if char == ",":  # a backslash before it still escapes what follows, as in Alertmanager
             if not quoted:
                 parts.append((text[start:place], start))
                 start = place + 1
@@ -67,7 +72,7 @@ def _matcher(text: str, offset: int) -> Matcher:
 
 
 def _value(raw: str, is_quoted: bool) -> str | None:
-    """The value with its escapes undone; None where quotes are not in order."""
+    """The value without escapes; None if the quotes do not match."""
     out: list[str] = []
     place, last = 0, len(raw) - 1
     closed = not is_quoted

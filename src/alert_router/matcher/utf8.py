@@ -1,14 +1,20 @@
 """The UTF-8 grammar of matchers (prometheus/alertmanager, matcher/parse): names and values are
 bare literals or Go's double-quoted strings, braces are optional, one comma may trail.
 
-Messages are Alertmanager's; only what is wrong within quotes is told more exactly.
+Messages are Alertmanager's; only those about quoted text are more exact.
 """
 
 import re
 from dataclasses import dataclass
 
-from alert_router.matcher.model import Matcher, MatcherError, Op, RegexError
-from alert_router.matcher.text import SPACE, check_unicode
+from alert_router.matcher.model import (
+    SPACE,
+    Matcher,
+    MatcherError,
+    Op,
+    RegexError,
+    check_unicode,
+)
 
 _RESERVED = SPACE | frozenset("{}!=~,\\\"'`")
 _ESCAPE = re.compile(
@@ -35,7 +41,7 @@ def parse_utf8(text: str) -> tuple[Matcher, ...]:
 
 
 def _token(text: str, start: int) -> _Token:
-    """The token at `start` or after the space there."""
+    """The token at `start`, spaces skipped."""
     while start < len(text) and text[start] in SPACE:
         start += 1
     if start == len(text):
@@ -71,8 +77,6 @@ def _quoted(text: str, start: int) -> _Token:
 
 
 class _Parser:
-    """Reads the tokens of one text, left to right."""
-
     def __init__(self, text: str) -> None:
         self._text = text
         self._place = 0
@@ -101,7 +105,7 @@ class _Parser:
             raise RegexError(error.message, value.start, value.end) from None
 
     def _comma(self) -> bool:
-        """Step over a comma, if there is one; whether a matcher follows it."""
+        """Skip a comma; return whether a matcher follows."""
         wanted = "expected a comma or close brace"
         if self._peek(wanted).kind in ("}", "end"):
             return False
@@ -147,7 +151,7 @@ class _Parser:
 
 
 def _unquote(token: _Token) -> str:
-    """A literal as it stands; a quoted one as a Go string."""
+    """The value of a literal or of a quoted Go string."""
     if token.kind == "literal":
         return token.text
     out = bytearray()
@@ -155,7 +159,7 @@ def _unquote(token: _Token) -> str:
     while place < len(inner):
         at = token.start + 1 + place
         if inner[place] == "\n":
-            raise MatcherError("invalid input: a line break in quotes", at, at + 1)
+            raise MatcherError("invalid input: line break in quotes", at, at + 1)
         if inner[place] != "\\":
             out += inner[place].encode()
             place += 1
@@ -164,13 +168,13 @@ def _unquote(token: _Token) -> str:
         decoded = _decode(found) if found else None
         if found is None or decoded is None:
             shown = inner[place : place + 2]
-            raise MatcherError(f"{shown}: invalid input: no escape of Go's", at, at + len(shown))
+            raise MatcherError(f"{shown}: invalid input: not a Go escape", at, at + len(shown))
         out += decoded
         place = found.end()
     try:
         return out.decode()
     except UnicodeDecodeError:
-        message = f"{token.text}: invalid input: its escapes are not UTF-8"
+        message = f"{token.text}: invalid input: escapes are not valid UTF-8"
         raise MatcherError(message, token.start, token.end) from None
 
 

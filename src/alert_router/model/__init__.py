@@ -1,4 +1,4 @@
-"""Alertmanager's webhook body, read: alerts and alert groups."""
+"""Alertmanager's webhook body: alerts and alert groups."""
 
 from alert_router.model.alert import SMALL_BODY, Alert, AlertGroup, Cut, common
 from alert_router.model.limits import BodyLimits

@@ -1,7 +1,6 @@
 """The payload model: an Alertmanager webhook body as an AlertGroup of Alerts.
 
-Tolerant of what senders really send, strict where meaning would be lost. What becomes of a
-group (routing, identity in the store) is decided elsewhere.
+Tolerant of what senders really send, strict where meaning would be lost.
 """
 
 from collections.abc import Iterable
@@ -20,12 +19,12 @@ from alert_router.model.normalize import (
     parse_time,
 )
 
-# Bodies up to this size are short work whatever is in them; larger ones are for a thread.
+# Bodies up to this size are parsed quickly whatever they contain; larger ones need a thread.
 SMALL_BODY = 32 * 1024
 
 
 class Alert(BaseModel):
-    """One alert. Times stay the strings that came: identity and forwarding need them exact."""
+    """One alert. Times stay as received: identity and forwarding need them exact."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -39,7 +38,7 @@ class Alert(BaseModel):
 
     @property
     def name(self) -> str:
-        """The `alertname` label, or an empty string."""
+        """The `alertname` label, or empty."""
         return self.labels.get("alertname", "")
 
     @property
@@ -49,7 +48,7 @@ class Alert(BaseModel):
 
     @property
     def started(self) -> datetime | None:
-        """When it began to fire, UTC."""
+        """When it started to fire, UTC."""
         return parse_time(self.starts_at)
 
     @property
@@ -59,7 +58,7 @@ class Alert(BaseModel):
 
 
 class Cut(NamedTuple):
-    """How much of a body was over the limits: alerts, labels and annotations, values."""
+    """How much was cut from a body to fit the limits: alerts, labels and annotations, values."""
 
     alerts: int = 0
     labels: int = 0
@@ -67,7 +66,7 @@ class Cut(NamedTuple):
 
 
 class AlertGroup(BaseModel):
-    """A webhook body: the alerts that Alertmanager grouped and sends as one notification."""
+    """A webhook body: alerts that Alertmanager sends as one notification."""
 
     model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
 
@@ -85,14 +84,11 @@ class AlertGroup(BaseModel):
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "AlertGroup":
-        """The group in a request's body.
-
-        Raises PayloadError, with what was expected and what was found, if it is not valid.
-        """
+        """The group in a request body. Raises PayloadError with what was expected and found."""
         try:
             return cls.model_validate_json(raw)
         except ValidationError:
-            pass  # not as Alertmanager writes it: read it the tolerant way, or say what is wrong
+            pass  # not Alertmanager's own form: normalize it, or report what is wrong
         data = normalize_group(parse_json(raw))
         try:
             return cls.model_validate(data)
@@ -103,8 +99,8 @@ class AlertGroup(BaseModel):
 
     @classmethod
     def within(cls, limits: BodyLimits, raw: bytes) -> "tuple[AlertGroup, bytes]":
-        """The group in a request's body and the body, both cut to the limits. Nothing over them is
-        ever built, except of a small body. Raises PayloadError."""
+        """The group in a request body, and the body, both cut to the limits. No object over the
+        limits is built, except from a small body. Raises PayloadError."""
         if len(raw) <= SMALL_BODY:
             group = cls.from_bytes(raw)
             if len(raw) <= limits.value and group._is_within(limits):
@@ -125,23 +121,23 @@ class AlertGroup(BaseModel):
 
     @property
     def cut(self) -> Cut:
-        """How much was cut of its body by a router."""
+        """How much a router cut from its body."""
         found = (self.model_extra or {}).get("alertRouterCut")
         counts = [found.get(name) for name in Cut._fields] if isinstance(found, dict) else ()
         return Cut(*(it if isinstance(it, int) and it > 0 else 0 for it in counts))
 
     @cached_property
     def firing(self) -> tuple[Alert, ...]:
-        """The alerts that fire, in the order they came."""
+        """The firing alerts, in order."""
         return tuple(alert for alert in self.alerts if alert.firing)
 
     @cached_property
     def resolved(self) -> tuple[Alert, ...]:
-        """The alerts that are over, in the order they came."""
+        """The resolved alerts, in order."""
         return tuple(alert for alert in self.alerts if not alert.firing)
 
     def only(self, fingerprints: frozenset[str]) -> "AlertGroup":
-        """The group as if only these alerts were in it."""
+        """The group with only these alerts."""
         if all(alert.fingerprint in fingerprints for alert in self.alerts):
             return self
         return self.with_alerts(
@@ -149,7 +145,7 @@ class AlertGroup(BaseModel):
         )
 
     def with_alerts(self, alerts: tuple[Alert, ...]) -> "AlertGroup":
-        """The group with other alerts: status and what is common computed over them."""
+        """The group with other alerts; status, common labels and annotations follow from them."""
         firing = any(alert.firing for alert in alerts)
         group = self.model_copy(
             update={
@@ -159,7 +155,7 @@ class AlertGroup(BaseModel):
                 "common_annotations": common([alert.annotations for alert in alerts]),
             }
         )
-        for known in ("firing", "resolved"):  # a copy keeps what was computed of the original
+        for known in ("firing", "resolved"):  # a copy keeps the cached properties of the original
             group.__dict__.pop(known, None)
         return group
 
@@ -169,7 +165,7 @@ class AlertGroup(BaseModel):
 
 
 def common(maps: list[dict[str, str]]) -> dict[str, str]:
-    """What is equal in all of the maps."""
+    """The entries that are equal in all maps."""
     if not maps:
         return {}
     first, *rest = maps

@@ -1,7 +1,7 @@
-"""Cutting a webhook body to the configured limits before anything is built of it.
+"""Cuts a webhook body to the configured limits before it is parsed.
 
-Reads the JSON token by token. What is over a limit is cut with a visible mark and counted; the
-result is a smaller body that any JSON parser reads. A body within the limits stays as it is.
+Reads the JSON token by token. Text over a limit is cut with a visible mark and counted. The result
+is valid JSON. A body within the limits is unchanged.
 """
 
 import re
@@ -11,14 +11,14 @@ from hashlib import blake2b
 
 from alert_router.model.normalize import PayloadError
 
-_VALUES_PER_ALERT = 25  # an average over the alerts of a group: fields, labels and annotations
-_FIELDS = 64  # of a group and of an alert, beside their labels and alerts
-_DEEPEST = 64  # lists and objects within each other
-# Items of lists and objects where a body of Alertmanager's has text, in the whole body: each takes
-# a hundred bytes once it is built, and three as JSON. No small body has as many.
+_VALUES_PER_ALERT = 25  # on average over a group: fields, labels and annotations
+_FIELDS = 64  # of a group and of an alert, besides labels and alerts
+_DEEPEST = 64  # nested lists and objects
+# Items of lists and objects where Alertmanager has text, in the whole body. Each takes a hundred
+# bytes of memory, but three as JSON. No small body has as many.
 _NESTED = 20_000
 
-# Possessive and bounded, so that no single match takes long, however long the body is.
+# Possessive and bounded, so that no single match takes long.
 _TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+'
 _TOKEN = re.compile(
     rb'[ \t\n\r]*+(?:(?P<quote>")' + _TEXT + rb"|[{}\[\],:]|(?P<word>[-+.0-9A-Za-z]++))",
@@ -33,8 +33,8 @@ _HALF_A_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """Of a group: alerts; of an alert: labels, and as many annotations; of a name and of a value:
-    bytes as they are written in JSON."""
+    """The most alerts of a group, labels and annotations (each) of an alert, and bytes, as JSON, of
+    a name and of a value."""
 
     alerts: int = 5_000
     labels: int = 128
@@ -43,16 +43,15 @@ class BodyLimits:
 
 
 def trim(raw: bytes, limits: BodyLimits) -> bytes:
-    """The body within the limits; `raw` itself where nothing has to be cut.
+    """The body within the limits; `raw` itself if nothing is over them.
 
-    Raises PayloadError if it is not a JSON object. What stays is not checked further.
+    Raises PayloadError if it is not a JSON object. What remains is not validated.
     """
     return _Trimming(raw, limits).body()
 
 
 class _Trimming:
-    """One body. `_at` is where the next token is looked for; what is before `_done` is in
-    `_pieces` or was cut."""
+    """One body. The next token is at `_at`; text before `_done` is in `_pieces` or was cut."""
 
     def __init__(self, raw: bytes, limits: BodyLimits) -> None:
         self._raw = raw
@@ -67,17 +66,17 @@ class _Trimming:
 
     def body(self) -> bytes:
         if self._peek() != b"{":
-            kind = "a JSON list" if self._peek() == b"[" else "no JSON object"
+            kind = "a JSON list" if self._peek() == b"[" else "something else"
             raise PayloadError("an Alertmanager webhook body: a JSON object", kind)
         self._object(self._top_member)
         end = self._at
         if self._raw[end:].strip(b" \t\n\r"):
-            raise self._invalid("there is something behind the object")
+            raise self._invalid("unexpected data after the object")
         if not self._pieces:
             return self._raw
         counts = (self._alerts, self._labels, self._values)
         note = b',"alertRouterCut":{"alerts":%d,"labels":%d,"values":%d}' % counts
-        if self._alerts:  # of two members with one name the last counts
+        if self._alerts:  # of two members with the same name the last wins
             note += b',"truncatedAlerts":%d' % (self._truncated + self._alerts)
         self._replace(end - 1, end - 1, note)
         self._pieces.append(self._raw[self._done :])
@@ -117,19 +116,19 @@ class _Trimming:
             self._value()
 
     def _object(self, read_value: Callable[[bytes], None], most: int = _FIELDS) -> None:
-        """Read an object of at most that many members; `read_value` is called with the name of
-        each, in its quotes, and reads its value."""
+        """Read an object and cut it to `most` members. `read_value` gets the name of each, in its
+        quotes, and reads its value."""
 
         def member() -> None:
             start, end = self._next()
             if self._raw[start : start + 1] != b'"':
-                raise self._invalid("a name was expected", start)
+                raise self._invalid("expected a name", start)
             name = self._raw[start : min(end, start + 32)]
             if end - start - 2 > self._limits.name:
                 self._shorten(start, end, self._limits.name)
             colon, behind = self._next()
             if self._raw[colon:behind] != b":":
-                raise self._invalid("`:` was expected", colon)
+                raise self._invalid("expected `:`", colon)
             read_value(name)
 
         dropped = self._sequence(b"}", member, lambda n: n < most)
@@ -138,7 +137,7 @@ class _Trimming:
     def _sequence(
         self, closing: bytes, read_item: Callable[[], None], has_room: Callable[[int], bool]
     ) -> int:
-        """Read a list or an object; what there is no room for is cut. The number of items cut."""
+        """Read a list or an object, and cut the items without room. The number of items cut."""
         self._next()
         if self._peek() == closing:
             self._next()
@@ -157,10 +156,10 @@ class _Trimming:
             if mark == closing:
                 return 0
             if mark != b",":
-                raise self._invalid("`,` or a bracket was expected", start)
+                raise self._invalid("expected `,` or a bracket", start)
 
     def _value(self) -> None:
-        """Read a value whole, of whatever kind; one that is too long is cut."""
+        """Read a value of any kind; cut it if it is too long."""
         self._seen += 1
         start, end = self._next()
         mark = self._raw[start : start + 1]
@@ -171,7 +170,7 @@ class _Trimming:
             items = sum(self._raw.count(sign, start, end) for sign in (b",", b"[", b"{"))
             has_room = self._nested + items <= _NESTED
         elif mark in b"]},:":
-            raise self._invalid("a value was expected", start)
+            raise self._invalid("expected a value", start)
         if end - start - 2 > self._limits.value or not has_room:
             self._values += 1
             if mark == b'"':
@@ -182,7 +181,7 @@ class _Trimming:
             self._nested += items
 
     def _skip_to_end(self, closing: bytes) -> int:
-        """Go behind the end of the list or object that `_at` is in; how many items that was."""
+        """Skip to the end of the list or object that `_at` is in. The number of items skipped."""
         raw, depth, items = self._raw, 0, 1
         while True:
             found = _TO_BRACKET.match(raw, self._at)
@@ -190,7 +189,7 @@ class _Trimming:
             if depth == 0:
                 items += raw.count(b",", self._at, found.end())
             if found.end() == self._at:
-                raise self._invalid("it ends too early")
+                raise self._invalid("unexpected end")
             self._at = found.end()
             bracket = found[1]
             if bracket == b'"':
@@ -198,19 +197,19 @@ class _Trimming:
             elif bracket in (b"[", b"{"):
                 depth += 1
                 if depth > _DEEPEST:
-                    raise self._invalid("it is nested too deeply")
+                    raise self._invalid("nested too deeply")
             elif bracket is not None:
                 if depth == 0:
                     if bracket != closing:
-                        raise self._invalid("a bracket has no partner", self._at - 1)
+                        raise self._invalid("unmatched bracket", self._at - 1)
                     return items
                 depth -= 1
 
     def _next(self) -> tuple[int, int]:
-        """Read a token: where it begins and ends."""
+        """Read a token: its start and end."""
         found = _TOKEN.match(self._raw, self._at)
         if found is None:
-            raise self._invalid("it ends too early or holds something else than JSON")
+            raise self._invalid("unexpected end, or not JSON")
         end = found.end()
         if found["quote"]:
             start = found.start("quote")
@@ -231,17 +230,17 @@ class _Trimming:
         return self._raw[first : first + 1] if first >= 0 else found[0][-1:]
 
     def _end_of_text(self, at: int) -> int:
-        """Behind the closing quote of the text that `at` is in."""
+        """The position after the closing quote of the string that `at` is in."""
         raw = self._raw
         while raw[at : at + 1] != b'"':
             found = _MORE_TEXT.match(raw, at)
             if found is None or found.end() == at:
-                raise self._invalid("a text does not end")
+                raise self._invalid("unterminated string")
             at = found.end()
         return at + 1
 
     def _shorten(self, start: int, end: int, limit: int) -> None:
-        """Cut a text, between characters, and say so in it. With that it is within the limit."""
+        """Cut a string between characters, and add a mark. The result is within the limit."""
         mark = b" " + self._mark(start, end)
         head = _WHOLE_CHARACTERS.match(self._raw, start + 1, start + 1 + max(0, limit - len(mark)))
         assert head is not None  # it may be empty
@@ -249,7 +248,7 @@ class _Trimming:
         self._replace(start, end, b'"' + text.encode() + mark + b'"')
 
     def _mark(self, start: int, end: int) -> bytes:
-        # The digest keeps apart what would now be equal: group keys, label values.
+        # The digest keeps values different that now would be equal: group keys, label values.
         digest = blake2b(memoryview(self._raw)[start:end], digest_size=4).hexdigest()
         return f"… [cut: {end - start - 2} bytes, {digest}]".encode()
 

@@ -1,5 +1,5 @@
-"""Webhook bodies made uniform: what other senders leave out or write differently is repaired where
-its meaning is plain, and refused with what was expected and what was found where it is not.
+"""Normalizes webhook bodies: what other senders omit or write differently is repaired if its
+meaning is clear, and rejected otherwise.
 """
 
 import re
@@ -18,7 +18,7 @@ _MASK = 2**64 - 1
 
 
 class PayloadError(ValueError):
-    """A body that is not an alert group. `expected` and `found` are shown to its sender."""
+    """Not an alert group. `expected` and `found` are phrases for the sender."""
 
     def __init__(self, expected: str, found: str) -> None:
         self.expected = expected
@@ -27,14 +27,14 @@ class PayloadError(ValueError):
 
 
 class Status(StrEnum):
-    """Of an alert, and of a group: a group fires while any of its alerts does."""
+    """Of an alert, and of a group: a group fires if any of its alerts does."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
 
 
 def fingerprint(labels: Labels) -> str:
-    """The 16 hex digits by which Prometheus and Alertmanager know a label set.
+    """The 16 hex digits by which Prometheus and Alertmanager identify a label set.
 
     FNV-1a over the sorted names and values, each ended by 0xFF
     (prometheus/common, model/fingerprinting.go).
@@ -48,7 +48,7 @@ def fingerprint(labels: Labels) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or an invalid time."""
+    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or invalid text."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -82,7 +82,7 @@ def parse_json(raw: bytes) -> Any:
 
 
 def _without_lone_surrogates(raw: bytes) -> bytes:
-    """From one backslash to the next, so that others have their turn however long the body is."""
+    """Steps from backslash to backslash, so that other threads run even for a long body."""
     pieces, done = [], 0
     at = raw.find(b"\\")
     while at >= 0 and (escape := _ESCAPE.match(raw, at)):
@@ -95,8 +95,7 @@ def _without_lone_surrogates(raw: bytes) -> bytes:
 
 
 def normalize_group(data: Any) -> dict[str, Any]:
-    """The body with what other senders leave out or write otherwise put right. Raises
-    PayloadError if it is not an alert group."""
+    """The body as Alertmanager would write it. Raises PayloadError if it is not an alert group."""
     if not isinstance(data, dict):
         raise PayloadError(_EXPECTED, _describe(data))
     given = data.get("alerts")
@@ -114,7 +113,7 @@ def normalize_group(data: Any) -> dict[str, Any]:
     status = _status(data.get("status"), "status")
     alerts = [_alert(alert, index, status) for index, alert in enumerate(given or [])]
     if not alerts:
-        # A group without alerts still means that something fires: one alert represents it.
+        # A group without alerts still reports that something fires: one alert represents it.
         alerts = [_alert({"labels": group["groupLabels"] | group["commonLabels"]}, 0, status)]
     group["alerts"] = alerts
     if status is None:
@@ -171,7 +170,7 @@ def _text(value: Any) -> str:
 
 
 def _is_alert_list(value: Any) -> bool:
-    """Whether a list is one of alerts beyond doubt: objects that carry labels."""
+    """Whether a list certainly has alerts: objects with labels."""
     return (
         isinstance(value, list)
         and bool(value)
@@ -186,7 +185,7 @@ _EXPECTED = (
 
 
 def _describe(data: Any) -> str:
-    """What a body that is not an alert group seems to be."""
+    """What a body seems to be instead of an alert group."""
     if isinstance(data, list):
         if data and all(isinstance(item, dict) and "labels" in item for item in data):
             return "a bare list of alerts, as for Alertmanager's own /api/v2/alerts"

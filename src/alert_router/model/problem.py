@@ -1,7 +1,4 @@
-"""A problem: one finding with a place, a code, a severity and a message, and how it is shown.
-
-It does not decide what is a problem; that is for whoever reads the file.
-"""
+"""A problem: a finding with a place, a code, a severity and a message."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +7,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much a problem weighs: errors fail `check`, warnings only with `--strict`."""
+    """The severity of a problem: errors fail `check`, warnings only with `--strict`."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -32,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A finding. `hint` says what to do; `source` is the offending line."""
+    """A finding. `hint` says what to do; `source` is the line of the file."""
 
     code: str
     message: str
@@ -42,7 +39,7 @@ class Problem:
     source: str = ""
 
     def show(self) -> str:
-        """The problem as people read it: place, message, the line with a caret, the hint."""
+        """The problem as text: place and message, the line with a caret, the hint."""
         lines = [f"{self.place}: {self.severity}: {self.message} [{self.code}]"]
         if self.source:
             number = str(self.place.line)
@@ -57,7 +54,7 @@ class Problem:
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, object]:
-        """The problem for machines; keys are stable."""
+        """The problem as JSON; keys are stable."""
         return {
             "code": self.code,
             "severity": str(self.severity),
@@ -70,7 +67,7 @@ class Problem:
 
 
 class ProblemsError(Exception):
-    """Input that cannot be used, with every problem found in it, never only the first."""
+    """Input that cannot be used, with all its problems."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -78,6 +75,6 @@ class ProblemsError(Exception):
 
 
 def did_you_mean(word: str, known: Sequence[str], otherwise: str = "") -> str:
-    """A hint that names the closest of the known words; `otherwise` if none is close."""
+    """A hint with the most similar known word; `otherwise` if none is similar."""
     close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else otherwise

@@ -1,7 +1,4 @@
-"""The scale of severities, from the worst down, and how each is shown.
-
-What is done with them (a colour, a filter) is for the notifiers and the deliverer.
-"""
+"""Severities: which there are, from the worst down, and how each is shown."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +7,8 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """One severity: the word, emoji and colour (#rrggbb, and as a terminal has it) that show it,
-    and the values of the label, lower case, that mean it."""
+    """One severity: the word, emoji and colour (#rrggbb, and of a terminal) that show it, and the
+    label values, lower case, that mean it."""
 
     word: str
     emoji: str
@@ -21,7 +18,7 @@ class Grade:
 
 
 class Labelled(Protocol):
-    """An alert, as far as its severity goes."""
+    """Anything with labels, such as an alert."""
 
     @property
     def labels(self) -> Mapping[str, str]: ...
@@ -53,9 +50,9 @@ RESOLVED = Grade("RESOLVED", "🟢", "#17b26a", "green")
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """All severities, the worst first, and the label that holds an alert's.
+    """The severities, the worst first, and the label that has an alert's severity.
 
-    `otherwise` is the grade of alerts without the label or with a value that nobody named.
+    `otherwise` is the grade of alerts without the label or with an unknown value.
     """
 
     grades: tuple[Grade, ...] = (CRITICAL, WARNING, INFO)
@@ -69,29 +66,29 @@ class Scale:
         object.__setattr__(self, "_ranks", ranks)
 
     def rank(self, alert: Labelled) -> int:
-        """The place of an alert's grade among `grades`, 0 for the worst."""
+        """The index of an alert's grade in `grades`, 0 for the worst."""
         rank = self._ranks.get(alert.labels.get(self.label, "").lower())
         return self.grades.index(self.otherwise) if rank is None else rank
 
     def grade(self, alert: Labelled) -> Grade:
-        """An alert's grade, whether it fires or not."""
+        """An alert's grade, firing or not."""
         return self.grades[self.rank(alert)]
 
     def worst(self, alerts: Iterable[Labelled]) -> Grade:
-        """The worst grade of those alerts, firing or not; `resolved` if there are none."""
+        """The worst grade of the alerts, firing or not; `resolved` without alerts."""
         worst = min(map(self.rank, alerts), default=None)
         return self.resolved if worst is None else self.grades[worst]
 
     def at_least(self, alert: Labelled, least: str) -> bool:
-        """Whether an alert's severity is at least `least`, a name or value of the scale. An unknown
-        severity always is: better notified than lost. Raises LookupError if the scale does not
-        contain `least`."""
+        """Whether an alert's severity is at least `least`, a word or value of the scale. True for
+        unknown severities, so that such alerts are not lost. Raises LookupError if `least` is not
+        in the scale."""
         most = self.grades.index(self.named(least))
         rank = self._ranks.get(alert.labels.get(self.label, "").lower())
         return rank is None or rank <= most
 
     def named(self, name: str) -> Grade:
-        """The grade with that name or value. Raises LookupError if there is none."""
+        """The grade with this word or value. Raises LookupError if there is none."""
         folded = name.lower()
         for grade in self.grades:
             if folded == grade.word.lower() or folded in grade.values:

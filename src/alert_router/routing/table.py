@@ -1,4 +1,4 @@
-"""The runbook table: the first entry whose matchers an alert meets decides its runbook."""
+"""The runbook table: the first entry that matches an alert decides its runbook."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from alert_router.routing.index import Index, Miss, misses
 
 @dataclass(frozen=True, slots=True)
 class RunbookEntry:
-    """`runbook` is an id; None says that none is wanted."""
+    """`runbook` is an id, or None: alerts that match have no runbook on purpose."""
 
     matchers: tuple[Matcher, ...]
     runbook: str | None
@@ -19,7 +19,7 @@ class RunbookEntry:
 
 @dataclass(frozen=True, slots=True)
 class EntryStep:
-    """An entry that was looked at, and what of it was not met; nothing for the one that won."""
+    """An entry that was tried, with the matchers that did not match; none if the entry won."""
 
     index: int
     entry: RunbookEntry
@@ -27,18 +27,16 @@ class EntryStep:
 
     @property
     def matched(self) -> bool:
-        """Whether the alert meets the entry."""
+        """Whether the alert matches the entry."""
         return not self.misses
 
 
 class RunbookTable:
-    """Compiled entries, in their order."""
+    """Compiled entries, in order."""
 
     def __init__(self, entries: Sequence[RunbookEntry]) -> None:
         self.entries = tuple(entries)
         self._index = Index([entry.matchers for entry in self.entries])
-        # Of the labels that some entry asks for.
-        self.names = frozenset(it.name for entry in self.entries for it in entry.matchers)
 
     def match(self, labels: Mapping[str, str]) -> int | None:
         """The index of the first entry that matches."""

@@ -13,7 +13,7 @@ from alert_router.routing.index import Index, Miss, misses
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A node as configured. A receiver of None is the parent's."""
+    """A node as configured. A receiver of None is inherited."""
 
     receiver: str | None
     matchers: tuple[Matcher, ...] = ()
@@ -24,7 +24,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RouteStep:
-    """A node that was looked at. `path` holds child numbers from the root, which is ()."""
+    """A node that was tried. `path` holds child numbers from the root, which is ()."""
 
     path: tuple[int, ...]
     route: Route
@@ -34,7 +34,7 @@ class RouteStep:
 
     @property
     def matched(self) -> bool:
-        """Whether the alert meets the node's own matchers."""
+        """Whether the alert matches the node itself."""
         return not self.misses
 
 
@@ -51,7 +51,7 @@ class _Node:
         self.index = Index([child.matchers for child in route.routes])
 
     def matching(self, labels: Mapping[str, str]) -> Iterator["_Node"]:
-        """The children that an alert goes down to."""
+        """The children that an alert is routed to."""
         for number in self.index.matching(labels):
             child = self.children[number]
             yield child
@@ -87,7 +87,7 @@ class RouteTree:
         return tuple(found)
 
     def explain(self, labels: Mapping[str, str]) -> tuple[RouteStep, ...]:
-        """Every node looked at, in the order of the search."""
+        """Every node that was tried, in order."""
         return tuple(_walk(self._node, labels, ()))
 
 

@@ -1,7 +1,4 @@
-"""A runbook's metadata, from wherever its author put it: front matter, bold lines or a table.
-
-What the fields mean is for who shows them. Values are text, as written.
-"""
+"""A runbook's metadata, from front matter, bold lines or a table. Values are text, as written."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,36 +15,38 @@ _NOT_IN_KEY = re.compile(r"[\W_]+")
 _HEADER_WORDS = frozenset(
     {"", "field", "key", "property", "attribute", "item", "name", "metadata", "parameter"}
 )
-# Bold words that begin a remark, not a field.
+# Bold words that start a remark, not a field.
 _REMARKS = frozenset({"note", "warning", "important", "caution", "tip", "attention", "danger"})
 
 
 def front_matter(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
-    """The fields of YAML front matter. What cannot be read is a problem and no field."""
+    """The fields of YAML front matter, and the problems of what cannot be read."""
     if len(text) > _MAX_FRONT_MATTER:
-        return {}, (_complaint(file, 1, f"the front matter is over {_MAX_FRONT_MATTER} long"),)
+        return {}, (
+            _problem(file, 1, f"the front matter is over {_MAX_FRONT_MATTER} characters long"),
+        )
     try:
-        # BaseLoader leaves every scalar the text it is: no dates, no octal numbers, no objects.
+        # BaseLoader keeps every scalar as text: no dates, no octal numbers, no objects.
         data = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         source = text.split("\n")[line] if line < text.count("\n") else ""
         column = error.problem_mark.column + 1 if error.problem_mark and source else 0
-        sentence = f"the front matter is no valid YAML: {error.problem or error.context}"
-        return {}, (_complaint(file, line + 2, sentence, column, source),)
+        sentence = f"the front matter is not valid YAML: {error.problem or error.context}"
+        return {}, (_problem(file, line + 2, sentence, column, source),)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        sentence = f"the front matter is no valid YAML: {str(error).splitlines()[0][:200]}"
-        return {}, (_complaint(file, 1, sentence),)
+        sentence = f"the front matter is not valid YAML: {str(error).splitlines()[0][:200]}"
+        return {}, (_problem(file, 1, sentence),)
     if not data:
         return {}, ()
     if not isinstance(data, dict):
-        return {}, (_complaint(file, 2, "the front matter is no mapping of names to values"),)
+        return {}, (_problem(file, 2, "the front matter is not a mapping of names to values"),)
     found = ((_key(str(name)), _value(value)) for name, value in data.items())
     return {name: value for name, value in found if name and value is not None}, ()
 
 
 def leading_fields(blocks: Iterable[Block]) -> dict[str, str]:
-    """The fields in what stands between a runbook's title and its first section."""
+    """The fields between a runbook's title and its first section."""
     fields: dict[str, str] = {}
     for block in blocks:
         for name, value in _fields(block):
@@ -68,14 +67,14 @@ def _fields(block: Block) -> Iterable[tuple[str, str]]:
             return ()
 
 
-def _complaint(file: str, line: int, message: str, column: int = 0, source: str = "") -> Problem:
+def _problem(file: str, line: int, message: str, column: int = 0, source: str = "") -> Problem:
     return Problem(
         code="runbook-front-matter",
         message=message,
         place=Place(file, line, column),
         severity=Severity.WARNING,
-        hint="Between the two `---` lines write `name: value`, one a line; quote a value that "
-        "holds a colon. The runbook is used without these fields.",
+        hint="Write `name: value` lines between the two `---` lines, and quote values with a "
+        "colon. The runbook is used without these fields.",
         source=source,
     )
 
@@ -85,7 +84,7 @@ def _key(name: str) -> str:
 
 
 def _value(value: object) -> str | None:
-    """Scalars and lists of them as text; what is nested deeper has none."""
+    """Scalars and lists of them as text; None for nested values."""
     if isinstance(value, str):
         return value.strip()[:_MAX_VALUE]
     if isinstance(value, list):
@@ -94,7 +93,7 @@ def _value(value: object) -> str | None:
 
 
 def _bold_lines(spans: tuple[Inline, ...]) -> list[tuple[str, str]]:
-    """`**Severity:** Critical`, one or several a line; none if any line is something else."""
+    """`**Severity:** Critical`, one or several a line; none if any line is not of that form."""
     pairs: list[tuple[str, str]] = []
     for line in _lines(spans):
         found = _pairs(line)
@@ -137,7 +136,7 @@ def _is_field(name: str, value: str) -> bool:
 
 
 def _table(table: Table) -> list[tuple[str, str]]:
-    """The rows of a table of two columns; its header too, unless it only names the columns."""
+    """The rows of a two-column table, and its header unless that only names the columns."""
     if len(table.header) != 2:
         return []
     pairs = [

@@ -1,7 +1,4 @@
-"""What a runbook is: metadata, sections and steps, as trees of Markdown.
-
-Reading them from text is `parse`; having all of a directory is `catalogue`.
-"""
+"""A runbook: metadata, sections and steps, as trees of Markdown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +22,7 @@ STANDARD_SECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do: its title as plain text, and what stands under it."""
+    """One thing to do: its title as plain text, and its content."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -34,9 +31,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section. `name` is the standard name its heading stands for, "" where it is none.
+    """A section. `name` is the standard name that its heading means, or "".
 
-    `intro` is what stands before the first step; a section without steps is all intro.
+    `intro` is the content before the first step; a section without steps is all intro.
     """
 
     name: str
@@ -46,12 +43,12 @@ class Section:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Runbook:
-    """A runbook. `id` is its path below the catalogue without `.md`.
+    """A runbook, compared by identity. `id` is its path below the catalogue without `.md`.
 
-    `metadata` holds what front matter, bold lines or a table under the title said, keys lower
-    case with `_`; `blocks` is the whole document, for its page.
+    `metadata` comes from front matter, bold lines or a table under the title, keys in lower case
+    with `_`; `blocks` is the whole document.
     """
 
     id: str

@@ -1,25 +1,37 @@
-"""A runbook from its text: title, metadata, sections and steps, tolerant of what people write.
+"""A runbook from its text: title, metadata, sections and steps, tolerant of how people write."""
 
-Reading files is the catalogue's; whether a runbook is a good one is for the lint.
-"""
+import re
+from collections.abc import Iterator, Sequence
 
-from collections.abc import Sequence
-
-from alert_router.markdown import Block, Heading, parse_document, plain
+from alert_router.markdown import (
+    Block,
+    Break,
+    Code,
+    Heading,
+    Inline,
+    ListBlock,
+    Paragraph,
+    Strong,
+    parse_document,
+    plain,
+)
 from alert_router.model.problem import Place, Problem, Severity
-from alert_router.runbook.headings import is_section, section_names
 from alert_router.runbook.metadata import front_matter, leading_fields
-from alert_router.runbook.model import Runbook, Section
-from alert_router.runbook.steps import split_steps
+from alert_router.runbook.model import Runbook, Section, Step
+from alert_router.runbook.sections import is_section, section_names, without_number
 
 MAX_CHARACTERS = 1024 * 1024  # the longest of 1,300 public runbooks has 63,000
 
+_MAX_TITLE = 140
+_SEPARATOR = re.compile(r":|\s+[-–—]\s")
+_SENTENCE_END = re.compile(r"[.!?:](?=\s)")
+
 
 def parse_runbook(text: str, *, id: str, path: str) -> Runbook:
-    """The runbook in a text; `path` is only named in its problems. Never raises: a runbook that
-    is of no use has a problem of severity ERROR."""
+    """The runbook in a text; `path` is the file named in its problems. Never raises: a runbook
+    that cannot be used has a problem of severity ERROR."""
     if len(text) > MAX_CHARACTERS:
-        return _unusable(id, too_large(path))
+        return Runbook(id, title_from(id), {}, (), (), (too_large(path),))
     document = parse_document(text)
     problems: list[Problem] = []
     fields: dict[str, str] = {}
@@ -27,9 +39,8 @@ def parse_runbook(text: str, *, id: str, path: str) -> Runbook:
         fields, found = front_matter(document.front_matter, path)
         problems.extend(found)
     if not document.blocks:
-        empty = "there is nothing in this runbook"
-        hint = "Write what to do, or remove the file."
-        return _unusable(id, *problems, _problem("runbook-empty", empty, path, hint=hint))
+        problems.append(_empty(path))
+        return Runbook(id, title_from(id), {}, (), (), tuple(problems))
     problems.extend(_unclosed(path, line) for line in document.unclosed)
     headings = [block for block in document.blocks if isinstance(block, Heading)]
     title, level = _title(headings), _level(headings)
@@ -47,19 +58,9 @@ def parse_runbook(text: str, *, id: str, path: str) -> Runbook:
 
 
 def title_from(id: str) -> str:
-    """A title for a runbook that has none: `alerts/high-error-rate` is "High error rate"."""
+    """A title made from an id: `alerts/high-error-rate` is "High error rate"."""
     words = id.rpartition("/")[2].replace("-", " ").replace("_", " ").strip() or id
     return words[:1].upper() + words[1:]
-
-
-def too_large(path: str) -> Problem:
-    """The problem of a file over the limit."""
-    return _problem(
-        "runbook-too-large",
-        f"the file is over {MAX_CHARACTERS // 1024} KiB, too large for a runbook",
-        path,
-        hint="Split it into several runbooks.",
-    )
 
 
 def _plain(heading: Heading | None) -> str:
@@ -67,7 +68,7 @@ def _plain(heading: Heading | None) -> str:
 
 
 def _title(headings: Sequence[Heading]) -> Heading | None:
-    """The first H1 with words, unless it is the first of sections that are H1s themselves."""
+    """The first H1 with text, unless it is the first of several sections that are H1s."""
     top = [heading for heading in headings if heading.level == 1 and _plain(heading)]
     if not top:
         return None
@@ -76,8 +77,8 @@ def _title(headings: Sequence[Heading]) -> Heading | None:
 
 
 def _level(headings: Sequence[Heading]) -> int:
-    """The level of the headings that make sections: 2; without any, 1 if there are several,
-    else the highest that there is below the title; 0 for none."""
+    """The level of the section headings: 2; without any, 1 if there are several, else the highest
+    level below the title; 0 for none."""
     levels = [heading.level for heading in headings]
     if 2 in levels:
         return 2
@@ -86,19 +87,17 @@ def _level(headings: Sequence[Heading]) -> int:
     return min((level for level in levels if level > 1), default=0)
 
 
-def _leading(blocks: Sequence[Block], title: Heading | None) -> list[Block]:
-    """What stands between the title, or the beginning, and the next heading."""
+def _leading(blocks: Sequence[Block], title: Heading | None) -> Iterator[Block]:
+    """The blocks between the title, or the beginning, and the next heading."""
     start = next((i + 1 for i, block in enumerate(blocks) if block is title), 0)
-    out: list[Block] = []
     for block in blocks[start:]:
         if isinstance(block, Heading):
             break
-        out.append(block)
-    return out
+        yield block
 
 
 def _sections(blocks: Sequence[Block], level: int, title: Heading | None) -> tuple[Section, ...]:
-    """The sections in order. A further H1 begins one too; the title's own text is in none."""
+    """The sections in order. A further H1 starts one too; the title's own text is in none."""
     parts: list[tuple[Heading, list[Block]]] = []
     inner: list[Block] = []
     for block in blocks:
@@ -110,46 +109,107 @@ def _sections(blocks: Sequence[Block], level: int, title: Heading | None) -> tup
         else:
             inner.append(block)
     names = section_names([_plain(heading) for heading, _ in parts])
-    sections = []
-    for (heading, under), name in zip(parts, names, strict=True):
-        intro, steps = split_steps(under)
-        sections.append(Section(name, heading.children, intro, steps, heading.line))
-    return tuple(sections)
+    return tuple(
+        Section(name, heading.children, *_steps(under), heading.line)
+        for (heading, under), name in zip(parts, names, strict=True)
+    )
 
 
-def _unusable(id: str, *problems: Problem) -> Runbook:
-    return Runbook(id, title_from(id), {}, (), (), problems)
+def _steps(blocks: Sequence[Block]) -> tuple[tuple[Block, ...], tuple[Step, ...]]:
+    """The blocks before the first step, and the steps: ordered items, task items, or headings.
+    Blocks between steps belong to the step before, so that no text is lost."""
+    level = min((block.level for block in blocks if isinstance(block, Heading)), default=0)
+    intro: list[Block] = []
+    steps: list[tuple[str, list[Block], int]] = []
+    under_heading = False
+    for block in blocks:
+        if isinstance(block, Heading) and block.level == level:
+            under_heading = True
+            steps.append((_shorten(without_number(plain(block.children))), [], block.line))
+        elif isinstance(block, ListBlock) and _is_steps(block) and not under_heading:
+            steps += [(item_title(i.blocks), list(i.blocks), i.line) for i in block.items]
+        else:
+            (steps[-1][1] if steps else intro).append(block)
+    return tuple(intro), tuple(Step(title, tuple(inner), line) for title, inner, line in steps)
 
 
-def _problem(
-    code: str,
-    message: str,
-    path: str,
-    *,
-    line: int = 0,
-    severity: Severity = Severity.ERROR,
-    hint: str = "",
-) -> Problem:
-    return Problem(code, message, Place(path, line), severity, hint)
+def _is_steps(block: ListBlock) -> bool:
+    return block.ordered or any(item.checked is not None for item in block.items)
+
+
+def item_title(blocks: Sequence[Block]) -> str:
+    """A title for a list item, from its first line."""
+    match blocks[0] if blocks else None:
+        case Paragraph(children) | Heading(_, children):
+            return _shorten(plain(_bold_title(children) or _first_line(children)))
+        case Code(text):
+            return _shorten(text.strip().split("\n", 1)[0])
+        case _:
+            return ""
+
+
+def _bold_title(children: Sequence[Inline]) -> Sequence[Inline]:
+    """Bold text at the beginning, if punctuation separates it from the rest; in
+    "**Never** do this" it is only emphasis."""
+    if not children or not isinstance(children[0], Strong):
+        return ()
+    ends = plain(children[:1]).endswith((".", ":", "?", "!"))
+    return children[:1] if ends or _SEPARATOR.match(plain(children[1:2])) else ()
+
+
+def _first_line(children: Sequence[Inline]) -> Sequence[Inline]:
+    for index, span in enumerate(children):
+        if isinstance(span, Break) and span.hard:
+            return children[:index]
+    return children
+
+
+def _shorten(title: str) -> str:
+    """At most 140 characters: up to the end of the last sentence that fits, else of a word."""
+    title = " ".join(title.split()).removesuffix(":").rstrip()
+    if len(title) <= _MAX_TITLE:
+        return title
+    ends = [match.end() for match in _SENTENCE_END.finditer(title, 0, _MAX_TITLE)]
+    if ends:
+        return title[: ends[-1]].removesuffix(":")
+    return title[: _MAX_TITLE - 1].rsplit(" ", 1)[0] + "…"
+
+
+def too_large(path: str) -> Problem:
+    """The problem of a file over the limit."""
+    return Problem(
+        "runbook-too-large",
+        f"the file is over {MAX_CHARACTERS // 1024} KiB, too large for a runbook",
+        Place(path),
+        hint="Split it into several runbooks.",
+    )
+
+
+def _empty(path: str) -> Problem:
+    return Problem(
+        "runbook-empty",
+        "the runbook is empty",
+        Place(path),
+        hint="Write what to do, or remove the file.",
+    )
 
 
 def _unclosed(path: str, line: int) -> Problem:
-    return _problem(
+    return Problem(
         "runbook-unclosed-fence",
-        "the code fence that begins here is never closed",
-        path,
-        line=line,
-        severity=Severity.WARNING,
-        hint="Everything after it is taken as code. Close it with a line of as many backticks, "
-        "or look above for a fence too many.",
+        "this code fence is never closed",
+        Place(path, line),
+        Severity.WARNING,
+        "All text after it is treated as code. Close it with a line of as many backticks, or look "
+        "for an extra fence above.",
     )
 
 
 def _no_title(path: str) -> Problem:
-    return _problem(
+    return Problem(
         "runbook-no-title",
-        "there is no title, a line that begins with `# `",
-        path,
-        severity=Severity.WARNING,
-        hint="Put one first; until then the runbook goes by its file's name.",
+        "no title: no line starts with `# `",
+        Place(path),
+        Severity.WARNING,
+        "Start the page with one; until then the file name is used.",
     )

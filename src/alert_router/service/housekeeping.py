@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from alert_router.alert_stats.counters import Tally
+from alert_router.alert_stats.counters import AlertCounters
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Reason
 from alert_router.outbox.base import Outbox, StoreUnavailable
@@ -54,7 +54,7 @@ async def keep_time(outbox: Outbox, clock: Clock) -> None:
         await asyncio.sleep(_LOOK_EVERY)
 
 
-async def keep_tally(tally: Tally, outbox: Outbox) -> None:
+async def keep_tally(tally: AlertCounters, outbox: Outbox) -> None:
     """Write down what was counted, again and again, for as long as the router runs."""
     while True:
         await asyncio.sleep(_TALLY_EVERY)

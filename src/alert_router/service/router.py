@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from alert_router.alert_stats.counters import Tally
+from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
@@ -49,7 +49,7 @@ class Router:
         self.snapshot = snapshot
         self.outbox = outbox
         self.metrics = metrics
-        self.tally = Tally()
+        self.tally = AlertCounters()
         self.ended = asyncio.Event()  # the store can do nothing any more: only a restart helps
         self._lag = LoopLag(self.metrics.loop_lag)
         self._store = StoreStatus(outbox, self.metrics)

@@ -14,7 +14,7 @@ from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Auth, Http, HttpLimits
 from alert_router.deliver import Desk
 from alert_router.deliver.policy import Schedule
-from alert_router.enrich import choose, remembering
+from alert_router.enrich import select_runbook
 from alert_router.model import BodyLimits
 from alert_router.model.problem import Problem
 from alert_router.notify.base import Notifier
@@ -51,9 +51,8 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
     watched = (*loaded.files, config.runbooks.path)
     seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
     catalogue = Catalogue.load(config.runbooks.path, previous.state.catalogue if previous else None)
-    decide = remembering(
-        partial(choose, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook),
-        loaded.table.names,
+    decide = partial(
+        select_runbook, table=loaded.table, catalogue=catalogue, default=loaded.default_runbook
     )
     notifiers = {
         Destination(receiver.name, notifier.identity): notifier

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from alert_router.alert_stats.counters import Tally
+from alert_router.alert_stats.counters import AlertCounters
 from alert_router.alert_stats.report import Observed, read_observed
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.observed import KEPT_DAYS
@@ -39,7 +39,7 @@ class Recent:
             return self.answer
 
 
-async def _read(tally: Tally, store: Outbox, days: int) -> Observed:
+async def _read(tally: AlertCounters, store: Outbox, days: int) -> Observed:
     # Shielded: what is being written when nobody waits any more would not be counted again.
     await asyncio.shield(tally.write(store))
     return await read_observed(store, days, time.time())

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
-from alert_router.alert_stats.report import state_of
-from alert_router.enrich import Choice, Way
+from alert_router.alert_stats.report import coverage_state
+from alert_router.enrich import Choice, ChosenBy
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
@@ -25,7 +25,7 @@ from alert_router.web.site import SITE, Site, State
 log = structlog.get_logger(__name__)
 
 # Of the alerts of a group: name, whether it fires, runbook and how that was found.
-Found = Counter[tuple[str, bool, str | None, Way]]
+Found = Counter[tuple[str, bool, str | None, ChosenBy]]
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -123,11 +123,11 @@ def _found(group: AlertGroup, choose: Callable[[Alert], Choice]) -> Found:
 
 def _count(found: Found, site: Site, accepted_at: float) -> None:
     metrics = site.metrics
-    sums: Counter[tuple[bool, str | None, Way]] = Counter()
+    sums: Counter[tuple[bool, str | None, ChosenBy]] = Counter()
     for (name, firing, runbook, way), count in found.items():
         sums[firing, runbook, way] += count
         if firing:
-            site.tally.receive(name, runbook, way, count, accepted_at)
+            site.tally.count_received(name, runbook, way, count, accepted_at)
     for (firing, runbook, way), count in sums.items():
         metrics.alerts.labels("firing" if firing else "resolved").inc(count)
         if runbook is None:
@@ -135,7 +135,7 @@ def _count(found: Found, site: Site, accepted_at: float) -> None:
         else:
             metrics.alerts_matched.labels(runbook).inc(count)
         if firing:
-            metrics.firing_alerts.labels(state_of(runbook, way)).inc(count)
+            metrics.firing_alerts.labels(coverage_state(runbook, way)).inc(count)
 
 
 def _note(group: AlertGroup, source: Source, site: Site, state: State) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from alert_router.alert_stats.counters import Tally
+from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
 from alert_router.enrich import Choice
 from alert_router.fields import Secret
@@ -79,7 +79,7 @@ class Site:
     state: Callable[[], State]
     outbox: Outbox
     metrics: Metrics
-    tally: Tally
+    tally: AlertCounters
     wake: Callable[[Destination, int], None]
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]

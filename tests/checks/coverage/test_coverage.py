@@ -15,8 +15,8 @@ from alert_router.checks.coverage import (
     totals,
     with_external,
 )
-from alert_router.checks.rules import Carried, read_rules_text
-from alert_router.enrich import choose
+from alert_router.checks.rules import PossibleLabels, read_rules_text
+from alert_router.enrich import select_runbook
 from alert_router.matcher import parse_matchers
 from alert_router.model import Alert, Status
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
@@ -72,7 +72,7 @@ def test_labels_of_the_rule_and_of_its_expression_decide(catalogue):
     assert (found.state, ways(found)) == ("uncovered", [(None, "none")])
 
 
-def test_an_entry_that_needs_an_unknown_label_is_one_of_the_outcomes(catalogue):
+def test_an_entry_with_an_unknown_label_is_one_of_the_outcomes(catalogue):
     by = routing(
         catalogue,
         [
@@ -89,14 +89,14 @@ def test_an_entry_that_needs_an_unknown_label_is_one_of_the_outcomes(catalogue):
     assert found.state == "covered"  # by one or by the other
 
 
-def test_an_alert_that_has_a_runbook_only_with_some_value_of_a_label_depends(catalogue):
+def test_an_alert_with_a_runbook_for_some_label_values_only_depends(catalogue):
     by = routing(catalogue, [('team="db", job="redis"', "alerts/redis-issues")])
     found = covered(by)
     assert (found.state, found.depends_on) == ("depends", ("team", "job"))
     assert ways(found) == [("alerts/redis-issues", "table"), (None, "none")]
 
 
-def test_several_matchers_of_one_label_are_taken_together(catalogue):
+def test_several_matchers_of_one_label_are_combined(catalogue):
     by = routing(catalogue, [('job=~"a|b", job!="a"', "alerts/redis-issues")])
     assert covered(by, 'up{job=~"a"} == 0').state == "uncovered"
     assert covered(by, 'up{job=~"b"} == 0').state == "covered"
@@ -105,7 +105,7 @@ def test_several_matchers_of_one_label_are_taken_together(catalogue):
     assert covered(by, 'up{job=~"a|b"} == 0').state == "covered"
 
 
-def test_the_ways_are_tried_as_for_an_alert(catalogue):
+def test_runbooks_are_chosen_in_the_order_used_for_alerts(catalogue):
     by = routing(catalogue, default="incidents/all")
     url = "{runbook_url: https://example.org/alerts/redis-issues.md#fix}"
     assert ways(covered(by, annotations=url)) == [("alerts/redis-issues", "annotation")]
@@ -115,7 +115,7 @@ def test_the_ways_are_tried_as_for_an_alert(catalogue):
     assert "fits 2 runbooks" in found.choices[0].problem
 
 
-def test_a_null_entry_wants_none_and_is_not_in_the_denominator(catalogue):
+def test_a_null_entry_wants_no_runbook_and_is_not_counted_in_percent(catalogue):
     by = routing(catalogue, [('alertname="Watchdog"', None), ('team="a"', "alerts/disk")])
     alerts = [
         *cover(rules(name="Watchdog"), by, {}),
@@ -132,7 +132,7 @@ def test_a_null_entry_wants_none_and_is_not_in_the_denominator(catalogue):
     assert totals([]).percent == 100
 
 
-def test_an_entry_for_a_runbook_that_is_not_there_leads_on(catalogue):
+def test_an_entry_with_a_missing_runbook_is_skipped(catalogue):
     by = routing(catalogue, [('team="a"', "alerts/gone")])
     found = covered(by, labels="{team: a}", name="KafkaLag")
     assert ways(found) == [("alerts/kafka-lag", "name")]
@@ -142,14 +142,14 @@ def test_an_entry_for_a_runbook_that_is_not_there_leads_on(catalogue):
 TEMPLATED = "{runbook_url: 'https://example.org/{{ $labels.x }}'}"
 
 
-def test_an_annotation_that_prometheus_fills_in_cannot_be_told(catalogue):
+def test_a_templated_annotation_is_not_known(catalogue):
     found = covered(routing(catalogue), annotations=TEMPLATED)
     assert (found.state, found.template) == ("depends", "runbook_url")
     assert ways(found) == [(None, "annotation"), (None, "none")]
     assert [own.agreement for own in found.annotations] == ["templated"]
 
 
-def test_a_template_matters_only_where_the_annotation_does(catalogue):
+def test_a_template_matters_only_if_the_annotation_decides(catalogue):
     by = routing(catalogue, [('team="a"', "alerts/disk")])
     assert covered(by, labels="{team: a}", annotations=TEMPLATED).state == "covered"
     first = TEMPLATED.replace("{r", "{runbook: alerts/disk, r", 1)
@@ -171,19 +171,19 @@ def test_a_template_matters_only_where_the_annotation_does(catalogue):
         ("https://example.org/some/disk", "ambiguous"),
     ],
 )
-def test_a_rules_own_word_is_held_against_what_is_chosen(catalogue, url, agreement):
+def test_a_runbook_annotation_is_compared_with_the_chosen_runbook(catalogue, url, agreement):
     by = routing(catalogue, [('alertname="SomeAlert"', "alerts/disk")])
     (own,) = covered(by, annotations=f"{{runbook_url: '{url}'}}").annotations
     assert (own.name, own.value, own.agreement) == ("runbook_url", url, agreement)
 
 
-def test_a_word_that_names_one_of_several_outcomes_depends_too(catalogue):
+def test_an_annotation_naming_one_of_several_outcomes_depends(catalogue):
     by = routing(catalogue, [('team="a"', "alerts/disk"), ('alertname!=""', "alerts/kafka-lag")])
     (own,) = covered(by, annotations="{runbook: alerts/disk}").annotations
     assert own.agreement == "depends"
 
 
-def test_what_prometheus_adds_is_unknown_until_it_is_given(catalogue):
+def test_external_labels_are_unknown_unless_given(catalogue):
     by = routing(catalogue, [('cluster="prod"', "alerts/disk")])
     summed = "sum(up) == 0"
     assert covered(by, summed).depends_on == ("cluster",)
@@ -198,7 +198,7 @@ def test_what_prometheus_adds_is_unknown_until_it_is_given(catalogue):
     assert covered(by, summed, external={"team": None}).depends_on == ("team",)
 
 
-def test_receivers_are_those_of_the_tree_with_every_outcome_where_it_depends(catalogue):
+def test_all_possible_receivers_of_the_route_tree_are_listed(catalogue):
     tree = [
         to("pager", 'severity="critical"', continue_=True),
         to("db", 'team="db"', to("db-night", 'shift="night"')),
@@ -214,14 +214,14 @@ def test_receivers_are_those_of_the_tree_with_every_outcome_where_it_depends(cat
     assert found.receivers == (("default",),)
 
 
-def test_more_outcomes_than_anybody_would_read_are_not_listed(catalogue):
+def test_too_many_outcomes_are_not_listed(catalogue):
     tree = [to(f"r{n}", f'team{n}="x"', continue_=True) for n in range(20)]
     found = covered(routing(catalogue, routes=tree))
     assert found.receivers == ()
     assert "team0" in found.receivers_depend_on
 
 
-def test_labels_by_runbook_are_those_of_all_alerts_that_may_get_it(catalogue):
+def test_labels_by_runbook_are_those_of_all_its_possible_alerts(catalogue):
     by = routing(
         catalogue,
         [
@@ -274,21 +274,23 @@ ROUTES = st.recursive(
 
 @settings(deadline=None, max_examples=150)
 @given(values=st.tuples(ANY, ANY), entries=ENTRIES, routes=st.lists(ROUTES, max_size=3))
-def test_whatever_the_unknown_labels_are_the_alerts_lot_is_among_the_outcomes(
+def test_for_any_values_of_unknown_labels_the_result_is_among_the_outcomes(
     catalogue, values, entries, routes
 ):
     from dataclasses import replace
 
     by = routing(catalogue, entries, routes)
-    carried = Carried(dict(zip(NAMES, values, strict=True)) | {"alertname": frozenset(["X"])})
+    carried = PossibleLabels(
+        dict(zip(NAMES, values, strict=True)) | {"alertname": frozenset(["X"])}
+    )
     (rule,) = rules()
-    (found,) = cover([replace(rule, name="X", carried=carried)], by, {"cluster": ""})
+    (found,) = cover([replace(rule, name="X", possible_labels=carried)], by, {"cluster": ""})
     lots = []
     for some in product(*((each or VALUES) for each in values)):
         labels = {name: value for name, value in zip(NAMES, some, strict=True) if value}
         labels["alertname"] = "X"
         alert = Alert(status=Status.FIRING, labels=labels, fingerprint="f")
-        lots.append(choose(alert, by.table, by.catalogue, None))
+        lots.append(select_runbook(alert, by.table, by.catalogue, None))
         assert lots[-1] in found.choices
         assert by.tree.match(labels) in found.receivers
     if found.state == "covered":
@@ -297,7 +299,7 @@ def test_whatever_the_unknown_labels_are_the_alerts_lot_is_among_the_outcomes(
         assert len(set(lots)) == 1
 
 
-def test_external_labels_never_replace_what_is_there():
-    carried = Carried({"a": frozenset(["1"]), "b": frozenset(["", "1"]), "c": None})
+def test_external_labels_never_replace_labels_of_the_alert():
+    carried = PossibleLabels({"a": frozenset(["1"]), "b": frozenset(["", "1"]), "c": None})
     arrived = with_external(carried, {"a": "9", "b": "9", "c": "9", "d": "9"})
     assert [arrived.of(name) for name in "abcd"] == [{"1"}, {"1", "9"}, {"9"}, {"9"}]

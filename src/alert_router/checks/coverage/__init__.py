@@ -1,20 +1,20 @@
-"""Coverage: which alerting rules' alerts get a runbook, by which way, and which receivers.
+"""Coverage: which runbook and which receivers the alerts of each alerting rule get, and why."""
 
-Reading rules is `rules`; how the answer looks is the commands'.
-"""
-
-from alert_router.checks.coverage.cover import Routing, cover
-from alert_router.checks.coverage.external import CUSTOMARY, with_external
-from alert_router.checks.coverage.labels import labels_by_runbook
-from alert_router.checks.coverage.model import AlertCoverage, Annotation, State
-from alert_router.checks.coverage.totals import Totals, by_file, by_severity, totals
+from alert_router.checks.coverage.counters import Totals, by_file, by_severity, totals
+from alert_router.checks.coverage.cover import (
+    AlertCoverage,
+    Annotation,
+    Routing,
+    cover,
+    labels_by_runbook,
+)
+from alert_router.checks.coverage.partial_match import CUSTOMARY, with_external
 
 __all__ = [
     "CUSTOMARY",
     "AlertCoverage",
     "Annotation",
     "Routing",
-    "State",
     "Totals",
     "by_file",
     "by_severity",

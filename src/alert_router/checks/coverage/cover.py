@@ -1,26 +1,32 @@
-"""What the routing makes of the alerts of each rule.
+"""Decides for each alerting rule which runbook and which receivers its alerts get.
 
-It asks what the router asks (`enrich.choose`), once for each table entry that may be met.
+It asks `enrich.select_runbook`, as the router does, once for each table entry that may match.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from alert_router.checks.coverage.annotation import annotations_of, settled
-from alert_router.checks.coverage.candidates import Candidates
-from alert_router.checks.coverage.external import with_external
-from alert_router.checks.coverage.model import AlertCoverage
-from alert_router.checks.coverage.receivers import possible_receivers
-from alert_router.checks.rules import AlertRule
-from alert_router.enrich import ANNOTATIONS, Choice, choose
+from alert_router.checks.coverage.partial_match import (
+    Candidates,
+    Outcome,
+    possible_receivers,
+    with_external,
+)
+from alert_router.checks.rules import AlertRule, PossibleLabels, is_template
+from alert_router.enrich import ANNOTATIONS, Choice, select_runbook
 from alert_router.model import Alert, Labels, Status
+from alert_router.model.problem import Place
 from alert_router.routing import RouteTree, RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
+
+CoverageState = Literal["covered", "none-wanted", "uncovered", "depends"]
+Agreement = Literal["agrees", "differs", "dead", "ambiguous", "templated", "depends"]
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What decides: the two tables, the default and the runbooks there are."""
+    """Everything that decides: both tables, the default runbook and the catalogue."""
 
     table: RunbookTable
     tree: RouteTree
@@ -28,10 +34,65 @@ class Routing:
     catalogue: Catalogue
 
 
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An annotation of a rule that names a runbook, compared with the runbook chosen.
+
+    agrees: names the one chosen; differs: another one; dead: one that does not exist; ambiguous:
+    several; templated: known only once Prometheus expands it; depends: one of those possible.
+    """
+
+    name: str
+    value: str
+    place: Place
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCoverage:
+    """The coverage of one rule.
+
+    `choices` are the possible runbooks, in the order in which they are tried. If there are
+    several, the labels `depends_on` decide, or the value of the annotation `template`. A choice by
+    annotation without a runbook is whatever that annotation will name. `receivers` are the
+    possible outcomes, decided by `receivers_depend_on`; empty if there are too many to list.
+    """
+
+    rule: AlertRule
+    possible_labels: PossibleLabels
+    choices: tuple[Choice, ...]
+    depends_on: tuple[str, ...]
+    template: str
+    receivers: tuple[Outcome, ...]
+    receivers_depend_on: tuple[str, ...]
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def state(self) -> CoverageState:
+        """covered: has a runbook, whatever its labels; none-wanted: has none, by the table;
+        uncovered: certainly has none; depends: not known."""
+        states = {_state(choice) for choice in self.choices}
+        return states.pop() if len(states) == 1 else "depends"
+
+    @property
+    def severity(self) -> str:
+        """The value of the label `severity`; "" if it is missing or not known."""
+        values = self.possible_labels.of("severity")
+        return next(iter(values)) if values is not None and len(values) == 1 else ""
+
+
+def _state(choice: Choice) -> CoverageState:
+    if choice.runbook is not None:
+        return "covered"
+    if choice.way == "annotation":
+        return "depends"
+    return "none-wanted" if choice.way == "table" else "uncovered"
+
+
 def cover(
     rules: Iterable[AlertRule], routing: Routing, external: Mapping[str, str | None]
 ) -> tuple[AlertCoverage, ...]:
-    """What becomes of each rule's alerts; `external` as `with_external` takes it."""
+    """The coverage of each rule; `external` as for `with_external`."""
     candidates = Candidates(routing.table)
     return tuple(_cover(rule, routing, candidates, external) for rule in rules)
 
@@ -42,34 +103,34 @@ def _cover(
     candidates: Candidates,
     external: Mapping[str, str | None],
 ) -> AlertCoverage:
-    carried = with_external(rule.carried, external)
-    entries, depends = candidates.of(rule.name, carried)
-    ways = [_choices(rule, routing, entry) for entry in entries]
-    choices = tuple(dict.fromkeys(choice for found, _ in ways for choice in found))
-    receivers, receivers_depend = possible_receivers(routing.tree, carried)
+    labels = with_external(rule.possible_labels, external)
+    entries, depends = candidates.of(rule.name, labels)
+    outcomes = [_choices(rule, routing, entry) for entry in entries]
+    choices = tuple(dict.fromkeys(choice for found, _ in outcomes for choice in found))
+    receivers, receivers_depend = possible_receivers(routing.tree, labels)
     chosen = [choice.runbook for choice in choices]
     return AlertCoverage(
         rule=rule,
-        carried=carried,
+        possible_labels=labels,
         choices=choices,
         depends_on=depends if len(entries) > 1 else (),
-        template=next((template for _, template in ways if template), ""),
+        template=next((template for _, template in outcomes if template), ""),
         receivers=receivers,
         receivers_depend_on=receivers_depend,
-        annotations=tuple(annotations_of(rule, chosen, routing.catalogue)),
+        annotations=tuple(_annotations(rule, chosen, routing.catalogue)),
     )
 
 
 def _choices(rule: AlertRule, routing: Routing, entry: int | None) -> tuple[list[Choice], str]:
-    """What can be chosen where this entry of the table is met, and the annotation that decides
-    once it is filled in."""
-    told = {name: settled(rule.annotations.get(name, "")) for name in ANNOTATIONS}
-    choice = _choose(rule, routing, entry, {name: text or "" for name, text in told.items()})
-    template = next((name for name, text in told.items() if text is None), "")
+    """The possible choices if this table entry matches, and the annotation that decides once
+    Prometheus expands it."""
+    known = {name: _runbook_part(rule.annotations.get(name, "")) for name in ANNOTATIONS}
+    choice = _choose(rule, routing, entry, {name: text or "" for name, text in known.items()})
+    template = next((name for name, text in known.items() if text is None), "")
     if not template or choice.way == "table":
         return [choice], ""
     before = ANNOTATIONS[: ANNOTATIONS.index(template)]
-    first = _choose(rule, routing, entry, {name: told[name] or "" for name in before})
+    first = _choose(rule, routing, entry, {name: known[name] or "" for name in before})
     if first.way == "annotation":
         return [first], ""
     return [Choice(None, "annotation", entry), choice], template
@@ -84,17 +145,64 @@ def _choose(
         annotations=dict(annotations),
         fingerprint="-",
     )
-    met = _Met(routing.table.entries, entry)
-    return choose(alert, met, routing.catalogue, routing.default_runbook)
+    table = _TableWithMatch(routing.table.entries, entry)
+    return select_runbook(alert, table, routing.catalogue, routing.default_runbook)
 
 
 @dataclass(frozen=True, slots=True)
-class _Met:
-    """The table, where it is settled which entry is met."""
+class _TableWithMatch:
+    """The runbook table with the match already decided."""
 
     entries: Sequence[RunbookEntry]
     entry: int | None
 
     def match(self, _labels: Labels) -> int | None:
-        """That entry."""
         return self.entry
+
+
+def _annotations(
+    rule: AlertRule, chosen: Collection[str | None], catalogue: Catalogue
+) -> Iterator[Annotation]:
+    for name in ANNOTATIONS:
+        if value := rule.annotations.get(name, ""):
+            agreement = _agreement(_runbook_part(value), chosen, catalogue)
+            yield Annotation(name, value, rule.annotation_places[name], agreement)
+
+
+def _runbook_part(reference: str) -> str | None:
+    """The part of a reference that names the runbook; None if it is a template. A template in the
+    fragment or the query, such as `#{{ $labels.pod }}`, makes no difference."""
+    if not is_template(reference):
+        return reference
+    head = reference.partition("#")[0].partition("?")[0]
+    return None if is_template(head) else head
+
+
+def _agreement(
+    reference: str | None, chosen: Collection[str | None], catalogue: Catalogue
+) -> Agreement:
+    if reference is None:
+        return "templated"
+    named = catalogue.by_reference(reference)
+    if len(named) > 1:
+        return "ambiguous"
+    if not named or catalogue.get(named[0]) is None:
+        return "dead"
+    if named[0] not in chosen:
+        return "differs"
+    return "agrees" if len(set(chosen)) == 1 else "depends"
+
+
+def labels_by_runbook(
+    alerts: Iterable[AlertCoverage], external: Collection[str] = ()
+) -> Mapping[str, frozenset[str] | None]:
+    """For each runbook that some alert can get, every label that one of these alerts can have,
+    with the external labels given; None if any label is possible. Placeholders can use these."""
+    found: dict[str, frozenset[str] | None] = {}
+    for alert in alerts:
+        own = alert.rule.possible_labels.names()
+        names = None if own is None else own | frozenset(external)
+        for runbook in {choice.runbook for choice in alert.choices if choice.runbook is not None}:
+            known = found.get(runbook, frozenset())
+            found[runbook] = None if known is None or names is None else known | names
+    return found

@@ -1,8 +1,7 @@
-"""What a collection of runbooks has agreed upon, read off its runbooks.
+"""What the runbooks of a collection have in common, and so what is expected of each.
 
-A directory that follows the ten standard sections is held to them. One that follows a standard of
-its own (Meaning, Impact, Diagnosis, Mitigation) is held to what most of its runbooks have, so that
-what all of them lack is not reported a hundred times.
+A collection that follows the ten standard sections is checked against them. One with sections of
+its own (Meaning, Impact, Diagnosis, Mitigation) is checked against what most of its runbooks have.
 """
 
 from collections import Counter
@@ -15,17 +14,17 @@ FIELDS = (
     *("title", "category", "severity", "owner"),
     *("last_updated", "review_interval", "tags"),
 )
-SHOWN = ("Detection", "Mitigation")  # what a firing notification carries
+SHOWN = ("Detection", "Mitigation")  # what a firing notification shows
 
-_STANDARD = 6  # of the ten: a runbook with as many follows the standard
+_STANDARD = 6  # of the ten sections: a runbook with as many follows the standard
 _SOME_FIELDS = 3
 _MOST = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """What is expected of each runbook; `steps` are the sections that must have steps. `ordered`:
-    sections are held to the standard's order."""
+    """The sections and metadata fields expected of each runbook; `steps` are the sections that
+    must have steps. `ordered`: sections must be in the standard order."""
 
     sections: tuple[str, ...]
     fields: tuple[str, ...]
@@ -34,15 +33,16 @@ class Conventions:
 
 
 def conventions(runbooks: Iterable[Runbook]) -> Conventions:
-    """What these runbooks are to be like."""
+    """What is expected of these runbooks."""
     known = list(runbooks)
     ordered = _half(known, lambda runbook: len(names(runbook)) >= _STANDARD)
-    shared = _most(names(runbook) for runbook in known)
+    shared = _in_most(names(runbook) for runbook in known)
     with_fields = _half(known, lambda runbook: len(fields(runbook)) >= _SOME_FIELDS)
     some = [fields(runbook) for runbook in known if fields(runbook)]
-    common = _most(some) if 4 * len(some) >= len(known) else set()
+    common = _in_most(some) if 4 * len(some) >= len(known) else set()
+    own_sections = tuple(name for name in STANDARD_SECTIONS if name in shared or name in SHOWN)
     return Conventions(
-        sections=STANDARD_SECTIONS if ordered else _in_order(shared | set(SHOWN)),
+        sections=STANDARD_SECTIONS if ordered else own_sections,
         fields=FIELDS if with_fields else tuple(name for name in FIELDS if name in common),
         steps=SHOWN if ordered else tuple(n for n in SHOWN if _usually_steps(known, n)),
         ordered=ordered,
@@ -55,13 +55,12 @@ def names(runbook: Runbook) -> set[str]:
 
 
 def fields(runbook: Runbook) -> set[str]:
-    """The fields of its metadata that say something and are known here. A title alone is what a
-    site generator wants, no metadata."""
+    """The known metadata fields that have a value. A title alone is for a site generator."""
     return {name for name in FIELDS if runbook.metadata.get(name)} - {"title"}
 
 
 def value_of(metadata: Mapping[str, str], name: str) -> str:
-    """A field's value without white space, "" for none."""
+    """The value of a field without surrounding white space; "" if it is missing."""
     return metadata.get(name, "").strip()
 
 
@@ -69,7 +68,7 @@ def _half(runbooks: list[Runbook], holds: Callable[[Runbook], bool]) -> bool:
     return bool(runbooks) and 2 * sum(map(holds, runbooks)) >= len(runbooks)
 
 
-def _most(sets: Iterable[set[str]]) -> set[str]:
+def _in_most(sets: Iterable[set[str]]) -> set[str]:
     known = list(sets)
     counted = Counter(name for one in known for name in one)
     return {name for name, number in counted.items() if number >= _MOST * len(known)}
@@ -78,7 +77,3 @@ def _most(sets: Iterable[set[str]]) -> set[str]:
 def _usually_steps(runbooks: list[Runbook], name: str) -> bool:
     having = [section for runbook in runbooks if (section := runbook.section(name))]
     return 2 * sum(bool(section.steps) for section in having) > len(having)
-
-
-def _in_order(found: set[str]) -> tuple[str, ...]:
-    return tuple(name for name in STANDARD_SECTIONS if name in found)

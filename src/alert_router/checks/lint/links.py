@@ -1,123 +1,150 @@
-"""Relative links that lead to no file, and anchors that no heading has.
+"""Relative links to files that do not exist, and anchors that no heading has.
 
-What leads out of the repository, or by a scheme, is not followed: nothing here asks a network.
+Links out of the repository or with a scheme are not checked: the linter uses no network.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from alert_router.checks.lint import codes
-from alert_router.checks.lint.anchors import Anchors
-from alert_router.checks.lint.page import Page
-from alert_router.checks.lint.walk import Prose, links
-from alert_router.markdown import Link, Text, parse_document
+from alert_router.checks.lint.source import RunbookSource
+from alert_router.checks.lint.traverse import Prose, all_blocks, links
+from alert_router.markdown import Block, Heading, Link, Text, parse_document, plain, slug
 from alert_router.model.problem import Problem, did_you_mean
-from alert_router.runbook import files
+from alert_router.runbook import UnusableFile, read
 
-_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|/|\\")
-_FILLED = re.compile(r"[${}<>%](?![0-9A-Fa-f]{2})|\{\{")
-_UNDEFINED = re.compile(
+_NOT_RELATIVE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|/|\\")
+_HAS_PLACEHOLDER = re.compile(r"[${}<>%](?![0-9A-Fa-f]{2})|\{\{")
+_REFERENCE = re.compile(
     r"(?<![\w\]\\])\[(?P<text>[^\[\]]{1,80})\]\[(?P<ref>[A-Za-z][^\[\]]{0,60})\]"
 )
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
+_EXPLICIT_ANCHOR = re.compile(
+    r"""<[A-Za-z]\w*\b[^<>]*?\b(?:id|name)\s*=\s*["']?(?P<html>[^"'\s>]+)|\{:?\s*#(?P<curly>[\w.:-]+)"""
+)
+_CURLY = re.compile(r"\s*\{:?\s*#[^{}]*\}\s*$")
+_DASHES = re.compile(r"[-_]+")
 
 
-class Tree:
-    """The files that links may lead to. What was looked up is remembered for one run."""
+class Anchors:
+    """The anchors of one file: those of its headings, and explicit ones.
 
-    def __init__(self, root: Path, pages: Iterable[Page]) -> None:
+    Git hosts and site generators derive anchors from headings in slightly different ways. An
+    anchor that any of them would find counts as found.
+    """
+
+    def __init__(self, blocks: Iterable[Block], text: str) -> None:
+        self.names: list[str] = []
+        counted: Counter[str] = Counter()
+        for block in all_blocks(blocks):
+            if isinstance(block, Heading):
+                name = slug(_CURLY.sub("", plain(block.children)))
+                seen = counted[name]
+                counted[name] += 1
+                self.names.append(f"{name}-{seen}" if seen else name)
+        self.names += [match["html"] or match["curly"] for match in _EXPLICIT_ANCHOR.finditer(text)]
+        self._loose = {_loose(name) for name in self.names}
+
+    def has(self, fragment: str) -> bool:
+        """Whether some host would find it."""
+        fragment = fragment.removeprefix("user-content-")
+        return fragment.lower() in ("", "top") or _loose(fragment) in self._loose
+
+
+def _loose(name: str) -> str:
+    """Without the differences between hosts: case, runs of dashes, dashes at either end."""
+    return _DASHES.sub("-", slug(name)).strip("-")
+
+
+class FileTree:
+    """The files that links can lead to. Results are cached for one run."""
+
+    def __init__(self, root: Path, sources: Iterable[RunbookSource]) -> None:
         self._top = _repository(root)
-        self._pages = {_normal(page.path.absolute()): page for page in pages}
-        self._there: dict[Path, bool] = {}
+        self._sources = {_normal(source.path.absolute()): source for source in sources}
+        self._exists: dict[Path, bool] = {}
         self._anchors: dict[Path, Anchors | None] = {}
 
-    def inside(self, path: Path) -> bool:
-        """Whether a path is one that can be judged."""
+    def contains(self, path: Path) -> bool:
+        """Whether a path is inside the repository, so that it can be checked."""
         return path == self._top or self._top in path.parents
 
     def exists(self, path: Path) -> bool:
-        """Whether there is a file or a directory, or what a site generator makes a page of."""
-        there = self._there.get(path)
-        if there is None:
-            there = self._there[path] = any(map(_is_there, _meant(path)))
-        return there
+        """Whether there is a file or directory, or a file that a site generator makes the page
+        of."""
+        if path not in self._exists:
+            self._exists[path] = any(map(_exists, _alternatives(path)))
+        return self._exists[path]
 
     def anchors(self, path: Path) -> Anchors | None:
-        """The anchors of a Markdown file; None where it is none or cannot be read."""
+        """The anchors of a Markdown file; None if it is not one or cannot be read."""
         if path not in self._anchors:
-            page = self._pages.get(path)
-            self._anchors[path] = of_page(page) if page else _read(path)
+            source = self._sources.get(path)
+            self._anchors[path] = _anchors_of(source) if source else _read(path)
         return self._anchors[path]
 
 
-def of_page(page: Page) -> Anchors:
-    """The anchors of a runbook."""
-    return Anchors(page.runbook.blocks, page.text)
+def _anchors_of(source: RunbookSource) -> Anchors:
+    return Anchors(source.runbook.blocks, source.text)
 
 
-def check(page: Page, tree: Tree) -> Iterator[Problem]:
+def check(source: RunbookSource, tree: FileTree) -> Iterator[Problem]:
     """Everything about the links of one runbook."""
     own: Anchors | None = None
-    for spot in page.spots(_UNDEFINED, "]["):
+    for spot in source.spots(_REFERENCE):
         if isinstance(spot.leaf, Text) and spot.exact:
-            message = f"the reference `{spot.match['ref']}` is not defined"
+            message = f"undefined link reference `{spot.match['ref']}`"
             hint = f"Add a line `[{spot.match['ref']}]: URL`."
-            yield page.problem(codes.DEAD_LINK, message, spot.line, spot.column, hint=hint)
-    for prose in page.proses:
+            yield source.problem("runbook-dead-link", message, spot.line, spot.column, hint=hint)
+    for prose in source.prose:
         for link in links(prose.spans):
-            if not _ELSEWHERE.match(link.url) and not _FILLED.search(link.url):
-                own = own or of_page(page)
-                yield from _judge(page, prose, link, own, tree)
+            if not _NOT_RELATIVE.match(link.url) and not _HAS_PLACEHOLDER.search(link.url):
+                own = own or _anchors_of(source)
+                yield from _check(source, prose, link, own, tree)
 
 
-def _judge(page: Page, prose: Prose, link: Link, own: Anchors, tree: Tree) -> Iterator[Problem]:
+def _check(
+    source: RunbookSource, prose: Prose, link: Link, own: Anchors, tree: FileTree
+) -> Iterator[Problem]:
     try:
         parts = urlsplit(link.url)
     except ValueError:
         return
     path, fragment = unquote(parts.path), unquote(parts.fragment)
-    target = None
+    anchors: Anchors | None = own
     if path:
-        target = _normal(page.path.parent.absolute() / path)
-        if target is None or not tree.inside(target):
+        target = _normal(source.path.parent.absolute() / path)
+        if target is None or not tree.contains(target):
             return
         if not tree.exists(target):
-            line, column = _place(page, prose, link)
-            hint = did_you_mean(
-                target.name, _beside(target), "The path begins at this file's directory."
-            )
-            message = f"the link `{link.url}` leads to no file"
-            yield page.problem(codes.DEAD_LINK, message, line, column, hint=hint)
+            otherwise = "The path is relative to the directory of this file."
+            hint = did_you_mean(target.name, _names_beside(target), otherwise)
+            message = f"dead link `{link.url}`: no such file"
+            place = _place(source, prose, link)
+            yield source.problem("runbook-dead-link", message, *place, hint=hint)
             return
-    anchors = own if target is None else tree.anchors(target)
+        anchors = tree.anchors(target)
     if fragment and anchors is not None and not anchors.has(fragment):
-        line, column = _place(page, prose, link)
         where = f"`{path}`" if path else "this file"
-        yield page.problem(
-            codes.DEAD_ANCHOR,
-            f"{where} has no heading for the anchor `#{fragment}`",
-            line,
-            column,
-            hint=did_you_mean(
-                fragment,
-                anchors.names,
-                "An anchor is the heading in lower case, with dashes for spaces.",
-            ),
-        )
+        message = f"no heading in {where} has the anchor `#{fragment}`"
+        otherwise = "An anchor is the heading in lower case, with dashes for spaces."
+        hint = did_you_mean(fragment, anchors.names, otherwise)
+        place = _place(source, prose, link)
+        yield source.problem("runbook-dead-anchor", message, *place, hint=hint)
 
 
-def _place(page: Page, prose: Prose, link: Link) -> tuple[int, int]:
+def _place(source: RunbookSource, prose: Prose, link: Link) -> tuple[int, int]:
     until = prose.line + 1 if prose.one_line else 0
     for written in (f"]({link.url}", f"](<{link.url}", f'"{link.url}"', f"]: {link.url}"):
-        if found := page.find(written, prose.line, until):
+        if found := source.find(written, prose.line, until):
             return found[0], found[1] + written.index(link.url)
-    return page.find(link.url, prose.line, until) or (prose.line, 0)
+    return source.find(link.url, prose.line, until) or (prose.line, 0)
 
 
 def _normal(path: Path) -> Path | None:
-    """The path without `..`, None for what no file can be called."""
+    """The path without `..`; None if it is not a possible file name."""
     parts: list[str] = []
     for part in path.parts:
         if part == "..":
@@ -127,7 +154,7 @@ def _normal(path: Path) -> Path | None:
     return None if "\0" in str(path) else Path(*parts)
 
 
-def _meant(path: Path) -> Iterator[Path]:
+def _alternatives(path: Path) -> Iterator[Path]:
     yield path
     if path.suffix.lower() == ".html":
         yield path.with_suffix(".md")
@@ -135,15 +162,14 @@ def _meant(path: Path) -> Iterator[Path]:
         yield path.with_name(path.name + ".md")
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # a name too long, a directory without permission
+    except (OSError, ValueError):  # a name that is too long, a directory without permission
         return False
 
 
-def _beside(path: Path) -> list[str]:
-    """The names in the directory of what is missing."""
+def _names_beside(path: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in path.parent.iterdir())
     except (OSError, ValueError):
@@ -151,19 +177,16 @@ def _beside(path: Path) -> list[str]:
 
 
 def _repository(root: Path) -> Path:
-    """The directory above that has a `.git`, else the directory itself."""
+    """The nearest directory above that has a `.git`, or the directory itself."""
     top = root.absolute()
-    for above in (top, *top.parents):
-        if _is_there(above / ".git"):
-            return above
-    return top
+    return next((above for above in (top, *top.parents) if _exists(above / ".git")), top)
 
 
 def _read(path: Path) -> Anchors | None:
-    if path.suffix.lower() not in _MARKDOWN or not _is_there(path) or not path.is_file():
+    if path.suffix.lower() not in _MARKDOWN or not _exists(path) or not path.is_file():
         return None
     try:
-        text = files.read(path).decode(errors="replace")
-    except (files.Unreadable, files.TooLarge):
+        text = read(path).decode(errors="replace")
+    except UnusableFile:
         return None
     return Anchors(parse_document(text).blocks, text)

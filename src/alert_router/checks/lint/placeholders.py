@@ -1,105 +1,87 @@
-"""Placeholders that cannot be filled: of a form that is none, or for a label that is not carried.
-
-What a placeholder is, and where one is filled, is `enrich`'s.
-"""
+"""Placeholders that are misspelled, or whose label the runbook's alerts do not have."""
 
 import re
 from collections.abc import Iterator
 
-from alert_router.checks.lint import codes
-from alert_router.checks.lint.page import Page
+from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.placeholder import PLACEHOLDER, name_of, of_environment
 from alert_router.enrich.promql import QUERY_LANGUAGES
 from alert_router.enrich.shell import SHELL_LANGUAGES, compile_fences
-from alert_router.markdown import Code
 from alert_router.model.problem import Problem, did_you_mean
 
-# What people write for `{{ $labels.pod }}`; the last group is the label.
-_NEARLY = re.compile(
+# Misspellings of `{{ $labels.pod }}`; one of the groups is the label.
+_MISSPELLED = re.compile(
     r"(?!\{\{\s*\$labels\.\w+\s*\}\})"
     r"(?:\{\{-?\s*[$.]{0,2}(?:[Cc]ommon_?|[Gg]roup_?)?[Ll]abels?\.(?P<a>[A-Za-z_]\w*)\s*-?\}\}"
     r"|\{\{-?\s*(?:index\s+)?\$[Ll]abels?\s+\"(?P<b>\w+)\"\s*-?\}\}"
     r"|(?<![{\w$])(?<!\{ )\$\{?[Ll]abels?\.(?P<c>[A-Za-z_]\w*)\}?"
     r"|(?<!\{)\{\s*\$labels\.(?P<d>[A-Za-z_]\w*)\s*\}(?!\}))"
 )
-# A template's own language is written in these.
-_TEMPLATES = frozenset(
+# Languages in which such templates mean something else.
+_TEMPLATE_LANGUAGES = frozenset(
     ("yaml", "yml", "go", "gotmpl", "gotemplate", "helm", "jinja", "json", "tpl")
 )
 
-
-def check(page: Page, carried: frozenset[str] | None, known: frozenset[str]) -> Iterator[Problem]:
-    """Everything about the placeholders of one runbook. `carried`: every label that its alerts
-    can have, None where that cannot be told; `known`: those of all alerts."""
-    yield from _nearly(page)
-    if carried is not None:
-        yield from _not_carried(page, carried, known)
+_Found = tuple[str, str, int, int]  # name, text, line, column
 
 
-def _nearly(page: Page) -> Iterator[Problem]:
-    for spot in page.spots(_NEARLY, "label"):
-        yield _misspelt(page, spot.match, spot.line, spot.column)
-    for code in page.codes:
-        if code.language not in _TEMPLATES:
-            for match in _NEARLY.finditer(code.text):
-                yield _misspelt(page, match, *page.in_code(code, match.start()))
+def check(
+    source: RunbookSource, labels: frozenset[str] | None, known: frozenset[str]
+) -> Iterator[Problem]:
+    """Everything about the placeholders of one runbook. `labels` are all labels that its alerts
+    can have, None if that is not known; `known` those of all alerts."""
+    for spot in source.spots(_MISSPELLED):
+        yield _misspelled(source, spot.match, spot.line, spot.column)
+    for code in source.codes:
+        if code.language not in _TEMPLATE_LANGUAGES:
+            for match in _MISSPELLED.finditer(code.text):
+                yield _misspelled(source, match, *source.in_code(code, match.start()))
+    if labels is not None:
+        yield from _unknown(source, labels, known)
 
 
-def _misspelt(page: Page, match: re.Match[str], line: int, column: int) -> Problem:
+def _misspelled(source: RunbookSource, match: re.Match[str], line: int, column: int) -> Problem:
     name = next(group for group in match.groups() if group)
-    return page.problem(
-        codes.PLACEHOLDER,
-        f"`{match[0]}` is never filled in",
-        line,
-        column,
-        hint=f"did you mean `${name}` or `{{{{ $labels.{name} }}}}`?",
-    )
+    message = f"`{match[0]}` is not a placeholder: it is never filled in"
+    hint = f"did you mean `${name}` or `{{{{ $labels.{name} }}}}`?"
+    return source.problem("runbook-placeholder", message, line, column, hint=hint)
 
 
-def _not_carried(page: Page, carried: frozenset[str], known: frozenset[str]) -> Iterator[Problem]:
-    folded = {label.casefold() for label in carried}
-    told: set[str] = set()
-    for name, written, line, column in (*_in_code(page), *_in_prose(page)):
-        if name.casefold() in folded or name.startswith("__") or name in told:
+def _unknown(
+    source: RunbookSource, labels: frozenset[str], known: frozenset[str]
+) -> Iterator[Problem]:
+    folded = {label.casefold() for label in labels}
+    known_folded = {label.casefold() for label in known}
+    reported: set[str] = set()
+    for name, text, line, column in (*_in_code(source), *_in_prose(source)):
+        if name.casefold() in folded or name.startswith("__") or name in reported:
             continue
-        told.add(name)
-        elsewhere = name.casefold() in {label.casefold() for label in known}
-        why = "Its alerts carry: " + (", ".join(sorted(carried)) or "none") + "."
-        if elsewhere:
-            why = f"Other alerts carry it, those of this runbook do not. {why}"
-        yield page.problem(
-            codes.UNKNOWN_LABEL,
-            f"`{written}`: no alert of this runbook carries the label `{name.lower()}`",
-            line,
-            column,
-            hint=did_you_mean(name, sorted(carried), why),
-        )
+        reported.add(name)
+        listed = f"Its alerts have: {', '.join(sorted(labels)) or 'none'}."
+        if name.casefold() in known_folded:
+            listed = f"Other alerts have it, but not those of this runbook. {listed}"
+        message = f"`{text}`: no alert of this runbook has the label `{name.lower()}`"
+        hint = did_you_mean(name, sorted(labels), listed)
+        yield source.problem("runbook-unknown-label", message, line, column, hint=hint)
 
 
-_Found = tuple[str, str, int, int]
-
-
-def _in_code(page: Page) -> Iterator[_Found]:
-    """The placeholders in commands and queries that are no variables of their own."""
-    shell = [c for c in page.codes if c.language in SHELL_LANGUAGES]
+def _in_code(source: RunbookSource) -> Iterator[_Found]:
+    """The placeholders in commands and queries that are not variables set there."""
+    shell = [c for c in source.codes if c.language in SHELL_LANGUAGES]
     templates = compile_fences([(code.text, code.language) for code in shell])
     for code, template in zip(shell, templates, strict=True):
         for slot in template.slots:
-            yield slot.name, slot.written, *page.in_code(code, slot.start)
-    for code in page.codes:
+            yield slot.name, slot.written, *source.in_code(code, slot.start)
+    for code in source.codes:
         if code.language in QUERY_LANGUAGES:
-            yield from _in_query(page, code)
+            for match in PLACEHOLDER.finditer(code.text):
+                yield name_of(match), match[0], *source.in_code(code, match.start())
 
 
-def _in_query(page: Page, code: Code) -> Iterator[_Found]:
-    for match in PLACEHOLDER.finditer(code.text):
-        yield name_of(match), match[0], *page.in_code(code, match.start())
-
-
-def _in_prose(page: Page) -> Iterator[_Found]:
-    for spot in page.spots(PLACEHOLDER, "$"):
+def _in_prose(source: RunbookSource) -> Iterator[_Found]:
+    for spot in source.spots(PLACEHOLDER):
         name = name_of(spot.match)
         explicit = spot.match["explicit"] is not None
-        # A variable in the prose is as a rule one of the commands', which are judged there.
+        # A variable in prose is usually one of the commands', which are checked there.
         if explicit or (name.islower() and not of_environment(name)):
             yield name, spot.match[0], spot.line, spot.column

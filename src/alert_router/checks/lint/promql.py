@@ -1,106 +1,88 @@
-"""PromQL fences that Prometheus cannot parse.
-
-Placeholders are filled with something inert first: what a query would be once it is filled.
-"""
+"""PromQL code blocks that Prometheus cannot parse, with placeholders filled by plain values."""
 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-import promql_parser
-
-from alert_router.checks.lint import codes
-from alert_router.checks.lint.page import Page
+from alert_router.checks.lint.source import RunbookSource
+from alert_router.checks.promql import PromqlError, PromqlTooComplex, parse_promql
 from alert_router.model.problem import Problem
 
-_LONGEST = 20_000
-_DEEPEST = 200
+_MAX_LENGTH = 20_000
 _TOKEN = re.compile(
     r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`[^`]*`)"""
     r"""|(?P<comment>\#[^\n]*)"""
-    r"""|(?P<place>\{\{[^{}\n]{0,100}\}\}|\$\{\w+(?::\w+)?\}|\$\w+|\[\[\w+\]\]"""
+    r"""|(?P<placeholder>\{\{[^{}\n]{0,100}\}\}|\$\{\w+(?::\w+)?\}|\$\w+|\[\[\w+\]\]"""
     r"""|(?<![<=])<[A-Za-z][\w .-]{0,60}>)""",
     re.DOTALL,
 )
-# Before these a duration is wanted.
-_DURATION = re.compile(r"(?:\[|\[[^\[\]]*:|\boffset)\s*-?\s*\Z", re.IGNORECASE)
-_BETWEEN = re.compile(r"\n[ \t]*(?:#[^\n]*)?(?=\n)|\A#[^\n]*(?=\n)")
-_SAYS_NOTHING = "invalid promql query"
+_BEFORE_DURATION = re.compile(r"(?:\[|\[[^\[\]]*:|\boffset)\s*-?\s*\Z", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\n[ \t]*(?:#[^\n]*)?(?=\n)|\A#[^\n]*(?=\n)")
+_LINE = re.compile(r"\n")
+_UNSPECIFIC = "invalid promql query"
 
 
-def check(page: Page) -> Iterator[Problem]:
-    """Everything about the PromQL fences of one runbook."""
-    for code in page.parsable:
-        if code.language != "promql" or len(code.text) > _LONGEST:
+def check(source: RunbookSource) -> Iterator[Problem]:
+    """Everything about the PromQL of one runbook."""
+    for code in source.parsable_codes:
+        if code.language != "promql" or len(code.text) > _MAX_LENGTH:
             continue
-        for offset, why in wrong(code.text):
-            line, column = page.in_code(code, offset)
-            said = "" if why == _SAYS_NOTHING else f": {_quoted(why)}"
-            yield page.problem(
-                codes.PROMQL_SYNTAX,
-                f"this is no PromQL{said}",
-                line,
-                column,
-                hint="Try it in Prometheus, or call the fence `text` if it is no query.",
+        for offset, error in invalid_queries(code.text):
+            # On one line, and without quotes that would end the message's own.
+            reason = " ".join(error.split())[:200].replace("'", "`")
+            yield source.problem(
+                "runbook-promql-syntax",
+                "invalid PromQL" + ("" if error == _UNSPECIFIC else f": {reason}"),
+                *source.in_code(code, offset),
+                hint="Try it in Prometheus, or label the code block `text` if it is not a query.",
             )
 
 
 @lru_cache(maxsize=4096)
-def wrong(text: str) -> tuple[tuple[int, str], ...]:
-    """The queries of a fence that do not parse: offset and reason. Several may stand in one, set
-    apart by blank lines or comments, or each on a line of its own: they do if at least half of
-    the parts are queries."""
-    whole = _complaint(text)
+def invalid_queries(text: str) -> tuple[tuple[int, str], ...]:
+    """The offset and the error of each query in a block that does not parse. A block may have
+    several queries, separated by blank lines or comments, or one a line: it does if at least half
+    of the parts are queries."""
+    whole = _error(text)
     if whole is None:
         return ()
-    for pieces in (_chunks(text), _lines(text)):
-        judged = [(at, _complaint(piece)) for at, piece in pieces]
-        bad = tuple((at, why) for at, why in judged if why is not None)
-        if 2 * len(bad) <= len(judged):
-            return bad
+    for separator in (_SEPARATOR, _LINE):
+        errors = [(at, _error(part)) for at, part in _split(text, separator)]
+        invalid = tuple((at, error) for at, error in errors if error is not None)
+        if 2 * len(invalid) <= len(errors):
+            return invalid
     return ((len(text) - len(text.lstrip()), whole),)
 
 
-def _chunks(text: str) -> Iterator[tuple[int, str]]:
-    at = 0
-    for match in _BETWEEN.finditer(text):
-        yield from _piece(at, text[at : match.start()])
-        at = match.end()
-    yield from _piece(at, text[at:])
+def _split(text: str, separator: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """The parts that are not blank or a comment, with their offsets."""
+    start = 0
+    ends = [(match.start(), match.end()) for match in separator.finditer(text)]
+    for end, following in [*ends, (len(text), 0)]:
+        part = text[start:end]
+        if part.strip() and not part.strip().startswith("#"):
+            yield start + len(part) - len(part.lstrip()), part.strip()
+        start = following
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    at = 0
-    for line in text.split("\n"):
-        yield from _piece(at, line)
-        at += len(line) + 1
-
-
-def _piece(at: int, text: str) -> Iterator[tuple[int, str]]:
-    if text.strip() and not text.strip().startswith("#"):
-        yield at + len(text) - len(text.lstrip()), text.strip()
-
-
-def _complaint(text: str) -> str | None:
-    """Why a query does not parse, None if it does or cannot be judged."""
-    if not re.sub(r"#[^\n]*", "", text).strip() or _too_deep(text):
+def _error(text: str) -> str | None:
+    """Why a query does not parse; None if it does or nothing can be said."""
+    if not re.sub(r"#[^\n]*", "", text).strip():
         return None
-    reasons = []
+    errors = []
     for word, first in (("x", "x"), ("1", "1"), ("x", "1")):
         filled = _fill(text, word, first)
         try:
-            promql_parser.parse(filled)
-        except ValueError as error:
-            reasons.append(str(error))
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":  # the parser's own failure proves nothing
-                raise
+            parse_promql(filled)
+        except PromqlTooComplex:
             return None
+        except PromqlError as error:
+            errors.append(str(error))
         else:
             return None
         if filled == text:
             break
-    return reasons[0]
+    return errors[0]
 
 
 def _fill(text: str, word: str, first: str) -> str:
@@ -111,17 +93,8 @@ def _fill(text: str, word: str, first: str) -> str:
             return match[0]
         if match.lastgroup == "comment":
             return ""
-        if _DURATION.search(text, max(0, match.start() - 40), match.start()):
+        if _BEFORE_DURATION.search(text, max(0, match.start() - 40), match.start()):
             return "5m"
         return first if text[: match.start()].rstrip().endswith("(") else word
 
     return _TOKEN.sub(filled, text)
-
-
-def _too_deep(text: str) -> bool:
-    return text.count("(") + text.count("-") + text.count("+") > _DEEPEST
-
-
-def _quoted(why: str) -> str:
-    """The parser's reason on one line, without what may be a value of the runbook's."""
-    return " ".join(why.split())[:200].replace("'", "`")

@@ -1,94 +1,75 @@
-"""Sections that are missing, empty, repeated or out of order, and those without steps.
-
-Which headings stand for which section is `runbook.headings`'; which are expected, `conventions`'.
-"""
+"""Sections that are missing, empty, repeated, out of order or without steps."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-from alert_router.checks.lint import codes
 from alert_router.checks.lint.conventions import SHOWN, Conventions, names
-from alert_router.checks.lint.page import Page
+from alert_router.checks.lint.source import RunbookSource
 from alert_router.markdown import Heading, plain
 from alert_router.model.problem import Problem
 from alert_router.runbook import STANDARD_SECTIONS, Section
 
-_FOLD = re.compile(r"[\W_]+")
+_NOT_A_WORD = re.compile(r"[\W_]+")
 
 
-def check(page: Page, expected: Conventions) -> Iterator[Problem]:
+def check(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
     """Everything about the sections of one runbook."""
-    yield from _missing(page, expected)
-    yield from _empty(page)
-    yield from _repeated(page)
+    yield from _missing(source, expected)
+    yield from _empty(source)
+    yield from _repeated(source)
     if expected.ordered:
-        yield from _misordered(page)
-    yield from _without_steps(page, expected)
+        yield from _misordered(source)
+    yield from _without_steps(source, expected)
 
 
-def _missing(page: Page, expected: Conventions) -> Iterator[Problem]:
-    there = names(page.runbook)
-    lacking = [name for name in expected.sections if name not in there]
-    if not lacking:
+def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
+    present = names(source.runbook)
+    missing = [name for name in expected.sections if name not in present]
+    if not missing:
         return
-    one = len(lacking) == 1
-    if set(lacking) & set(SHOWN):
-        why = "A firing notification shows Detection and Mitigation; these it will not have."
+    if set(missing) & set(SHOWN):
+        hint = "Firing notifications show Detection and Mitigation: add a heading `## Name`."
     elif expected.ordered:
-        why = "The standard has ten sections; add a heading `## Name` for each."
+        hint = "The standard has ten sections: add a heading `## Name` for each."
     else:
-        why = "Most runbooks beside it have one; add a heading `## Name`."
-    yield page.problem(
-        codes.MISSING_SECTION,
-        f"there is no section {lacking[0]}" if one else f"sections are missing: {_all(lacking)}",
-        page.title_line,
-        hint=why,
-    )
+        hint = "Most runbooks of this collection have it: add a heading `## Name`."
+    message = f"missing section{'s' * (len(missing) > 1)}: {', '.join(missing)}"
+    yield source.problem("runbook-missing-section", message, source.title_line, hint=hint)
 
 
-def _all(words: Sequence[str]) -> str:
-    return ", ".join(words)
-
-
-def _empty(page: Page) -> Iterator[Problem]:
-    headings = [block for block in page.runbook.blocks if isinstance(block, Heading)]
+def _empty(source: RunbookSource) -> Iterator[Problem]:
+    headings = [block for block in source.runbook.blocks if isinstance(block, Heading)]
     levels = {heading.line: heading.level for heading in headings}
-    usual = max((levels.get(section.line, 0) for section in page.runbook.sections), default=0)
-    for section in page.runbook.sections:
+    usual = max((levels.get(section.line, 0) for section in source.runbook.sections), default=0)
+    for section in source.runbook.sections:
         # A heading above the level of sections only groups them.
         if not section.intro and not section.steps and levels.get(section.line) == usual:
-            yield page.problem(
-                codes.EMPTY_SECTION,
-                f"there is nothing under {_title(section)}",
-                section.line,
-                hint='Write it, or say why there is none: "Nothing to do here, because ...".',
-            )
+            message = f"section {_title(section)} is empty"
+            hint = 'Fill it in, or say why there is nothing: "Nothing to do here, because ...".'
+            yield source.problem("runbook-empty-section", message, section.line, hint=hint)
 
 
 def _title(section: Section) -> str:
     return f"`{' '.join(plain(section.title).split())}`"
 
 
-def _repeated(page: Page) -> Iterator[Problem]:
+def _repeated(source: RunbookSource) -> Iterator[Problem]:
     seen: dict[str, Section] = {}
-    for section in page.runbook.sections:
-        key = section.name and _FOLD.sub(" ", plain(section.title)).strip().lower()
+    for section in source.runbook.sections:
+        key = section.name and _NOT_A_WORD.sub(" ", plain(section.title)).strip().lower()
         if not key:
             continue
         first = seen.setdefault(key, section)
         if first is not section:
-            yield page.problem(
-                codes.REPEATED_SECTION,
-                f"{_title(section)} is already a section, on line {first.line}",
-                section.line,
-                hint="Join the two, or give this one another heading.",
-            )
+            message = f"{_title(section)} repeats the section on line {first.line}"
+            hint = "Merge the two sections, or rename this one."
+            yield source.problem("runbook-repeated-section", message, section.line, hint=hint)
 
 
-def _misordered(page: Page) -> Iterator[Problem]:
-    """The fewest sections that would have to move."""
+def _misordered(source: RunbookSource) -> Iterator[Problem]:
+    """The fewest sections that must be moved."""
     firsts: dict[str, Section] = {}
-    for section in page.runbook.sections:
+    for section in source.runbook.sections:
         if section.name:
             firsts.setdefault(section.name, section)
     order = [STANDARD_SECTIONS.index(name) for name in firsts]
@@ -98,34 +79,31 @@ def _misordered(page: Page) -> Iterator[Problem]:
             continue
         before = [STANDARD_SECTIONS[other] for other in sorted(kept) if other < position]
         where = f"after {before[-1]}" if before else "first"
-        yield page.problem(
-            codes.MISORDERED_SECTION,
-            f"{_title(section)} is out of order: {section.name} comes {where}",
-            section.line,
-            hint="Every runbook in the same order is one thing less to search at night.",
-        )
+        message = f"{_title(section)} is out of order: {section.name} comes {where}"
+        hint = "Use the standard order, so that responders find each section quickly."
+        yield source.problem("runbook-misordered-section", message, section.line, hint=hint)
 
 
-def _longest_rising(order: Sequence[int]) -> set[int]:
-    best: list[list[int]] = []
+def _longest_rising(order: Sequence[int]) -> list[int]:
+    """The longest subsequence whose numbers rise."""
+    chains: list[list[int]] = [[]]
     for position in order:
-        before = [chain for chain in best if chain[-1] < position]
-        best.append([*_longest(before), position])
-    return set(_longest(best))
+        before = [chain for chain in chains if not chain or chain[-1] < position]
+        chains.append([*_longest(before), position])
+    return _longest(chains)
 
 
 def _longest(chains: Sequence[list[int]]) -> list[int]:
-    return sorted(chains, key=len)[-1] if chains else []
+    return sorted(chains, key=len)[-1]
 
 
-def _without_steps(page: Page, expected: Conventions) -> Iterator[Problem]:
+def _without_steps(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
     for name in expected.steps:
-        section = page.runbook.section(name)
+        section = source.runbook.section(name)
         if section and section.intro and not section.steps:
-            yield page.problem(
-                codes.NO_STEPS,
-                f"{_title(section)} has no steps",
-                section.line,
-                hint="Number what is to be done (`1.`), or give each step a heading `###`: where "
-                "a message has little room, the titles of the steps are what is left.",
+            message = f"{_title(section)} has no steps"
+            hint = (
+                "Number the steps (`1.`), or give each a heading `###`: short notifications show "
+                "the titles of steps only."
             )
+            yield source.problem("runbook-no-steps", message, section.line, hint=hint)

@@ -1,27 +1,27 @@
-"""Prometheus's rules: the alerting rules of files, and what labels their alerts carry.
+"""Prometheus alerting rules, and the labels that their alerts can have."""
 
-What an alert is given for them (a runbook, receivers) is `coverage`'s.
-"""
-
-from alert_router.checks.rules.carried import ABSENT, Carried, Values, either
-from alert_router.checks.rules.codes import SEVERITIES
-from alert_router.checks.rules.model import AlertRule, RuleSet, is_template
-from alert_router.checks.rules.promql import PromqlError, parse_promql
-from alert_router.checks.rules.read import read_rules, read_rules_text
-from alert_router.checks.rules.yields import yielded_labels
+from alert_router.checks.rules.label_inference import (
+    ABSENT,
+    PossibleLabels,
+    ValueSet,
+    infer_labels,
+)
+from alert_router.checks.rules.read import (
+    AlertRule,
+    RuleSet,
+    is_template,
+    read_rules,
+    read_rules_text,
+)
 
 __all__ = [
     "ABSENT",
-    "SEVERITIES",
     "AlertRule",
-    "Carried",
-    "PromqlError",
+    "PossibleLabels",
     "RuleSet",
-    "Values",
-    "either",
+    "ValueSet",
+    "infer_labels",
     "is_template",
-    "parse_promql",
     "read_rules",
     "read_rules_text",
-    "yielded_labels",
 ]

@@ -112,9 +112,9 @@ def run_checks(
         routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
         labels = labels_by_runbook(cover(ruleset.alerts, routing, {}), tuple(checks.labels))
     found = [*ruleset.problems, *lint.lint(catalogue, today=today, labels_by_runbook=labels)]
-    judged = SEVERITIES.keys() - _WITHOUT_BASH
+    checked = SEVERITIES.keys() - _WITHOUT_BASH
     if labels is None:
-        judged -= _WITH_RULES
+        checked -= _WITH_RULES
     if loaded:
         found += loaded.problems
         found += unknown_codes(yaml_source.read(path))
@@ -122,13 +122,13 @@ def run_checks(
         found += routing_problems(loaded)
         found += unreached(loaded, catalogue, labels or {})
     else:
-        judged -= _WITH_ROUTING
+        checked -= _WITH_ROUTING
     if loaded and connect:
         found += _unreachable(path, loaded.config)
     if not connect:
-        judged -= _WITH_CONNECT
+        checked -= _WITH_CONNECT
     texts = suppressions.texts_of(_files(loaded, catalogue, ruleset))
-    found = suppressions.silenced(found, texts, known=SEVERITIES, judged=judged)
+    found = suppressions.apply_suppressions(found, texts, checked=checked)
     problems = dict.fromkeys([*fatal, *weighed(found, checks.severity)])
     return CheckResult(
         tuple(sorted(problems, key=lambda problem: (problem.place, problem.code))),

@@ -11,8 +11,8 @@ from alert_router.cli.options import config_option, json_option
 from alert_router.cli.output import clean, count, join, print_json, show, show_error
 from alert_router.config import default_config_path, load
 from alert_router.runbook import Catalogue
-from alert_router.runbook.index import audit_of, index, is_index
-from alert_router.runbook.review import parse_date, parse_interval
+from alert_router.runbook.generate import audit_of, index_page, is_index
+from alert_router.runbook.review_dates import parse_date, parse_interval
 
 _FILE_NAME = "README.md"
 
@@ -77,7 +77,7 @@ def index_command(
         raise click.ClickException(f"cannot read {clean(str(page))}: {error}") from None
     audit = audit_of(old)
     audit = replace(audit, last=audited or audit.last, interval=audit_interval or audit.interval)
-    new = index(catalogue, audit)
+    new = index_page(catalogue, audit)
     number = len(catalogue.runbooks)
     if not check:
         _write(page, old, new, force=force)

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from alert_router.checks import suppressions
-from alert_router.checks.codes import SEVERITIES as KNOWN
 from alert_router.checks.lint import SEVERITIES, lint
 from alert_router.cli.formats.problems import FORMATS, report
 from alert_router.cli.options import format_option, strict_option
@@ -15,7 +14,7 @@ from alert_router.cli.output import count
 from alert_router.runbook import Catalogue
 
 # These need rules, or occur only where bash is missing.
-_NOT_JUDGED = frozenset(("runbook-unknown-label", "runbook-shell-unchecked"))
+_NOT_CHECKED = frozenset(("runbook-unknown-label", "runbook-shell-unchecked"))
 
 
 @click.command("lint")
@@ -47,8 +46,8 @@ def lint_command(ctx: click.Context, paths: tuple[Path, ...], strict: bool, outp
     today = datetime.now(UTC).date()
     found = [problem for catalogue in catalogues for problem in lint(catalogue, today=today)]
     texts = suppressions.texts_of(map(str, files))
-    judged = SEVERITIES.keys() - _NOT_JUDGED
-    problems = suppressions.silenced(dict.fromkeys(found), texts, known=KNOWN, judged=judged)
+    checked = SEVERITIES.keys() - _NOT_CHECKED
+    problems = suppressions.apply_suppressions(dict.fromkeys(found), texts, checked=checked)
     counts = report(
         sorted(problems, key=lambda problem: (problem.place, problem.code)),
         output,

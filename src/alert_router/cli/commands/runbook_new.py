@@ -10,7 +10,7 @@ from alert_router.cli.options import config_option, json_option
 from alert_router.cli.output import clean, clean_lines, join, print_json, show
 from alert_router.config import default_config_path, load
 from alert_router.matcher import Matcher, Op
-from alert_router.runbook.skeleton import check_id, skeleton
+from alert_router.runbook.generate import check_id, scaffold
 
 
 def _id(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -59,7 +59,7 @@ def new(
     root = root or load(config or default_config_path()).config.runbooks.path
     path = root / f"{id}.md"
     today = datetime.now(UTC).date()
-    text = skeleton(id, title=title, alerts=alerts, severity=severity, owner=owner, today=today)
+    text = scaffold(id, title=title, alerts=alerts, severity=severity, owner=owner, today=today)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

@@ -1,16 +1,13 @@
-"""Filling placeholders in shell commands: default deny, and an inert token for the rest.
+"""Filling placeholders in shell commands: denied by default, with an inert word instead.
 
-`template` is the entry. `reader` finds the words of each command, `commands` decides which kind
-of value may stand in a word.
+`template` is the interface. `reader` splits commands into words, and `commands` decides which
+values may fill a word.
 """
 
 from alert_router.enrich.shell.template import (
     CONSOLE_LANGUAGES,
     SHELL_LANGUAGES,
     Filled,
-    Slot,
-    Template,
-    Variables,
     command_spans,
     compile_fences,
     compile_inline,
@@ -23,9 +20,6 @@ __all__ = [
     "CONSOLE_LANGUAGES",
     "SHELL_LANGUAGES",
     "Filled",
-    "Slot",
-    "Template",
-    "Variables",
     "command_spans",
     "compile_fences",
     "compile_inline",

@@ -1,41 +1,28 @@
 """Reads shell text just far enough to know in which word of which command a placeholder stands.
 
-Only simple commands are understood; `commands` judges those. What is not understood stops no more
-than its line, and its placeholders keep the place they begin with: nowhere.
+Only simple commands are understood; `commands` judges those. Text that is not understood costs no
+more than its line, and its placeholders keep the context NONE.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from alert_router.enrich.placeholder import Place
+from alert_router.enrich.placeholder import Context
 from alert_router.enrich.shell import commands
-from alert_router.enrich.shell.commands import OPAQUE, SLOT, Word, slot_sign
+from alert_router.enrich.shell.commands import OPAQUE, SLOT, Placeholder, Word
 
 _REDIRECTION = re.compile(r"\d*(?:<<<|<<-?|<>|<&|>>|>\||>&|[<>](?!\())|&>>?")
 _VARIABLE = re.compile(r"\$(?:\w+|[@*#?$!-])", re.ASCII)
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _END_OF_WORD = " \t\n;&|<>()"
-_DEEPEST = 8  # substitutions within each other
-_EFFORT = 12  # characters looked at for each one there is, at most
+_DEEPEST = 8  # nested substitutions
+_EFFORT = 12  # characters read for each one of the text, at most
 
 
 class Unreadable(Exception):
-    """The command at hand is no simple command that is understood here."""
-
-
-@dataclass(slots=True, eq=False)
-class Mark:
-    """A placeholder at `start:end`, with what surrounds it. `own`: it is a variable of the
-    program in which it stands, not a placeholder. `computed`: a word there would count as 0;
-    False where that does not matter, None where nobody looked."""
-
-    start: int
-    end: int
-    name: str
-    place: Place = Place.NOWHERE
-    own: bool = False
-    computed: bool | None = None
+    """The current command is not understood."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +35,7 @@ class _HereDocument:
 
 @dataclass(slots=True)
 class _Stage:
-    """One command of a pipeline, and the marks before and in it."""
+    """One command of a pipeline, and the indexes of the placeholders before and in it."""
 
     words: list[Word]
     first: int
@@ -56,34 +43,34 @@ class _Stage:
 
 
 def _assigns(word: Sequence[str]) -> bool:
-    """Whether a word begins by setting a variable."""
+    """Whether a word starts with an assignment."""
     return _ASSIGNS.match("".join(word)) is not None
 
 
 @dataclass(slots=True)
 class Reader:
-    """Reads `text[pos:end]` and gives each of `marks` (sorted by start) its place.
+    """Reads `text[pos:end]` and sets the context of each of `placeholders`, sorted by start.
 
-    `functions` are commands of which nothing is known. `simple` tells afterwards whether all of it
-    was simple commands, and `inserted` what is to be put into the text and where, so that no
-    variable gets its value from what is not filled.
+    `functions` are commands that may do anything. The results: `simple`, whether the text is only
+    simple commands, and `inserted`, text to insert by offset, so that no variable gets an empty
+    value from a command that fails.
     """
 
     text: str
-    marks: list[Mark]
+    placeholders: list[Placeholder]
     pos: int
     end: int
     functions: frozenset[str] = frozenset()
     simple: bool = True
     inserted: dict[int, str] = field(default_factory=dict)
-    _at: dict[int, int] = field(default_factory=dict)
+    _at: dict[int, Placeholder] = field(default_factory=dict)
     _pending: list[_HereDocument] = field(default_factory=list)
     _depth: int = 0
     _effort: int = 0
 
     def read(self) -> None:
-        """Read all of it."""
-        self._at = {mark.start: index for index, mark in enumerate(self.marks)}
+        """Read the text."""
+        self._at = {each.start: each for each in self.placeholders}
         self._effort = _EFFORT * (self.end - self.pos) + 10_000
         if OPAQUE in self.text or SLOT.search(self.text):
             self.simple = False
@@ -91,7 +78,7 @@ class Reader:
         self._list("")
 
     def _list(self, close: str) -> None:
-        """Read commands up to the closing bracket, which is passed, or to the end."""
+        """Read commands to the closing bracket, inclusive, or to the end."""
         stages: list[_Stage] = []
         opened = self.pos
         while True:
@@ -120,10 +107,10 @@ class Reader:
             elif char in ";&|" and not self._looking_at("&>"):
                 self._operator(stages, opened)
             else:
-                stages = self._stage(stages, close)
+                self._stage(stages, close)
 
-    def _stage(self, stages: list[_Stage], close: str) -> list[_Stage]:
-        """Read one command of a pipeline. One that is not understood is passed by the line."""
+    def _stage(self, stages: list[_Stage], close: str) -> None:
+        """Read one command of a pipeline. If it is not understood, skip its line."""
         start, first = self.pos, self._index(self.pos)
         try:
             words = self._command()
@@ -131,13 +118,13 @@ class Reader:
             if close:
                 raise
             self._skip_line(start, first)
-            return []
-        last = self._index(self.pos)
+            stages.clear()
+            return
         if stages and not stages[-1].words:
-            stages = [*stages[:-1], _Stage(words, first, last)]
+            stages.pop()
         else:
-            stages = [_Stage(words, first, last)]
-        return stages
+            stages.clear()
+        stages.append(_Stage(words, first, self._index(self.pos)))
 
     def _operator(self, stages: list[_Stage], opened: int) -> None:
         piped = self._looking_at("|") and not self._looking_at("||")
@@ -151,14 +138,13 @@ class Reader:
             stages.clear()
 
     def _pipeline(self, stages: list[_Stage], opened: int) -> None:
-        """Judge the commands of a pipeline: what flows into an interpreter is its program."""
+        """Judge the commands of a pipeline: input of an interpreter is a program."""
         reads = False
         for stage in reversed(stages):
             if reads:
-                # What a loop or a group prints is everything that stands in it.
+                # A loop or a group prints anything that is in it.
                 whole = commands.closes_group(stage.words)
-                first = self._index(opened) if whole else stage.first
-                self._refuse(first, stage.last)
+                self._refuse(self._index(opened) if whole else stage.first, stage.last)
             reads = reads or commands.reads_program(stage.words)
 
     def _command(self) -> list[Word]:
@@ -186,34 +172,24 @@ class Reader:
         self.simple = self.simple and not documents and commands.is_simple(words)
         if not self.functions.isdisjoint(word.literal for word in words):
             self._refuse(start, self._index(self.pos))
-            return words
-        if commands.judge(words):
+        elif commands.judge(words):
             for first, last in inner:
                 self._refuse(first, last)
-        for word in words:
-            self._place(word)
         return words
 
-    def _place(self, word: Word) -> None:
-        for number, index in enumerate(word.marks):
-            mark = self.marks[index]
-            mark.place = word.place(number)
-            mark.own = number in word.own
-            mark.computed = number in word.computed or mark.computed
-
     def _refuse(self, first: int, last: int) -> None:
-        for mark in self.marks[first:last]:
-            mark.place = Place.NOWHERE
+        for placeholder in self.placeholders[first:last]:
+            placeholder.context = Context.NONE
 
     def _goes_on(self) -> bool:
-        """Whether the command at hand has another word, passing the blanks before it."""
+        """Skip blanks. Whether the current command has another word."""
         self._blank()
         if self._looking_at("&>"):
             return True
         return self._peek() not in ("", "\n", ";", "|", "&", ")", "#")
 
     def _brackets(self, words: list[Word]) -> None:
-        """Read `(...)`, `((...))`, or the brackets behind a function's name."""
+        """Read `(...)`, `((...))`, or the brackets after a function name."""
         self.simple = False
         if words:
             self.pos += 2
@@ -238,22 +214,24 @@ class Reader:
         if not target.text:
             raise Unreadable
         if operator in ("<<", "<<-"):
-            if target.marks or OPAQUE in target.text:
+            if target.placeholders or OPAQUE in target.text:
                 raise Unreadable
             documents.append(_HereDocument(target.text, target.quoted, operator == "<<-", words))
 
     def _word(self, inner: list[tuple[int, int]]) -> Word:
-        """Read the word at hand, its quotes removed and each placeholder one sign."""
+        """Read a word, without its quotes and with one sign for each placeholder. `inner` gets the
+        placeholders in its substitutions, as a range of indexes."""
         word = Word()
         parts: list[str] = []
         start = self.pos
         while (char := self._peek()) and char not in _END_OF_WORD:
-            index = self._at.get(self.pos)
-            if index is not None:
-                parts.append(self._slot(index, word))
+            if placeholder := self._at.get(self.pos):
+                parts.append(self._sign(placeholder, word))
             elif char == "'":
                 word.quoted = True
-                parts += self._single(word)
+                close = self._find("'", self.pos + 1)
+                parts += self._literal(self.pos + 1, close, word)
+                self.pos = close + 1
             elif char == '"':
                 word.quoted = True
                 parts += self._double(word, inner, parts)
@@ -280,24 +258,17 @@ class Reader:
             inner.append((first, self._index(self.pos)))
             parts.append(OPAQUE)
         elif self._peek() in ("<", ">"):
-            word.odd = True  # a number right before `>` would be a descriptor
+            word.odd = True  # a number before `>` is a descriptor
         word.text = "".join(parts)
         return word
 
-    def _single(self, word: Word) -> list[str]:
-        close = self._find("'", self.pos + 1)
-        parts = self._literal(self.pos + 1, close, word)
-        self.pos = close + 1
-        return parts
-
     def _literal(self, start: int, close: int, word: Word) -> list[str]:
-        """The text between, each placeholder one sign."""
+        """The text between, which the shell does not expand, with signs for placeholders."""
         parts: list[str] = []
-        for index in range(self._index(start), self._index(close)):
-            mark = self.marks[index]
-            word.raw.add(len(word.marks))
-            parts += [self.text[start : mark.start], self._slot(index, word)]
-            start = mark.end
+        for placeholder in self.placeholders[self._index(start) : self._index(close)]:
+            placeholder.raw = True
+            parts += [self.text[start : placeholder.start], self._sign(placeholder, word)]
+            start = placeholder.end
         self.pos = close
         return [*parts, self.text[start:close]]
 
@@ -306,11 +277,10 @@ class Reader:
         escape = "\\" if _assigns(before) else None
         parts: list[str] = []
         while (char := self._peek()) != '"':
-            index = self._at.get(self.pos)
             if not char:
                 raise Unreadable
-            if index is not None:
-                parts.append(self._slot(index, word))
+            if placeholder := self._at.get(self.pos):
+                parts.append(self._sign(placeholder, word))
             elif char in "$`":
                 parts.append(self._expansion(inner, escape))
             elif char == "\\":
@@ -325,8 +295,8 @@ class Reader:
         return parts
 
     def _expansion(self, inner: list[tuple[int, int]], escape: str | None) -> str:
-        """Pass `$name`, `$(...)` and their like, of which only that they are there is kept.
-        `escape`: what keeps the shell from computing the value of a variable here."""
+        """Skip `$name`, `$(...)` and the like; only a sign remains. `escape` is what keeps the
+        shell from computing here, in the value of a variable."""
         first = self._index(self.pos)
         if self._looking_at("$(("):
             self._arithmetic(escape)
@@ -355,11 +325,11 @@ class Reader:
         whole = self.text[start : self.pos]
         if not whole.endswith("))") or "'" in whole:
             raise Unreadable
-        if escape is None:  # it fails there, and its command does not run
+        if escape is None:  # the arithmetic fails, and its command does not run
             return
-        # The variable would be empty in what follows: it gets the text instead.
-        for mark in self.marks[first : self._index(self.pos)]:
-            mark.computed = False
+        # The variable would be empty afterwards: it gets the text instead.
+        for placeholder in self.placeholders[first : self._index(self.pos)]:
+            placeholder.computed = False
             self.inserted |= {start: escape, self.pos: escape.strip("\\")}
 
     def _nested(self) -> None:
@@ -372,7 +342,7 @@ class Reader:
         self._depth -= 1
 
     def _pair(self, opening: str, closing: str) -> None:
-        """Pass brackets and all that is in them."""
+        """Skip brackets with their content."""
         depth = 0
         while char := self._peek():
             self.pos += 1
@@ -382,32 +352,24 @@ class Reader:
                 return
         raise Unreadable
 
-    def _slot(self, index: int, word: Word) -> str:
-        mark = self.marks[index]
-        self.pos = mark.end
-        word.marks.append(index)
-        escaped = self.text[mark.start] == "\\"
-        word.odd = word.odd or escaped
-        word.names.append(mark.name)
-        return slot_sign(len(word.marks) - 1)
+    def _sign(self, placeholder: Placeholder, word: Word) -> str:
+        self.pos = placeholder.end
+        word.odd = word.odd or self.text[placeholder.start] == "\\"
+        return word.add(placeholder)
 
     def _comment(self) -> None:
-        close = self.text.find("\n", self.pos, self.end)
-        close = self.end if close < 0 else close
-        for mark in self.marks[self._index(self.pos) : self._index(close)]:
-            mark.place = Place.JOINED
+        close = self._line_end(self.pos)
+        for placeholder in self.placeholders[self._index(self.pos) : self._index(close)]:
+            placeholder.context = Context.PART
         self.pos = close
 
     def _documents(self) -> None:
-        """Read the here-documents that begin at this line."""
+        """Read the here-documents that start at this line."""
         for document in self._pending:
             body = Word()
             parts: list[str] = []
-            while True:
-                if self.pos >= self.end:
-                    break
-                close = self.text.find("\n", self.pos, self.end)
-                close = self.end if close < 0 else close
+            while self.pos < self.end:
+                close = self._line_end(self.pos)
                 line = self.text[self.pos : close]
                 if (line.lstrip("\t") if document.tabs else line) == document.delimiter:
                     self.pos = close
@@ -415,29 +377,28 @@ class Reader:
                 parts += [*self._literal(self.pos, close, body), "\n"]
                 self.pos = min(close + 1, self.end)
             body.text = "".join(parts)
-            if not document.is_raw:
-                body.raw.clear()
+            for placeholder in body.placeholders:
+                placeholder.raw = document.is_raw
             commands.judge_document(document.words, body)
-            self._place(body)
         self._pending.clear()
 
     def _skip_line(self, start: int, first: int) -> None:
-        """Give up a command: nothing is filled from its beginning to the end of its line."""
+        """Give up a command: nothing is filled from its start to the end of its line."""
         self.simple = False
         self._depth = 0
         self._pending.clear()
-        close = self.text.find("\n", start, self.end)
-        self.pos = self.end if close < 0 else close
-        for mark in self.marks[first:]:
-            mark.place, mark.own, mark.computed = Place.NOWHERE, False, None
+        self.pos = self._line_end(start)
+        for placeholder in self.placeholders[first:]:
+            placeholder.context, placeholder.computed = Context.NONE, None
+            placeholder.raw = placeholder.own = False
         self.inserted = {at: text for at, text in self.inserted.items() if at < start}
 
     def _unreadable(self, opened: int) -> None:
         if self._depth:
             raise Unreadable
         self.simple = False
-        for mark in self.marks[self._index(opened) :] if self._pending else ():
-            mark.place = Place.NOWHERE
+        if self._pending:
+            self._refuse(self._index(opened), len(self.placeholders))
 
     def _blank(self) -> None:
         while True:
@@ -459,22 +420,19 @@ class Reader:
             raise Unreadable
         return found
 
+    def _line_end(self, start: int) -> int:
+        found = self.text.find("\n", start, self.end)
+        return self.end if found < 0 else found
+
     def _spend(self, characters: int) -> None:
-        """Text full of what is not closed would otherwise be read again from each line."""
+        """Limits the time for text with many unclosed quotes, each read again from its line."""
         self._effort -= characters
         if self._effort < 0:
             raise Unreadable
 
     def _index(self, position: int) -> int:
-        """The number of marks that start before a position."""
-        low, high = 0, len(self.marks)
-        while low < high:
-            middle = (low + high) // 2
-            if self.marks[middle].start < position:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        """The number of placeholders that start before a position."""
+        return bisect_left(self.placeholders, position, key=lambda each: each.start)
 
     def _peek(self) -> str:
         return self.text[self.pos] if self.pos < self.end else ""

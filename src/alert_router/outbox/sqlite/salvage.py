@@ -1,7 +1,8 @@
 """Salvage: what can be read of a damaged store, row by row, in a new file.
 
-Rows are read by their number, never by an index, and those on damaged pages are passed over. What
-other rows need and an index still knows (a destination's names, a lane) is made again from that.
+Rows are read by their number, never by an index, and those on damaged pages are passed over. Behind
+a gap, pages are read by themselves. What other rows need and an index still knows (a destination's
+names, a lane) is made again from that.
 """
 
 # ruff: noqa: S608 (names of tables and columns are those of our own schema)
@@ -12,10 +13,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alert_router.outbox.sqlite import copies, file
+from alert_router.outbox.sqlite import copies, file, leaves
 from alert_router.outbox.sqlite.queries import query
 
 _Row = tuple[Any, ...]
+_Kind = tuple[tuple[type, ...], bool]  # the types of a column's values, and whether one is needed
 
 _LAST = 2**63 - 1  # the greatest number of a row
 _AT_ONCE = 500  # rows written by a call
@@ -84,7 +86,14 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
         target.execute("BEGIN")
         with closing(_open_damaged(path)) as source:
             gaps = {table.name: _copy(source, target, table) for table in _TABLES}
-            lost = {table.name: _make_again(source, target, table) for table in _TABLES}
+            roots = _roots(source)
+        # With no connection open: to close the file would take the locks of one away.
+        _copy_leaves(path, target, {page: name for page, name in roots.items() if gaps.get(name)})
+        with closing(_open_damaged(path)) as source:
+            lost = {
+                table.name: _make_again(source, target, table, gaps[table.name])
+                for table in _TABLES
+            }
             _copy_tallies(source, target)
             _copy_sequence(source, target)
         (lost["alert_group"],) = target.execute(query("groups_missing")).fetchone()
@@ -95,7 +104,7 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
         counts = {
             table.name: Count(
                 target.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0],
-                lost[table.name] or gaps[table.name] * (not table.make_again),
+                lost[table.name],
             )
             for table in _TABLES
         }
@@ -113,24 +122,55 @@ def _open_damaged(path: Path) -> sqlite3.Connection:
     return source
 
 
+def _roots(source: sqlite3.Connection) -> dict[int, str]:
+    """The first page of each table, and its name."""
+    statement = "SELECT rootpage, name FROM sqlite_master WHERE type = 'table'"
+    return dict(_readable(source, statement))
+
+
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, table: _Table) -> int:
     """Copy the readable rows; how many gaps they have, behind each of which are lost rows."""
-    wanted = {row[1]: (_TYPES[row[2]], bool(row[3])) for row in _columns(target, table.name)}
+    wanted = _wanted(target, table)
     try:
         columns = [row[1] for row in _columns(source, table.name) if row[1] in wanted]
     except sqlite3.DatabaseError:
         columns = []
     if table.number not in columns:  # nothing is known of the table any more
         return 1
-    names = ", ".join(columns)
-    reader = _Reader(source, table, names)
-    rows = (row for row in reader if all(map(_is_sound, row, (wanted[name] for name in columns))))
-    marks = ", ".join("?" * len(columns))
-    target.executemany(f"INSERT OR IGNORE INTO {table.name} ({names}) VALUES ({marks})", rows)
+    reader = _Reader(source, table, ", ".join(columns))
+    kinds = [wanted[name] for name in columns]
+    rows = (row for row in reader if all(map(_is_sound, row, kinds)))
+    target.executemany(_insert(table, columns), rows)
     return reader.gaps
 
 
-def _is_sound(value: Any, wanted: tuple[tuple[type, ...], bool]) -> bool:
+def _copy_leaves(path: Path, target: sqlite3.Connection, roots: dict[int, str]) -> None:
+    """Copy the rows of tables with gaps that SQLite has no way to any more."""
+    if not roots:
+        return
+    tables = {table.name: table for table in _TABLES}
+    wanted = {name: _wanted(target, table) for name, table in tables.items()}
+    for name, number, values in leaves.rows(path, roots):
+        table, kinds = tables[name], wanted[name]
+        # A row ends early if it was written before the last columns were added.
+        columns = [*kinds][: len(values)]
+        at = columns.index(table.number)
+        row = [*values[:at], number, *values[at + 1 :]]
+        if len(values) <= len(kinds) and all(map(_is_sound, row, (kinds[one] for one in columns))):
+            target.execute(_insert(table, columns), row)
+
+
+def _wanted(target: sqlite3.Connection, table: _Table) -> dict[str, _Kind]:
+    """The columns of a table, in order, and what may be in them."""
+    return {row[1]: (_TYPES[row[2]], bool(row[3])) for row in _columns(target, table.name)}
+
+
+def _insert(table: _Table, columns: list[str]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT OR IGNORE INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
+
+
+def _is_sound(value: Any, wanted: _Kind) -> bool:
     """Whether a value is of its column's kind: a page may hold what belongs to another table."""
     kinds, is_needed = wanted
     return isinstance(value, kinds) or (value is None and not is_needed)
@@ -201,19 +241,24 @@ class _Reader:
         return True
 
 
-def _make_again(source: sqlite3.Connection, target: sqlite3.Connection, table: _Table) -> int:
-    """Make missing rows again from what the index knows of them; how many cannot be."""
+def _make_again(
+    source: sqlite3.Connection, target: sqlite3.Connection, table: _Table, gaps: int
+) -> int:
+    """Make missing rows again from what the index knows of them; how many cannot be, at least."""
     lost = 0
     if not table.entries:
         return lost
     there = f"SELECT 1 FROM {table.name} WHERE {table.number} = ?"
-    for row in _readable(
-        source, f"SELECT {table.known} FROM {table.name} INDEXED BY {table.entries}"
-    ):
-        if target.execute(there, row[:1]).fetchone():
-            continue
-        made = table.make_again and target.execute(table.make_again, row).rowcount
-        lost += not made
+    entries = f"SELECT {table.known} FROM {table.name} INDEXED BY {table.entries}"
+    try:
+        for row in source.execute(entries):
+            if not target.execute(there, row[:1]).fetchone():
+                made = table.make_again and target.execute(table.make_again, row).rowcount
+                lost += not made
+    except sqlite3.DatabaseError as error:
+        if not file.is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise  # the new file's
+        lost = max(lost, gaps)
     return lost
 
 

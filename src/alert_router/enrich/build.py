@@ -1,0 +1,142 @@
+"""From an alert group to a notification: alerts grouped by runbook, runbooks filled.
+
+Nothing here may lose an alert: trouble with one runbook is a note, and its alerts are sent with its
+title and a link.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import chain
+from urllib.parse import quote
+
+from alert_router.enrich.fill import filling
+from alert_router.enrich.placeholder import AlertLabels
+from alert_router.enrich.select import Choice
+from alert_router.markdown import Heading, Text, plain
+from alert_router.model import Alert, AlertGroup, common
+from alert_router.notification import Notification, RunbookPart
+from alert_router.runbook.model import Runbook, Section
+
+# Characters of labels and annotations in one group for which runbooks are chosen: the table is
+# asked about each alert, and other notifications wait meanwhile.
+_BUDGET = 2_000_000
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+def enrich(
+    bare: Notification,
+    *,
+    choose: Callable[[Alert], Choice],
+    runbook: Callable[[str], Runbook | None],
+    firing_sections: Sequence[str],
+    resolved_sections: Sequence[str],
+) -> Notification:
+    """The notification with the runbooks of its group, and notes on what failed. Sections are
+    given by standard name, in the order to show.
+
+    Each runbook comes once, with its alerts, in the order of its first firing alert. Those whose
+    alerts are all resolved come last, and in a firing group without sections.
+    """
+    group, base = bare.group, bare.external_url.rstrip("/")
+    notes: dict[str, None] = {}
+    chosen = _by_runbook(group, choose, notes)
+    without = chosen.pop(None, ())
+    wanted = firing_sections if group.firing else resolved_sections
+    parts = []
+    for id, alerts in chosen.items():
+        assert id is not None
+        url = f"{base}/runbooks/{quote(id, errors='replace')}"
+        part = RunbookPart(id, id, url, tuple(alerts))
+        try:
+            found = runbook(id)
+            if found is None:
+                raise LookupError(id)
+            part = replace(part, title=found.title or id)
+            part = _filled(part, found, wanted, firing=bool(group.firing))
+        except MemoryError:  # the runbook is not the cause: try again
+            raise
+        except Exception as error:
+            notes[f"The runbook {id} could not be shown: {type(error).__name__}."] = None
+        parts.append(part)
+    return replace(
+        bare,
+        runbooks=tuple(parts),
+        without_runbook=tuple(without),
+        notes=(*bare.notes, *notes),
+    )
+
+
+def _by_runbook(
+    group: AlertGroup, choose: Callable[[Alert], Choice], notes: dict[str, None]
+) -> dict[str | None, list[Alert]]:
+    """The alerts by runbook id, None for no runbook, the ids in the order to show."""
+    chosen: dict[str | None, list[Alert]] = {}
+    firing: dict[str | None, None] = {}
+    left = _BUDGET
+    for number, alert in enumerate(group.alerts):
+        left -= sum(map(len, chain(alert.labels.values(), alert.annotations.values())))
+        if left < 0 and number:
+            rest = group.alerts[number:]
+            notes[f"No runbook was chosen for {len(rest):,} alerts: the group is too large."] = None
+            chosen.setdefault(None, []).extend(rest)
+            break
+        try:
+            choice = choose(alert)
+        except MemoryError:
+            raise
+        except Exception as error:
+            choice = Choice(
+                None,
+                "none",
+                problem=f"{alert.name}: no runbook could be chosen: {type(error).__name__}.",
+            )
+        if choice.problem:
+            notes[choice.problem] = None
+        chosen.setdefault(choice.runbook, []).append(alert)
+        if alert.firing:
+            firing[choice.runbook] = None
+    return {id: chosen[id] for id in (firing | dict.fromkeys(chosen))}
+
+
+def _filled(
+    part: RunbookPart, runbook: Runbook, wanted: Sequence[str], *, firing: bool
+) -> RunbookPart:
+    """The part with metadata and, unless all its alerts are resolved in a firing group, sections
+    filled for the oldest alert."""
+    part = replace(
+        part,
+        owner=runbook.metadata.get("owner", ""),
+        last_updated=runbook.metadata.get("last_updated", ""),
+    )
+    alerts = [alert for alert in part.alerts if alert.firing or not firing]
+    if not alerts:
+        return part
+    oldest = min(alerts, key=lambda alert: alert.started or _LAST)
+    labels = AlertLabels(oldest.labels)
+    prepared = filling(runbook, part.url)
+    sections = tuple(
+        prepared.section(section, labels) for section in _pick(runbook, wanted, firing)
+    )
+    shared = common([alert.labels for alert in alerts])
+    commands_for = None if labels.used <= shared.keys() else oldest
+    return replace(part, sections=sections, commands_for=commands_for)
+
+
+def _pick(runbook: Runbook, wanted: Sequence[str], firing: bool) -> list[Section]:
+    """The wanted sections that the runbook has; for a firing alert at least one."""
+    picked = [
+        section
+        for name in dict.fromkeys(wanted)
+        for section in runbook.sections
+        if (section.name or plain(section.title).strip()).casefold() == name.casefold()
+    ]
+    if picked or not wanted or not firing:
+        return picked
+    if runbook.sections:
+        return [next((s for s in runbook.sections if s.steps), runbook.sections[0])]
+    blocks = tuple(
+        block for block in runbook.blocks if not (isinstance(block, Heading) and block.level == 1)
+    )
+    return [Section("", (Text(runbook.title),), blocks)] if blocks else []

@@ -1,0 +1,121 @@
+"""Sections that are missing, empty, repeated, out of order, or without steps."""
+
+import pytest
+
+from alert_router.runbook import STANDARD_SECTIONS
+from tests.checks.lint.kit import FRONT, complete, found, linted
+
+FOREIGN = """\
+# {0}
+
+## Meaning
+
+{0} fires.
+
+## Impact
+
+None.
+
+## Diagnosis
+
+Look.
+
+## Mitigation
+
+Wait.
+"""
+
+
+def test_a_complete_runbook_has_no_problem(tmp_path):
+    assert linted(tmp_path, complete()) == []
+
+
+@pytest.mark.parametrize("name", STANDARD_SECTIONS)
+def test_each_missing_standard_section_is_reported(tmp_path, name):
+    problems = linted(tmp_path, complete(**{name.replace("-", "_"): ""}))
+
+    assert found(problems, "runbook-missing-section") == [
+        (11, 3, f"missing section: {name}"),
+    ]
+    assert len(problems) == 1
+
+
+def test_all_missing_sections_are_one_problem(tmp_path):
+    text = complete(Overview="", Severity="", Mitigation="")
+
+    [(_, _, message)] = found(linted(tmp_path, text), "runbook-missing-section")
+    assert message == "missing sections: Overview, Severity, Mitigation"
+
+
+def test_a_collection_with_sections_of_its_own_is_checked_against_them(tmp_path):
+    files = {f"alert-{n}.md": FOREIGN.format(f"Alert{n}") for n in range(5)}
+    files["odd.md"] = "# Odd\n\n## Meaning\n\nIt fires.\n\n## Mitigation\n\nWait.\n"
+
+    problems = linted(tmp_path, files)
+
+    assert [(p.place.file, p.message) for p in problems] == [
+        (str(tmp_path / "odd.md"), "missing sections: Severity, Detection")
+    ]
+
+
+def test_synonymous_headings_count_as_the_section(tmp_path):
+    text = "# Example\n\n## 1. Symptoms\n\n1. Slow.\n\n## How to fix\n\n1. Restart.\n"
+    assert linted(tmp_path, text) == []
+
+
+def test_an_empty_section_is_reported(tmp_path):
+    text = complete().replace("1. About verification.\n", "<!-- later -->\n")
+
+    problems = linted(tmp_path, text)
+
+    assert found(problems, "runbook-empty-section") == [(37, 4, "section `Verification` is empty")]
+
+
+def test_a_heading_that_groups_sections_is_not_empty(tmp_path):
+    text = "# One\n\n## Detection\n\n1. Look.\n\n# Two\n\n## Mitigation\n\n1. Act.\n"
+    assert found(linted(tmp_path, text), "runbook-empty-section") == []
+
+
+def test_two_headings_for_one_section_are_valid(tmp_path):
+    text = "# Example\n\n## Symptoms\n\n1. A.\n\n## Triggers\n\n1. B.\n\n## Fix\n\n1. C.\n"
+    assert linted(tmp_path, text) == []
+
+
+def test_a_repeated_heading_is_reported(tmp_path):
+    text = "# Example\n\n## Detection\n\n1. A.\n\n## Fix\n\n1. B.\n\n## 🔥 Fix:\n\n1. C.\n"
+
+    assert found(linted(tmp_path, text), "runbook-repeated-section") == [
+        (11, 4, "`🔥 Fix:` repeats the section on line 7")
+    ]
+
+
+def test_only_the_misplaced_section_is_reported(tmp_path):
+    text = complete(Verification="").replace(
+        "\n## Overview", "\n## Verification\n\n1. It is quiet.\n\n## Overview"
+    )
+    assert found(linted(tmp_path, text), "runbook-misordered-section") == [
+        (13, 4, "`Verification` is out of order: Verification comes after Mitigation")
+    ]
+
+
+def test_order_is_not_checked_without_the_standard_sections(tmp_path):
+    text = "# A\n\n## Mitigation\n\n1. Act.\n\n## Diagnosis\n\n1. Look.\n\n## Meaning\n\nIt is.\n"
+    assert found(linted(tmp_path, text), "runbook-misordered-section") == []
+
+
+@pytest.mark.parametrize("body", ["Look.", "- Look.\n- Listen.", "```bash\nls\n```"])
+def test_detection_without_steps(tmp_path, body):
+    problems = linted(tmp_path, complete(Detection=body))
+    assert [message for _, _, message in found(problems, "runbook-no-steps")] == [
+        "`Detection` has no steps"
+    ]
+
+
+@pytest.mark.parametrize("body", ["1. Look.", "- [ ] Look.", "### Look\n\nThere."])
+def test_steps_can_be_written_in_three_ways(tmp_path, body):
+    assert linted(tmp_path, complete(Detection=body)) == []
+
+
+def test_an_empty_file_and_front_matter_alone_are_reported_once(tmp_path):
+    problems = linted(tmp_path, {"a.md": "", "b.md": FRONT.split("# ")[0]})
+    assert [problem.code for problem in problems] == ["runbook-empty", "runbook-empty"]

@@ -1,0 +1,216 @@
+"""From an alert group to a notification."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alert_router.enrich import Choice, enrich
+from alert_router.markdown import Code
+from alert_router.model import Alert, AlertGroup
+from alert_router.notification import Notification, RunbookPart
+from alert_router.runbook import Runbook, parse_runbook
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+_TEXT = """# Pods
+
+**Owner**: SRE
+
+## Detection
+
+1. Look at $pod
+
+   ```bash
+   kubectl logs $pod -n $namespace
+   ```
+
+## Mitigation
+
+```bash
+kubectl get pods -n $namespace
+```
+
+## Verification
+
+Is $pod well?
+"""
+
+
+def alert(name: str, age: int = 0, *, firing: bool = True, **labels: str) -> Alert:
+    data: dict[str, Any] = {
+        "status": "firing" if firing else "resolved",
+        "labels": {"alertname": name, **labels},
+        "startsAt": (_START - timedelta(minutes=age)).isoformat(),
+        "fingerprint": f"{name}{age}{labels}",
+    }
+    return Alert(**data)
+
+
+def group(*alerts: Alert) -> AlertGroup:
+    base = AlertGroup.model_validate({"groupKey": "k", "status": "firing", "alerts": alerts[:1]})
+    return base.with_alerts(alerts)
+
+
+def by_name(one: Alert) -> Choice:
+    return Choice(one.name if one.name != "None" else None, "name")
+
+
+def book(id: str, text: str = _TEXT) -> Runbook:
+    return parse_runbook(text, id=id, path=f"{id}.md")
+
+
+def write(
+    of: AlertGroup,
+    choose: Callable[[Alert], Choice] = by_name,
+    runbook: Callable[[str], Runbook | None] = book,
+) -> Notification:
+    bare = Notification(
+        id="n",
+        groups=("g",),
+        receiver="r",
+        notifier="console",
+        group=of,
+        external_url="https://router.example.org",
+    )
+    return enrich(
+        bare,
+        choose=choose,
+        runbook=runbook,
+        firing_sections=("Detection", "Mitigation", "Escalation"),
+        resolved_sections=("Verification", "Post-Incident"),
+    )
+
+
+def commands(part: RunbookPart) -> list[str]:
+    blocks = [
+        block
+        for section in part.sections
+        for block in (*section.intro, *(b for step in section.steps for b in step.blocks))
+    ]
+    return [block.text for block in blocks if isinstance(block, Code)]
+
+
+def test_each_runbook_comes_once_in_the_order_of_its_first_firing_alert() -> None:
+    found = write(
+        group(
+            alert("Over", firing=False),
+            alert("B", firing=False),
+            alert("A", pod="1"),
+            alert("None"),
+            alert("B"),
+            alert("A", pod="2"),
+        )
+    )
+
+    parts = [(part.id, len(part.alerts)) for part in found.runbooks]
+    assert parts == [("A", 2), ("B", 2), ("Over", 1)]
+    assert found.runbooks[2].sections == ()
+    assert [one.name for one in found.without_runbook] == ["None"]
+    assert found.notes == ()
+
+
+def test_a_firing_group_has_detection_and_mitigation_filled() -> None:
+    [part] = write(group(alert("A", pod="web", namespace="ns"))).runbooks
+
+    assert [section.name for section in part.sections] == ["Detection", "Mitigation"]
+    assert part.sections[0].steps[0].title == "Look at web"
+    assert commands(part) == ["kubectl logs web -n ns", "kubectl get pods -n ns"]
+    assert part.commands_for is None
+    assert (part.title, part.owner) == ("Pods", "SRE")
+
+
+def test_a_resolved_group_has_verification() -> None:
+    [part] = write(group(alert("A", firing=False, pod="web"))).runbooks
+
+    assert [section.name for section in part.sections] == ["Verification"]
+
+
+def test_commands_have_the_labels_of_the_oldest_firing_alert() -> None:
+    oldest = alert("A", 5, pod="old", namespace="ns")
+    found = write(
+        group(
+            alert("A", 1, pod="new", namespace="ns"),
+            oldest,
+            alert("A", 5, pod="as-old", namespace="ns"),
+            alert("A", 9, firing=False, pod="over", namespace="ns"),
+        )
+    )
+
+    [part] = found.runbooks
+    assert part.commands_for is oldest
+    assert commands(part)[0] == "kubectl logs old -n ns"
+
+
+def test_labels_that_the_runbook_does_not_use_may_differ() -> None:
+    [part] = write(
+        group(alert("A", pod="p", namespace="n", x="1"), alert("A", pod="p", namespace="n", x="2"))
+    ).runbooks
+
+    assert part.commands_for is None
+
+
+def test_a_label_of_another_alert_is_not_used() -> None:
+    [part] = write(group(alert("A", 1, namespace="n"), alert("A", namespace="n", pod="p"))).runbooks
+
+    assert commands(part)[0] == "kubectl logs FILL_IN_pod -n n"
+
+
+def test_a_broken_runbook_affects_only_its_own_alerts() -> None:
+    def runbook(id: str) -> Runbook | None:
+        if id == "Broken":
+            raise ValueError("secret")
+        return None if id == "Gone" else book(id)
+
+    found = write(group(alert("Broken"), alert("Gone"), alert("A")), runbook=runbook)
+
+    assert [part.id for part in found.runbooks] == ["Broken", "Gone", "A"]
+    assert [len(part.sections) for part in found.runbooks] == [0, 0, 2]
+    assert [note.split(":")[0] for note in found.notes] == [
+        "The runbook Broken could not be shown",
+        "The runbook Gone could not be shown",
+    ]
+
+
+def test_problems_of_choosing_are_noted_once_and_lose_no_alert() -> None:
+    def choose(one: Alert) -> Choice:
+        if one.name == "Bad":
+            raise ValueError
+        return Choice(None, "none", problem="Which?")
+
+    found = write(group(alert("Bad"), alert("A"), alert("B")), choose=choose)
+
+    assert len(found.without_runbook) == 3
+    assert found.notes == ("Bad: no runbook could be chosen: ValueError.", "Which?")
+
+
+def test_a_runbook_without_the_wanted_sections_shows_another() -> None:
+    def runbook(id: str) -> Runbook:
+        texts = {
+            "Steps": "# S\n\n## Overview\n\nx\n\n## Verification\n\n1. Do.\n",
+            "Prose": "# P\n\nJust words about $pod.\n",
+        }
+        return book(id, texts[id])
+
+    steps, prose = write(group(alert("Steps"), alert("Prose", pod="web")), runbook=runbook).runbooks
+
+    assert [section.name for section in steps.sections] == ["Verification"]
+    assert "Just words about web." in repr(prose.sections)
+
+
+def test_the_page_url_is_encoded() -> None:
+    [part] = write(group(alert("A B/ü?"))).runbooks
+
+    assert part.url == "https://router.example.org/runbooks/A%20B/%C3%BC%3F"
+
+
+def test_a_cached_runbook_is_filled_quickly() -> None:
+    prepared = book("A")
+    of = group(*(alert("A", pod=f"p{n}", namespace="n") for n in range(4)))
+    write(of, runbook=lambda _: prepared)
+
+    began = time.perf_counter()
+    for _ in range(50):
+        write(of, runbook=lambda _: prepared)
+
+    # A hundredth of this is usual; compiling the fences each time would fail.
+    assert (time.perf_counter() - began) / 50 < 0.01

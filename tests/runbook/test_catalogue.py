@@ -1,0 +1,351 @@
+"""Loading a directory of runbooks, and finding runbooks by reference and by name."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from alert_router.model.problem import Severity
+from alert_router.runbook import Catalogue
+
+
+def put(root: Path, **files: str) -> None:
+    """Write files; `__` in a name is a slash."""
+    for name, text in files.items():
+        path = root / f"{name.replace('__', '/')}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def codes(catalogue: Catalogue) -> list[str]:
+    return [problem.code for problem in catalogue.problems]
+
+
+def test_ids_are_paths_without_extension(tmp_path: Path) -> None:
+    put(tmp_path, a="# A", alerts__redis="# R", alerts__deep__x="# X")
+    catalogue = Catalogue.load(tmp_path)
+    assert set(catalogue.runbooks) == {"a", "alerts/redis", "alerts/deep/x"}
+    redis = catalogue.get("alerts/redis")
+    assert redis is not None
+    assert (redis.id, redis.title) == ("alerts/redis", "R")
+    assert catalogue.get("nothing") is None
+    assert catalogue.problems == ()
+
+
+def test_readme_hidden_and_other_files_are_not_runbooks(tmp_path: Path) -> None:
+    put(tmp_path, README="# no", sub___index="# no", ok="# yes")
+    put(tmp_path / ".git", x="# no")
+    (tmp_path / ".hidden.md").write_text("# no")
+    (tmp_path / "notes.txt").write_text("no")
+    assert set(Catalogue.load(tmp_path).runbooks) == {"ok"}
+
+
+def test_a_missing_directory_is_one_problem(tmp_path: Path) -> None:
+    catalogue = Catalogue.load(tmp_path / "nowhere")
+    assert codes(catalogue) == ["runbooks-missing"]
+    assert dict(catalogue.runbooks) == {}
+    assert catalogue.by_name("x") == []
+
+
+def test_a_configmap_mount_lists_every_file_once_and_follows_the_swap(tmp_path: Path) -> None:
+    old, new = tmp_path / "..2024_01", tmp_path / "..2024_02"
+    put(old, redis="# old", alerts__disk="# disk")
+    (tmp_path / "..data").symlink_to("..2024_01")
+    (tmp_path / "redis.md").symlink_to("..data/redis.md")
+    (tmp_path / "alerts").symlink_to("..data/alerts")
+    first = Catalogue.load(tmp_path)
+    assert {id: r.title for id, r in first.runbooks.items()} == {
+        "redis": "old",
+        "alerts/disk": "disk",
+    }
+    put(new, redis="# new", alerts__disk="# disk")
+    (tmp_path / "..tmp").symlink_to("..2024_02")
+    (tmp_path / "..tmp").rename(tmp_path / "..data")
+    second = Catalogue.load(tmp_path, first)
+    assert {id: r.title for id, r in second.runbooks.items()} == {
+        "redis": "new",
+        "alerts/disk": "disk",
+    }
+    assert second.problems == ()
+
+
+def test_loops_of_links_end(tmp_path: Path) -> None:
+    put(tmp_path, alerts__a="# A")
+    (tmp_path / "alerts" / "up").symlink_to("..")
+    (tmp_path / "again").symlink_to("alerts")
+    (tmp_path / "self.md").symlink_to("self.md")
+    catalogue = Catalogue.load(tmp_path)
+    assert set(catalogue.runbooks) == {"alerts/a"}
+    assert codes(catalogue) == ["runbook-unreadable"]
+    assert catalogue.broken == {"self"}
+
+
+def test_a_link_within_the_directory_is_a_runbook_of_its_own(tmp_path: Path) -> None:
+    put(tmp_path, a="# A")
+    (tmp_path / "b.md").symlink_to("a.md")
+    assert set(Catalogue.load(tmp_path).runbooks) == {"a", "b"}
+
+
+def test_links_out_of_the_directory_are_rejected(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    put(outside, secret="# secret")
+    root = tmp_path / "root"
+    put(root, ok="# ok")
+    (root / "leak.md").symlink_to(outside / "secret.md")
+    (root / "leaks").symlink_to(outside)
+    catalogue = Catalogue.load(root)
+    assert set(catalogue.runbooks) == {"ok"}
+    assert codes(catalogue) == ["runbook-unreadable", "runbook-unreadable"]
+    assert all("leads out of" in problem.message for problem in catalogue.problems)
+
+
+def test_a_linked_root_is_followed(tmp_path: Path) -> None:
+    put(tmp_path / "real", a="# A")
+    (tmp_path / "root").symlink_to("real")
+    assert set(Catalogue.load(tmp_path / "root").runbooks) == {"a"}
+
+
+def test_pipes_dangling_links_and_large_files_are_problems(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+    (tmp_path / "dangling.md").symlink_to("nothing.md")
+    (tmp_path / "huge.md").write_text("x" * (1024 * 1024 + 1))
+    (tmp_path / "empty.md").write_text("")
+    (tmp_path / "folder.md").mkdir()
+    catalogue = Catalogue.load(tmp_path)
+    assert dict(catalogue.runbooks) == {}
+    assert catalogue.broken == {"pipe", "dangling", "huge", "empty"}
+    assert sorted(codes(catalogue)) == [
+        "runbook-empty",
+        "runbook-too-large",
+        "runbook-unreadable",
+        "runbook-unreadable",
+    ]
+    assert all(problem.severity is Severity.ERROR for problem in catalogue.problems)
+    assert {Path(problem.place.file).stem for problem in catalogue.problems} == catalogue.broken
+
+
+def test_bytes_that_are_not_utf8_are_shown_as_such(tmp_path: Path) -> None:
+    (tmp_path / "latin.md").write_bytes(b"# T\n\ncaf\xe9\n")
+    catalogue = Catalogue.load(tmp_path)
+    assert catalogue.runbooks["latin"].title == "T"
+    (problem,) = catalogue.problems
+    assert (problem.code, problem.place.line) == ("runbook-not-utf8", 3)
+    assert problem.severity is Severity.WARNING
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes only there")
+def test_a_name_that_is_not_utf8_is_a_problem(tmp_path: Path) -> None:
+    try:
+        (tmp_path / os.fsdecode(b"caf\xe9.md")).write_text("# T")
+    except OSError:
+        pytest.skip("this file system rejects such names")
+    catalogue = Catalogue.load(tmp_path)
+    assert codes(catalogue) == ["runbook-unreadable"]
+    catalogue.problems[0].show().encode()
+
+
+def test_unchanged_files_are_not_parsed_again_and_changed_ones_are(tmp_path: Path) -> None:
+    put(tmp_path, a="# A", b="# B", c="# C")
+    first = Catalogue.load(tmp_path)
+    put(tmp_path, b="# Other")
+    (tmp_path / "c.md").unlink()
+    second = Catalogue.load(tmp_path, first)
+    assert second.runbooks["a"] is first.runbooks["a"]
+    assert second.runbooks["b"].title == "Other"
+    assert set(second.runbooks) == {"a", "b"}
+    assert set(first.runbooks) == {"a", "b", "c"}  # a catalogue never changes
+
+
+def test_problems_of_unchanged_files_are_still_reported(tmp_path: Path) -> None:
+    put(tmp_path, a="no title")
+    first = Catalogue.load(tmp_path)
+    assert codes(Catalogue.load(tmp_path, first)) == codes(first) == ["runbook-no-title"]
+
+
+def test_the_last_good_version_of_a_broken_file_is_kept(tmp_path: Path) -> None:
+    put(tmp_path, a="# A")
+    first = Catalogue.load(tmp_path)
+    put(tmp_path, a="")
+    second = Catalogue.load(tmp_path, first)
+    third = Catalogue.load(tmp_path, second)  # and over further reloads
+    for catalogue in (second, third):
+        assert catalogue.runbooks["a"].title == "A"
+        assert catalogue.broken == {"a"}
+        (problem,) = catalogue.problems
+        assert "last good version stays in use" in problem.message
+    put(tmp_path, a="# Fixed")
+    fixed = Catalogue.load(tmp_path, third)
+    assert fixed.runbooks["a"].title == "Fixed"
+    assert (fixed.problems, fixed.broken) == ((), frozenset())
+
+
+def test_runbooks_of_a_directory_that_became_unreadable_are_kept(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    put(root, alerts__a="# A", b="# B")
+    first = Catalogue.load(root)
+    # A link that leads outside is rejected for any user; permissions do not apply to root.
+    (root / "alerts").rename(elsewhere)
+    (root / "alerts").symlink_to(elsewhere)
+    second = Catalogue.load(root, first)
+    assert set(second.runbooks) == {"alerts/a", "b"}
+    assert second.broken == {"alerts/a"}
+    assert codes(second) == ["runbook-unreadable"]
+
+
+@pytest.mark.parametrize("how", ["renamed", "replaced by a file", "unmounted"])
+def test_all_runbooks_stay_while_the_directory_is_gone(tmp_path: Path, how: str) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    put(root, alerts__a="# A", b="# B")
+    first = Catalogue.load(root)
+    assert not first.unavailable
+    root.rename(elsewhere)
+    if how == "replaced by a file":
+        root.touch()
+    elif how == "unmounted":
+        root.mkdir()
+    second = Catalogue.load(root, first)
+    third = Catalogue.load(root, second)  # and over further reloads
+    for catalogue in (second, third):
+        assert {id: it.title for id, it in catalogue.runbooks.items()} == {
+            "alerts/a": "A",
+            "b": "B",
+        }
+        assert catalogue.unavailable
+        assert catalogue.broken == {"alerts/a", "b"}
+        (problem,) = catalogue.problems
+        assert problem.severity is Severity.ERROR
+        assert problem.place.file == str(root)
+        assert "2 runbooks stay in use" in problem.message
+    if root.is_file():
+        root.unlink()
+    elif root.exists():
+        root.rmdir()
+    elsewhere.rename(root)
+    back = Catalogue.load(root, third)
+    assert set(back.runbooks) == {"alerts/a", "b"}
+    assert (back.problems, back.broken, back.unavailable) == ((), frozenset(), False)
+
+
+def test_all_runbooks_stay_while_the_directory_may_not_be_read() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own are closed to other users
+        Path(directory).chmod(0o755)
+        root = Path(directory, "root")
+        put(root, a="# A")
+        first = Catalogue.load(root)
+        root.chmod(0)
+        user = os.geteuid()
+        if user == 0:  # whom permissions do not bind
+            os.seteuid(65534)
+        try:
+            second = Catalogue.load(root, first)
+        finally:
+            os.seteuid(user)
+            root.chmod(0o755)
+    assert set(second.runbooks) == {"a"}
+    assert second.unavailable
+    (problem,) = second.problems
+    assert "permission denied; the last good versions of 1 runbooks" in problem.message
+
+
+def test_of_a_directory_that_had_no_runbooks_none_are_missed(tmp_path: Path) -> None:
+    again = Catalogue.load(tmp_path, Catalogue.load(tmp_path))
+    assert (again.problems, again.unavailable) == ((), False)
+
+
+def test_the_catalogue_of_another_directory_is_not_reused(tmp_path: Path) -> None:
+    put(tmp_path / "one", a="# A")
+    put(tmp_path / "two", a="")
+    other = Catalogue.load(tmp_path / "two", Catalogue.load(tmp_path / "one"))
+    assert dict(other.runbooks) == {}
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Catalogue:
+    put(
+        tmp_path,
+        **{
+            "alerts__redis-issues": "# R",
+            "kubernetes__KubePodCrashLooping": "# K",
+            "redis-issues": "# root",
+            "a__same": "# 1",
+            "b__Same": "# 2",
+            "broken": "",
+        },
+    )
+    return Catalogue.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reference", "ids"),
+    [
+        (
+            "https://git.example/o/r/blob/main/runbooks/alerts/redis-issues.md",
+            ["alerts/redis-issues"],
+        ),
+        ("https://x.example/alerts/redis-issues/?q=1#fix", ["alerts/redis-issues"]),
+        ("alerts/redis-issues", ["alerts/redis-issues"]),
+        ("./alerts/redis-issues.md#mitigation", ["alerts/redis-issues"]),
+        ("../../runbooks/alerts/redis-issues.html", ["alerts/redis-issues"]),
+        ("https://x.example/redis-issues", ["redis-issues"]),
+        ("https://x.example/other/redis%2Dissues", ["redis-issues"]),
+        ("https://x.example/myredis-issues", []),
+        ("https://x.example/kubernetes/kubepodcrashlooping", ["kubernetes/KubePodCrashLooping"]),
+        ("kube_pod-crash.looping", ["kubernetes/KubePodCrashLooping"]),
+        ("https://x.example/SAME", ["a/same", "b/Same"]),
+        ("https://x.example/broken.md", ["broken"]),
+        ("https://x.example/", []),
+        ("https://x.example", []),
+        ("#fragment", []),
+        ("", []),
+        ("   ", []),
+        ("http://[", []),
+        ("../..", []),
+        ("{{ template }}", []),
+        ("\x00\ud800", []),
+    ],
+)
+def test_a_reference_names_its_runbook(known: Catalogue, reference: str, ids: list[str]) -> None:
+    assert known.by_reference(reference) == ids
+
+
+@pytest.mark.parametrize(
+    ("alertname", "ids"),
+    [
+        ("RedisIssues", ["alerts/redis-issues", "redis-issues"]),
+        ("KubePodCrashLooping", ["kubernetes/KubePodCrashLooping"]),
+        ("PveVm/ctDown", []),
+        ("MysqlTooManyConnections(>80%)", []),
+        ("!!!", []),
+        ("", []),
+    ],
+)
+def test_a_runbook_is_found_by_the_name_of_the_alert(
+    known: Catalogue, alertname: str, ids: list[str]
+) -> None:
+    assert known.by_name(alertname) == ids
+
+
+@pytest.mark.parametrize("size", [2_000, 58 * 1024, 390 * 1024])
+def test_a_reference_of_any_length_is_looked_up_quickly(known: Catalogue, size: int) -> None:
+    began = time.thread_time()
+    assert known.by_reference(("/a" * size)[: size - 20] + "/alerts/redis-issues") == (
+        ["alerts/redis-issues"] if size <= 2_000 else []
+    )
+    assert known.by_name("a." * size) == []
+    assert time.thread_time() - began < 0.2
+
+
+def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -> None:
+    text = "# T\n\n## Detection\n\n1. **look** at `x`\n\n   ```sh\n   ls\n   ```\n\n" * 3
+    for number in range(1000):
+        (tmp_path / f"r{number}.md").write_text(text)
+    began = time.monotonic()
+    first = Catalogue.load(tmp_path)
+    loaded = time.monotonic()
+    Catalogue.load(tmp_path, first)
+    reloaded = time.monotonic()
+    assert len(first.runbooks) == 1000
+    assert reloaded - loaded < loaded - began
+    assert loaded - began < 30  # about two; the limit only catches quadratic time
