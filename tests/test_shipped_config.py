@@ -12,12 +12,12 @@ from alert_router.cli.commands.test import run
 from alert_router.config import codes, load
 from alert_router.model import fingerprint
 from alert_router.model.problem import Problem
-from alert_router.service.snapshot import Snapshot, read
+from alert_router.server.runtime import Runtime, read_runtime
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config" / "alert-router.yaml"
 CASES = load_cases(ROOT / "config" / "routing-tests.yaml")
-SNAPSHOT: list[Snapshot] = []
+SNAPSHOT: list[Runtime] = []
 
 # The registry's rules, and those of kube-prometheus that a runbook is for.
 MAPPED = {
@@ -96,9 +96,9 @@ UNMAPPED = [
 OWNER = {alert: name for name, alerts in MAPPED.items() for alert in alerts}
 
 
-def snapshot() -> Snapshot:
+def snapshot() -> Runtime:
     if not SNAPSHOT:
-        SNAPSHOT.append(read(CONFIG))
+        SNAPSHOT.append(read_runtime(CONFIG))
     return SNAPSHOT[0]
 
 

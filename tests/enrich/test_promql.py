@@ -6,9 +6,8 @@ import re2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alert_router.enrich.placeholder import AlertLabels
+from alert_router.enrich.placeholder import AlertLabels, Filled
 from alert_router.enrich.promql import fill_query
-from alert_router.enrich.shell import Filled
 
 # What a label value can be: Prometheus has them in UTF-8.
 _values = st.text(st.characters(exclude_categories=("Cs",)))

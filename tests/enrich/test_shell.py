@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.placeholder import AlertLabels, Context, may_fill, token
-from alert_router.enrich.shell import Filled, compile_fences
+from alert_router.enrich.placeholder import AlertLabels, Context, Filled, may_fill, token
+from alert_router.enrich.shell import compile_fences
 from alert_router.markdown import Code
 from alert_router.runbook import parse_runbook
 from tests.enrich.attacks.cases import FILLED, NOT_FILLED

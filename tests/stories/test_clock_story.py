@@ -136,7 +136,7 @@ async def test_after_the_clock_was_set_back_what_backs_off_is_tried_at_once(
 # Looks at the clock, sets it, looks again.
 LOOK = """
 import sys
-from alert_router.service import clock
+from alert_router.server import clock
 clock._AT_START = 0.0
 it = clock.Clock()
 for by in sys.argv[2:]:
@@ -167,7 +167,7 @@ def test_a_jump_of_the_clock_puts_off_what_is_judged_by_age(
 
 
 def test_for_a_while_after_the_start_nothing_is_judged_by_age() -> None:
-    from alert_router.service.clock import Clock
+    from alert_router.server.tasks import Clock
 
     clock = Clock()
     clock.look()

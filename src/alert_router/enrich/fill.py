@@ -21,7 +21,7 @@ from alert_router.enrich.placeholder import (
 from alert_router.enrich.promql import QUERY_LANGUAGES, fill_query
 from alert_router.enrich.shell import (
     SHELL_LANGUAGES,
-    compile_fences,
+    compile_fence,
     compile_inline,
     own_variables,
     unfilled,
@@ -160,8 +160,7 @@ class Filling:
         if "$" not in code.text:
             return code
         if code.language in SHELL_LANGUAGES:
-            [template] = compile_fences([(code.text, code.language)], self._variables)
-            filled = template.fill(labels)
+            filled = compile_fence(code.text, code.language, self._variables).fill(labels)
         elif code.language in QUERY_LANGUAGES:
             filled = fill_query(code.text, labels)
         else:

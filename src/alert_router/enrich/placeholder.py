@@ -1,8 +1,10 @@
 """What a placeholder looks like, which label it means, and which values may fill it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from typing import Generic, Protocol, TypeVar
 
 # `$name`, `${name}` and `{{ $labels.name }}`. A `$` after another belongs to `$$`.
 PLACEHOLDER = re.compile(
@@ -141,3 +143,52 @@ class AlertLabels:
             aliases = _CAPITALS.get(name, ())
             return next((alias for alias in aliases if alias in self.labels), None)
         return self._folded.get(name.casefold())
+
+
+class Slot(Protocol):
+    """A placeholder in a text. `otherwise` is the text used if it is not filled."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def otherwise(self) -> str: ...
+    def fill(self, value: str) -> str | None:
+        """The text for a value; None if it may not be filled."""
+
+
+S = TypeVar("S", bound=Slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A text, and the (name, value) pairs that could not be filled and are shown beside it."""
+
+    text: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fillable(Generic[S]):
+    """A text split at its placeholders."""
+
+    parts: tuple[str | S, ...]
+
+    def fill(self, labels: AlertLabels) -> Filled:
+        """The text for an alert."""
+        out: list[str] = []
+        beside: dict[tuple[str, str], None] = {}
+        for part in self.parts:
+            if isinstance(part, str):
+                out.append(part)
+                continue
+            value = labels.get(part.name)
+            filled = None if value is None else part.fill(value)
+            if value is not None and filled is None:
+                beside[part.name, value] = None
+            out.append(part.otherwise if filled is None else filled)
+        return Filled("".join(out), tuple(beside))
+
+    @property
+    def slots(self) -> Iterator[S]:
+        """Its placeholders."""
+        return (part for part in self.parts if not isinstance(part, str))

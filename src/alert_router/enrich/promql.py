@@ -8,8 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, AlertLabels, name_of
-from alert_router.enrich.shell import Filled
+from alert_router.enrich.placeholder import (
+    LONGEST,
+    PLACEHOLDER,
+    AlertLabels,
+    Fillable,
+    Filled,
+    name_of,
+)
 
 QUERY_LANGUAGES = frozenset(("promql", "logql"))
 
@@ -35,12 +41,12 @@ _UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
-    """A placeholder: as written, the quote of its string ("" if it is not filled), whether the
-    string is a regular expression, and whether a quantifier follows."""
+class _QuerySlot:
+    """A placeholder in a query: as written, the quote of its string ("" if it is not filled),
+    whether the string is a regular expression, and whether a quantifier follows."""
 
     name: str
-    written: str
+    otherwise: str
     quote: str
     regex: bool = False
     repeated: bool = False
@@ -62,23 +68,12 @@ class _Slot:
 def fill_query(text: str, labels: AlertLabels) -> Filled:
     """The query for an alert. Placeholders that cannot be filled stay as written, their values
     beside the query."""
-    out: list[str] = []
-    beside: dict[tuple[str, str], None] = {}
-    for part in _compile(text):
-        if isinstance(part, str):
-            out.append(part)
-            continue
-        value = labels.get(part.name)
-        filled = None if value is None else part.fill(value)
-        if value is not None and filled is None:
-            beside[part.name, value] = None
-        out.append(part.written if filled is None else filled)
-    return Filled("".join(out), tuple(beside))
+    return _compile(text).fill(labels)
 
 
 @lru_cache(maxsize=4096)
-def _compile(text: str) -> tuple[str | _Slot, ...]:
-    parts: list[str | _Slot] = []
+def _compile(text: str) -> Fillable[_QuerySlot]:
+    parts: list[str | _QuerySlot] = []
     operator = last = stage = ""  # the current operator, that of the string before, the stage
     plain = 0  # all text before this is in `parts`
     for token in _TOKEN.finditer(text):
@@ -101,20 +96,20 @@ def _compile(text: str) -> tuple[str | _Slot, ...]:
             if written == "|" or (kind == "word" and text[: token.start()].rstrip()[-1:] == "|"):
                 stage = written
     parts += _cut(text[plain:])
-    return tuple(parts)
+    return Fillable(tuple(parts))
 
 
-def _cut(text: str) -> list[str | _Slot]:
+def _cut(text: str) -> list[str | _QuerySlot]:
     """Text outside strings, where nothing is filled."""
-    return _slots(text, lambda match: _Slot(name_of(match), match[0], ""))
+    return _slots(text, lambda match: _QuerySlot(name_of(match), match[0], ""))
 
 
-def _cut_string(text: str, operator: str) -> list[str | _Slot]:
-    def slot(match: re.Match[str]) -> _Slot:
+def _cut_string(text: str, operator: str) -> list[str | _QuerySlot]:
+    def slot(match: re.Match[str]) -> _QuerySlot:
         before, after = text[1 : match.start()], text[match.end() : match.end() + 1]
         regex = operator in _REGEX_OPERATORS
         fits = operator and not before.endswith("\\") and not (regex and _inside(before))
-        return _Slot(
+        return _QuerySlot(
             name_of(match),
             match[0],
             text[0] if fits else "",
@@ -136,8 +131,8 @@ def _inside(before: str) -> bool:
     )
 
 
-def _slots(text: str, slot: Callable[[re.Match[str]], _Slot]) -> list[str | _Slot]:
-    parts: list[str | _Slot] = []
+def _slots(text: str, slot: Callable[[re.Match[str]], _QuerySlot]) -> list[str | _QuerySlot]:
+    parts: list[str | _QuerySlot] = []
     at = 0
     for match in PLACEHOLDER.finditer(text):
         parts += [text[at : match.start()], slot(match)]

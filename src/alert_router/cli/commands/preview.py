@@ -28,7 +28,7 @@ from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify import ConsoleNotifier
 from alert_router.notify.terminal import write
-from alert_router.service.snapshot import read
+from alert_router.server.runtime import read_runtime
 
 _ALL = "all"
 
@@ -77,15 +77,15 @@ def preview(
         raise click.UsageError("--html excludes --raw and --output json")
     # Enrichment and rendering log what fails: keep that apart from the output.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-    snapshot = read(config or default_config_path())
-    receivers = snapshot.state.receivers.notifiers
+    runtime = read_runtime(config or default_config_path())
+    receivers = runtime.state.receivers.notifiers
     if receiver is not None and receiver not in receivers:
         message = f"{receiver!r} is not a receiver; choose one of {', '.join(receivers)}"
         raise click.BadParameter(message, param_hint="--receiver")
     body = _read(payload)
     selected = tuple(sorted(types())) if _ALL in chosen else tuple(dict.fromkeys(chosen))
     try:
-        previews = make_previews(body, snapshot, receiver or "", selected)
+        previews = make_previews(body, runtime, receiver or "", selected)
     except PayloadError as error:
         show_error(f"{payload}: not an alert group: {clean_lines(str(error))}")
         ctx.exit(1)

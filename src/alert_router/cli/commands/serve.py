@@ -23,8 +23,8 @@ import uvloop
 from alert_router.cli.options import config_option
 from alert_router.config import config_path
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.service import running
-from alert_router.service.snapshot import Snapshot, read
+from alert_router.server import running
+from alert_router.server.runtime import Runtime, read_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +50,14 @@ def serve(config: Path | None, log_format: str | None) -> None:
     progress. The log goes to standard error, console notifications to standard output.
     """
     path = config_path(config)
-    snapshot = read(path)
-    settings = snapshot.loaded.config.log
+    runtime = read_runtime(path)
+    settings = runtime.loaded.config.log
     _set_up_log(log_format or settings.format.value, settings.level.value)
     _limit_memory()
-    stopper = _Stopper(lambda: snapshot.loaded.config.delivery.shutdown_timeout)
+    stopper = _Stopper(lambda: runtime.loaded.config.delivery.shutdown_timeout)
     stopper.start()
     try:
-        uvloop.run(_serve(path, snapshot, stopper))
+        uvloop.run(_serve(path, runtime, stopper))
     except (OSError, StoreUnavailable) as error:
         click.echo(f"cannot start: {error}", err=True)
         sys.exit(1)
@@ -95,12 +95,12 @@ class _Stopper:
         os._exit(1)
 
 
-async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
+async def _serve(path: Path, runtime: Runtime, stopper: _Stopper) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     stopper.call(stop.set)
     reloads: set[asyncio.Task[object]] = set()
-    async with running(path, snapshot) as router:
+    async with running(path, runtime) as router:
 
         def reload() -> None:
             task: asyncio.Task[object] = asyncio.create_task(router.reload())
@@ -109,7 +109,7 @@ async def _serve(path: Path, snapshot: Snapshot, stopper: _Stopper) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         _tune_garbage_collection()
-        stopper.seconds = lambda: router.snapshot.loaded.config.delivery.shutdown_timeout
+        stopper.seconds = lambda: router.runtime.loaded.config.delivery.shutdown_timeout
         waiting = [asyncio.create_task(it.wait()) for it in (stop, router.ended)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if router.ended.is_set():

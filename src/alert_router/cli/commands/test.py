@@ -14,7 +14,7 @@ from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.cli.sample_alert import make_alert
 from alert_router.config import default_config_path
 from alert_router.model.problem import Problem, ProblemsError
-from alert_router.service.snapshot import Snapshot, read
+from alert_router.server.runtime import Runtime, read_runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,8 @@ def test(
     Each case is an alert with the runbook and the receivers it must get. Exit 0: all passed, or
     were updated (--update); 1: some failed, or a file cannot be read.
     """
-    snapshot = read(config or default_config_path())
-    results = {
-        path: [run(case, snapshot) for case in there] for path, there in _load(cases).items()
-    }
+    runtime = read_runtime(config or default_config_path())
+    results = {path: [run(case, runtime) for case in there] for path, there in _load(cases).items()}
     if update:
         _update(results)
     everything = [result for there in results.values() for result in there]
@@ -61,17 +59,17 @@ def test(
     ctx.exit(1 if not update and any(result.differences for result in everything) else 0)
 
 
-def run(case: Case, snapshot: Snapshot) -> CaseResult:
+def run(case: Case, runtime: Runtime) -> CaseResult:
     """The result of one case."""
     expected: dict[str, Any] = {}
     found: dict[str, Any] = {}
     if case.checks_runbook:
         expected["runbook"] = case.runbook
         alert = make_alert(case.labels, case.annotations)
-        found["runbook"] = snapshot.desk.choose(alert).runbook
+        found["runbook"] = runtime.desk.choose(alert).runbook
     if case.receivers is not None:
         expected["receivers"] = list(case.receivers)
-        found["receivers"] = list(dict.fromkeys(snapshot.loaded.tree.match(case.labels)))
+        found["receivers"] = list(dict.fromkeys(runtime.loaded.tree.match(case.labels)))
     return CaseResult(case, expected, found)
 
 

@@ -11,8 +11,8 @@ from alert_router.deliver.wanted import wanted
 from alert_router.model import Alert, AlertGroup
 from alert_router.notify import AnyNotifier, Notifier
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
-from alert_router.pipeline import Source, to_store
-from alert_router.service.snapshot import Snapshot
+from alert_router.receive import Source, to_store
+from alert_router.server.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ def types() -> dict[str, type[Notifier]]:
 
 
 def make_previews(
-    raw: bytes, snapshot: Snapshot, receiver: str, chosen: tuple[str, ...] = ()
+    raw: bytes, runtime: Runtime, receiver: str, chosen: tuple[str, ...] = ()
 ) -> list[Preview]:
     """The previews for a webhook body, in the order of its receivers. With `chosen`, as if each
     receiver had one notifier of each of these types. Raises PayloadError."""
-    group, raw = AlertGroup.within(snapshot.state.limits.body, raw)
-    stored = to_store(group, raw, Source(receiver), snapshot.state.receivers, time.time())
+    group, raw = AlertGroup.within(runtime.state.limits.body, raw)
+    stored = to_store(group, raw, Source(receiver), runtime.state.receivers, time.time())
     targets = {target.destination: target.fingerprints for target in stored.targets}
-    notifiers: dict[Destination, Notifier] = dict(snapshot.notifiers)
+    notifiers: dict[Destination, Notifier] = dict(runtime.notifiers)
     if chosen:
-        routed = snapshot.state.receivers.choose(group, receiver)
+        routed = runtime.state.receivers.choose(group, receiver)
         notifiers = {
             Destination(name, type_): _of_type(type_) for name in routed for type_ in chosen
         }
@@ -63,7 +63,7 @@ def make_previews(
                 attempt=1,
             ),
             notifiers[destination],
-            snapshot,
+            runtime,
         )
         for destination, fingerprints in targets.items()
     ]
@@ -73,11 +73,11 @@ def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:
     return tuple(alert.fingerprint for alert in alerts)
 
 
-def _preview(claim: Claim, notifier: Notifier, snapshot: Snapshot) -> Preview:
-    group = wanted(fold(claim.groups, snapshot.desk.limits), notifier, snapshot.desk.scale)
+def _preview(claim: Claim, notifier: Notifier, runtime: Runtime) -> Preview:
+    group = wanted(fold(claim.groups, runtime.desk.limits), notifier, runtime.desk.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)
-    notification = attempt.write(claim, group, notifier, snapshot.desk)
+    notification = attempt.write(claim, group, notifier, runtime.desk)
     notification, _ = attempt.word(notification, notifier)
     payload, _ = attempt.render(notification, notifier, attempt.most_detail(claim))
     return Preview(claim.destination, notifier, payload)

@@ -7,8 +7,8 @@ values may fill a word.
 from alert_router.enrich.shell.template import (
     CONSOLE_LANGUAGES,
     SHELL_LANGUAGES,
-    Filled,
     command_spans,
+    compile_fence,
     compile_fences,
     compile_inline,
     own_variables,
@@ -19,8 +19,8 @@ from alert_router.enrich.shell.template import (
 __all__ = [
     "CONSOLE_LANGUAGES",
     "SHELL_LANGUAGES",
-    "Filled",
     "command_spans",
+    "compile_fence",
     "compile_fences",
     "compile_inline",
     "own_variables",

@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from alert_router.enrich.placeholder import (
     PLACEHOLDER,
-    AlertLabels,
     Context,
+    Fillable,
     may_fill,
     name_of,
     of_environment,
@@ -79,9 +79,9 @@ class Variables:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """A placeholder in a template: as written and its offset, its context with the characters on
-    either side, and the text used if it is not filled."""
+class CommandSlot:
+    """A placeholder in a command: as written and its offset, its context with the characters on
+    either side, and the token used if it is not filled."""
 
     name: str
     written: str
@@ -89,64 +89,45 @@ class Slot:
     context: Context
     before: str
     after: str
-    token: str
+    otherwise: str
+
+    def fill(self, value: str) -> str | None:
+        """The value, if it may stand here."""
+        return value if may_fill(self.context, value, self.before, self.after) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """A text, and the (name, value) pairs that could not be filled and are shown beside it."""
-
-    text: str
-    values: tuple[tuple[str, str], ...] = ()
+CommandTemplate = Fillable[CommandSlot]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandTemplate:
-    """A text split at its placeholders."""
-
-    parts: tuple[str | Slot, ...]
-
-    def fill(self, labels: AlertLabels) -> Filled:
-        """The text for an alert."""
-        out: list[str] = []
-        beside: dict[tuple[str, str], None] = {}
-        for part in self.parts:
-            if isinstance(part, str):
-                out.append(part)
-                continue
-            value = labels.get(part.name)
-            if value is not None and may_fill(part.context, value, part.before, part.after):
-                out.append(value)
-                continue
-            if value is not None:
-                beside[part.name, value] = None
-            out.append(part.token)
-        return Filled("".join(out), tuple(beside))
-
-    @property
-    def slots(self) -> Iterator[Slot]:
-        """Its placeholders."""
-        return (part for part in self.parts if isinstance(part, Slot))
+@lru_cache(maxsize=4096)
+def compile_fence(text: str, language: str, variables: Variables) -> CommandTemplate:
+    """The template of shell code. `variables` are those of the whole runbook."""
+    found = list(_placeholders(text, variables.own))
+    inserted: dict[int, str] = {}
+    for start, end in command_spans(text, language):
+        reader = Reader(text, found, start, end, variables.functions)
+        reader.read()
+        inserted |= reader.inserted
+    for each in found:
+        if each.name in variables.doubtful and text[each.start] != "{":
+            each.context = Context.NONE
+    return _build(text, found, inserted)
 
 
-def compile_fences(
-    fences: Sequence[tuple[str, str]], variables: Variables | None = None
-) -> list[CommandTemplate]:
-    """The templates of shell code, given as (text, language). `variables` are those of the whole
-    runbook, by default those of these texts."""
-    if variables is None:
-        variables = own_variables([text for text, _ in fences])
-    return [_template(text, language, variables) for text, language in fences]
+def compile_fences(fences: Sequence[tuple[str, str]]) -> list[CommandTemplate]:
+    """The templates of all shell code of a runbook, given as (text, language)."""
+    variables = own_variables([text for text, _ in fences])
+    return [compile_fence(text, language, variables) for text, language in fences]
 
 
 def compile_inline(text: str, variables: Variables) -> CommandTemplate:
     """The template of inline code. A single word there is a name, not a command."""
     if any(char.isspace() for char in PLACEHOLDER.sub("x", text)):
-        return _template(text, "sh", variables)
-    first, *rest = _template(f"{_ARGUMENT}{text}", "sh", variables).parts
+        return compile_fence(text, "sh", variables)
+    first, *rest = compile_fence(f"{_ARGUMENT}{text}", "sh", variables).parts
     assert isinstance(first, str)
     first = first.removeprefix(_ARGUMENT)
-    return CommandTemplate((first, *rest) if first else tuple(rest))
+    return Fillable((first, *rest) if first else tuple(rest))
 
 
 def unfilled(text: str, variables: Variables, *, only_explicit: bool = False) -> CommandTemplate:
@@ -216,20 +197,6 @@ def command_spans(text: str, language: str) -> list[tuple[int, int]]:
     return spans
 
 
-@lru_cache(maxsize=4096)
-def _template(text: str, language: str, variables: Variables) -> CommandTemplate:
-    found = list(_placeholders(text, variables.own))
-    inserted: dict[int, str] = {}
-    for start, end in command_spans(text, language):
-        reader = Reader(text, found, start, end, variables.functions)
-        reader.read()
-        inserted |= reader.inserted
-    for each in found:
-        if each.name in variables.doubtful and text[each.start] != "{":
-            each.context = Context.NONE
-    return _build(text, found, inserted)
-
-
 def _placeholders(text: str, own: frozenset[str]) -> Iterator[Placeholder]:
     """The placeholders of a text: neither the runbook's own variables nor the environment's."""
     at = 0
@@ -268,7 +235,7 @@ def _build(
     placeholders: Sequence[Placeholder],
     inserted: Mapping[int, str] = MappingProxyType({}),
 ) -> CommandTemplate:
-    parts: list[str | Slot] = []
+    parts: list[str | CommandSlot] = []
     at = 0
     for each in placeholders:
         if each.own:
@@ -282,19 +249,19 @@ def _build(
             lookback = text[max(0, each.start - _LOOKBACK) : each.start]
             computed = _COMPUTES.search(lookback) is not None
         parts.append(
-            Slot(
+            CommandSlot(
                 name=each.name,
                 written=written,
                 start=each.start,
                 context=each.context if plain else Context.NONE,
                 before=text[max(0, each.start - 1) : each.start],
                 after=text[each.end : each.end + 1],
-                token=token(each.name, fails=computed),
+                otherwise=token(each.name, fails=computed),
             )
         )
         at = each.end
     parts.append(_with(text, at, len(text), inserted))
-    return CommandTemplate(tuple(part for part in parts if part != ""))
+    return Fillable(tuple(part for part in parts if part != ""))
 
 
 def _with(text: str, start: int, end: int, inserted: Mapping[int, str]) -> str:

@@ -4,32 +4,33 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from alert_router.web import coverage, groups, headers, intake, pages, status
-from alert_router.web.auth import refusal
-from alert_router.web.patience import Patience
-from alert_router.web.site import SITE, Site
+from alert_router.server import pages, status
+from alert_router.server.api import RECENT, Recent, observed, show_group
+from alert_router.server.auth import refusal
+from alert_router.server.connections import Patience
+from alert_router.server.context import SITE, Site
+from alert_router.server.errors import on_prepare
+from alert_router.server.webhook import receive
 
 
 def build(site: Site, patience: Patience) -> web.Application:
     """The application, ready to be run."""
     app = web.Application(middlewares=[patience.middleware()])
-    app.on_response_prepare.append(headers.on_prepare)
+    app.on_response_prepare.append(on_prepare)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()
     app[pages.RENDERED] = pages.Rendered()
-    app[coverage.RECENT] = coverage.Recent()
+    app[RECENT] = Recent()
     for method in ("POST", "PUT"):
-        app.router.add_route(method, "/webhook", intake.receive)
-        app.router.add_route(method, "/webhook/{receiver:(?s:.+)}", intake.receive)
+        app.router.add_route(method, "/webhook", receive)
+        app.router.add_route(method, "/webhook/{receiver:(?s:.+)}", receive)
         app.router.add_route(method, "/-/reload", guarded(status.reload, "reload"))
     app.router.add_get("/-/healthy", status.healthy)
     app.router.add_get("/-/ready", status.ready)
     app.router.add_get("/metrics", guarded(status.metrics, "metrics"))
-    app.router.add_get("/api/v1/coverage", guarded(coverage.observed, "api"))
+    app.router.add_get("/api/v1/coverage", guarded(observed, "api"))
     # What destinations answered is for those who may post, as well as for those who may read.
-    app.router.add_get(
-        "/api/v1/groups/{id:[0-9a-f-]{1,64}}", guarded(groups.show, "api", "webhook")
-    )
+    app.router.add_get("/api/v1/groups/{id:[0-9a-f-]{1,64}}", guarded(show_group, "api", "webhook"))
     app.router.add_get("/runbooks", pages.to_index)
     app.router.add_get("/runbooks/", guarded(pages.index, "pages"))
     app.router.add_get("/runbooks/{id:.+}", guarded(pages.show, "pages"))

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from alert_router.markdown import to_html
 from alert_router.runbook import Catalogue, Runbook
-from alert_router.web.site import SITE
+from alert_router.server.context import SITE
 
 _KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
 _HEADERS = {
@@ -41,7 +41,7 @@ _ATTRIBUTES = {
     "input": {"type", "checked", "disabled"},
 }
 _templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("alert_router.web"),
+    loader=jinja2.PackageLoader("alert_router.server"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,

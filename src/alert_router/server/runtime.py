@@ -1,14 +1,17 @@
-"""One consistent state of configuration, routing and runbooks, read from disk at once.
+"""One consistent state of configuration, routing and runbooks, and watching their files."""
 
-It is replaced whole or not at all; when to read it is the router's to say.
-"""
-
+import asyncio
+import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
+
+import structlog
+from watchfiles import awatch
 
 from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Auth, Http, HttpLimits
@@ -20,14 +23,83 @@ from alert_router.model.problem import Problem
 from alert_router.notify.base import Notifier
 from alert_router.notify.guard import Guard
 from alert_router.outbox.model import Destination
-from alert_router.pipeline import Receivers
+from alert_router.receive import Receivers
 from alert_router.runbook import Catalogue
-from alert_router.service.watch import fingerprint
-from alert_router.web.site import Credentials, Limits, State
+from alert_router.server.context import Credentials, Limits, State
+
+log = structlog.get_logger(__name__)
+
+_POLL = 5.0  # seconds; a look costs a stat for each file
+_DEBOUNCE = 400  # milliseconds: an editor or a sync writes several files in a row
+
+
+def fingerprint(paths: Iterable[Path]) -> bytes:
+    """What the files below the paths look like from outside: names, sizes, times.
+
+    Equal fingerprints mean nothing to do; symbolic links are followed. What cannot be looked at,
+    or goes meanwhile, is passed over. 16 bytes.
+    """
+    digest = blake2b(digest_size=16)
+    for root in paths:
+        for path in _at_and_below(root):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            seen = f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n"
+            digest.update(os.fsencode(seen))  # a name may be any bytes
+    return digest.digest()
+
+
+def _at_and_below(root: Path) -> Iterator[Path]:
+    if not _is_directory(root):
+        yield root
+    for directory, folders, files in os.walk(root):
+        folders.sort()
+        yield from (Path(directory, name) for name in sorted(folders + files))
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # one that may not be looked at
+        return False
+
+
+async def changes(paths: Iterable[Path], seen: bytes) -> AsyncIterator[None]:
+    """Yields each time that the paths' fingerprint is another than the last; the first is compared
+    with `seen`, taken when the paths were read, so that no change falls between. Never ends."""
+    paths = list(paths)
+    async for _ in _ticks({path if _is_directory(path) else path.parent for path in paths}):
+        now = await asyncio.to_thread(fingerprint, paths)
+        if now != seen:
+            seen = now
+            yield
+
+
+async def _ticks(directories: set[Path]) -> AsyncIterator[None]:
+    """Whenever something may have changed: at once, at an event, or a while without one."""
+    yield
+    existing = [directory for directory in directories if _is_directory(directory)]
+    if existing:
+        try:
+            async for _ in awatch(
+                *existing,
+                debounce=_DEBOUNCE,
+                rust_timeout=int(_POLL * 1000),
+                yield_on_timeout=True,
+                recursive=True,
+            ):
+                yield
+        except OSError as error:  # no inotify watches left: polling still serves
+            log.warning("cannot watch directories; polling instead", error=str(error))
+    while True:
+        await asyncio.sleep(_POLL)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Runtime:
     """Everything that a reload replaces."""
 
     loaded: Loaded
@@ -42,7 +114,7 @@ class Snapshot:
     seen: bytes  # the fingerprint of what is watched, from before it was read
 
 
-def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
+def read_runtime(path: Path, previous: Runtime | None = None) -> Runtime:
     """The state on disk. Raises ProblemsError if it cannot be used; a runbook that cannot be
     read is a problem, and its previous version stays."""
     began = time.time()
@@ -64,7 +136,7 @@ def read(path: Path, previous: Snapshot | None = None) -> Snapshot:
         for receiver in config.receivers
     }
     http = config.http
-    return Snapshot(
+    return Runtime(
         loaded=loaded,
         state=State(
             receivers=Receivers(loaded.tree, names, config.severities.scale()),

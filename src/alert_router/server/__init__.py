@@ -1,5 +1,5 @@
 """The running router: build, start, reload, stop."""
 
-from alert_router.service.router import Router, running
+from alert_router.server.router import Router, running
 
 __all__ = ["Router", "running"]

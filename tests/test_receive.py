@@ -9,7 +9,7 @@ from alert_router.config.model import Severities
 from alert_router.matcher import parse_matchers
 from alert_router.model import AlertGroup
 from alert_router.outbox.model import Destination
-from alert_router.pipeline import Receivers, Source, content, identity, priority, to_store
+from alert_router.receive import Receivers, Source, content, identity, priority, to_store
 from alert_router.routing import Route, RouteTree
 
 

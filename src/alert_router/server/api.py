@@ -1,7 +1,4 @@
-"""GET /api/v1/coverage: what came in and whether it had a runbook, for machines.
-
-Open, as the metrics and the pages are: who may reach the port may read the names of alerts.
-"""
+"""The JSON API: what came in and its coverage, and the deliveries of a group."""
 
 import asyncio
 import time
@@ -11,10 +8,11 @@ from aiohttp import web
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.alert_stats.report import Observed, read_observed
+from alert_router.outbox.as_json import row_as_json
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.observed import KEPT_DAYS
-from alert_router.web.refuse import refuse, unavailable
-from alert_router.web.site import SITE, Site
+from alert_router.server.context import SITE, Site
+from alert_router.server.errors import refuse, unavailable
 
 _LISTED = 1000  # alerts in an answer
 _SECONDS = 2.0  # how long an answer is believed
@@ -59,3 +57,24 @@ async def observed(request: web.Request) -> web.Response:
     except StoreUnavailable:
         return unavailable("the store cannot be read")
     return web.json_response(answer)
+
+
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+async def show_group(request: web.Request) -> web.Response:
+    """The deliveries of the group with the id that the intake answered."""
+    site = request.app[SITE]
+    id_ = request.match_info["id"]
+    try:
+        rows = await site.ask(lambda store: store.of_group(id_))
+    except StoreUnavailable:
+        return unavailable("the store cannot be read")
+    if not rows:
+        why = "there are no deliveries of such a group, or it is not among the latest"
+        return _answer(404, {"status": "unknown", "error": why})
+    return _answer(200, {"id": id_, "deliveries": [row_as_json(row) for row in rows]})
+
+
+def _answer(status: int, data: dict[str, object]) -> web.Response:
+    return web.json_response(data, status=status, headers=_HEADERS)

@@ -1,18 +1,16 @@
-"""Who may post, and read what is protected: bearer or basic, compared in constant time.
-
-Secrets are read at each request, so that rotating a file needs nothing else.
-"""
+"""Who may use an endpoint: credentials, and no pages of other sites."""
 
 import base64
 import binascii
 import hmac
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
 from alert_router.fields import Secret, SecretUnavailable
-from alert_router.web.refuse import unavailable
-from alert_router.web.site import Credentials
+from alert_router.server.context import Credentials
+from alert_router.server.errors import unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -59,4 +57,35 @@ def _equals(given: str, secret: Secret) -> bool:
     # Headers and the environment are bytes that may be no text: compared as they came.
     return hmac.compare_digest(
         given.encode("utf-8", "surrogateescape"), secret.read().encode("utf-8", "surrogateescape")
+    )
+
+
+_BINARY = "application/octet-stream"  # also what aiohttp says where there is no type
+
+
+def from_other_site(request: web.Request, external_url: str) -> str | None:
+    """Why a request is refused that a page of another site sent; None for all others. Only
+    browsers send these headers."""
+    if request.headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site"):
+        return "the request comes from a page of another site"
+    given = request.headers.get("Origin")
+    if given is None:
+        return None
+    try:
+        host = urlsplit(given).netloc
+    except ValueError:
+        host = ""
+    if host and host in (request.headers.get("Host", ""), urlsplit(external_url).netloc):
+        return None
+    return "the request comes from a page of another site"
+
+
+def not_json(request: web.Request) -> str | None:
+    """Why a body of that type is refused; None for JSON and for what names no type."""
+    kind = request.content_type.lower()
+    if kind in ("application/json", _BINARY) or kind.endswith("+json"):
+        return None
+    return (
+        "the body must be JSON, with `Content-Type: application/json` "
+        "(curl: -H 'Content-Type: application/json')"
     )

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 from alert_router.outbox.model import Destination, Health
-from alert_router.service import running
-from alert_router.service.housekeeping import tidy
-from alert_router.service.snapshot import read
+from alert_router.server import running
+from alert_router.server.runtime import read_runtime
+from alert_router.server.tasks import tidy
 from tests.http import post
 from tests.programs import body, eventually, recorder, write_config
 
@@ -16,14 +16,14 @@ async def test_a_pause_set_by_a_clock_that_was_ahead_ends_once_it_is_set_back(
 ) -> None:
     async with recorder() as destination:
         config = write_config(tmp_path, [{"type": "webhook", "url": destination.url}])
-        async with running(config, read(config)) as router:
+        async with running(config, read_runtime(config)) as router:
             hours_ahead = time.time() + 5 * 3600
             asked = Health(time.time(), 1, "rate_limited", "429", hours_ahead, hours_ahead)
             hook = Destination("oncall", "webhook")
             await router.outbox.set_health(hook, asked, now=time.time())
             host, port = router.addresses[0]
             assert (await post(f"http://{host}:{port}/webhook", body()))[0] == 200
-            await tidy(router.outbox, router.snapshot, router.metrics, time.time())
+            await tidy(router.outbox, router.runtime, router.metrics, time.time())
             await eventually(lambda: destination.requests, "the message")
 
 
@@ -36,7 +36,7 @@ async def test_what_waited_too_long_is_counted_for_its_destination(tmp_path: Pat
         ],
         delivery={"max_age": "1h", "min_backoff": "30m", "max_backoff": "30m"},
     )
-    async with running(config, read(config)) as router:
+    async with running(config, read_runtime(config)) as router:
         host, port = router.addresses[0]
         for key in "ab":
             assert (await post(f"http://{host}:{port}/webhook", body(key=key)))[0] == 200
@@ -47,6 +47,6 @@ async def test_what_waited_too_long_is_counted_for_its_destination(tmp_path: Pat
             return router.metrics.registry.get_sample_value(name, labels | {"reason": reason}) or 0
 
         await eventually(lambda: failed("connection") == 2, "the attempts")
-        await tidy(router.outbox, router.snapshot, router.metrics, time.time() + 3700)
+        await tidy(router.outbox, router.runtime, router.metrics, time.time() + 3700)
         assert failed("expired") == 2
         assert [row.dead for row in await router.outbox.backlog()] == [2]

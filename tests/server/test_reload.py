@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.service import running
-from alert_router.service.router import persist
-from alert_router.service.snapshot import read
+from alert_router.server import running
+from alert_router.server.router import persist
+from alert_router.server.runtime import read_runtime
 from tests.http import post
 from tests.programs import body, write_config
 
@@ -17,7 +17,7 @@ async def test_a_store_that_a_reload_names_is_the_next_start_s_and_no_webhook_is
     tmp_path: Path,
 ) -> None:
     config = write_config(tmp_path, [{"type": "console"}])
-    async with running(config, read(config)) as router:
+    async with running(config, read_runtime(config)) as router:
         elsewhere = json.loads(config.read_text()) | {"storage": "sqlite:////not/there/yet.db"}
         config.write_text(json.dumps(elsewhere))
         assert (await router.reload()).successful

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from alert_router.outbox.model import Destination, Health, State
-from alert_router.service import Router, running
-from alert_router.service.snapshot import read
+from alert_router.server import Router, running
+from alert_router.server.runtime import read_runtime
 from tests.http import post
 from tests.programs import Recorder, Request, body, eventually, recorder, write_config
 
@@ -26,7 +26,7 @@ async def serving(
 ) -> AsyncIterator[tuple[Router, sqlite3.Connection]]:
     """A router in this process that posts to the destination, and a way into its store."""
     config = write_config(tmp_path, [{"type": "webhook", "url": destination.url}], **more)
-    snapshot = read(config)
+    snapshot = read_runtime(config)
     async with running(config, snapshot) as router:
         store = sqlite3.connect(snapshot.loaded.config.storage.path, isolation_level=None)
         try:

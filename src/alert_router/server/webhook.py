@@ -16,11 +16,11 @@ from alert_router.enrich import Choice, ChosenBy
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
-from alert_router.pipeline import Source, to_store
-from alert_router.web import body, origin
-from alert_router.web.auth import refusal
-from alert_router.web.refuse import refuse, unavailable
-from alert_router.web.site import SITE, Site, State
+from alert_router.receive import Source, to_store
+from alert_router.server.auth import from_other_site, not_json, refusal
+from alert_router.server.body import Busy, read_body
+from alert_router.server.context import SITE, Site, State
+from alert_router.server.errors import refuse, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -43,16 +43,16 @@ async def _receive(request: web.Request, site: Site, state: State) -> tuple[str,
         return "stopping", unavailable("shutting down", close=True)
     if refused := refusal(request, state.credentials, "webhook"):
         return "unauthorized" if refused.status == 401 else "unavailable", refused
-    if why := origin.from_other_site(request, state.external_url):
+    if why := from_other_site(request, state.external_url):
         site.quiet.warning("webhook from a page of another site", remote=request.remote)
         return "cross_site", refuse(403, why, close=True)
-    if why := origin.not_json(request):
+    if why := not_json(request):
         site.quiet.warning("webhook that is not JSON", remote=request.remote)
         return "unsupported_type", refuse(415, why, close=True)
     limits = state.limits
     with site.budget.share() as share:
         try:
-            raw = await body.read(request, limits.max_body, limits.body_timeout, share)
+            raw = await read_body(request, limits.max_body, limits.body_timeout, share)
         except web.HTTPRequestEntityTooLarge:
             return "too_large", _too_large(request, site, limits.max_body)
         except TimeoutError:
@@ -60,7 +60,7 @@ async def _receive(request: web.Request, site: Site, state: State) -> tuple[str,
             return "timeout", unavailable("the body did not arrive in time", close=True)
         except web.RequestPayloadError:
             return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
-        except body.Busy:
+        except Busy:
             return "unavailable", unavailable("other bodies fill the memory for them", close=True)
         return await _take(request, raw, site, state)
 

@@ -19,10 +19,10 @@ from alert_router.model import Alert, BodyLimits
 from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
-from alert_router.pipeline import Receivers
+from alert_router.receive import Receivers
 from alert_router.runbook import Catalogue
-from alert_router.web.body import Budget
-from alert_router.web.quiet import QuietLog
+from alert_router.server.body import Budget
+from alert_router.server.errors import QuietLog
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alert_router.service.gauges import Room
+from alert_router.server.status import Room
 
 
 def nothing() -> int:

@@ -21,18 +21,19 @@ from alert_router.notify.resolve import Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import SqliteOutbox
-from alert_router.service.clock import Clock
-from alert_router.service.descriptors import share
-from alert_router.service.destinations import look_up
-from alert_router.service.fallback import keep_falling_back
-from alert_router.service.gauges import Room, StoreStatus
-from alert_router.service.housekeeping import keep_house, keep_tally, keep_time
-from alert_router.service.lag import LoopLag
-from alert_router.service.listener import Listener
-from alert_router.service.snapshot import Snapshot, read
-from alert_router.service.watch import changes
-from alert_router.web.body import Budget
-from alert_router.web.site import ReloadResult, Site
+from alert_router.server.body import Budget
+from alert_router.server.connections import Listener, share
+from alert_router.server.context import ReloadResult, Site
+from alert_router.server.runtime import Runtime, changes, read_runtime
+from alert_router.server.status import LoopLag, Room, StoreStatus
+from alert_router.server.tasks import (
+    Clock,
+    keep_falling_back,
+    keep_house,
+    keep_tally,
+    keep_time,
+    look_up,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +45,9 @@ _BODIES = 24 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
 class Router:
     """A running router. Made by `running`."""
 
-    def __init__(self, path: Path, snapshot: Snapshot, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(self, path: Path, runtime: Runtime, outbox: Outbox, metrics: Metrics) -> None:
         self.path = path
-        self.snapshot = snapshot
+        self.runtime = runtime
         self.outbox = outbox
         self.metrics = metrics
         self.tally = AlertCounters()
@@ -55,7 +56,7 @@ class Router:
         self._store = StoreStatus(outbox, self.metrics)
         self._aside = Aside("intake")
         self._later: set[asyncio.Task[None]] = set()
-        shares = share(snapshot.loaded.config.http.max_connections)
+        shares = share(runtime.loaded.config.http.max_connections)
         self._reloading = asyncio.Lock()
         self._resolver = Resolver()
         self._session = aiohttp.ClientSession(
@@ -75,22 +76,22 @@ class Router:
                 self._session,
                 self.metrics,
                 self.tally,
-                schedule=lambda: self.snapshot.schedule,
-                desk=lambda: self.snapshot.desk,
-                guard=lambda: self.snapshot.guard,
+                schedule=lambda: self.runtime.schedule,
+                desk=lambda: self.runtime.desk,
+                guard=lambda: self.runtime.guard,
                 resolve=self._resolver.resolve,
             )
         )
-        config = snapshot.loaded.config
+        config = runtime.loaded.config
         # Where the store is, not where a reload says that the next start's will be.
         budget = Budget(max(_BODIES, 2 * config.http.max_body))
         room = Room(
             config.storage.path.parent,
-            lambda: self.snapshot.loaded.config.delivery.reserve,
+            lambda: self.runtime.loaded.config.delivery.reserve,
             budget.held,
         )
         self.site = Site(
-            state=lambda: self.snapshot.state,
+            state=lambda: self.runtime.state,
             outbox=outbox,
             metrics=self.metrics,
             tally=self.tally,
@@ -117,7 +118,7 @@ class Router:
     async def start(self) -> None:
         """Serve and deliver. Raises OSError if the address cannot be listened on."""
         await self._listener.open()
-        self._take_over(self.snapshot)
+        self._take_over(self.runtime)
         with suppress(StoreUnavailable):
             await self._store.refresh()
         self._name_strangers()
@@ -127,12 +128,12 @@ class Router:
             for name, work in {
                 "store status": self._watch_store,
                 "housekeeping": lambda: keep_house(
-                    self.outbox, lambda: self.snapshot, self.metrics, clock
+                    self.outbox, lambda: self.runtime, self.metrics, clock
                 ),
                 "clock": lambda: keep_time(self.outbox, clock),
                 "tallies": lambda: keep_tally(self.tally, self.outbox),
                 "falling back": lambda: keep_falling_back(
-                    self.outbox, lambda: self.snapshot, self.deliverer.wake, self.metrics
+                    self.outbox, lambda: self.runtime, self.deliverer.wake, self.metrics
                 ),
                 "watching files": self._watch,
                 "loop lag": self._lag.watch,
@@ -141,8 +142,8 @@ class Router:
         log.info(
             "serving",
             addresses=[f"{host}:{port}" for host, port in self.addresses],
-            runbooks=len(self.snapshot.state.catalogue.runbooks),
-            problems=len(self.snapshot.problems),
+            runbooks=len(self.runtime.state.catalogue.runbooks),
+            problems=len(self.runtime.problems),
         )
         self._warn_if_open()
 
@@ -151,7 +152,7 @@ class Router:
         left in the store for the next start."""
         self.site.serving = False
         loop = asyncio.get_running_loop()
-        seconds = self.snapshot.loaded.config.delivery.shutdown_timeout
+        seconds = self.runtime.loaded.config.delivery.shutdown_timeout
         deadline = loop.time() + seconds
         tasks = [*self._tasks, *([self._looking_up] if self._looking_up else [])]
         for task in tasks:
@@ -176,7 +177,7 @@ class Router:
         """Read everything anew; what cannot be used leaves the old state in force."""
         async with self._reloading:
             try:
-                fresh = await asyncio.to_thread(read, self.path, self.snapshot)
+                fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime)
             except ProblemsError as error:
                 return self._keep_old(error.problems)
             except Exception as error:  # a defect of ours must not end the watch
@@ -212,29 +213,29 @@ class Router:
 
     def _open(self, info: AddressInfo) -> socket.socket:
         """A socket to a destination, if the configuration in force allows it."""
-        return self.snapshot.guard.open(info)
+        return self.runtime.guard.open(info)
 
-    def _take_over(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.deliverer.follow(snapshot.notifiers)
-        self._look_up(snapshot)
-        catalogue = snapshot.state.catalogue
+    def _take_over(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.deliverer.follow(runtime.notifiers)
+        self._look_up(runtime)
+        catalogue = runtime.state.catalogue
         self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
         self.metrics.runbooks_broken.set(len(catalogue.broken))
-        self.metrics.config_problems.set(len(snapshot.problems))
+        self.metrics.config_problems.set(len(runtime.problems))
         self.metrics.reload_successful.set(not catalogue.unavailable)
         if not catalogue.unavailable:
             self.metrics.reload_time.set_to_current_time()
-        report(snapshot.problems)
+        report(runtime.problems)
 
-    def _look_up(self, snapshot: Snapshot) -> None:
+    def _look_up(self, runtime: Runtime) -> None:
         """See in the background whether the destinations can be reached by their names."""
         if self._looking_up is not None:
             self._looking_up.cancel()
         if not self.site.serving:
             return
         self._looking_up = asyncio.create_task(
-            look_up(snapshot.notifiers, snapshot.guard, self._resolver.resolve, self.metrics)
+            look_up(runtime.notifiers, runtime.guard, self._resolver.resolve, self.metrics)
         )
 
     def _keep_old(self, problems: tuple[Problem, ...]) -> ReloadResult:
@@ -246,7 +247,7 @@ class Router:
     def _name_strangers(self) -> None:
         """Say what waits for destinations that the configuration does not have."""
         for row in self._store.backlog:
-            if row.waiting and row.destination not in self.snapshot.notifiers:
+            if row.waiting and row.destination not in self.runtime.notifiers:
                 log.warning(
                     "deliveries wait for a notifier that is not configured; they become dead"
                     " letters at max_age, and `deliveries replay --to` sends them elsewhere",
@@ -256,7 +257,7 @@ class Router:
                 )
 
     def _warn_if_open(self) -> None:
-        http = self.snapshot.loaded.config.http
+        http = self.runtime.loaded.config.http
         beyond = [
             host for host, _ in self.addresses if not ip_address(host.partition("%")[0]).is_loopback
         ]
@@ -267,8 +268,8 @@ class Router:
                 addresses=beyond,
             )
 
-    def _warn_of_restart(self, fresh: Snapshot) -> None:
-        old, new = self.snapshot.loaded.config, fresh.loaded.config
+    def _warn_of_restart(self, fresh: Runtime) -> None:
+        old, new = self.runtime.loaded.config, fresh.loaded.config
         if old.http.listen != new.http.listen or old.storage != new.storage:
             log.warning("http.listen and storage take effect at the next start only")
 
@@ -281,10 +282,10 @@ class Router:
 
     async def _watch(self) -> None:
         while True:
-            snapshot = self.snapshot
-            async for _ in changes(snapshot.watched, snapshot.seen):
+            runtime = self.runtime
+            async for _ in changes(runtime.watched, runtime.seen):
                 await self.reload()
-                if self.snapshot.watched != snapshot.watched:
+                if self.runtime.watched != runtime.watched:
                     break
 
 
@@ -309,21 +310,21 @@ def report(problems: tuple[Problem, ...]) -> None:
 
 
 @asynccontextmanager
-async def running(path: Path, snapshot: Snapshot) -> AsyncIterator[Router]:
-    """A router that serves the configuration at `path`, read as `snapshot`, until the block is
+async def running(path: Path, runtime: Runtime) -> AsyncIterator[Router]:
+    """A router that serves the configuration at `path`, read as `runtime`, until the block is
     left. Raises StoreRefused or OSError if the store or the address cannot be had; a store that
     cannot be used only now is no reason not to run."""
     metrics = Metrics()
     outbox = await asyncio.to_thread(
         SqliteOutbox.open,
-        snapshot.loaded.config.storage.path,
+        runtime.loaded.config.storage.path,
         exclusive=True,
         on_fault=metrics.count_fault,
     )
     for fault in Fault:  # so that the first one is an increase
         metrics.store_faults.labels(fault.value)
     metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
-    router = Router(path, snapshot, outbox, metrics)
+    router = Router(path, runtime, outbox, metrics)
     try:
         await router.start()
         yield router

@@ -50,7 +50,7 @@ class Budget:
             self.free += share.held
 
 
-async def read(request: web.Request, max_body: int, seconds: float, share: Share) -> bytes:
+async def read_body(request: web.Request, max_body: int, seconds: float, share: Share) -> bytes:
     """The body. Raises HTTPRequestEntityTooLarge, TimeoutError, RequestPayloadError or Busy."""
     if request.content_length is not None and request.content_length > max_body:
         raise web.HTTPRequestEntityTooLarge(max_body, request.content_length)

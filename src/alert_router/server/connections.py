@@ -1,15 +1,50 @@
-"""How long a client may take: header and idle limits, which aiohttp's server does not have.
-
-A protocol around aiohttp's own that sees bytes come in and closes the connection when a
-request's head is not complete in time. Limits on bodies are the intake's.
-"""
+"""Connections: how many, how long a client may take, and the port they come in at."""
 
 import asyncio
+import resource
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from alert_router.config.model import Http
 from alert_router.metrics import Metrics
+from alert_router.server.app import build
+from alert_router.server.context import Site
+from alert_router.server.errors import Handler
+
+_UNKNOWN = 40  # open files where the system does not list them
+_LEAST = 4
+_AMPLE = 1024  # free ones from which on nothing needs to be shared out
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Connections that may be accepted, and that may be opened to destinations, at a time; 0 for
+    as many as are wanted. What they leave is the store's and that of files read now and then."""
+
+    accepted: int
+    opened: int
+
+
+def share(wanted: int) -> Shares:
+    """Of what is free now under this process's limit; `wanted` connections are accepted at most."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return Shares(wanted, 0)
+    try:
+        used = len(list(Path("/proc/self/fd").iterdir()))
+    except OSError:
+        used = _UNKNOWN
+    return _shares(wanted, max(0, limit - used))
+
+
+def _shares(wanted: int, free: int) -> Shares:
+    """A third is for connections that come in, a half for those to destinations."""
+    opened = 0 if free >= wanted + _AMPLE else max(_LEAST, free // 2)
+    return Shares(min(wanted, max(_LEAST, free // 3)), opened)
+
 
 _SWEEPS = 4  # looks in one header timeout: a connection may live that much longer at most
 
@@ -135,3 +170,50 @@ class Patience:
         for protocol in list(self.protocols.values()):
             protocol.close_if_late(limit)
         self._sweep_later()
+
+
+class Listener:
+    """Serves a site at one address."""
+
+    def __init__(self, site: Site, http: Http, connections: int) -> None:
+        self.addresses: list[tuple[str, int]] = []
+        self._listen = http.listen
+        self._idle_timeout = http.idle_timeout
+        self._quiet = site.quiet
+        self._patience = Patience(http.header_timeout, connections, site.metrics)
+        self._server: asyncio.Server | None = None
+        self._runner = web.AppRunner(
+            build(site, self._patience),
+            access_log=None,
+            shutdown_timeout=0.3,  # the deadline of a stop is for the sends
+            handle_signals=False,
+        )
+
+    async def open(self) -> None:
+        """Raises OSError if the address cannot be listened on."""
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        # Not web.TCPSite: it offers no way to put a protocol of ours around aiohttp's.
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: self._patience.protocol(
+                Handler(
+                    server,
+                    self._quiet,
+                    loop=asyncio.get_running_loop(),
+                    access_log=None,
+                    keepalive_timeout=self._idle_timeout,
+                )
+            ),
+            self._listen.host,
+            self._listen.port,
+            backlog=1024,
+        )
+        self.addresses = [made.getsockname()[:2] for made in self._server.sockets]
+
+    async def close(self) -> None:
+        """Take no more connections and finish the requests that are being answered."""
+        if self._server is not None:
+            self._server.close()
+        self._patience.close()
+        await self._runner.cleanup()

@@ -1,0 +1,103 @@
+"""Answers that refuse, headers of every answer, and the log lines about what others send."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+log = structlog.get_logger(__name__)
+
+_BURST = 10  # lines of a kind
+_REFILL = 10.0  # seconds until one more
+
+
+class QuietLog:
+    """Passes on so many lines of an event, then one in a while with how many there were."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left: dict[str, tuple[float, float, int]] = {}
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """A line of that level. The event is one of few constant texts."""
+        self._say(log.warning, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """A line of that level."""
+        self._say(log.error, event, fields)
+
+    def _say(self, write: Callable[..., object], event: str, fields: dict[str, Any]) -> None:
+        now = self._clock()
+        left, then, suppressed = self._left.get(event, (float(_BURST), now, 0))
+        left = min(float(_BURST), left + (now - then) / _REFILL)
+        if left < 1:
+            self._left[event] = left, now, suppressed + 1
+            return
+        self._left[event] = left - 1, now, 0
+        if suppressed:
+            fields = fields | {"suppressed": suppressed}
+        write(event, **fields)
+
+
+_RETRY_AFTER = "5"  # seconds; Alertmanager has a back-off of its own, others may heed it
+
+
+def refuse(status: int, why: str, *, close: bool = False) -> web.Response:
+    """An answer with the reason; the connection is closed after it if `close`."""
+    body = {"status": "refused", "error": why}
+    answer = web.json_response(body, status=status)
+    if close:
+        answer.force_close()
+    return answer
+
+
+def unavailable(why: str, *, close: bool = False) -> web.Response:
+    """503, for trouble of ours that may pass: Alertmanager tries that again."""
+    answer = refuse(503, why, close=close)
+    answer.headers["Retry-After"] = _RETRY_AFTER
+    return answer
+
+
+def harden(answer: web.StreamResponse) -> None:
+    """No guessing of types, and no version of anything for whoever looks for holes."""
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Server"] = "alert-router"
+
+
+async def on_prepare(_: web.Request, answer: web.StreamResponse) -> None:
+    """As aiohttp calls it before an answer is sent."""
+    harden(answer)
+
+
+class Handler(RequestHandler):
+    """Of one connection."""
+
+    __slots__ = ("quiet",)
+
+    def __init__(self, server: web.Server, quiet: QuietLog, **settings: object) -> None:
+        super().__init__(server, **settings)  # type: ignore[arg-type]
+        self.quiet = quiet
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what failed: bad HTTP, or a handler of ours."""
+        if status < 500:
+            kind = type(exc).__name__ if exc else ""
+            self.quiet.warning("malformed request", remote=request.remote, status=status, kind=kind)
+        else:
+            log.error("request failed", status=status, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer is sent already")
+        answer = web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n")
+        harden(answer)
+        answer.force_close()
+        return answer
