@@ -9,7 +9,7 @@ from base64 import b64decode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alert_router.cli.preview.messages import types
+from alert_router.notify.registry import NOTIFIERS
 from tests.browser import Page, browser
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ async def main() -> None:
     with TemporaryDirectory() as directory:
         page = Path(directory) / "page.html"
         async with browser(Path(directory) / "narrow", CARD + 64) as here:
-            for type_ in sorted(set(types()) - {"webhook"}):  # the page shows the body as text
+            for type_ in sorted(set(NOTIFIERS) - {"webhook"}):  # the page shows the body as text
                 preview(page, type_)
                 await take(here, page, "article", PICTURES / f"{type_}.png")
         async with browser(Path(directory) / "wide", OVERVIEW) as here:

@@ -1,4 +1,4 @@
-"""How settings are written: durations, text of a given form, and secrets.
+"""How settings are written: durations, rates, URLs, paths, text of a given form, and secrets.
 
 A secret never appears in any text, and is read from its file or variable only when it is used.
 """
@@ -7,9 +7,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo
 
 # As Prometheus has them (prometheus/common, model/time.go): units in order, each at most once.
 _DURATION = re.compile(
@@ -60,8 +61,83 @@ def written(pattern: str, expected: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+_RATE = re.compile(r"([1-9][0-9]{0,5})/(s|m|h)")
+_RATE_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `messages` in `seconds`."""
+
+    messages: int
+    seconds: float
+
+    def __str__(self) -> str:
+        unit = next(unit for unit, size in _RATE_SECONDS.items() if size == self.seconds)
+        return f"{self.messages}/{unit}"
+
+
+def parse_rate(text: str) -> Rate:
+    """The rate that a text gives: `1/s`, `20/m`, `100/h`. ValueError."""
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise ValueError("expected a rate such as 1/s, 20/m or 100/h")
+    return Rate(int(found[1]), _RATE_SECONDS[found[2]])
+
+
+RateField = Annotated[
+    Rate,
+    BeforeValidator(lambda value: parse_rate(value) if isinstance(value, str) else value),
+    PlainSerializer(str),
+]
+
+LONGEST_URL = 1800  # characters; browsers and chats accept 2,000
+
+
+def is_web_url(url: str) -> bool:
+    """Whether a browser opens it: http or https, with a host, no space or control character,
+    and at most `LONGEST_URL` characters."""
+    if len(url) > LONGEST_URL or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.netloc)
+
+
+def _web_url(url: str) -> str:
+    if url and not is_web_url(url):
+        raise ValueError("expected a URL such as https://example.org/page")
+    return url
+
+
+def _api_url(url: str) -> str:
+    if not is_web_url(url) or "?" in url or "#" in url:
+        raise ValueError("expected a URL such as https://example.org/api, without a query")
+    return url.rstrip("/")
+
+
+WebUrl = Annotated[str, AfterValidator(_web_url)]  # "" stays
+ApiUrl = Annotated[str, AfterValidator(_api_url)]  # without the slash at its end
+
+
+def base_of(info: ValidationInfo) -> Path:
+    """The directory that relative paths start from: that of the file being read."""
+    return Path((info.context or {}).get("base", "."))
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    if not path.parts:
+        raise ValueError("expected a path")
+    return base_of(info) / path
+
+
+RelativePath = Annotated[Path, AfterValidator(_resolve)]
+
+
 class SecretUnavailable(Exception):
-    """The secret cannot be had now; the message names the file or variable, never a value."""
+    """The secret cannot be read now; the message names the file or variable, never a value."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,3 +181,41 @@ class Secret:
         return "Secret(plain)"
 
     __str__ = __repr__
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _secret(value: Any) -> Any:
+    if isinstance(value, Secret) or value is None:
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("expected text, or ${VARIABLE}")
+    text = value.strip()
+    if found := _VARIABLE.fullmatch(text):
+        return Secret(env=found[1])
+    return Secret(plain=text)
+
+
+# `url: ${VARIABLE}` or `url: value`; `secrets_from_files` adds `url_file: path`. Serialized, it is
+# only its description: a dataclass would be dumped with its values.
+SecretField = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(str)]
+
+
+def secrets_from_files(
+    data: dict[str, Any], names: list[str], info: ValidationInfo
+) -> dict[str, Any]:
+    """The data with every `NAME_file` turned into the secret `NAME`. Raises ValueError where both
+    are given."""
+    found = dict(data)
+    for name in names:
+        key = f"{name}_file"
+        if key not in found:
+            continue
+        path = found.pop(key)
+        if not isinstance(path, str | Path) or not str(path).strip():
+            raise ValueError(f"`{key}`: expected the path of a file")
+        if found.get(name) is not None:
+            raise ValueError(f"give one of `{name}` and `{key}`, not both")
+        found[name] = Secret(file=base_of(info) / path)
+    return found

@@ -1,6 +1,6 @@
 """A notification: an alert group enriched with runbooks, independent of any destination."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
@@ -58,7 +58,7 @@ class Notification:
     notes: tuple[str, ...] = ()
     accepted_at: datetime | None = None
     resent: bool = False
-    external_url: str = field(default="")
+    external_url: str = ""
     title: str = ""
     message: tuple[Block, ...] | None = None
     scale: Scale = STANDARD

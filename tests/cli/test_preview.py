@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from alert_router.notify.registry import NOTIFIERS
 from tests.cli.world import alert, body
 
 REDIS = alert(
@@ -108,9 +109,7 @@ def test_no_label_controls_the_terminal(router, payload, options):
 
 
 def test_every_type_of_notifier_can_be_tried(router, payload):
-    from alert_router.cli.preview.messages import types
-
-    for type_ in types():
+    for type_ in NOTIFIERS:
         [one] = router.json("preview", payload(OTHER), "--type", type_)
         assert "Other" in json.dumps(one["payload"])
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from alert_router.cli.preview.destinations import draw
-from alert_router.cli.preview.messages import types
+from alert_router.notify.registry import NOTIFIERS
 from tests.browser import browser
 from tests.cli.world import alert, body
 from tests.notify.conformance import CASES
@@ -73,9 +73,9 @@ def page(router):
 def test_the_page_has_every_destination(page):
     text = page(REDIS).read_text()
 
-    for type_ in types():
+    for type_ in NOTIFIERS:
         assert f'<span class="type">{type_}</span>' in text
-    assert text.count("kubectl -n prod logs r-0") > len(types())
+    assert text.count("kubectl -n prod logs r-0") > len(NOTIFIERS)
 
 
 def test_a_page_executes_nothing_from_an_alert(page):
@@ -114,7 +114,7 @@ def test_a_payload_of_unknown_structure_is_shown_as_data():
     assert json.loads(data.text) == {"blocks": [{"type": "section"}]}
 
 
-@pytest.mark.parametrize("type_", sorted(types().keys() - {"console", "webhook"}))
+@pytest.mark.parametrize("type_", sorted(NOTIFIERS.keys() - {"console", "webhook"}))
 def test_a_command_in_text_output_can_be_copied(router, type_):
     drawn = router.run("preview", "-", "--type", type_, input=body(REDIS))
 
@@ -180,7 +180,7 @@ async def test_a_browser_shows_the_whole_page_and_requests_nothing(page, tmp_pat
         )
         owned = await here.evaluate("typeof window.owned")
 
-    assert (wide, cards, owned) == ([], 2 * len(types()), "undefined")
+    assert (wide, cards, owned) == ([], 2 * len(NOTIFIERS), "undefined")
     assert beyond <= 0
     assert min(heights) > 80
     assert here.dialogs == []

@@ -127,6 +127,7 @@ async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_t
         raise NO_THREAD
 
     monkeypatch.setattr(attempt, "_aside", Aside("refused"))
+    monkeypatch.setattr(attempt, "_templates", Aside("refused"))
     monkeypatch.setattr(threading.Thread, "start", refuse)
     many = GROUP.with_alerts(GROUP.alerts * 600)
     notifier = Odd.model_validate({"title": "{{ alerts | length }}"})

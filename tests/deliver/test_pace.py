@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.deliver.pace import Pace
-from alert_router.notify import ConsoleNotifier, SlackNotifier
-from alert_router.notify.rate import Rate, parse_rate
+from alert_router.fields import Rate, parse_rate
+from alert_router.notify.console import ConsoleNotifier
+from alert_router.notify.slack import SlackNotifier
 
 
 def test_so_many_at_once_and_then_none_until_the_first_is_that_long_ago():

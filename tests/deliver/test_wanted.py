@@ -5,7 +5,7 @@ import pytest
 from alert_router.deliver.wanted import wanted
 from alert_router.model import AlertGroup
 from alert_router.model.severity import STANDARD
-from alert_router.notify import ConsoleNotifier
+from alert_router.notify.console import ConsoleNotifier
 from tests.notify.notifications import alert, body
 
 FIRING, OVER = alert(pod="a"), alert(pod="b", resolved=True)

@@ -4,6 +4,9 @@ seen, and words that no common chat takes for a mention."""
 import re
 from typing import Any
 
+from alert_router.notify.apprise import AppriseNotifier
+from tests.notify.case import Case
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -26,3 +29,13 @@ def check(said: Any) -> None:
 def commands(said: Any) -> list[str]:
     """The code of a message as a reader copies it."""
     return [code for _, code in _FENCED.findall(said["body"])]
+
+
+CASES = [
+    Case(
+        "apprise",
+        lambda url, **k: AppriseNotifier(url=url.replace("http", "json", 1), **k),
+        check,
+        over_http=False,
+    )
+]

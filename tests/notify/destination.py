@@ -7,6 +7,10 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
+
+from alert_router.deliver import attempt
+from alert_router.notify.base import Notifier, Outcome, Sending
 
 Script = Callable[["Destination", asyncio.StreamWriter], Awaitable[None]]
 
@@ -22,6 +26,12 @@ class Destination:
 
     def url(self, path: str = "/", scheme: str = "http") -> str:
         return f"{scheme}://127.0.0.1:{self.port}{path}"
+
+
+async def attempted(notifier: Notifier, payload: Any, sending: Sending) -> Outcome:
+    """The outcome of sending, as a delivery sees it."""
+    outcome, _ = await attempt.send(notifier, payload, sending)
+    return outcome
 
 
 @asynccontextmanager

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from alert_router.notify.discord import DiscordNotifier
+from tests.notify.case import Case
+
 # docs.discord.com: Execute Webhook, Embed Limits. In UTF-16 units, which are never fewer than
 # the code points that Discord counts.
 MAX_CONTENT, MAX_TITLE, MAX_DESCRIPTION, MAX_EMBEDS, MAX_ALL = 2000, 256, 4096, 10, 6000
@@ -167,3 +170,6 @@ class _Line:
             self.open.append((mark, len(self.shown)))
         self.at += len(mark)
         self.checked += _PLAIN
+
+
+CASES = [Case("discord", lambda url, **k: DiscordNotifier(url=url, **k), check, ok=SUCCESS)]

@@ -8,6 +8,9 @@ from typing import Any
 from unicodedata import category
 from urllib.parse import urlsplit
 
+from alert_router.notify.email import EmailNotifier
+from tests.notify.case import WORD, Case
+
 _ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "h3", "h4", "h5", "h6"),
     *("p", "strong", "em", "s", "del", "a", "hr", "br", "span", "pre", "code", "ul", "ol", "li"),
@@ -97,3 +100,22 @@ def check_message(raw: bytes) -> EmailMessage:
     assert kinds == ["text/plain", "text/html"]
     assert message_from_bytes(message.as_bytes(policy=SMTP)).keys() == message.keys()
     return message
+
+
+CASES = [
+    Case(
+        "email",
+        lambda url, **k: EmailNotifier.model_validate(
+            {
+                "to": "sre@example.org",
+                "from": "alerts@example.org",
+                "smarthost": "mail.example.org:587",
+                "auth_username": "router",
+                "auth_password": f"p{WORD}",
+            }
+            | k
+        ),
+        check,
+        over_http=False,
+    )
+]

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from alert_router.notify.googlechat import GoogleChatNotifier
+from tests.notify.case import Case
+
 MAX_BYTES = 32_000
 SUCCESS = b'{"name": "spaces/AAA/messages/BBB.CCC", "thread": {"name": "spaces/AAA/threads/BBB"}}'
 
@@ -84,3 +87,6 @@ def _linked(found: Read, link: re.Match[str]) -> str:
     assert len(link[1]) <= 2000
     found.links.append((link[2] or link[1], link[1]))
     return _kept([], link[2] or "x")
+
+
+CASES = [Case("googlechat", lambda url, **k: GoogleChatNotifier(url=url, **k), check, ok=SUCCESS)]

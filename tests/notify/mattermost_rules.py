@@ -10,6 +10,9 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from alert_router.notify.mattermost import MattermostNotifier
+from tests.notify.case import Case
+
 MAX_POST = 16_383  # characters; more is cut in two anywhere
 SUCCESS = b"ok"
 
@@ -123,3 +126,6 @@ def _plain_words(text: str) -> None:
     for word in re.split(r"[^\w:.@-]|(?!_)(?=[^\w:.@-])", text):
         parts = [word.lstrip(":._-"), *re.split(r"[.:-]", word)]
         assert not any(part.startswith("@") and part != "@" for part in parts), "somebody is pinged"
+
+
+CASES = [Case("mattermost", lambda url, **k: MattermostNotifier(url=url, **k), check, ok=SUCCESS)]

@@ -6,6 +6,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from alert_router.notify.ntfy import NtfyNotifier
+from tests.notify.case import PATH, WORD, Case
 from tests.notify.destination import Script, answer
 
 _KEYS = {"title", "message", "priority", "tags", "click", "actions"}
@@ -83,3 +85,16 @@ def ntfy() -> Script:
 def commands(body: Any) -> list[str]:
     """The commands of a message as a reader copies them."""
     return [found[2] for found in _FENCED.finditer(body["message"])]
+
+
+CASES = [
+    Case(
+        "ntfy",
+        lambda url, **k: NtfyNotifier(
+            topic=f"t{WORD}", token=f"tk_{WORD}", url=url.replace(PATH, ""), **k
+        ),
+        check,
+        ok=OK,
+        any_url=False,
+    )
+]

@@ -10,6 +10,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
+from alert_router.notify.pagerduty import PagerDutyNotifier
+from tests.notify.case import PATH, WORD, Case
 from tests.notify.destination import Script, answer
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -116,3 +118,18 @@ def commands(event: Any) -> list[str]:
     """The commands of an event as a reader copies them."""
     told = event["payload"]["custom_details"].values()
     return [found[2] for text in told for found in _FENCED.finditer(text)]
+
+
+CASES = [
+    Case(
+        f"pagerduty-{dedup}",
+        lambda url, dedup=dedup, **k: PagerDutyNotifier(
+            routing_key=f"k{WORD}", url=url.replace(PATH, "/v2/enqueue"), dedup=dedup, **k
+        ),
+        check,
+        ok=SUCCESS,
+        any_url=False,
+        patience=60.0,
+    )
+    for dedup in ("group", "alert")
+]

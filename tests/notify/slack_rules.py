@@ -9,6 +9,9 @@ from typing import Any
 from slack_sdk.models.blocks import ContextBlock, DividerBlock, HeaderBlock, SectionBlock
 from slack_sdk.models.blocks.basic_components import MarkdownTextObject, PlainTextObject
 
+from alert_router.notify.slack import SlackNotifier
+from tests.notify.case import PATH, WORD, Case
+
 _OURS = re.compile(r"<(?:https?://|mailto:)[^<>|\s]*(?:\|[^<>|]*)?>")
 _ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
 _UNSEEN = re.compile(
@@ -95,3 +98,17 @@ def _text(text: dict[str, Any]) -> Any:
     if text["type"] == "plain_text":
         return PlainTextObject(text=text["text"], emoji=text["emoji"])
     return MarkdownTextObject(text=text["text"], verbatim=text["verbatim"])
+
+
+CASES = [
+    Case("slack", lambda url, **k: SlackNotifier(url=url, **k), check, ok=b"ok"),
+    Case(
+        "slack-bot",
+        lambda url, **k: SlackNotifier(
+            bot_token=f"xoxb-{WORD}", channel="#alerts", api_url=url.replace(PATH, "/api"), **k
+        ),
+        check_bot,
+        ok=b'{"ok": true, "channel": "C1", "ts": "1764000000.000100"}',
+        any_url=False,
+    ),
+]

@@ -14,6 +14,9 @@ from typing import Any
 
 import fastjsonschema
 
+from alert_router.notify.teams import TeamsNotifier
+from tests.notify.case import Case
+
 MAX_SENT = 20_000
 MAX_ENCODED = 28_000
 
@@ -141,3 +144,6 @@ def links(message: Any) -> list[tuple[str, str]]:
         if "url" in action and ("title" in thing or "text" in thing):
             found.append((thing.get("title") or thing["text"], action["url"]))
     return found
+
+
+CASES = [Case("teams", lambda url, **k: TeamsNotifier(url=url, **k), check)]

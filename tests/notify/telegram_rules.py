@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from alert_router.notify.telegram import TelegramNotifier
+from tests.notify.case import PATH, WORD, Case
+
 SUCCESS = b'{"ok": true, "result": {"message_id": 7, "chat": {"id": -100123}}}'
 
 _UNSEEN = re.compile(
@@ -116,3 +119,16 @@ def _nested(entities: list[Any]) -> None:
             assert outer["type"] != inner["type"]
             assert kinds & _FONT
             assert not kinds & {"code", "pre"}
+
+
+CASES = [
+    Case(
+        "telegram",
+        lambda url, **k: TelegramNotifier(
+            bot_token=f"123:{WORD}", chat_id=-100123, api_url=url.replace(PATH, ""), **k
+        ),
+        check,
+        ok=SUCCESS,
+        any_url=False,
+    )
+]

@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from tests.notify import destination
 from tests.notify.conformance import CASES, PATH, WORD
-from tests.notify.destination import answer, drip, echo, stream
+from tests.notify.destination import answer, attempted, drip, echo, stream
 from tests.notify.notifications import notification
 
 every_notifier = pytest.mark.parametrize(
@@ -35,7 +35,7 @@ async def send(case, url, *, connector=None, **fields):
     notifier = case.make(url, **{"timeout": 5} | fields)
     async with aiohttp.ClientSession(connector=connector) as session:
         sending = Sending(session=session, id="msg-1")
-        return await notifier.notify(notifier.render(notification()), sending)
+        return await attempted(notifier, notifier.render(notification()), sending)
 
 
 async def outcome(case, script, **fields):

@@ -10,19 +10,23 @@ import threading
 
 import aiohttp
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from alert_router.notify import ConsoleNotifier
+from alert_router.markdown import visible
 from alert_router.notify.base import Delivered, Failed, Reason, Sending
+from alert_router.notify.console import ConsoleNotifier, line, write
 from tests.notify.console_rules import check
+from tests.notify.destination import attempted
 from tests.notify.notifications import HOSTILE, alert, notification, section
 
 CONSOLE = ConsoleNotifier()
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-async def write(notifier, told):
+async def sent(notifier, told):
     async with aiohttp.ClientSession() as session:
-        return await notifier.notify(notifier.render(told), Sending(session, "1"))
+        return await attempted(notifier, notifier.render(told), Sending(session, "1"))
 
 
 def on_terminal(monkeypatch, told):
@@ -42,7 +46,7 @@ def on_terminal(monkeypatch, told):
     reader.start()
     with os.fdopen(theirs, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        assert asyncio.run(write(CONSOLE, told)) == Delivered()
+        assert asyncio.run(sent(CONSOLE, told)) == Delivered()
         stream.write("\x04END")
         stream.flush()
         reader.join(5)
@@ -52,7 +56,7 @@ def on_terminal(monkeypatch, told):
 
 
 async def test_a_log_gets_plain_text(capsys):
-    assert await write(CONSOLE, notification()) == Delivered()
+    assert await sent(CONSOLE, notification()) == Delivered()
     text = capsys.readouterr().out
     check(text)
     assert text.startswith("\nCRITICAL: PodCrash\n  A pod crashes\n    namespace=prod pod=a-1\n")
@@ -81,7 +85,7 @@ async def test_an_encoding_without_a_character_shows_its_number(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="")
     monkeypatch.setattr(sys, "stdout", stream)
     told = notification([alert(annotations={"summary": "größer"})])
-    assert await write(CONSOLE, told) == Delivered()
+    assert await sent(CONSOLE, told) == Delivered()
     assert rb"gr\xf6\xdfer" in stream.buffer.getvalue()
 
 
@@ -90,7 +94,7 @@ async def test_a_closed_output_is_a_failure_not_an_exception(monkeypatch):
     stream.close()
     for output in (stream, None):
         monkeypatch.setattr(sys, "stdout", output)
-        failed = await write(CONSOLE, notification())
+        failed = await sent(CONSOLE, notification())
         assert failed == Failed(Reason.CONNECTION, "standard output is closed")
 
 
@@ -99,7 +103,7 @@ async def test_a_reader_that_has_gone_is_a_failure(monkeypatch):
     os.close(reading)
     stream = os.fdopen(writing, "w")
     monkeypatch.setattr(sys, "stdout", stream)
-    failed = await write(CONSOLE, notification())
+    failed = await sent(CONSOLE, notification())
     assert failed == Failed(Reason.CONNECTION, "cannot write: Broken pipe", in_doubt=True)
     monkeypatch.undo()
     with pytest.raises(BrokenPipeError):
@@ -112,14 +116,14 @@ async def test_a_reader_that_does_not_read_holds_nobody_up(monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     large = notification(sections=(section("Detection", "word " * 200_000),))
     hurried = ConsoleNotifier(timeout=0.2)
-    first, second = await asyncio.gather(write(hurried, large), write(hurried, large))
+    first, second = await asyncio.gather(sent(hurried, large), sent(hurried, large))
     assert {first.reason, second.reason} == {Reason.TIMEOUT}
     monkeypatch.undo()
     drain = threading.Thread(
         target=lambda: [None for _ in iter(lambda: os.read(reading, 65536), b"")]
     )
     drain.start()
-    assert await write(CONSOLE, notification()) == Delivered()  # its lock is free again
+    assert await sent(CONSOLE, notification()) == Delivered()  # its lock is free again
     stream.close()
     drain.join(5)
     os.close(reading)
@@ -127,8 +131,75 @@ async def test_a_reader_that_does_not_read_holds_nobody_up(monkeypatch):
 
 async def test_messages_are_not_mixed(capsys):
     told = [notification([alert(pod=f"a-{n}")]) for n in range(8)]
-    await asyncio.gather(*(write(CONSOLE, one) for one in told))
+    await asyncio.gather(*(sent(CONSOLE, one) for one in told))
     alone = sorted(CONSOLE.readable(CONSOLE.render(one)) for one in told)
     text = capsys.readouterr().out
     assert len(text) == sum(map(len, alone))
     assert all(one in text for one in alone)
+
+
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+LANGUAGES = [
+    "",
+    "bash",
+    "sh",
+    "console",
+    "promql",
+    "logql",
+    "yaml",
+    "json",
+    "sql",
+    "no-such",
+    "\x00",
+]
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def typed(monkeypatch, code, language, columns="30"):
+    """The rows of a code block as a terminal shows them, without colours and indentation."""
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "stdout", stream)
+    write((line("code", code, 2, language=language),), 1)
+    monkeypatch.undo()
+    shown = STYLE.sub("", stream.getvalue()).removesuffix("\n\n")
+    return [row.removeprefix("  ") for row in shown.split("\n")]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "code",
+    [
+        "cat <<-END\n\tone\n\tEND",
+        "awk -F'\t' '{print $1}'",
+        f"kubectl get pod {'x' * 300} -n prod",
+        "[bold]not markup[/bold] :smile: https://router.example/x",
+        "\n\nbetween empty lines\n\n",
+        "ends in \\\n  a continuation",
+        "$ uptime\n up 3 days\n$ exit",
+    ],
+)
+def test_code_is_shown_exactly(monkeypatch, language, code):
+    assert typed(monkeypatch, code, language) == code.split("\n")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    code=st.text(st.characters(codec="utf-8"), max_size=200), language=st.sampled_from(LANGUAGES)
+)
+def test_any_code_is_shown_exactly_but_for_what_a_terminal_obeys(code, language):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert typed(monkeypatch, code, language) == visible(code).split("\n")
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "200"])
+def test_the_width_of_the_terminal_changes_nothing(monkeypatch, columns):
+    code = "kubectl delete pod a-1 -n prod --wait=false"
+    assert typed(monkeypatch, code, "bash", columns) == [code]

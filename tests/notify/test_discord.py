@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import Code, parse
 from alert_router.notification import Detail
-from alert_router.notify import DiscordNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
-from alert_router.notify.commonmark import CHANGED
+from alert_router.notify.discord import DiscordNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, discord_rules
-from tests.notify.destination import answer, in_turn
+from tests.notify.destination import answer, attempted, in_turn
 from tests.notify.notifications import alert, notification, section
+
+CHANGED = "(A command that Discord would change: see the runbook page.)"
 
 URL = "https://discord.example/api/webhooks/1/token"
 SENT = answer(200, discord_rules.SUCCESS)
@@ -51,7 +52,8 @@ async def send(told, reference, *answers, path="/api/webhooks/1/token", **fields
     """The outcome, and the requests: method, path, query, body."""
     async with destination.serve(in_turn(*answers)) as server, aiohttp.ClientSession() as session:
         discord = DiscordNotifier(url=server.url(path), **fields)
-        outcome = await discord.notify(discord.render(told), Sending(session, "msg-1", reference))
+        sending = Sending(session, "msg-1", reference)
+        outcome = await attempted(discord, discord.render(told), sending)
     requests = []
     for line, _, body in server.requests:
         method, target, _ = line.split()
@@ -135,7 +137,7 @@ def test_what_does_not_fit_at_all_is_cut_and_says_so_and_its_links_stay():
     labels = {f"label{n}": "語" * 120 for n in range(8)}
     alerts = [alert(annotations={"summary": "語" * 300}, **labels, pod=f"a-{n}") for n in range(9)]
     found = read(notification(alerts, runbooks=40))
-    assert "There is more than fits into a message of Discord." in found.lines
+    assert "This is more than a Discord message can hold: see the runbook page." in found.lines
     assert "Runbook" in dict(found.links)
 
 

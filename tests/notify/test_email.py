@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from alert_router.deliver import attempt
 from alert_router.markdown import Code
-from alert_router.notify import EmailNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
-from alert_router.notify.email.mime import compose, header
-from alert_router.notify.guard import Guard
+from alert_router.notify.egress import Guard
+from alert_router.notify.email import EmailNotifier
+from alert_router.notify.email.message import EmailPayload, compose, header
 from alert_router.runbook.model import Section
 from tests.notify import email_rules
+from tests.notify.destination import attempted
 from tests.notify.notifications import HOSTILE, alert, hostile, notification
-from tests.notify.test_over_http import certificate, needs_openssl
+from tests.notify.test_http_notifier import certificate, needs_openssl
 
 TO = ["sre@example.org", "On call <oncall@example.org>"]
 
@@ -73,7 +74,7 @@ async def send(port, told=None, *, id_="batch-1", guard=None, **fields):
     notifier = make(port, **fields)
     async with aiohttp.ClientSession() as session:
         sending = Sending(session, id_, guard=guard or Guard())
-        return await notifier.notify(notifier.render(told or notification()), sending)
+        return await attempted(notifier, notifier.render(told or notification()), sending)
 
 
 def rendered(told):
@@ -115,7 +116,7 @@ def test_no_value_breaks_out_of_its_place_in_the_message(told):
     said = rendered(told)
     email_rules.check(said)
     raw = compose(
-        said,
+        EmailPayload(**said),
         sender="a@example.org",
         to=["b@example.org"],
         id="<1@example.org>",

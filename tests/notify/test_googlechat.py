@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import Code, parse
 from alert_router.notification import Detail
-from alert_router.notify import GoogleChatNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
+from alert_router.notify.googlechat import GoogleChatNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, googlechat_rules
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import alert, notification, section
 
 CHAT = GoogleChatNotifier(
     url="https://chat.googleapis.example/v1/spaces/AAA/messages?key=k&token=t"
 )
-LEFT = "(A command that Chat would change: see the runbook's page.)"
+LEFT = "(A command that Google Chat would change: see the runbook page.)"
 RESTART = "kubectl delete pod a-1 -n prod && echo '<done>'"
 
 
@@ -135,7 +135,7 @@ def test_what_does_not_fit_at_all_is_cut_and_says_so_and_its_links_stay():
     labels = {f"label{n}": "語" * 200 for n in range(9)}
     alerts = [alert(annotations={"summary": "語" * 400}, **labels, pod=f"a-{a}") for a in range(20)]
     found = read(notification(alerts, runbooks=80))
-    assert "There is more than fits into a message of Chat." in found.lines
+    assert "This is more than a Google Chat message can hold: see the runbook page." in found.lines
     words = [words for words, _ in found.links]
     assert words[-3:] == ["Runbook", "Query", "Alertmanager"]
 
@@ -232,7 +232,7 @@ async def sent(script, url="/v1/spaces/AAA/messages?key=k&token=t", id="msg-1"):
     """The outcome, and the request."""
     async with destination.serve(script) as server, aiohttp.ClientSession() as session:
         chat = GoogleChatNotifier(url=server.url(url))
-        outcome = await chat.notify(chat.render(notification()), Sending(session, id))
+        outcome = await attempted(chat, chat.render(notification()), Sending(session, id))
     return outcome, server.requests[0]
 
 
@@ -292,7 +292,7 @@ async def test_the_secret_parts_of_the_url_are_in_no_error():
 async def test_a_url_that_cannot_be_read_holds_the_space(tmp_path):
     chat = GoogleChatNotifier.model_validate({"url_file": "url"}, context={"base": str(tmp_path)})
     async with aiohttp.ClientSession() as session:
-        failed = await chat.notify(chat.render(notification()), Sending(session, "msg-1"))
+        failed = await attempted(chat, chat.render(notification()), Sending(session, "msg-1"))
     assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
 
 

@@ -7,13 +7,14 @@ from urllib.parse import unquote
 
 import pytest
 
+from alert_router.fields import is_web_url
 from alert_router.matcher import parse_matchers
 from alert_router.notification import Detail
-from alert_router.notify.email.message import words
-from alert_router.notify.links import alerts, is_web, links, silence
-from alert_router.notify.outline import More, outline
-from alert_router.notify.slack.message import message as slack
-from alert_router.notify.teams.card import message as teams
+from alert_router.notify.email.message import render as email
+from alert_router.notify.links import alerts, links, silence
+from alert_router.notify.message import More, outline
+from alert_router.notify.slack.message import render as slack
+from alert_router.notify.teams.card import render as teams
 from tests.notify.notifications import alert, notification
 
 
@@ -51,7 +52,7 @@ def test_without_labels_to_find_it_by_all_alerts_are_shown(labels, address):
     [
         lambda told: slack(told, Detail.FULL)["blocks"],
         lambda told: teams(told, Detail.FULL),
-        lambda told: words(told, Detail.FULL).html,
+        lambda told: email(told, Detail.FULL).html,
     ],
     ids=["slack", "teams", "email"],
 )
@@ -106,6 +107,6 @@ def test_labels_of_megabytes_are_not_encoded_only_to_be_left_out(labels):
     "url", ["", "javascript:alert(1)", "ftp://h/x", "//h/x", "http://", "http://[", "file:///etc"]
 )
 def test_what_no_browser_should_follow_is_no_link(url):
-    assert not is_web(url)
+    assert not is_web_url(url)
     told = notification([alert() | {"generatorURL": url}], externalURL=url)
     assert json.dumps(links(told)) == "[]"

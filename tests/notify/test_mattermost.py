@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alert_router.markdown import Code, parse
-from alert_router.notify import MattermostNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
-from alert_router.notify.commonmark import CHANGED
+from alert_router.notify.mattermost import MattermostNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, mattermost_rules
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import alert, notification, section
+
+CHANGED = "(A command that Mattermost would change: see the runbook page.)"
 
 URL = "https://mattermost.example/hooks/x"
 
@@ -158,7 +159,8 @@ def test_another_channel_and_name_are_asked_for_where_they_are_given():
 async def outcome(script):
     async with destination.serve(script) as server, aiohttp.ClientSession() as session:
         mattermost = MattermostNotifier(url=server.url("/hooks/x"))
-        return await mattermost.notify(mattermost.render(notification()), Sending(session, "msg-1"))
+        payload = mattermost.render(notification())
+        return await attempted(mattermost, payload, Sending(session, "msg-1"))
 
 
 async def test_a_webhook_says_ok():

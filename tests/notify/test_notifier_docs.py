@@ -2,34 +2,27 @@
 
 import json
 import re
-import typing
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from alert_router.notify import AnyNotifier, WebhookNotifier
 from alert_router.notify.base import Notifier, Reason
-from alert_router.notify.overhttp import HttpNotifier, Tls
-from alert_router.notify.slack import blockkit
+from alert_router.notify.http_notifier import HttpNotifier, Tls
+from alert_router.notify.registry import NOTIFIERS, AnyNotifier
+from alert_router.notify.slack import blocks
+from alert_router.notify.webhook import WebhookNotifier
 from tests.notify.notifications import notification
-
-PAGES = Path(__file__).parents[2] / "docs/notifiers"
-NOTIFIERS = typing.get_args(typing.get_args(AnyNotifier)[0])
-TYPES = {notifier.model_fields["type"].default: notifier for notifier in NOTIFIERS}
+from tests.notify.pages import PAGES, page, with_table
 
 
-def page(name):
-    return (PAGES / f"{name}.md").read_text(encoding="utf-8")
+def test_each_notifier_has_a_page_and_a_row_in_the_table():
+    assert {path.stem for path in PAGES.glob("*.md")} == {*NOTIFIERS, "README", "templates"}
+    assert page("README") == with_table(page("README")), "run `python -m tests.notify.pages`"
 
 
-def test_there_is_a_page_for_each_notifier_and_a_row_in_the_list():
-    assert {path.stem for path in PAGES.glob("*.md")} == {*TYPES, "README", "templates"}
-    assert set(re.findall(r"^\| \[`(\w+)`\]\(\1\.md\)", page("README"), re.MULTILINE)) == set(TYPES)
-
-
-@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("type_", NOTIFIERS)
 def test_every_example_loads_as_that_type(type_):
     examples = re.findall(r"^```yaml\n(.*?)^```", page(type_), re.MULTILINE | re.DOTALL)
     assert examples
@@ -40,25 +33,25 @@ def test_every_example_loads_as_that_type(type_):
         assert notifier.type == type_
 
 
-@pytest.mark.parametrize("type_", sorted(set(TYPES) - {"webhook"}))  # its body is on its page
+@pytest.mark.parametrize("type_", sorted(set(NOTIFIERS) - {"webhook"}))  # its body is on its page
 def test_every_page_has_a_picture_that_loads_quickly(type_):
     assert f"](pictures/{type_}.png)" in page(type_)
     assert (PAGES / "pictures" / f"{type_}.png").stat().st_size <= 150_000
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("type_", NOTIFIERS)
 def test_every_page_says_where_its_credential_comes_from_and_what_becomes_of_errors(type_):
     assert "\n## When it fails\n" in page(type_)
-    if any("Secret" in str(field.annotation) for field in TYPES[type_].model_fields.values()):
+    if any("Secret" in str(field.annotation) for field in NOTIFIERS[type_].model_fields.values()):
         assert re.search(r"^## Getting |credential", page(type_), re.MULTILINE)
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("type_", NOTIFIERS)
 def test_every_key_of_its_own_is_on_the_page(type_):
-    own = set(TYPES[type_].model_fields) - set(Notifier.model_fields)
-    if issubclass(TYPES[type_], HttpNotifier):
+    own = set(NOTIFIERS[type_].model_fields) - set(Notifier.model_fields)
+    if issubclass(NOTIFIERS[type_], HttpNotifier):
         own -= set(HttpNotifier.model_fields)
-    keys = {TYPES[type_].model_fields[name].alias or name for name in own}
+    keys = {NOTIFIERS[type_].model_fields[name].alias or name for name in own}
     assert {key for key in keys if f"`{key}`" not in page(type_)} == set()
 
 
@@ -84,9 +77,9 @@ def shape(value):
 def test_slacks_limits_are_those_of_the_code():
     told = dict(re.findall(r"^\| (\w[\w ]+) \| (\d+)", page("slack"), re.MULTILINE))
     assert told == {
-        "blocks of a message": str(blockkit.MAX_BLOCKS),
-        "text of a section": str(blockkit.MAX_SECTION),
-        "header": str(blockkit.MAX_HEADER),
+        "blocks of a message": str(blocks.MAX_BLOCKS),
+        "text of a section": str(blocks.MAX_SECTION),
+        "header": str(blocks.MAX_HEADER),
     }
 
 

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from alert_router.markdown import Code, Paragraph, Text
 from alert_router.model.severity import Grade, Scale
 from alert_router.notification import Detail
-from alert_router.notify import NtfyNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
+from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, ntfy_rules
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import HOSTILE, alert, notification, section
 
 TOPIC = "alerts-9sTq4mfX"
@@ -34,7 +34,7 @@ def message(told, detail=Detail.FULL, **fields):
 
 async def send(it, told, id="msg-1"):
     async with aiohttp.ClientSession() as session:
-        return await it.notify(it.render(told), Sending(session=session, id=id))
+        return await attempted(it, it.render(told), Sending(session=session, id=id))
 
 
 def test_a_message_reads_from_alert_to_steps():

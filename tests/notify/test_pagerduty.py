@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from alert_router.markdown import Code, Item, ListBlock, Paragraph, Quote, Text
 from alert_router.model.severity import Grade, Scale
 from alert_router.notification import Detail
-from alert_router.notify import PagerDutyNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
+from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, pagerduty_rules
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import HOSTILE, alert, notification, section
 from tests.notify.pagerduty_rules import KEY, SUCCESS
 
@@ -47,7 +47,7 @@ def event(told, **fields):
 
 async def send(it, told, detail=Detail.FULL):
     async with aiohttp.ClientSession() as session:
-        return await it.notify(it.render(told, detail), Sending(session=session, id="msg-1"))
+        return await attempted(it, it.render(told, detail), Sending(session=session, id="msg-1"))
 
 
 def sent(server):
@@ -317,7 +317,7 @@ async def test_a_mock_of_pagerdutys_openapi_takes_what_is_sent(dedup):
             assert await send(it, told, detail) == Delivered()
     async with aiohttp.ClientSession() as session:
         broken = json.dumps([event(notification()) | {"event_action": "fire"}]).encode()
-        refused = await it.notify(broken, Sending(session, "msg-1"))
+        refused = await attempted(it, broken, Sending(session, "msg-1"))
     assert refused.reason is Reason.REJECTED, "the mock enforces nothing"
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from alert_router.notify import SlackNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
+from alert_router.notify.slack import SlackNotifier
 from tests.notify import destination
-from tests.notify.destination import answer, in_turn
+from tests.notify.destination import answer, attempted, in_turn
 from tests.notify.notifications import alert, notification, section
 
 OK = b'{"ok": true, "channel": "C1", "ts": "1.2"}'
@@ -31,7 +31,7 @@ async def send(told, reference, *answers, **fields):
         )
         async with aiohttp.ClientSession() as session:
             sending = Sending(session, "msg-1", reference)
-            outcome = await notifier.notify(notifier.render(told), sending)
+            outcome = await attempted(notifier, notifier.render(told), sending)
     for _, headers, _ in server.requests:
         assert headers["authorization"] == "Bearer xoxb-s3cr3t"
     calls = [(line.split()[1], json.loads(body)) for line, _, body in server.requests]
@@ -167,4 +167,4 @@ def test_a_repeat_of_what_may_have_arrived_says_so():
     notifier = SlackNotifier(bot_token="x", channel="#a")
     again = notifier.readable(notifier.render(replace(FIRING, resent=True)))
     for said in (again["message"], again["reply"]):  # the thread's reply may be a repeat too
-        assert "Sent again: whether an earlier try arrived is not known." in json.dumps(said)
+        assert "Sent again: an earlier attempt may have arrived." in json.dumps(said)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import Code, Table, parse
 from alert_router.notification import Detail
-from alert_router.notify import TeamsNotifier
 from alert_router.notify.base import Reason, Remedy, Sending
+from alert_router.notify.teams import TeamsNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, teams_rules
-from tests.notify.destination import answer
+from tests.notify.destination import answer, attempted
 from tests.notify.notifications import alert, notification, section
 
 TEAMS = TeamsNotifier(url="https://x.api.powerplatform.example/workflows/1/triggers/manual/paths")
-ELSEWHERE = "A command: open this on a computer, or see the runbook's page."
+ELSEWHERE = "A command: open this on a computer, or see the runbook page."
 RESTART = "kubectl delete pod a-1 -n prod && echo '<done>'"
 
 
@@ -177,7 +177,10 @@ def test_an_alert_can_neither_format_nor_link_nor_mention(words):
 def test_what_does_not_fit_at_all_is_cut_and_says_so_and_its_buttons_stay():
     alerts = [alert(**{f"label{n}": "é" * 200 for n in range(9)}, pod=f"a-{a}") for a in range(20)]
     found = message(notification(alerts, runbooks=80))
-    assert teams_rules.lines(found)[-1] == "There is more than fits into a message of Teams."
+    assert (
+        teams_rules.lines(found)[-1]
+        == "This is more than a Teams message can hold: see the runbook page."
+    )
     assert [words for words, _ in teams_rules.links(found)][-2:] == ["Query", "Alertmanager"]
     assert ("Runbook", "https://router.example/runbooks/alerts/pod-crashes") in teams_rules.links(
         found
@@ -216,7 +219,7 @@ async def refused(code, status=400):
         aiohttp.ClientSession() as session,
     ):
         teams = TeamsNotifier(url=server.url("/workflows/x"))
-        return await teams.notify(teams.render(notification()), Sending(session, "msg-1"))
+        return await attempted(teams, teams.render(notification()), Sending(session, "msg-1"))
 
 
 @pytest.mark.parametrize("code", ["WorkflowTriggerIsNotEnabled", "TriggerInputSchemaMismatch"])
@@ -235,7 +238,7 @@ async def test_any_other_400_is_about_the_message(code):
 async def test_the_message_is_sent_as_json_to_the_whole_url():
     async with destination.serve(answer(202)) as server, aiohttp.ClientSession() as session:
         teams = TeamsNotifier(url=server.url("/workflows/x?api-version=1&sig=y"))
-        await teams.notify(teams.render(notification()), Sending(session, "msg-1"))
+        await attempted(teams, teams.render(notification()), Sending(session, "msg-1"))
     ((line, headers, body),) = server.requests
     assert line == "POST /workflows/x?api-version=1&sig=y HTTP/1.1"
     assert headers["content-type"] == "application/json"

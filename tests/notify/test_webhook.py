@@ -10,10 +10,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from alert_router.markdown import Code
 from alert_router.notification import Detail
-from alert_router.notify import WebhookNotifier
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
+from alert_router.notify.webhook import WebhookNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination
+from tests.notify.destination import attempted
 from tests.notify.notifications import alert, body, notification
 
 
@@ -26,7 +27,7 @@ async def sent(notifier_fields, id_="msg-1"):
         notifier = WebhookNotifier(url=server.url("/hook"), **notifier_fields)
         async with aiohttp.ClientSession() as session:
             payload = notifier.render(notification())
-            assert await notifier.notify(payload, Sending(session, id_)) == Delivered()
+            assert await attempted(notifier, payload, Sending(session, id_)) == Delivered()
     return server.requests[0]
 
 
@@ -107,7 +108,7 @@ async def test_a_signature_is_one_that_the_standards_own_library_verifies():
 async def test_a_signing_secret_that_is_none_holds_the_destination(secret):
     notifier = WebhookNotifier(url="http://127.0.0.1:1/", signing_secret=secret)
     async with aiohttp.ClientSession() as session:
-        failed = await notifier.notify(b"{}", Sending(session, "1"))
+        failed = await attempted(notifier, b"{}", Sending(session, "1"))
     assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
     assert "signing_secret" in failed.message
     assert "no base64" not in failed.message
@@ -118,7 +119,7 @@ async def test_a_large_body_arrives_whole():
     async with destination.serve(destination.answer(200)) as server:
         notifier = WebhookNotifier(url=server.url())
         async with aiohttp.ClientSession() as session:
-            assert await notifier.notify(notifier.render(told), Sending(session, "1"))
+            assert await attempted(notifier, notifier.render(told), Sending(session, "1"))
     assert server.requests[0][2] == notifier.render(told)
 
 
@@ -133,7 +134,7 @@ async def test_a_large_body_arrives_whole():
         ({"headers": {"Webhook-Id": "1"}}, "set by the router"),
         ({"headers": {"X: y": "1"}}, "name of a header"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "given twice"),
-        ({"headers": {"authorization": "x"}, "bearer_token": "t"}, "other keys already"),
+        ({"headers": {"authorization": "x"}, "bearer_token": "t"}, "set by the other keys"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_at_once(fields, said):

@@ -5,6 +5,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from alert_router.model import AlertGroup
+from alert_router.notify.webhook import WebhookNotifier
+from tests.notify.case import WORD, Case
 
 _STEP = {"title", "text", "commands"}
 
@@ -25,3 +27,14 @@ def check(body: Any) -> None:
                 }
             )
             assert all({"title"} <= set(step) <= _STEP for step in section["steps"])
+
+
+CASES = [
+    Case(
+        "webhook",
+        lambda url, **k: WebhookNotifier(
+            url=url, bearer_token=f"b{WORD}", headers={"X-Key": f"h{WORD}"}, **k
+        ),
+        check,
+    )
+]

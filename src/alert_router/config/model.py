@@ -22,11 +22,16 @@ from alert_router.config.values import (
     Size,
     StorageUrl,
 )
-from alert_router.fields import Duration, Secret, SecretUnavailable, written
+from alert_router.fields import (
+    Duration,
+    RelativePath,
+    Secret,
+    SecretField,
+    SecretUnavailable,
+    written,
+)
 from alert_router.model.severity import CRITICAL, INFO, STANDARD, WARNING, Grade, Scale
-from alert_router.notify import AnyNotifier
-from alert_router.notify.paths import RelativePath
-from alert_router.notify.secrets import SecretField
+from alert_router.notify.registry import AnyNotifier
 
 Endpoint = Literal["webhook", "reload", "api", "pages", "metrics"]
 

@@ -19,11 +19,20 @@ from alert_router.deliver.fold import fold
 from alert_router.deliver.wanted import Unwanted, wanted
 from alert_router.deliver.weight import is_heavy
 from alert_router.enrich import Choice, enrich
+from alert_router.fields import SecretUnavailable
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, BodyLimits
 from alert_router.model.severity import STANDARD, Scale
 from alert_router.notification import Detail, Notification
-from alert_router.notify.base import Failed, Notifier, Outcome, Reason, Remedy, Sending
-from alert_router.notify.template import TemplateError
+from alert_router.notify.base import (
+    Failed,
+    Notifier,
+    Outcome,
+    Reason,
+    Remedy,
+    Sending,
+    misconfigured,
+)
+from alert_router.notify.templates import TemplateError
 from alert_router.outbox.model import Claim
 from alert_router.runbook.model import Runbook
 
@@ -38,6 +47,8 @@ _NAMES = 500  # of alerts in one notification that are counted
 
 # Messages that take long: few at a time, since each takes memory as well.
 _aside = Aside("messages", 2)
+_templates = Aside("templates", 2)
+MAX_TEMPLATE_SECONDS = 5.0  # to wait for them, other templates before them included
 
 
 # Attempts that wait for a full message where memory or threads are short; a page without its
@@ -185,23 +196,28 @@ def word(notification: Notification, notifier: Notifier) -> tuple[Notification, 
         errors["template"] = str(error)
     if errors:
         names = {"id": notification.id, "notifier": notifier.identity}
-        log.warning("a template failed; the built-in words stand for it", **names, **errors)
+        log.warning("template failed; using the built-in text", **names, **errors)
     return replace(notification, title=title, message=message), len(errors)
 
 
 async def worded(
     notification: Notification, notifier: Notifier, patient: bool = True, call: Call = directly
 ) -> tuple[Notification, int]:
-    """As `word`, templates in a thread: one may take half a second before it is ended. Where no
-    thread can be started it raises, or without `patient` takes the built-in words."""
+    """As `word`, templates in a thread: where one takes too long, the built-in text is used. Where
+    no thread can be started it raises, or without `patient` uses the built-in text."""
     if notifier.title is None and notifier.template is None:
         return notification, 0
+    failed = (notifier.title is not None) + (notifier.template is not None)
     try:
-        return await _aside.run(call, word, notification, notifier)
+        async with asyncio.timeout(MAX_TEMPLATE_SECONDS):
+            return await _templates.run(call, word, notification, notifier)
+    except TimeoutError:
+        log.warning("template took too long", id=notification.id, notifier=notifier.identity)
+        return notification, failed
     except Exception as error:
         if patient or not is_passing(error):
             raise
-        return notification, (notifier.title is not None) + (notifier.template is not None)
+        return notification, failed
 
 
 def most_detail(claim: Claim) -> Detail:
@@ -261,6 +277,8 @@ async def send(notifier: Notifier, payload: Any, sending: Sending) -> tuple[Outc
             outcome = await notifier.notify(payload, sending)
     except TimeoutError:
         outcome = Failed(Reason.TIMEOUT, "no answer in time", in_doubt=True)
+    except SecretUnavailable as error:
+        outcome = misconfigured(str(error))
     except Exception as error:
         # The text of an unforeseen exception could hold a URL with a secret: name its type only.
         log.error("notifier failed", notifier=notifier.identity, error=type(error).__name__)

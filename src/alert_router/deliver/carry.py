@@ -79,7 +79,7 @@ async def _attempt(
         outcome, seconds = await attempt.send(notifier, payload, sending)
     lines.metrics.send_duration.labels(*_labels(claim)).observe(seconds)
     if isinstance(outcome, Delivered):
-        lines.tally.count_notified(told, desk.choose, time.time())
+        lines.counters.count_notified(told, desk.choose, time.time())
     return outcome
 
 

@@ -11,8 +11,7 @@ from alert_router.deliver.attempt import Calm, Desk
 from alert_router.deliver.large import Room
 from alert_router.deliver.policy import Schedule
 from alert_router.metrics import Metrics
-from alert_router.notify.guard import Guard
-from alert_router.notify.resolve import Resolve
+from alert_router.notify.egress import Guard, Resolve
 from alert_router.outbox.base import Outbox
 
 
@@ -23,7 +22,7 @@ class Lines:
     outbox: Outbox
     session: aiohttp.ClientSession
     metrics: Metrics
-    tally: AlertCounters
+    counters: AlertCounters
     schedule: Callable[[], Schedule]
     desk: Callable[[], Desk]
     guard: Callable[[], Guard]

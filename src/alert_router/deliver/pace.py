@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import repeat
 
-from alert_router.notify.rate import Rate
+from alert_router.fields import Rate
 
 
 class Pace:

@@ -1,11 +1,9 @@
-"""Markdown as a small closed tree of blocks and spans, and what is made of it.
-
-What a section or a step is belongs to `runbook`; how a tree looks at a destination to its
-notifier.
-"""
+"""Markdown as a small closed tree of blocks and spans, the renderer that visits it, and its forms
+as HTML and as text."""
 
 from alert_router.markdown.html import to_html
 from alert_router.markdown.parse import parse, parse_document
+from alert_router.markdown.renderer import Renderer, SpanRenderer
 from alert_router.markdown.text import plain, slug, to_text, visible
 from alert_router.markdown.tree import (
     Block,
@@ -42,7 +40,9 @@ __all__ = [
     "ListBlock",
     "Paragraph",
     "Quote",
+    "Renderer",
     "Rule",
+    "SpanRenderer",
     "Strike",
     "Strong",
     "Table",

@@ -1,6 +1,6 @@
 """The Markdown dialect: CommonMark with tables, strike-through and task items.
 
-It yields markdown-it's tokens, in bounded time; the tree is built elsewhere.
+It yields markdown-it's tokens, in bounded time.
 """
 
 import re

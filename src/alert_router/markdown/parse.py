@@ -1,6 +1,6 @@
 """From Markdown text to the tree: the whole document at once, so that reference links resolve.
 
-Any text yields a tree. What of it is worth complaining about is for who reads the file.
+Any text yields a tree.
 """
 
 import re
@@ -33,7 +33,7 @@ _CONTENTS = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\{:toc\}", re.IGNORECASE)
 
 
 def parse(text: str) -> tuple[Block, ...]:
-    """The blocks of a Markdown text; front matter is no block of it."""
+    """The blocks of a Markdown text; front matter is not a block."""
     return parse_document(text).blocks
 
 

@@ -1,75 +1,83 @@
 """A tree with other words in it: every text, code and address passed through a function.
 
-The shape of the tree stays, so that no word can become markup. What the words are is the
-caller's.
+The shape of the tree stays, so that no word can become markup.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
+from alert_router.markdown.renderer import Renderer, SpanRenderer
 from alert_router.markdown.tree import (
     Block,
     Break,
     Code,
     CodeSpan,
+    Emphasis,
     Heading,
     Inline,
+    Link,
     ListBlock,
     Paragraph,
     Quote,
     Rule,
+    Strike,
+    Strong,
     Table,
     Text,
 )
-from alert_router.markdown.tree import Link as LinkSpan
 
-Words = Callable[[str], str]
+Change = Callable[[str], str]
+Cells = tuple[tuple[Inline, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """What becomes of the words of a text, of code (inline or block), and of addresses."""
+@dataclass
+class Rewrite(Renderer[Block], SpanRenderer[tuple[Inline, ...]]):
+    """How the words of a text, code (inline or block), and addresses change."""
 
-    text: Words
-    code: Words
-    url: Words
+    words: Change
+    code_text: Change
+    url: Change
 
-    def blocks(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
-        """The blocks with other words."""
-        return tuple(self._block(block) for block in blocks)
+    def paragraph(self, block: Paragraph) -> Iterator[Block]:
+        yield replace(block, children=self.spans(block.children))
 
-    def inlines(self, spans: Sequence[Inline]) -> tuple[Inline, ...]:
-        """The spans with other words."""
-        return tuple(self._span(span) for span in spans)
+    def heading(self, block: Heading) -> Iterator[Block]:
+        yield replace(block, children=self.spans(block.children))
 
-    def _block(self, block: Block) -> Block:
-        match block:
-            case Heading() | Paragraph():
-                return replace(block, children=self.inlines(block.children))
-            case Code():
-                return replace(block, text=self.code(block.text), info=self.code(block.info))
-            case ListBlock():
-                items = (replace(item, blocks=self.blocks(item.blocks)) for item in block.items)
-                return replace(block, items=tuple(items))
-            case Quote():
-                return replace(block, blocks=self.blocks(block.blocks))
-            case Table():
-                header, *rows = (
-                    tuple(self.inlines(cell) for cell in row) for row in (block.header, *block.rows)
-                )
-                return replace(block, header=header, rows=tuple(rows))
-            case Rule():
-                return block
+    def code(self, block: Code) -> Iterator[Block]:
+        yield replace(block, text=self.code_text(block.text), info=self.code_text(block.info))
 
-    def _span(self, span: Inline) -> Inline:
-        match span:
-            case Text():
-                return Text(self.text(span.text))
-            case CodeSpan():
-                return CodeSpan(self.code(span.text))
-            case LinkSpan():
-                return LinkSpan(self.url(span.url), self.inlines(span.children))
-            case Break():
-                return span
-            case _:
-                return replace(span, children=self.inlines(span.children))
+    def list_block(self, block: ListBlock) -> Iterator[Block]:
+        items = (replace(item, blocks=tuple(self.blocks(item.blocks))) for item in block.items)
+        yield replace(block, items=tuple(items))
+
+    def quote(self, block: Quote) -> Iterator[Block]:
+        yield replace(block, blocks=tuple(self.blocks(block.blocks)))
+
+    def table(self, block: Table) -> Iterator[Block]:
+        yield replace(block, header=self._row(block.header), rows=tuple(map(self._row, block.rows)))
+
+    def _row(self, row: Cells) -> Cells:
+        return tuple(map(self.spans, row))
+
+    def rule(self, block: Rule) -> Iterator[Block]:
+        yield block
+
+    def text(self, text: str) -> tuple[Inline, ...]:
+        return (Text(self.words(text)),)
+
+    def code_span(self, text: str) -> tuple[Inline, ...]:
+        return (CodeSpan(self.code_text(text)),)
+
+    def line_break(self, hard: bool) -> tuple[Inline, ...]:
+        return (Break(hard),)
+
+    def link(self, url: str, children: Sequence[Inline]) -> tuple[Inline, ...]:
+        return (Link(self.url(url), self.spans(children)),)
+
+    def marked(self, span: Strong | Emphasis | Strike) -> tuple[Inline, ...]:
+        return (replace(span, children=self.spans(span.children)),)
+
+    def joined(self, spans: Iterable[tuple[Inline, ...]]) -> tuple[Inline, ...]:
+        return tuple(chain.from_iterable(spans))

@@ -1,25 +1,24 @@
-"""A tree as plain text, for logs and for terminals without colours.
-
-Nothing here is markup for any destination; each notifier has its own.
-"""
+"""A tree as plain text, for logs and for terminals without colors."""
 
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from alert_router.markdown.renderer import Renderer, SpanRenderer
 from alert_router.markdown.tree import (
     Block,
     Break,
     Code,
     CodeSpan,
+    Emphasis,
     Heading,
     Inline,
-    Item,
-    Link,
     ListBlock,
     Paragraph,
     Quote,
     Rule,
+    Strike,
+    Strong,
     Table,
     Text,
 )
@@ -30,6 +29,8 @@ _CONTROL = re.compile(
 )
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 _UNDERLINE = {1: "=", 2: "-"}
+_BOXES = {None: "", True: "[x] ", False: "[ ] "}
+_WIDEST_CELL = 40  # one long cell may not push the next column out of sight in every row
 
 
 def plain(inlines: Iterable[Inline]) -> str:
@@ -52,110 +53,103 @@ def slug(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Text in which control characters are seen (`\\x1b`) instead of obeyed; newlines and tabs
-    stay. Values of labels may hold anything."""
+    """Text in which control characters are shown (`\\x1b`) and have no effect; newlines and tabs
+    stay. Label values may hold anything."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def to_text(blocks: Sequence[Block], width: int | None = None) -> str:
     """A tree as readable text. With `width`, prose is wrapped at that many columns."""
-    return "\n".join(_blocks(blocks, width))
+    return "\n".join(_Lines(width).blocks(blocks))
 
 
-def _blocks(blocks: Sequence[Block], width: int | None, tight: bool = False) -> Iterator[str]:
-    for index, block in enumerate(blocks):
-        if index and not (tight and isinstance(block, ListBlock)):
-            yield ""
-        yield from _block(block, width)
+class _Lines(Renderer[str], SpanRenderer[str]):
+    """Spans as text that still tells code from words and shows where links lead; blocks as
+    lines."""
 
+    def __init__(self, width: int | None, *, tight: bool = False) -> None:
+        self._width = width
+        self._tight = tight
 
-def _block(block: Block, width: int | None) -> Iterator[str]:
-    match block:
-        case Heading(level, children):
-            title = visible(_words(children).replace("\n", " "))
-            yield title
-            yield _UNDERLINE.get(level, "~") * len(title)
-        case Paragraph(children):
-            yield from _wrap(visible(_words(children)), width)
-        case Code():
-            yield from _code(block)
-        case ListBlock():
-            yield from _list(block, width)
-        case Quote(inner):
-            narrower = width - 2 if width else None
-            yield from (f"> {line}".rstrip() for line in _blocks(inner, narrower))
-        case Table(header, rows):
-            yield from _table([header, *rows])
-        case Rule():
-            yield "-" * min(width or 40, 40)
+    def _narrower(self, by: int, *, tight: bool = False) -> "_Lines":
+        return _Lines(self._width - by if self._width else None, tight=tight)
 
+    def blocks(self, blocks: Sequence[Block]) -> list[str]:
+        """The blocks with a blank line between them."""
+        lines: list[str] = []
+        for index, block in enumerate(blocks):
+            if index and not (self._tight and isinstance(block, ListBlock)):
+                lines.append("")
+            lines += self.block(block)
+        return lines
 
-def _words(inlines: Iterable[Inline]) -> str:
-    """Spans as text that still tells code from words and where links lead."""
-    parts: list[str] = []
-    for span in inlines:
-        match span:
-            case Text(text):
-                parts.append(text)
-            case CodeSpan(text):
-                parts.append(f"`{text}`")
-            case Break(hard):
-                parts.append("\n" if hard else " ")
-            case Link(url, children):
-                label = _words(children)
-                # Within its own page an anchor leads somewhere, here it does not.
-                bare = url.startswith("#") or label in (url, url.removeprefix("mailto:"))
-                parts.append(label if bare else f"{label} ({url})")
-            case _:
-                parts.append(_words(span.children))
-    return "".join(parts)
+    def heading(self, block: Heading) -> Iterator[str]:
+        title = visible(self.spans(block.children).replace("\n", " "))
+        yield title
+        yield _UNDERLINE.get(block.level, "~") * len(title)
 
+    def paragraph(self, block: Paragraph) -> Iterator[str]:
+        for line in visible(self.spans(block.children)).split("\n"):
+            if self._width is None:
+                yield line.strip()
+            else:
+                yield from textwrap.wrap(
+                    line, max(self._width, 20), break_long_words=False, break_on_hyphens=False
+                )
 
-def _wrap(text: str, width: int | None) -> Iterator[str]:
-    for line in text.split("\n"):
-        if width is None:
-            yield line.strip()
-        else:
-            yield from textwrap.wrap(
-                line, max(width, 20), break_long_words=False, break_on_hyphens=False
-            )
+    def code(self, block: Code) -> Iterator[str]:
+        for line in visible(block.text).split("\n"):
+            yield f"    {line}".rstrip()
+        for name, value in block.values:
+            # A value may not pretend to be a line of its own.
+            shown = visible(value).replace("\n", "\\n").replace("\t", "\\t")
+            yield f"    {name} = {shown}"
 
+    def list_block(self, block: ListBlock) -> Iterator[str]:
+        for number, item in enumerate(block.items, block.start):
+            mark = f"{number}. " if block.ordered else "- "
+            head = mark + _BOXES[item.checked]
+            lines = self._narrower(len(head), tight=True).blocks(item.blocks)
+            yield (head + (lines[0] if lines else "")).rstrip()
+            yield from ((" " * len(mark) + line).rstrip() for line in lines[1:])
 
-def _code(code: Code) -> Iterator[str]:
-    for line in visible(code.text).split("\n"):
-        yield f"    {line}".rstrip()
-    for name, value in code.values:
-        # A value may not pretend to be a line of its own.
-        shown = visible(value).replace("\n", "\\n").replace("\t", "\\t")
-        yield f"    {name} = {shown}"
+    def quote(self, block: Quote) -> Iterator[str]:
+        yield from (f"> {line}".rstrip() for line in self._narrower(2).blocks(block.blocks))
 
+    def table(self, block: Table) -> Iterator[str]:
+        rows = [
+            [visible(self.spans(cell)).replace("\n", " ") for cell in row]
+            for row in (block.header, *block.rows)
+        ]
+        widths = [
+            min(max(len(row[i]) for row in rows if i < len(row)), _WIDEST_CELL)
+            for i in range(max(map(len, rows)))
+        ]
+        for number, row in enumerate(rows):
+            yield " | ".join(cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip()
+            if number == 0:
+                yield "-+-".join("-" * width for width in widths)
 
-def _list(block: ListBlock, width: int | None) -> Iterator[str]:
-    for number, item in enumerate(block.items, block.start):
-        mark = f"{number}. " if block.ordered else "- "
-        yield from _item(item, mark, width)
+    def rule(self, block: Rule) -> Iterator[str]:
+        yield "-" * min(self._width or 40, 40)
 
+    def text(self, text: str) -> str:
+        return text
 
-_BOXES = {None: "", True: "[x] ", False: "[ ] "}
+    def code_span(self, text: str) -> str:
+        return f"`{text}`"
 
+    def line_break(self, hard: bool) -> str:
+        return "\n" if hard else " "
 
-def _item(item: Item, mark: str, width: int | None) -> Iterator[str]:
-    indent = " " * len(mark)
-    box = _BOXES[item.checked]
-    lines = list(_blocks(item.blocks, width - len(mark + box) if width else None, tight=True))
-    yield (mark + box + (lines[0] if lines else "")).rstrip()
-    yield from ((indent + line).rstrip() for line in lines[1:])
+    def link(self, url: str, children: Sequence[Inline]) -> str:
+        label = self.spans(children)
+        # Within its own page an anchor leads somewhere, here it does not.
+        bare = url.startswith("#") or label in (url, url.removeprefix("mailto:"))
+        return label if bare else f"{label} ({url})"
 
+    def marked(self, span: Strong | Emphasis | Strike) -> str:
+        return self.spans(span.children)
 
-def _table(rows: Sequence[tuple[tuple[Inline, ...], ...]]) -> Iterator[str]:
-    cells = [[visible(_words(cell)).replace("\n", " ") for cell in row] for row in rows]
-    columns = max((len(row) for row in cells), default=0)
-    # One long cell may not push the next column out of sight in every row.
-    widths = [
-        min(max((len(row[i]) for row in cells if i < len(row)), default=0), 40)
-        for i in range(columns)
-    ]
-    for number, row in enumerate(cells):
-        yield " | ".join(cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip()
-        if number == 0:
-            yield "-+-".join("-" * w for w in widths)
+    def joined(self, spans: Iterable[str]) -> str:
+        return "".join(spans)

@@ -1,7 +1,4 @@
-"""The tree that Markdown becomes: a small closed set of blocks and spans.
-
-Making one from text is `parse`; how a tree looks somewhere is for the renderers.
-"""
+"""The tree that Markdown becomes: a small closed set of blocks and spans."""
 
 from dataclasses import dataclass
 
@@ -143,7 +140,7 @@ Block = Heading | Paragraph | Code | ListBlock | Quote | Table | Rule
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole file: its blocks, and what only the file as a whole can tell.
+    """A whole file: its blocks, and what only the file as a whole has.
 
     `front_matter` is the text between the two `---` lines, None where there is none; it begins
     on line 2. `unclosed` are the lines of fences that are never closed.

@@ -1,10 +1,7 @@
-"""What every notifier is: a frozen model that renders a notification and sends the rendering.
-
-Judging HTTP answers is for `http`; deciding about retries is for `deliver`.
-"""
+"""What every notifier is: a frozen model that renders a notification and sends the payload."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -13,13 +10,16 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import from_json
 
-from alert_router.fields import Duration, Secret, SecretUnavailable
+from alert_router.fields import (
+    Duration,
+    RateField,
+    Secret,
+    SecretUnavailable,
+    secrets_from_files,
+)
 from alert_router.notification import Detail, Notification
-from alert_router.notify.guard import EVERYWHERE, Guard
-from alert_router.notify.rate import RateField
-from alert_router.notify.resolve import Resolve, system
-from alert_router.notify.secrets import fold_files
-from alert_router.notify.template import TemplateField
+from alert_router.notify.egress import EVERYWHERE, Guard, Resolve, system
+from alert_router.notify.templates import TemplateField
 
 
 class Reason(StrEnum):
@@ -30,7 +30,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     SERVER_ERROR = "server_error"
     MISCONFIGURED = "misconfigured"  # 401, 403, 404, 405, 410, ..., or no readable secret
-    REJECTED = "rejected"  # this message is not wanted as it is: 400
+    REJECTED = "rejected"  # this message is refused as it is: 400
     TOO_LARGE = "too_large"  # 413
     REDIRECTED = "redirected"
     BAD_ANSWER = "bad_answer"  # 2xx, but the body says otherwise
@@ -40,24 +40,24 @@ class Reason(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What a failure calls for."""
+    """What to do about a failure."""
 
     RETRY = "retry"  # later, with back-off
-    SMALLER = "smaller"  # once, with less detail; then it is dead
-    HOLD = "hold"  # the destination is misconfigured: retry slowly, raise the alarm
-    GIVE_UP = "give_up"  # dead at once
+    SMALLER = "smaller"  # once, with less detail; then it is a dead letter
+    HOLD = "hold"  # the destination is misconfigured: retry slowly, alert the operator
+    GIVE_UP = "give_up"  # a dead letter at once
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The destination has it. `reference` names the message there, for a later update."""
+    """The destination has the message. `reference` names it there, for a later update."""
 
     reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The destination does not have it, or (`in_doubt`) may have it.
+    """The destination does not have the message, or (`in_doubt`) may have it.
 
     `message` is for people and holds no secret. `retry_after` is seconds, already capped.
     """
@@ -72,11 +72,16 @@ class Failed:
 Outcome = Delivered | Failed
 
 
+def misconfigured(message: str) -> Failed:
+    """A failure that is true of every message: a person has to change something."""
+    return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """What a notifier may use to send: the shared HTTP session, the id that a resend keeps, the
-    reference that the last delivery of this lane left, and, for connections that are not the
-    session's, the guard over where they may go and the resolver."""
+    reference that the last delivery of this lane left, and, for connections outside the session,
+    the egress guard and the resolver."""
 
     session: aiohttp.ClientSession
     id: str
@@ -113,29 +118,30 @@ class Notifier(BaseModel, ABC):
 
     @abstractmethod
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> Any:
-        """The message within the destination's limits, telling at most `detail`.
+        """The payload for `notify`, within the destination's limits and with at most `detail`.
 
-        Pure, and never fails for any label or runbook whatever.
+        Pure, and fails for no label and no runbook. Subclasses name the payload's type.
         """
 
     @abstractmethod
     async def notify(self, payload: Any, sending: Sending) -> Outcome:
-        """Send what `render` made. Never raises for anything the destination does."""
+        """Send what `render` returned. Never raises for anything the destination does; raises
+        SecretUnavailable where a secret cannot be read or used."""
 
     def readable(self, payload: Any) -> Any:
-        """What `render` made, for people and machines to look at: text, or data for JSON."""
-        return from_json(payload)
+        """The payload for `preview`: text, or data for JSON."""
+        if isinstance(payload, bytes):
+            return from_json(payload)
+        return asdict(payload) if is_dataclass(payload) else payload  # type: ignore[arg-type]
 
     @model_validator(mode="before")
     @classmethod
     def _files_of_secrets(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict):
             return data
-        return fold_files(data, cls._secret_fields(), info)
-
-    @classmethod
-    def _secret_fields(cls) -> list[str]:
-        return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
+        fields = cls.model_fields.items()
+        names = [name for name, field in fields if _is_secret(field.annotation)]
+        return secrets_from_files(data, names, info)
 
     def secrets(self) -> list[Secret]:
         """The secrets it uses, those in mappings (headers) included."""
@@ -148,17 +154,17 @@ class Notifier(BaseModel, ABC):
         return found
 
     def secrets_missing(self) -> list[str]:
-        """Sentences about secrets that cannot be read now; empty if all is well."""
-        sentences = []
+        """Messages about secrets that cannot be read or used now; empty if there are none."""
+        messages = []
         for secret in self.secrets():
             try:
                 secret.read()
             except SecretUnavailable as error:
-                sentences.append(str(error))
-        return sentences
+                messages.append(str(error))
+        return messages
 
     def host(self) -> str:
-        """The host that it connects to, as far as the configuration tells now; empty if not."""
+        """The host that it connects to, as far as the configuration says now; empty if unknown."""
         return ""
 
     @property
@@ -168,7 +174,7 @@ class Notifier(BaseModel, ABC):
 
 
 def _is_secret(annotation: Any) -> bool:
-    """Whether a field of that type is one secret: also `SecretField | None`, no mapping."""
+    """Whether a field of that type is one secret: `SecretField | None` too, but no mapping."""
     if get_origin(annotation) in (Annotated, Union, UnionType):
         return any(_is_secret(part) for part in get_args(annotation))
     return annotation is Secret

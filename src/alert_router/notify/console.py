@@ -1,31 +1,58 @@
-"""The notifier `console`: standard output, for people at a terminal and for logs.
+"""The notifier `console`: standard output, styled on a terminal, plain in a log.
 
-How lines get there is `terminal`'s.
+Commands stand alone on their lines, without borders or padding, so that they can be pasted.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from typing import Literal
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Literal
 
-from alert_router.markdown import Block, Code, Paragraph, to_text
+from rich.console import Console
+from rich.segment import Segments
+from rich.syntax import Syntax
+from rich.text import Text
+
+from alert_router.markdown import Block, Code, to_text, visible
 from alert_router.notification import Detail, Notification
-from alert_router.notify import summary
+from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
-from alert_router.notify.outline import (
-    AlertLine,
-    Body,
-    Links,
-    Message,
-    More,
-    Note,
-    Part,
-    RunbookTitle,
-    SectionTitle,
-    StepLine,
-    Title,
-    outline,
-)
-from alert_router.notify.terminal import Line, as_text, line, write
+from alert_router.notify.plaintext import one_line
+from alert_router.notify.render import MessageRenderer
+
+Kind = Literal["title", "alert", "soft", "runbook", "section", "step", "text", "code", "note"]
+
+_LEXERS = {"sh": "bash", "shell": "bash", "zsh": "bash", "logql": "promql"}
+_STYLES = {
+    "title": "bold reverse",
+    "alert": "bold",
+    "soft": "dim",
+    "runbook": "bold underline",
+    "section": "bold cyan",
+    "step": "bold",
+    "note": "yellow",
+}
+# One message at a time: several are being sent, each from a thread of its own.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line or a block of the message. `text` has no control characters but newlines and tabs;
+    `color` is a terminal's name of one, for titles; `language` is that of code."""
+
+    kind: Kind
+    text: str
+    indent: int = 0
+    language: str = ""
+    color: str = ""
+
+
+def line(kind: Kind, text: str, indent: int = 0, **more: str) -> Line:
+    """A line whose text cannot control a terminal."""
+    return Line(kind, visible(text), indent, **more)
 
 
 class ConsoleNotifier(Notifier):
@@ -35,7 +62,7 @@ class ConsoleNotifier(Notifier):
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> tuple[Line, ...]:
         """The message as lines; there is no limit to their number."""
-        return tuple(_message(notification, detail))
+        return tuple(_ConsoleRenderer().parts(message.outline(notification, detail)))
 
     async def notify(self, payload: tuple[Line, ...], sending: Sending) -> Outcome:
         try:
@@ -43,11 +70,11 @@ class ConsoleNotifier(Notifier):
             async with asyncio.timeout(self.timeout):
                 await asyncio.to_thread(write, payload, self.timeout)
         except TimeoutError:
-            message = f"standard output took nothing for {self.timeout:g} s"
-            return Failed(Reason.TIMEOUT, message, in_doubt=True)
+            why = f"standard output accepted nothing for {self.timeout:g} s"
+            return Failed(Reason.TIMEOUT, why, in_doubt=True)
         except OSError as error:
-            why = error.strerror or type(error).__name__
-            return Failed(Reason.CONNECTION, f"cannot write: {why}", in_doubt=True)
+            why = f"cannot write: {error.strerror or type(error).__name__}"
+            return Failed(Reason.CONNECTION, why, in_doubt=True)
         except (ValueError, AttributeError):  # closed, or no standard output at all
             return Failed(Reason.CONNECTION, "standard output is closed")
         return Delivered()
@@ -57,44 +84,103 @@ class ConsoleNotifier(Notifier):
         return as_text(payload)
 
 
-def _message(notification: Notification, detail: Detail) -> Iterator[Line]:
-    for part in outline(notification, detail):
-        yield from _lines(part)
+class _ConsoleRenderer(MessageRenderer[Line]):
+    indent = 2
+
+    def title(self, part: message.Title) -> Iterator[Line]:
+        yield line("title", str(part), color=part.grade.terminal)
+
+    def alert(self, part: message.AlertLine) -> Iterator[Line]:
+        yield line("alert", part.text, 2)
+        if part.labels:
+            yield line("soft", part.pairs(" "), 4)
+
+    def more(self, part: message.More) -> Iterator[Line]:
+        yield line("soft", str(part), 2)
+
+    def note(self, text: str) -> Iterator[Line]:
+        yield line("note", text)
+
+    def runbook(self, part: message.RunbookTitle) -> Iterator[Line]:
+        yield line("runbook", part.text)
+        yield line("soft", f"{part.provenance}  {part.url}")
+        if part.about:
+            yield line("soft", part.about)
+
+    def section(self, text: str) -> Iterator[Line]:
+        yield line("section", text)
+
+    def step(self, part: message.StepLine) -> Iterator[Line]:
+        yield line("step", f"{part.number}. {one_line(part.words)}", 2)
+        under = _ConsoleRenderer()
+        under.indent = 5
+        yield from under.blocks(part.blocks)
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Line]:
+        return ()  # long URLs do not help where nothing can be clicked
+
+    def code(self, block: Code) -> Iterator[Line]:
+        yield line("code", block.text, self.indent + 2, language=block.language)
+        for name, value in block.values:
+            yield line("note", wording.shown_value(name, value), self.indent + 2)
+
+    def _as_text(self, block: Block, /) -> Iterator[Line]:
+        if text := to_text((block,)).strip("\n"):
+            yield line("text", text, self.indent)
+
+    paragraph = heading = list_block = quote = table = rule = _as_text
 
 
-def _lines(part: Part) -> Iterator[Line]:
-    match part:
-        case Title(grade):
-            yield line("title", str(part), colour=grade.terminal)
-        case AlertLine(text, pairs):
-            yield line("alert", text, 2)
-            if pairs:
-                yield line("soft", part.pairs(" "), 4)
-        case More():
-            yield line("soft", str(part), 2)
-        case Note(text):
-            yield line("note", text)
-        case RunbookTitle(text, url, provenance, about):
-            yield line("runbook", text)
-            yield line("soft", f"{provenance}  {url}")
-            if about:
-                yield line("soft", about)
-        case SectionTitle(text):
-            yield line("section", text)
-        case Message(blocks) | Body(blocks):
-            yield from _blocks(blocks, 2)
-        case StepLine(number, words, blocks):
-            yield line("step", f"{number}. {summary.one_line(to_text((Paragraph(words),)))}", 2)
-            yield from _blocks(blocks, 5)
-        case Links():
-            return  # long addresses are no help where nothing can be clicked
+def as_text(lines: Iterable[Line]) -> str:
+    """The message as plain text, with an empty line at its end."""
+    out: list[str] = []
+    for each in lines:
+        if each.kind in ("title", "runbook", "section"):
+            out.append("")
+        pad = " " * each.indent
+        out += [pad + row if row else "" for row in each.text.split("\n")]
+    return "\n".join([*out, "", ""])
 
 
-def _blocks(blocks: Iterable[Block], indent: int) -> Iterator[Line]:
-    for block in blocks:
-        if isinstance(block, Code):
-            yield line("code", block.text, indent + 2, language=block.language)
-            for name, value in block.values:
-                yield line("note", summary.shown_value(name, value), indent + 2)
-        elif text := to_text((block,)).strip("\n"):
-            yield line("text", text, indent)
+def write(lines: tuple[Line, ...], limit: float) -> None:
+    """Print the message to standard output and flush. Raises TimeoutError if another is still
+    being written after `limit` seconds, OSError or ValueError if it cannot be written."""
+    if not _ONE_AT_A_TIME.acquire(timeout=limit):
+        raise TimeoutError
+    try:
+        stream = sys.stdout
+        styled = Console(file=stream).is_terminal
+        text = _as_styled(lines, stream) if styled else as_text(lines)
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _as_styled(lines: Iterable[Line], stream: IO[str]) -> str:
+    # Soft wrap: the terminal breaks long lines, so that what is copied has none. Rows are put into
+    # segments here because printing a Text makes spaces of its tabs, which ends a `<<-` heredoc.
+    console = Console(file=stream, soft_wrap=True, highlight=False, emoji=False, markup=False)
+    with console.capture() as capture:
+        for each in lines:
+            if each.kind in ("title", "runbook", "section"):
+                console.print()
+            for row in _rows(each):
+                whole = Text(" " * each.indent).append_text(row) if row.plain else row
+                console.print(Segments(whole.render(console, end="\n")), end="")
+        console.print()
+    return capture.get()
+
+
+def _rows(each: Line) -> Iterable[Text]:
+    if each.kind == "code":
+        lexer = _LEXERS.get(each.language, each.language) or "text"
+        # Highlighted by hand rather than printed as a block: a block is padded to the terminal's
+        # width and wrapped, and neither can be pasted.
+        syntax = Syntax("", lexer, theme="ansi_dark", tab_size=0)
+        rows = syntax.highlight(each.text).split("\n", allow_blank=True)
+        return rows[: each.text.count("\n") + 1]
+    style = f"{_STYLES.get(each.kind, '')} {each.color}".strip()
+    text = f" {each.text} " if each.kind == "title" else each.text
+    return [Text(row, style=style) for row in text.split("\n")]

@@ -1,70 +1,52 @@
-"""Where a message leads: the query behind it, Alertmanager, and a silence already filled in.
+"""A message's links: the query behind the alert, Alertmanager, and a silence already filled in."""
 
-How a link looks, and which addresses a destination takes, is each notifier's.
-"""
-
-import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from alert_router.fields import LONGEST_URL, is_web_url
 from alert_router.notification import Notification
-
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LONGEST = 1800  # characters; browsers and chats take 2,000
 
 
 def links(notification: Notification) -> list[tuple[str, str]]:
-    """Pairs of words and address, in the order in which they are wanted: Silence, Query,
-    Alertmanager. Only those there are, all http or https, and no silence for what is over;
-    addresses come from the alerts and are for people to follow, never for the router."""
+    """Pairs of words and URL, the most wanted first: Silence, Query, Alertmanager. Only those that
+    exist, all http or https, and no silence for what is resolved. URLs come from the alerts and
+    are for people to follow, never for the router."""
     group = notification.group
-    # What fires is asked for first: the query behind an alert that is over shows nothing.
+    # Firing alerts first: the query behind a resolved one shows nothing.
     alerts = (*group.firing, *group.resolved)
     found = [
         ("Silence", silence(group.external_url, group.common_labels) if group.firing else ""),
         ("Query", alerts[0].generator_url),
         ("Alertmanager", group.external_url),
     ]
-    return [(words, url) for words, url in found if is_web(url)]
+    return [(words, url) for words, url in found if is_web_url(url)]
 
 
 def silence(alertmanager: str, labels: Mapping[str, str]) -> str:
-    """Alertmanager's page for a new silence on exactly these labels, to be looked at before it is
-    made; empty where there is no Alertmanager or the address would be too long. The form of the
-    filter is that of Alertmanager's own user interface (`#/silences/new?filter=`)."""
+    """Alertmanager's page for a new silence on exactly these labels, to be reviewed before it is
+    created; empty where there is no Alertmanager or the URL would be too long. The form of the
+    filter is that of Alertmanager's user interface (`#/silences/new?filter=`)."""
     return _filtered(alertmanager, "silences/new", labels) if labels else ""
 
 
 def alerts(alertmanager: str, labels: Mapping[str, str]) -> str:
-    """Alertmanager's page of all alerts with these labels; of all there are, where that address
-    would be too long; empty where there is no Alertmanager."""
+    """Alertmanager's page of all alerts with these labels, or of all alerts where that URL would
+    be too long; empty where there is no Alertmanager."""
     return _filtered(alertmanager, "alerts", labels) or _filtered(alertmanager, "alerts", {})
 
 
 def _filtered(alertmanager: str, page: str, labels: Mapping[str, str]) -> str:
-    # An address only grows from here on, and to encode a label of megabytes takes seconds.
-    if sum(map(len, (*labels, *labels.values()))) > _LONGEST:
+    # The URL only grows from here on, and encoding a label of megabytes takes seconds.
+    if sum(map(len, (*labels, *labels.values()))) > LONGEST_URL:
         return ""
     matchers = ",".join(f"{_name(name)}={_quoted(value)}" for name, value in labels.items())
     wanted = f"?filter={quote(f'{{{matchers}}}', safe='', errors='replace')}" if labels else ""
     url = f"{alertmanager.rstrip('/')}/#/{page}{wanted}"
-    return url if is_web(alertmanager) and len(url) <= _LONGEST else ""
-
-
-def is_web(url: str) -> bool:
-    """Whether a browser goes there: http or https, with a host, no space or control character,
-    and not absurdly long."""
-    if len(url) > _LONGEST or not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme.lower() in ("http", "https") and bool(parts.netloc)
+    return url if is_web_url(alertmanager) and len(url) <= LONGEST_URL else ""
 
 
 def encoded(url: str) -> str:
-    """The address in ASCII: what is no part of a URL is percent-encoded, what is stays."""
+    """The URL in ASCII: characters that no URL has are percent-encoded, others stay."""
     return quote(url, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
 
 

@@ -1,7 +1,4 @@
-"""Texts of destinations made fit for a log: one short printable line that holds no secret.
-
-What the text means is for `http` and the notifiers.
-"""
+"""Texts of destinations made safe for a log: one short printable line without secrets."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -9,7 +6,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 _MASK = "***"
 _SHOWN = 200  # characters
-_AS_IS = "%/:=&?~#+!$,;'@()*[]"  # what a URL may hold unencoded somewhere, and escapes
+_SAFE = "%/:=&?~#+!$,;'@()*[]"  # what a URL may hold unencoded somewhere, and escapes
 _SHORTEST = 6  # a shorter part of a URL is hidden only together with its neighbours
 
 
@@ -27,7 +24,7 @@ def clean(text: str, hidden: Iterable[str] = ()) -> str:
 def _parts(secret: str) -> Iterator[str]:
     # As configured, as it goes over the wire (percent-encoded), and as a server decodes it.
     plain = unquote(secret)
-    for spelling in {secret, plain, quote(secret, _AS_IS), quote(plain, _AS_IS)}:
+    for spelling in {secret, plain, quote(secret, _SAFE), quote(plain, _SAFE)}:
         if spelling.strip():
             yield _line(spelling)
         if "://" in spelling:

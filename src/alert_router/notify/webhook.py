@@ -1,7 +1,4 @@
-"""The notifier `webhook`: Alertmanager's own body, with the runbooks as data beside it.
-
-Whatever reads Alertmanager's webhook reads this one; `runbooks` and `alert_router` are extra.
-"""
+"""The notifier `webhook`: Alertmanager's own body, with `runbooks` and `alert_router` added."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
@@ -10,13 +7,12 @@ from pydantic import model_validator
 from pydantic_core import to_json
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from alert_router.fields import SecretUnavailable
+from alert_router.fields import SecretField, SecretUnavailable
 from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
-from alert_router.notify import authorization, summary
-from alert_router.notify.base import Failed, Outcome, Reason, Remedy, Sending
-from alert_router.notify.overhttp import HttpNotifier
-from alert_router.notify.secrets import SecretField
+from alert_router.notify import wording
+from alert_router.notify.base import Outcome, Sending
+from alert_router.notify.http_notifier import HttpNotifier, authorization, check_authorization
 from alert_router.runbook.model import Section, Step
 
 
@@ -32,13 +28,13 @@ class WebhookNotifier(HttpNotifier):
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:
-        authorization.check(
-            "bearer_token", self.bearer_token, self.username, self.password, headers=self.headers
+        check_authorization(
+            "bearer_token", self.bearer_token, self.username, self.password, self.headers
         )
         return self
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
-        """The body, UTF-8 JSON. There is no limit to its size but what the alerts hold."""
+        """The body, UTF-8 JSON. Its size is limited by what the alerts hold alone."""
         body = notification.group.as_json()
         body["runbooks"] = [_runbook(part, detail) for part in notification.runbooks]
         body["alert_router"] = {
@@ -56,13 +52,9 @@ class WebhookNotifier(HttpNotifier):
         return to_json(body)
 
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
-        try:
-            headers = authorization.header(
-                self.bearer_token, self.username, self.password
-            ) | self._signature(sending.id, payload)
-        except SecretUnavailable as error:
-            return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD)
-        return await self.post(sending, self.url, payload, headers=headers)
+        headers = authorization(self.bearer_token, self.username, self.password)
+        headers |= self._signature(sending.id, payload)
+        return await self.post(sending, self.url.read(), payload, headers=headers)
 
     def _signature(self, id: str, payload: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks; signed where there is a secret to sign with."""
@@ -74,13 +66,13 @@ class WebhookNotifier(HttpNotifier):
             signer = Webhook(self.signing_secret.read())
         except (ValueError, EmptyWebhookSecretError):
             raise SecretUnavailable(
-                "`signing_secret` is none: expected whsec_ and then base64"
+                "`signing_secret` is invalid: expected whsec_ and then base64"
             ) from None
         return headers | {"webhook-signature": signer.sign(id, now, payload.decode())}
 
 
 def _runbook(part: RunbookPart, detail: Detail) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    data: dict[str, Any] = {
         "id": part.id,
         "title": part.title,
         "url": part.url,
@@ -90,36 +82,36 @@ def _runbook(part: RunbookPart, detail: Detail) -> dict[str, Any]:
         "commands_for": part.commands_for.fingerprint if part.commands_for else None,
     }
     if detail > Detail.MINIMAL:
-        told["sections"] = [_section(section, detail) for section in part.sections]
-    return told
+        data["sections"] = [_section(section, detail) for section in part.sections]
+    return data
 
 
-# Filled sections are shared by the notifications of like alerts: they are put into words once.
-_REMEMBERED = 512
-_told: dict[tuple[int, Detail], tuple[Section, dict[str, Any]]] = {}
+# Sections are shared by the notifications of similar alerts: each is converted once.
+_MAX_CACHED = 512
+_cache: dict[tuple[int, Detail], tuple[Section, dict[str, Any]]] = {}
 
 
 def _section(section: Section, detail: Detail) -> dict[str, Any]:
     """The section as data; the same object for the same section, so not to be changed."""
     key = (id(section), detail)
-    known = _told.get(key)
+    known = _cache.get(key)
     if known is None or known[0] is not section:
-        if len(_told) >= _REMEMBERED:
-            _told.clear()
-        known = _told[key] = (section, _tell(section, detail))
+        if len(_cache) >= _MAX_CACHED:
+            _cache.clear()
+        known = _cache[key] = (section, _section_data(section, detail))
     return known[1]
 
 
-def _tell(section: Section, detail: Detail) -> dict[str, Any]:
+def _section_data(section: Section, detail: Detail) -> dict[str, Any]:
     steps = [
-        _step(step, whole=summary.is_whole(number, detail))
+        _step(step, whole=wording.is_whole(number, detail))
         for number, step in enumerate(section.steps, 1)
     ]
-    told: dict[str, Any] = {"name": section.name, "title": plain(section.title), "steps": steps}
+    data: dict[str, Any] = {"name": section.name, "title": plain(section.title), "steps": steps}
     if detail > Detail.TITLES:
-        told["text"] = to_text(section.intro)
-        told["commands"] = _commands(section.intro)
-    return told
+        data["text"] = to_text(section.intro)
+        data["commands"] = _commands(section.intro)
+    return data
 
 
 def _step(step: Step, *, whole: bool) -> dict[str, Any]:
@@ -133,7 +125,7 @@ def _step(step: Step, *, whole: bool) -> dict[str, Any]:
 
 
 def _commands(blocks: tuple[Block, ...]) -> list[dict[str, Any]]:
-    """Every code block, wherever it stands; `values` are those shown beside it."""
+    """Every code block, nested ones too; `values` are those shown beside it."""
     found: list[dict[str, Any]] = []
     for block in blocks:
         if isinstance(block, Code):

@@ -31,15 +31,16 @@ class Recent:
         """The answer for so many days. Raises StoreUnavailable."""
         async with self.reading:
             if self.days != days or time.monotonic() > self.until:
-                found = await site.ask(lambda store: _read(site.tally, store, days))
+                site.received.flush()
+                found = await site.ask(lambda store: _read(site.counters, store, days))
                 self.answer = found.as_json(_LISTED)
                 self.days, self.until = days, time.monotonic() + _SECONDS
             return self.answer
 
 
-async def _read(tally: AlertCounters, store: Outbox, days: int) -> Observed:
+async def _read(counters: AlertCounters, store: Outbox, days: int) -> Observed:
     # Shielded: what is being written when nobody waits any more would not be counted again.
-    await asyncio.shield(tally.write(store))
+    await asyncio.shield(counters.write(store))
     return await read_observed(store, days, time.time())
 
 

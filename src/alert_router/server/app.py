@@ -7,15 +7,14 @@ from aiohttp import web
 from alert_router.server import pages, status
 from alert_router.server.api import RECENT, Recent, observed, show_group
 from alert_router.server.auth import refusal
-from alert_router.server.connections import Patience
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import on_prepare
 from alert_router.server.webhook import receive
 
 
-def build(site: Site, patience: Patience) -> web.Application:
+def build(site: Site) -> web.Application:
     """The application, ready to be run."""
-    app = web.Application(middlewares=[patience.middleware()])
+    app = web.Application()
     app.on_response_prepare.append(on_prepare)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()

@@ -10,8 +10,7 @@ from aiohttp import web
 
 from alert_router.config.model import Http
 from alert_router.metrics import Metrics
-from alert_router.server.app import build
-from alert_router.server.context import Site
+from alert_router.server.context import SITE
 from alert_router.server.errors import Handler
 
 _UNKNOWN = 40  # open files where the system does not list them
@@ -173,17 +172,19 @@ class Patience:
 
 
 class Listener:
-    """Serves a site at one address."""
+    """Serves an application at one address."""
 
-    def __init__(self, site: Site, http: Http, connections: int) -> None:
+    def __init__(self, app: web.Application, http: Http, connections: int) -> None:
+        site = app[SITE]
         self.addresses: list[tuple[str, int]] = []
         self._listen = http.listen
         self._idle_timeout = http.idle_timeout
         self._quiet = site.quiet
         self._patience = Patience(http.header_timeout, connections, site.metrics)
+        app.middlewares.append(self._patience.middleware())
         self._server: asyncio.Server | None = None
         self._runner = web.AppRunner(
-            build(site, self._patience),
+            app,
             access_log=None,
             shutdown_timeout=0.3,  # the deadline of a stop is for the sends
             handle_signals=False,

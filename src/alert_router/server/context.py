@@ -23,6 +23,7 @@ from alert_router.receive import Receivers
 from alert_router.runbook import Catalogue
 from alert_router.server.body import Budget
 from alert_router.server.errors import QuietLog
+from alert_router.server.received import ReceivedAlerts
 
 T = TypeVar("T")
 
@@ -79,7 +80,8 @@ class Site:
     state: Callable[[], State]
     outbox: Outbox
     metrics: Metrics
-    tally: AlertCounters
+    counters: AlertCounters
+    received: ReceivedAlerts
     wake: Callable[[Destination, int], None]
     reload: Callable[[], Awaitable[ReloadResult]]
     has_room: Callable[[], bool]

@@ -16,23 +16,24 @@ from alert_router.aside import Aside
 from alert_router.deliver import Deliverer, Lines
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
-from alert_router.notify.guard import AddressInfo
-from alert_router.notify.resolve import Resolver
+from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.server.app import build
 from alert_router.server.body import Budget
 from alert_router.server.connections import Listener, share
 from alert_router.server.context import ReloadResult, Site
+from alert_router.server.received import ReceivedAlerts
 from alert_router.server.runtime import Runtime, changes, read_runtime
 from alert_router.server.status import LoopLag, Room, StoreStatus
 from alert_router.server.tasks import (
     Clock,
     keep_falling_back,
     keep_house,
-    keep_tally,
     keep_time,
     look_up,
+    write_counters,
 )
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,8 @@ class Router:
         self.runtime = runtime
         self.outbox = outbox
         self.metrics = metrics
-        self.tally = AlertCounters()
+        self.counters = AlertCounters()
+        self._received = ReceivedAlerts(metrics, self.counters)
         self.ended = asyncio.Event()  # the store can do nothing any more: only a restart helps
         self._lag = LoopLag(self.metrics.loop_lag)
         self._store = StoreStatus(outbox, self.metrics)
@@ -75,7 +77,7 @@ class Router:
                 outbox,
                 self._session,
                 self.metrics,
-                self.tally,
+                self.counters,
                 schedule=lambda: self.runtime.schedule,
                 desk=lambda: self.runtime.desk,
                 guard=lambda: self.runtime.guard,
@@ -94,7 +96,8 @@ class Router:
             state=lambda: self.runtime.state,
             outbox=outbox,
             metrics=self.metrics,
-            tally=self.tally,
+            counters=self.counters,
+            received=self._received,
             wake=self.deliverer.wake,
             reload=self.reload,
             has_room=room.has_room,
@@ -106,7 +109,7 @@ class Router:
             aside=self._aside,
             later=self._do_later,
         )
-        self._listener = Listener(self.site, config.http, shares.accepted)
+        self._listener = Listener(build(self.site), config.http, shares.accepted)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking_up: asyncio.Task[None] | None = None
 
@@ -131,7 +134,7 @@ class Router:
                     self.outbox, lambda: self.runtime, self.metrics, clock
                 ),
                 "clock": lambda: keep_time(self.outbox, clock),
-                "tallies": lambda: keep_tally(self.tally, self.outbox),
+                "counters": lambda: write_counters(self.counters, self.outbox),
                 "falling back": lambda: keep_falling_back(
                     self.outbox, lambda: self.runtime, self.deliverer.wake, self.metrics
                 ),
@@ -167,7 +170,8 @@ class Router:
         await self._resolver.close()
         try:
             async with asyncio.timeout_at(max(deadline, loop.time() + _CLOSING)):
-                await self.tally.write(self.outbox)
+                self._received.flush()
+                await self.counters.write(self.outbox)
                 await self.outbox.close()
         except TimeoutError:
             log.error("the store does not answer; it is left as it is")

@@ -21,7 +21,7 @@ from alert_router.enrich import select_runbook
 from alert_router.model import BodyLimits
 from alert_router.model.problem import Problem
 from alert_router.notify.base import Notifier
-from alert_router.notify.guard import Guard
+from alert_router.notify.egress import Guard
 from alert_router.outbox.model import Destination
 from alert_router.receive import Receivers
 from alert_router.runbook import Catalogue

@@ -180,6 +180,7 @@ class Exposition:
         """The text, in a thread: thousands of series take a tenth of a second."""
         async with self.writing:
             if time.monotonic() >= self.until:
+                site.received.flush()
                 began = time.monotonic()
                 self.text = await asyncio.to_thread(site.metrics.text)
                 now = time.monotonic()
@@ -223,6 +224,7 @@ async def reload(request: web.Request) -> web.Response:
     if why := from_other_site(request, site.state().external_url):
         return refuse(403, why)
     result = await site.reload()
+    request.app[EXPOSITION].until = 0.0  # what it set shows at once
     body = {
         "status": result.status,
         "problems": [problem.as_json() for problem in result.problems],

@@ -11,9 +11,7 @@ import structlog
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason
-from alert_router.notify.guard import Guard
-from alert_router.notify.reach import Obstacle, obstacle
-from alert_router.notify.resolve import Resolve
+from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
 from alert_router.outbox.observed import KEPT_DAYS, day_of
@@ -147,7 +145,7 @@ async def fall_back(
 
 _HOUSE_EVERY = 30.0  # seconds between rounds, at most
 _LOOK_EVERY = 1.0  # seconds between looks at the clock
-_TALLY_EVERY = 5.0  # seconds between writings of the tallies: so much a kill can lose
+_COUNTERS_EVERY = 5.0  # seconds between writings of the tallies: so much a kill can lose
 _SLACK = 60.0  # seconds that clocks may be apart without anything being made of it
 _BATCH = 500  # rows of a step, at most; it is one short transaction
 _BREATH = 0.02  # seconds between steps, at least
@@ -179,12 +177,12 @@ async def keep_time(outbox: Outbox, clock: Clock) -> None:
         await asyncio.sleep(_LOOK_EVERY)
 
 
-async def keep_tally(tally: AlertCounters, outbox: Outbox) -> None:
+async def write_counters(counters: AlertCounters, outbox: Outbox) -> None:
     """Write down what was counted, again and again, for as long as the router runs."""
     while True:
-        await asyncio.sleep(_TALLY_EVERY)
+        await asyncio.sleep(_COUNTERS_EVERY)
         # One that has begun is finished: the last one, at the stop, waits for it.
-        await asyncio.shield(tally.write(outbox))
+        await asyncio.shield(counters.write(outbox))
 
 
 async def tidy(

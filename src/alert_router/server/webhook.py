@@ -5,15 +5,11 @@ can never be accepted is 4xx, counted by why.
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable
 
 import structlog
 from aiohttp import web
 
-from alert_router.alert_stats.report import coverage_state
-from alert_router.enrich import Choice, ChosenBy
-from alert_router.model import SMALL_BODY, Alert, AlertGroup, PayloadError
+from alert_router.model import SMALL_BODY, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.receive import Source, to_store
@@ -23,9 +19,6 @@ from alert_router.server.context import SITE, Site, State
 from alert_router.server.errors import refuse, unavailable
 
 log = structlog.get_logger(__name__)
-
-# Of the alerts of a group: name, whether it fires, runbook and how that was found.
-Found = Counter[tuple[str, bool, str | None, ChosenBy]]
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -96,9 +89,10 @@ async def _take(
     for target in new.targets:
         site.wake(target.destination, target.priority)
     if is_small:
-        _count(_found(group, state.choose), site, new.accepted_at)
+        site.received.add(group, state.choose, new.accepted_at)
     else:
-        site.later(_count_aside(group, site, state, new.accepted_at))
+        count = site.received.count_aside(site.aside, group, state.choose, new.accepted_at)
+        site.later(count)
     return "accepted", _ok("accepted", accepted.id)
 
 
@@ -106,36 +100,6 @@ def _prepare(raw: bytes, source: Source, state: State) -> tuple[AlertGroup, NewG
     """The group in a body, and what is to be stored of it. Raises PayloadError."""
     group, kept = AlertGroup.within(state.limits.body, raw)
     return group, to_store(group, kept, source, state.receivers, time.time())
-
-
-async def _count_aside(group: AlertGroup, site: Site, state: State, accepted_at: float) -> None:
-    _count(await site.aside.run(_found, group, state.choose), site, accepted_at)
-
-
-def _found(group: AlertGroup, choose: Callable[[Alert], Choice]) -> Found:
-    """Each alert of an accepted group once, however many are told of it."""
-    found: Found = Counter()
-    for alert in group.alerts:
-        choice = choose(alert)
-        found[alert.name, alert.firing, choice.runbook, choice.way] += 1
-    return found
-
-
-def _count(found: Found, site: Site, accepted_at: float) -> None:
-    metrics = site.metrics
-    sums: Counter[tuple[bool, str | None, ChosenBy]] = Counter()
-    for (name, firing, runbook, way), count in found.items():
-        sums[firing, runbook, way] += count
-        if firing:
-            site.tally.count_received(name, runbook, way, count, accepted_at)
-    for (firing, runbook, way), count in sums.items():
-        metrics.alerts.labels("firing" if firing else "resolved").inc(count)
-        if runbook is None:
-            metrics.alerts_unmatched.inc(count)
-        else:
-            metrics.alerts_matched.labels(runbook).inc(count)
-        if firing:
-            metrics.firing_alerts.labels(coverage_state(runbook, way)).inc(count)
 
 
 def _note(group: AlertGroup, source: Source, site: Site, state: State) -> None:

@@ -22,9 +22,7 @@ from alert_router.config import Config, Loaded, codes, cross_check, default_conf
 from alert_router.config.model import Checks
 from alert_router.config.validate import validate
 from alert_router.model.problem import Problem, ProblemsError, Severity
-from alert_router.notify.guard import Guard
-from alert_router.notify.reach import Obstacle, Unreachable, obstacle
-from alert_router.notify.resolve import Resolver
+from alert_router.notify.egress import Guard, Obstacle, Resolver, Unreachable, obstacle
 from alert_router.runbook import Catalogue
 
 # Codes that are looked for only if there are rules, the routing can be used, `--connect` is

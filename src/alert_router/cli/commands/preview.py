@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import structlog
+from pydantic_core import to_json
 
 from alert_router.cli.options import config_option, json_option
 from alert_router.cli.output import (
@@ -21,13 +22,13 @@ from alert_router.cli.output import (
     show_error,
 )
 from alert_router.cli.preview.destinations import draw
-from alert_router.cli.preview.messages import Preview, make_previews, types
+from alert_router.cli.preview.messages import Preview, make_previews
 from alert_router.cli.preview.page import Card, page
 from alert_router.cli.preview.text import text_lines
 from alert_router.config import default_config_path
 from alert_router.model import PayloadError
-from alert_router.notify import ConsoleNotifier
-from alert_router.notify.terminal import write
+from alert_router.notify.console import ConsoleNotifier, write
+from alert_router.notify.registry import NOTIFIERS
 from alert_router.server.runtime import read_runtime
 
 _ALL = "all"
@@ -41,7 +42,7 @@ _ALL = "all"
 @click.option(
     "--type",
     "chosen",
-    type=click.Choice([*sorted(types()), _ALL]),
+    type=click.Choice([*sorted(NOTIFIERS), _ALL]),
     multiple=True,
     help="Preview as if each receiver had one notifier of this type, with default settings. "
     "Repeatable; `all` means all types.",
@@ -83,7 +84,7 @@ def preview(
         message = f"{receiver!r} is not a receiver; choose one of {', '.join(receivers)}"
         raise click.BadParameter(message, param_hint="--receiver")
     body = _read(payload)
-    selected = tuple(sorted(types())) if _ALL in chosen else tuple(dict.fromkeys(chosen))
+    selected = tuple(sorted(NOTIFIERS)) if _ALL in chosen else tuple(dict.fromkeys(chosen))
     try:
         previews = make_previews(body, runtime, receiver or "", selected)
     except PayloadError as error:
@@ -149,7 +150,7 @@ def _card(it: Preview) -> Card:
         type_,
         draw(type_, it.readable),
         _pretty(it.readable),
-        f"{len(it.payload) / 1000:.1f} kB" if isinstance(it.payload, bytes) else "",
+        f"{len(to_json(it.readable)) / 1000:.1f} kB" if not isinstance(it.readable, str) else "",
     )
 
 

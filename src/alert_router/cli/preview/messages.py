@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from alert_router.deliver import attempt
 from alert_router.deliver.fold import fold
 from alert_router.deliver.wanted import wanted
 from alert_router.model import Alert, AlertGroup
-from alert_router.notify import AnyNotifier, Notifier
+from alert_router.notify.base import Notifier
+from alert_router.notify.registry import NOTIFIERS
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.receive import Source, to_store
 from alert_router.server.runtime import Runtime
@@ -29,12 +30,6 @@ class Preview:
     def readable(self) -> Any:
         """The payload as text or data; None if there is none."""
         return None if self.payload is None else self.notifier.readable(self.payload)
-
-
-def types() -> dict[str, type[Notifier]]:
-    """All kinds of notifiers, by type."""
-    members: tuple[type[Notifier], ...] = get_args(get_args(AnyNotifier)[0])
-    return {member.model_fields["type"].default: member for member in members}
 
 
 def make_previews(
@@ -86,4 +81,4 @@ def _preview(claim: Claim, notifier: Notifier, runtime: Runtime) -> Preview:
 def _of_type(type_: str) -> Notifier:
     """A notifier of that type with its defaults. It is not validated and needs neither secret nor
     URL: it can render, but not send."""
-    return types()[type_].model_construct(type=type_)
+    return NOTIFIERS[type_].model_construct(type=type_)

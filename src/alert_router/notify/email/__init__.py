@@ -1,4 +1,4 @@
-"""E-mail: the notifier, its messages, their MIME form, and the talk with the server."""
+"""The notifier `email`: one message for all of its recipients, threaded by group."""
 
 from alert_router.notify.email.notifier import EmailNotifier
 

@@ -1,44 +1,37 @@
-"""A notification as an e-mail: subject, plain text and HTML. How they travel is `mime`'s."""
+"""A notification as an e-mail: subject, plain text and HTML, and both in one MIME message."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from hashlib import sha256
 from typing import Any
 
 import nh3
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from alert_router.fields import is_web_url
 from alert_router.markdown import Block, Paragraph, Strong, Text, to_html, to_text, visible
 from alert_router.notification import Detail, Notification
-from alert_router.notify.email.mime import header
-from alert_router.notify.links import encoded, is_web
-from alert_router.notify.outline import (
-    AlertLine,
-    Body,
-    Links,
-    Message,
-    More,
-    Note,
-    Part,
-    RunbookTitle,
-    SectionTitle,
-    StepLine,
-    Title,
-    fit,
-    outline,
-)
-from alert_router.notify.summary import one_line
+from alert_router.notify import message
+from alert_router.notify.links import encoded
+from alert_router.notify.message import Part, fit, outline
+from alert_router.notify.plaintext import one_line as spans_on_one_line
+from alert_router.notify.wording import one_line
 
-# Servers take 10 MB and more; readers do not. Gmail cuts a message's HTML off at 102 KB.
+# Servers accept 10 MB and more; readers do not. Gmail cuts a message's HTML off at 102 KB.
 MAX_HTML = 100_000  # bytes
 MAX_SUBJECT = 200  # characters
 
-# As `to_html` makes them; what people write is escaped there, so nothing else looks like this.
+# As `to_html` makes them; other text is escaped there, so nothing else looks like this.
 _BOXES = {
     '<input type="checkbox" disabled checked>': "☑",
     '<input type="checkbox" disabled>': "☐",
 }
+_LONGEST_HEADER = 300  # characters of a value that is not ours
 _SCHEMES = ("http://", "https://", "mailto:")
 
 _TEMPLATES = Environment(
@@ -50,21 +43,29 @@ _TEMPLATES = Environment(
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What an e-mail says."""
+class EmailPayload:
+    """An e-mail's content; `thread` identifies the group that it belongs to."""
 
     subject: str
     text: str
     html: str
+    thread: str
 
 
-def words(notification: Notification, most: Detail) -> Words:
-    """The e-mail with as much detail as fits; where not even the least does, what comes first.
-    A template's words that leave no room for it give way to the list of the alerts."""
+def render(notification: Notification, most: Detail) -> EmailPayload:
+    """The e-mail with as much detail as fits; where not even the least does, its beginning. A
+    template's text that leaves no room for it is replaced by the list of the alerts."""
     parts = _fitted(notification, most)
     if notification.message is not None and _size(parts) > MAX_HTML:
         parts = _fitted(replace(notification, message=None), most)
-    return _words(_cut(parts))
+    parts = _cut(parts)
+    place = (notification.receiver, notification.notifier, notification.group.group_key)
+    return EmailPayload(
+        subject=one_line(header(visible(str(parts[0]))), MAX_SUBJECT),
+        text="\n".join(line for part in parts for line in _text(part)).strip() + "\n",
+        html=_page(parts),
+        thread="\n".join(place),
+    )
 
 
 def _fitted(notification: Notification, most: Detail) -> list[Part]:
@@ -90,88 +91,74 @@ def _size(parts: list[Part]) -> int:
 
 
 def _page(parts: list[Part]) -> str:
-    shown = [told for part in parts for told in _html(part)]
-    return _TEMPLATES.get_template("message.html.jinja").render(title=_clean(parts[0]), parts=shown)
-
-
-def _words(parts: list[Part]) -> Words:
-    title, html = parts[0], _page(parts)
-    text = "\n".join(line for part in parts for line in _text(part)).strip() + "\n"
-    return Words(one_line(header(_clean(title)), MAX_SUBJECT), text, html)
-
-
-def _clean(text: object) -> str:
-    """Text without characters that steer a terminal or hide in a mailbox's list."""
-    return visible(str(text))
+    shown = [each for part in parts for each in _html(part)]
+    title = visible(str(parts[0]))
+    return _TEMPLATES.get_template("message.html.jinja").render(title=title, parts=shown)
 
 
 def _text(part: Part) -> Iterator[str]:
     match part:
-        case Title():
-            yield from (_clean(part), "")
-        case AlertLine(text, labels):
-            yield _clean(f"- {text}")
+        case message.Title():
+            yield from (visible(str(part)), "")
+        case message.AlertLine(text, labels):
+            yield visible(f"- {text}")
             if labels:
-                yield _clean(f"    {part.pairs()}")
-        case Note(text):
-            yield from ("", _clean(text))
-        case RunbookTitle(text, url, provenance, about):
-            yield from ("", "-" * 72, _clean(text), url, _clean(provenance))
+                yield visible(f"    {part.pairs()}")
+        case message.Note(text):
+            yield from ("", visible(text))
+        case message.RunbookTitle(text, url, provenance, about):
+            yield from ("", "-" * 72, visible(text), url, visible(provenance))
             if about:
-                yield _clean(about)
-        case SectionTitle(text):
-            yield from ("", _clean(text).upper())
-        case Message(blocks) | Body(blocks):
+                yield visible(about)
+        case message.SectionTitle(text):
+            yield from ("", visible(text).upper())
+        case message.TemplateText(blocks) | message.Body(blocks):
             yield from ("", *_lines(blocks))
-        case StepLine(number, spans, blocks):
-            yield from ("", f"{number}. {one_line(to_text((Paragraph(spans),)))}")
+        case message.StepLine(number, spans, blocks):
+            yield from ("", f"{number}. {spans_on_one_line(spans)}")
             if blocks:
                 yield from ("", *(f"   {line}".rstrip() for line in _lines(blocks)))
-        case Links(pairs):
+        case message.Links(pairs):
             yield ""
             yield from (f"{name}: {encoded(url)}" for name, url in pairs)
         case _:
-            yield _clean(part)
+            yield visible(str(part))
 
 
 def _lines(blocks: tuple[Block, ...]) -> list[str]:
-    return _clean_lines(to_text(blocks)).strip("\n").split("\n")
-
-
-def _clean_lines(text: str) -> str:
-    return visible(text)
+    return visible(to_text(blocks)).strip("\n").split("\n")
 
 
 def _html(part: Part) -> Iterator[dict[str, Any]]:
     match part:
-        case Title(grade):
+        case message.Title(grade):
             text = f"{grade.emoji} {part}".strip()
-            yield {"kind": "title", "text": _clean(text), "colour": grade.colour}
-        case AlertLine(text):
-            yield {"kind": "alert", "text": _clean(text), "soft": _clean(part.pairs())}
-        case More(_, url):
+            yield {"kind": "title", "text": visible(text), "colour": grade.colour}
+        case message.AlertLine(text):
+            yield {"kind": "alert", "text": visible(text), "soft": visible(part.pairs())}
+        case message.More(_, url):
             yield {"kind": "more", "text": str(part), "url": encoded(url)}
-        case Note(text):
-            yield {"kind": "note", "text": _clean(text)}
-        case RunbookTitle(text, url, provenance, about):
-            address = encoded(url) if is_web(url) else ""
-            yield {"kind": "runbook", "text": _clean(text), "url": address}
+        case message.Note(text):
+            yield {"kind": "note", "text": visible(text)}
+        case message.RunbookTitle(text, url, provenance, about):
+            address = encoded(url) if is_web_url(url) else ""
+            yield {"kind": "runbook", "text": visible(text), "url": address}
             for soft in filter(None, (provenance, about)):
-                yield {"kind": "soft", "text": _clean(soft)}
-        case SectionTitle(text):
-            yield {"kind": "section", "text": _clean(text)}
-        case Message(blocks) | Body(blocks):
+                yield {"kind": "soft", "text": visible(soft)}
+        case message.SectionTitle(text):
+            yield {"kind": "section", "text": visible(text)}
+        case message.TemplateText(blocks) | message.Body(blocks):
             yield {"kind": "body", "html": _fragment(blocks)}
-        case StepLine(number, spans, blocks):
+        case message.StepLine(number, spans, blocks):
             first = Paragraph((Strong((Text(f"{number}."),)), Text(" "), *spans))
             yield {"kind": "body", "html": _fragment((first, *blocks))}
-        case Links(pairs):
+        case message.Links(pairs):
             yield {"kind": "links", "pairs": [(name, encoded(url)) for name, url in pairs]}
 
 
 def _fragment(blocks: tuple[Block, ...]) -> Markup:
-    """Blocks as HTML, sanitised once more on the way out. Boxes of tasks are characters, since
-    mail readers show no inputs."""
+    """Blocks as HTML, sanitized once more. Boxes of tasks are characters, since mail readers show
+    no inputs."""
     html = to_html(blocks)
     for box, sign in _BOXES.items():
         html = html.replace(box, sign)
@@ -179,5 +166,49 @@ def _fragment(blocks: tuple[Block, ...]) -> Markup:
 
 
 def _absolute(_tag: str, attribute: str, value: str) -> str | None:
-    """A message has no place of its own: an address has to be a whole one."""
+    """A message has no URL of its own, so that a relative link leads nowhere."""
     return None if attribute == "href" and not value.startswith(_SCHEMES) else value
+
+
+def message_id(id: str, domain: str) -> str:
+    """The Message-ID of a batch: a resend has the same one."""
+    return f"<{sha256(id.encode(errors='replace')).hexdigest()[:32]}@{domain}>"
+
+
+def compose(
+    payload: EmailPayload,
+    *,
+    sender: str,
+    to: Sequence[str],
+    id: str,
+    thread: str,
+    now: datetime,
+    headers: Mapping[str, str],
+) -> bytes:
+    """The message, CRLF line ends. `thread` is the Message-ID that all of a group refer to."""
+    mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    mail["From"] = sender
+    mail["To"] = ", ".join(to)
+    mail["Subject"] = header(payload.subject)
+    mail["Date"] = now
+    mail["Message-ID"] = id
+    mail["In-Reply-To"] = thread
+    mail["References"] = thread
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    for name, value in headers.items():
+        mail[name] = header(value)
+    mail.set_content(_sendable(payload.text), cte="base64")
+    mail.add_alternative(_sendable(payload.html), subtype="html", cte="base64")
+    return mail.as_bytes()
+
+
+def header(text: str) -> str:
+    """A value for a header: one line of printable characters, of bounded length. What looks like an
+    encoded word (RFC 2047) is broken up: decoded, it could hold a line break and headers."""
+    line = "".join(c if c.isprintable() else " " for c in _sendable(text))
+    return " ".join(line.split()).replace("=?", "= ?")[:_LONGEST_HEADER]
+
+
+def _sendable(text: str) -> str:
+    """Without lone surrogates, which no encoding takes."""
+    return text.encode("utf-8", "replace").decode()

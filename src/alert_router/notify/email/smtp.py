@@ -1,24 +1,40 @@
-"""The talk with a mail server, command by command, and what its answers mean.
+"""Sending by a mail server, and what its answers mean.
 
-Which part of the talk an error fell into decides: before the message has left, nothing is in
-doubt; after it, only an answer says that it is there.
+aiosmtplib holds the conversation. What decides is when an error came: before the message began to
+leave, nothing is in doubt; after that, only an answer says that it arrived.
 """
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import aiosmtplib
 import structlog
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponse,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 
-from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
-from alert_router.notify.guard import ForbiddenAddress, Guard
+from alert_router.notify.base import (
+    Delivered,
+    Failed,
+    Outcome,
+    Reason,
+    Remedy,
+    Sending,
+    misconfigured,
+)
+from alert_router.notify.egress import ForbiddenAddress
 from alert_router.notify.redact import clean
-from alert_router.notify.resolve import Resolve, system
 
 log = structlog.get_logger(__name__)
+
+_TOO_LARGE = 552
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,168 +53,115 @@ class Account:
     password: str = ""
 
 
-@dataclass(slots=True)
-class _Progress:
-    sent: bool = False  # the message itself has begun to leave
+class _Client(SMTP):
+    has_begun = False  # to send the message itself
+
+    async def data(self, message: str | bytes, /, **options: Any) -> SMTPResponse:
+        self.has_begun = True
+        return await super().data(message, **options)
+
+    async def rset(self, **_: Any) -> SMTPResponse:
+        # After a refusal the connection ends here: one that hangs would hide the refusal.
+        return SMTPResponse(250, "")
 
 
 async def send(
     account: Account,
-    guard: Guard,
+    sending: Sending,
     sender: str,
     to: Sequence[str],
     message: bytes,
     limit: float,
-    resolve: Resolve = system,
 ) -> Outcome:
-    """Send within `limit` seconds. Never raises for what happens there."""
-    progress = _Progress()
+    """Send within `limit` seconds. Never raises for anything the server does."""
     hidden = [account.password] if account.password else []
-    try:
-        async with asyncio.timeout(limit):
-            return await _talk(account, guard, resolve, sender, to, message, progress, hidden)
-    except ForbiddenAddress as error:
-        return Failed(Reason.MISCONFIGURED, clean(error.strerror or ""), Remedy.HOLD)
-    except TimeoutError:
-        what = "no answer" if progress.sent else "not connected and greeted"
-        return Failed(Reason.TIMEOUT, f"{what} within {limit:g} s", in_doubt=progress.sent)
-    except ssl.SSLError as error:
-        why = clean(f"TLS: {error.reason or 'refused'}", hidden)
-        return Failed(Reason.CONNECTION, why, in_doubt=progress.sent)
-    except (SMTPException, OSError, ValueError) as error:
-        why = clean(str(error) or type(error).__name__, hidden)
-        return Failed(Reason.CONNECTION, f"the connection broke: {why}", in_doubt=progress.sent)
-
-
-async def _talk(
-    account: Account,
-    guard: Guard,
-    resolve: Resolve,
-    sender: str,
-    to: Sequence[str],
-    message: bytes,
-    progress: _Progress,
-    hidden: list[str],
-) -> Outcome:
-    socket = await guard.connect(account.host, account.port, resolve)
-    server = SMTP(
+    client = _Client(
         hostname=account.server_name,
         local_hostname=account.hello,
         use_tls=account.implicit,
-        start_tls=False,
+        start_tls=True if account.require_tls and not account.implicit else None,
         tls_context=account.context,
+        username=account.username or None,
+        password=account.password or None,
         timeout=None,
-        sock=socket,
     )
     try:
-        await server.connect()
+        async with asyncio.timeout(limit):
+            return await _sent(client, account, sending, sender, to, message, hidden)
+    except SMTPRecipientsRefused as error:
+        return _no_recipient(error, hidden)
     except SMTPResponseException as error:
-        socket.close()
-        return _judge_server(error, hidden)
+        return _refused(error, client.has_begun, hidden)
+    except ForbiddenAddress as error:
+        return misconfigured(clean(error.strerror or ""))
+    except TimeoutError:
+        what = "no answer" if client.has_begun else "not connected and greeted"
+        return Failed(Reason.TIMEOUT, f"{what} within {limit:g} s", in_doubt=client.has_begun)
+    except ssl.SSLError as error:
+        why = clean(f"TLS: {error.reason or 'refused'}", hidden)
+        return Failed(Reason.CONNECTION, why, in_doubt=client.has_begun)
+    except (SMTPException, OSError, ValueError) as error:
+        why = clean(str(error) or type(error).__name__, hidden)
+        if isinstance(error, SMTPException) and not isinstance(error, OSError):
+            # Not an answer, but what the server does not support: STARTTLS, or a way to log in.
+            is_tls = "STARTTLS" in str(error)
+            no_tls = "the server offers no TLS, and `require_tls` requires it"
+            return misconfigured(no_tls if is_tls else f"cannot log in: {why}")
+        why = f"the connection broke: {why}"
+        return Failed(Reason.CONNECTION, why, in_doubt=client.has_begun)
+
+
+async def _sent(
+    client: _Client,
+    account: Account,
+    sending: Sending,
+    sender: str,
+    to: Sequence[str],
+    message: bytes,
+    hidden: list[str],
+) -> Outcome:
+    socket = await sending.guard.connect(account.host, account.port, sending.resolve)
+    try:
+        await client.connect(sock=socket)
     except BaseException:
         socket.close()
         raise
     try:
-        if refused := await _enter(server, account, hidden):
-            return refused
-        taken, later, never = await _envelope(server, sender, to)
-        if not taken:
-            return _nobody(later, never, hidden)
-        progress.sent = True
-        try:
-            await server.data(message)
-        except SMTPResponseException as error:
-            return _judge_message(error, hidden)
-        return _delivered(later, never, hidden)
-    except SMTPResponseException as error:
-        return _judge_server(error, hidden)
+        refused, _ = await client.sendmail(sender, to, message)
     finally:
-        server.close()
+        client.close()
+    return _accepted(refused, hidden)
 
 
-async def _enter(server: SMTP, account: Account, hidden: list[str]) -> Failed | None:
-    """Who we are, TLS, login."""
-    await server.ehlo()
-    if not account.implicit:
-        if server.supports_extension("starttls"):
-            await server.starttls(server_hostname=account.server_name, tls_context=account.context)
-            await server.ehlo()
-        elif account.require_tls:
-            message = "the server offers no TLS, and `require_tls` asks for it"
-            return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
-    if account.username:
-        try:
-            await server.login(account.username, account.password)
-        except aiosmtplib.SMTPAuthenticationError as error:
-            return _judge_server(error, hidden)
-        except SMTPException as error:
-            message = clean(f"cannot log in: {error}", hidden)
-            return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
-    return None
+def _accepted(refused: Mapping[str, SMTPResponse], hidden: list[str]) -> Outcome:
+    """The server has the message for some recipients. For whoever is refused for now all of it is
+    sent again, under its Message-ID: a repeat is better than nothing."""
+    outcome: Outcome = Delivered()
+    for address, (code, text) in refused.items():
+        why = clean(f"{address}: {code} {text}", hidden)
+        if code >= 500:
+            log.error("recipient refused", error=why)
+        elif isinstance(outcome, Delivered):
+            why = f"delivered to others, but {why}"
+            outcome = Failed(Reason.SERVER_ERROR, why, in_doubt=True)
+    return outcome
 
 
-Refusals = dict[str, SMTPResponseException]
+def _no_recipient(error: SMTPRecipientsRefused, hidden: list[str]) -> Failed:
+    for_now = [one for one in error.recipients if one.code < 500]
+    first = (for_now or error.recipients)[0]
+    why = clean(f"{first.recipient}: {first.code} {first.message}", hidden)
+    return Failed(Reason.SERVER_ERROR, why) if for_now else misconfigured(why)
 
 
-async def _envelope(
-    server: SMTP, sender: str, to: Sequence[str]
-) -> tuple[list[str], Refusals, Refusals]:
-    """Sender and recipients: those who were taken, who are refused for now, and for good."""
-    await server.mail(sender)
-    taken: list[str] = []
-    later: Refusals = {}
-    never: Refusals = {}
-    for address in to:
-        try:
-            await server.rcpt(address)
-            taken.append(address)
-        except SMTPResponseException as error:
-            (later if error.code < 500 else never)[address] = error
-    return taken, later, never
-
-
-def _nobody(later: Refusals, never: Refusals, hidden: list[str]) -> Failed:
-    """No recipient was taken."""
-    if later:
-        address, error = next(iter(later.items()))
-        return Failed(Reason.SERVER_ERROR, clean(f"{address}: {_said(error)}", hidden))
-    address, error = next(iter(never.items()))
-    message = clean(f"{address}: {_said(error)}", hidden)
-    return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
-
-
-def _delivered(later: Refusals, never: Refusals, hidden: list[str]) -> Outcome:
-    """The message is with those who were taken. For whoever is refused for now all of it goes
-    again, under its Message-ID: a repeat is better than nothing."""
-    for address, error in never.items():
-        log.error("a recipient is refused for good", error=clean(f"{address}: {_said(error)}"))
-    if later:
-        address, error = next(iter(later.items()))
-        message = clean(f"delivered to others, but {address}: {_said(error)}", hidden)
-        return Failed(Reason.SERVER_ERROR, message, in_doubt=True)
-    return Delivered()
-
-
-def _judge_server(error: SMTPResponseException, hidden: list[str]) -> Failed:
-    """A refusal that is not about the message: for now (4yz), or of our settings (5yz). After
-    RFC 5321, 4.2.1."""
-    message = clean(_said(error), hidden)
+def _refused(error: SMTPResponseException, has_begun: bool, hidden: list[str]) -> Failed:
+    """A refusal for now (4yz) or for good (5yz; RFC 5321, 4.2.1): of the message once it began to
+    leave, and where its size is too large; before that of our settings."""
+    why = clean(f"{error.code} {error.message}", hidden)
+    if has_begun and not 400 <= error.code < 600:  # not an answer of SMTP's
+        return Failed(Reason.BAD_ANSWER, why, in_doubt=True)
     if error.code < 500:
-        return Failed(Reason.SERVER_ERROR, message)
-    return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD)
-
-
-def _judge_message(error: SMTPResponseException, hidden: list[str]) -> Failed:
-    """A refusal of the message itself: nothing of it was taken. What is no answer of SMTP's says
-    nothing about that."""
-    message = clean(_said(error), hidden)
-    if not 400 <= error.code < 600:
-        return Failed(Reason.BAD_ANSWER, message, in_doubt=True)
-    if error.code < 500:
-        return Failed(Reason.SERVER_ERROR, message)
-    too_large = error.code == 552
-    return Failed(Reason.TOO_LARGE if too_large else Reason.REJECTED, message, Remedy.SMALLER)
-
-
-def _said(error: SMTPResponseException) -> str:
-    return f"{error.code} {error.message}"
+        return Failed(Reason.SERVER_ERROR, why)
+    if error.code == _TOO_LARGE and (has_begun or isinstance(error, SMTPSenderRefused)):
+        return Failed(Reason.TOO_LARGE, why, Remedy.SMALLER)
+    return Failed(Reason.REJECTED, why, Remedy.SMALLER) if has_begun else misconfigured(why)

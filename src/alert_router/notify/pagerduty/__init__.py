@@ -1,4 +1,4 @@
-"""PagerDuty: the notifier, its events, their details as text, and its four severities."""
+"""The notifier `pagerduty`: events of the Events API v2, one key per group or alert."""
 
 from alert_router.notify.pagerduty.notifier import PagerDutyNotifier
 

@@ -1,4 +1,4 @@
-"""Slack: the notifier, its messages, Block Kit, mrkdwn, and the Web API's answers."""
+"""The notifier `slack`: an incoming webhook, or a bot that updates one message per group."""
 
 from alert_router.notify.slack.notifier import SlackNotifier
 

@@ -1,69 +1,70 @@
-"""A notification as Slack's messages: Block Kit within its limits.
+"""A notification as Slack messages.
 
 What alerts say goes into plain_text objects, which Slack does not parse, so that no value can
-format, link or ping; what runbooks say is mrkdwn. How messages get there is `notifier`'s.
+format, link or ping; what runbooks say is mrkdwn.
 """
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from alert_router.notification import Detail, Notification
-from alert_router.notify import summary
-from alert_router.notify.outline import (
-    RESENT,
-    AlertLine,
-    Body,
-    Links,
-    Message,
-    More,
-    Note,
-    Part,
-    RunbookTitle,
-    SectionTitle,
-    StepLine,
-    Title,
-    fit,
-    outline,
+from alert_router.markdown import (
+    Code,
+    Emphasis,
+    Inline,
+    Quote,
+    Strike,
+    Strong,
+    Table,
+    plain,
 )
-from alert_router.notify.slack import blockkit, mrkdwn
-from alert_router.notify.slack.blockkit import Block, cut
-from alert_router.notify.slack.mrkdwn import Piece, escape
+from alert_router.notification import Detail, Notification
+from alert_router.notify import message, wording
+from alert_router.notify.message import fit, outline
+from alert_router.notify.render import LineRenderer
+from alert_router.notify.slack import blocks as kit
+from alert_router.notify.slack.blocks import Block, Piece, cut, escape
 
 _MAX_FALLBACK = 1000  # characters of the text that a phone's notification shows
+# A formatting character at the border of a word would format; with a zero-width space behind it,
+# it is plain text.
+_FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
+_SCHEMES = ("http://", "https://", "mailto:")
+_LONGEST_URL = 1400  # characters, encoded: two of them fit into one line of text
+_MARKS = {Strong: "*", Emphasis: "_", Strike: "~"}
 
 
-def message(notification: Notification, detail: Detail, most: int | None = None) -> dict[str, Any]:
+def render(notification: Notification, detail: Detail, most: int | None = None) -> dict[str, Any]:
     """The message with as much detail as fits into its blocks, and, where `most` is given, into
     that many characters of all its blocks as JSON."""
 
     def fits(blocks: list[Block]) -> bool:
-        return len(blocks) <= blockkit.MAX_BLOCKS and (most is None or _size(blocks) <= most)
+        if len(blocks) > kit.MAX_BLOCKS:
+            return False
+        return most is None or len(to_json(blocks).decode()) <= most
 
-    blocks = fit(detail, lambda level: _blocks(notification, level), fits)
+    blocks = fit(detail, lambda level: _blocks(outline(notification, level)), fits)
     while not fits(blocks):  # the first ones, and the last, which has the links
         del blocks[-2 if len(blocks) > 2 else -1]
     return _message(notification, blocks)
 
 
-def change(notification: Notification) -> dict[str, Any]:
-    """What a message's thread is told when the message itself was changed: how things stand."""
+def render_change(notification: Notification) -> dict[str, Any]:
+    """The reply in a message's thread when the message itself was changed: the current state."""
     parts = [
         part
         for part in outline(notification, Detail.MINIMAL)
-        if isinstance(part, Title | AlertLine | More) or part == Note(RESENT)
+        if isinstance(part, message.Title | message.AlertLine | message.More)
+        or part == message.Note(message.RESENT)
     ]
-    return _message(
-        notification, blockkit.sections([[piece for p in parts for piece in _pieces(p)]])
-    )
-
-
-def _size(blocks: list[Block]) -> int:
-    return len(to_json(blocks).decode())
+    return _message(notification, kit.sections([SlackRenderer().parts(parts)]))
 
 
 def _message(notification: Notification, blocks: list[Block]) -> dict[str, Any]:
-    text = f"{summary.grade(notification).word}: {summary.title(notification)}"
+    text = f"{wording.grade(notification).word}: {wording.title(notification)}"
     return {
         "text": cut(escape(text), _MAX_FALLBACK),
         "blocks": blocks,
@@ -73,56 +74,127 @@ def _message(notification: Notification, blocks: list[Block]) -> dict[str, Any]:
     }
 
 
-def _blocks(notification: Notification, detail: Detail) -> list[Block]:
+def _blocks(parts: Iterable[message.Part]) -> list[Block]:
+    renderer = SlackRenderer()
     blocks: list[Block] = []
-    held: list[list[Piece]] = []
+    groups: list[list[Piece]] = []  # what is kept together
 
     def flush() -> None:
-        blocks.extend(blockkit.sections(held))
-        held.clear()
+        blocks.extend(kit.sections(groups))
+        groups.clear()
 
-    for part in outline(notification, detail):
+    for part in parts:
+        pieces = list(renderer.part(part))
         match part:
-            case Title(grade):
-                blocks.append(blockkit.header(escape(f"{grade.emoji} {part}")))
-            case Links(pairs):
+            case message.Title():
+                blocks.append(kit.header(pieces[0].text))
+            case message.Links():
                 flush()
-                words = [mrkdwn.link(url, text) for text, url in pairs]
-                blocks.append(blockkit.context("  ·  ".join(words)))
-            case RunbookTitle():
+                blocks.append(kit.context(pieces[0].text))
+            case message.RunbookTitle():
                 flush()
                 blocks.append({"type": "divider"})
-                held.append(_runbook(part))
-            case Body(inner) if held:
-                held[-1] += mrkdwn.pieces(inner)
+                groups.append(pieces)
+            case message.Body() if groups:
+                groups[-1] += pieces
             case _:
-                held.append(_pieces(part))
+                groups.append(pieces)
     flush()
     return blocks
 
 
-def _pieces(part: Part) -> list[Piece]:
-    """What belongs together, so that it is not cut apart where it need not be."""
-    match part:
-        case Title(grade):
-            return [Piece("plain", escape(f"{grade.emoji} {part}"))]
-        case AlertLine(text):
-            pairs = f"\n    {part.pairs()}" if part.labels else ""
-            return [Piece("plain", escape(f"{text}{pairs}"))]
-        case More(_, url):
-            return [Piece("text", mrkdwn.link(url, str(part)))]
-        case Note(text):
-            return [Piece("plain", escape(text))]
-        case Message(inner):
-            return list(mrkdwn.pieces(inner))
-        case SectionTitle(text):
-            return [Piece("text", f"\n*{mrkdwn.literal(text)}*")]
-        case StepLine(number, words, inner):
-            return [Piece("text", f"{number}. {mrkdwn.inline(words)}"), *mrkdwn.pieces(inner)]
-        case _:
-            return [Piece("plain", escape(str(part)))]
+class SlackRenderer(LineRenderer[Piece, str]):
+    """Text and code as pieces, for `blocks.sections` to pack."""
+
+    def title(self, part: message.Title) -> Iterator[Piece]:
+        yield Piece("plain", escape(f"{part.grade.emoji} {part}"))
+
+    def alert(self, part: message.AlertLine) -> Iterator[Piece]:
+        labels = f"\n    {part.pairs()}" if part.labels else ""
+        yield Piece("plain", escape(f"{part.text}{labels}"))
+
+    def more(self, part: message.More) -> Iterator[Piece]:
+        yield Piece("text", linked(part.url, str(part)))
+
+    def note(self, text: str) -> Iterator[Piece]:
+        yield Piece("plain", escape(text))
+
+    def runbook(self, part: message.RunbookTitle) -> Iterator[Piece]:
+        yield Piece("text", f"*{linked(part.url, part.text)}*")
+        for text in filter(None, (part.provenance, part.about)):
+            yield Piece("plain", escape(text))
+
+    def step(self, part: message.StepLine) -> Iterator[Piece]:
+        yield self.line(self.spans(part.words), f"{part.number}. ")
+        yield from self.blocks(part.blocks)
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Piece]:
+        yield Piece("text", "  ·  ".join(linked(url, words) for words, url in pairs))
+
+    def line(self, text: str, lead: str = "", *, is_continued: bool = False) -> Piece:
+        return Piece("text", f"{self.margin}{lead}{text}")
+
+    def deeper(self, by: str) -> "SlackRenderer":
+        return self.nested(self.margin + by)
+
+    def bold(self, text: str) -> str:
+        return f"*{literal(text)}*"
+
+    def code_block(self, text: str, language: str) -> Piece:
+        # Three backticks within would end the fence, and what follows would be markup.
+        return Piece("verbatim" if "```" in text else "code", escape(text))
+
+    def value(self, text: str) -> Piece:
+        return Piece("plain", escape(text))
+
+    def quote(self, block: Quote) -> Iterator[Piece]:
+        for piece in SlackRenderer().blocks(block.blocks):
+            # Slack's quotes do not nest; a `>` of the text itself is escaped by now.
+            if piece.kind != "text" or piece.text.startswith("> "):
+                yield piece
+            else:
+                yield Piece("text", "> " + piece.text.replace("\n", "\n> "))
+
+    def table(self, block: Table) -> Iterable[Piece]:
+        rows = (" | ".join(map(plain, row)) for row in (block.header, *block.rows))
+        return self.code(Code("\n".join(rows)))
+
+    def text(self, text: str) -> str:
+        return literal(text)
+
+    def code_span(self, text: str) -> str:
+        # There is no way to write a backtick within code on a line.
+        code = escape(text).replace("`", "\N{MODIFIER LETTER GRAVE ACCENT}")
+        return f"`{code}`" if code.strip() else code
+
+    def line_break(self, hard: bool) -> str:
+        return "\n" if hard else " "
+
+    def link(self, url: str, children: Sequence[Inline]) -> str:
+        return linked(url, plain(children))
+
+    def marked(self, span: Strong | Emphasis | Strike) -> str:
+        inner = self.spans(span.children).strip()
+        mark = _MARKS[type(span)]
+        # Slack formats one line at a time, and not around code that ends the word.
+        return f"{mark}{inner}{mark}" if inner and "\n" not in inner else inner
+
+    def joined(self, spans: Iterable[str]) -> str:
+        return "".join(spans)
 
 
-def _runbook(part: RunbookTitle) -> list[Piece]:
-    top = [Piece("text", f"*{mrkdwn.link(part.url, part.text)}*")]
-    return [*top, *(Piece("plain", escape(text)) for text in (part.provenance, part.about) if text)]
+def literal(text: str) -> str:
+    """Words in which no character formats."""
+    return _FORMATTING.sub(lambda found: found[0] + "\u200b", escape(text))
+
+
+def linked(url: str, label: str) -> str:
+    """`<url|label>`; only the label where the URL is not one for a browser."""
+    words = literal(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
+    scheme, colon, rest = url.partition(":")
+    # Characters that Slack would parse, or that no URL has, are encoded.
+    address = quote(scheme.lower() + colon + rest, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
+    address = address.replace("&", "&amp;")
+    if not url.lower().startswith(_SCHEMES) or len(address) > _LONGEST_URL:
+        return words
+    return f"<{address}|{words}>" if words.strip() else f"<{address}>"

@@ -1,37 +1,81 @@
-"""The notifier `slack`: an incoming webhook, or a bot that keeps one message a group up to date.
+"""The notifier's keys, how messages are posted and changed, and what the Web API's answers mean."""
 
-What messages look like is `message`'s, what the Web API's answers mean is `api`'s.
-"""
-
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 from pydantic import model_validator
-from pydantic_core import from_json, to_json
 
-from alert_router.fields import Secret, SecretUnavailable, written
+from alert_router.fields import ApiUrl, Rate, RateField, SecretField
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify import story
-from alert_router.notify.answers import Dialect
-from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
-from alert_router.notify.overhttp import HttpNotifier
-from alert_router.notify.rate import Rate, RateField
-from alert_router.notify.secrets import SecretField
-from alert_router.notify.slack import api
-from alert_router.notify.slack.message import change, message
+from alert_router.notify import references
+from alert_router.notify.base import (
+    Delivered,
+    Failed,
+    Outcome,
+    Reason,
+    Remedy,
+    Sending,
+    misconfigured,
+)
+from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.responses import Answer, AnswerRules
+from alert_router.notify.slack.message import render, render_change
 
 # chat.postMessage refuses all blocks together (msg_blocks_too_long) from some 13,200 characters
 # on; the limit is not documented, so there is a margin.
 MAX_TOTAL = 12_000
 
-API = "https://slack.com/api"
-_ApiUrl = Annotated[
-    str,
-    written(
-        r"https?://[^\s?#]+[^\s?#/]",
-        f"a URL such as {API}, without query and without a slash at its end",
-    ),
-]
+# Error codes of chat.postMessage and chat.update (docs.slack.dev, reference/methods).
+_IN_DOUBT = frozenset(("internal_error", "fatal_error", "request_timeout"))
+_LATER = frozenset(("service_unavailable", "team_added_to_org", "accesslimited"))
+_RATE = frozenset(("ratelimited", "rate_limited", "message_limit_exceeded"))
+_MESSAGE = frozenset(
+    (
+        *("msg_too_long", "msg_blocks_too_long", "invalid_blocks", "invalid_blocks_format"),
+        *("no_text", "markdown_text_conflict", "too_many_attachments", "invalid_arguments"),
+        *("invalid_post_type", "block_mismatch", "invalid_metadata_format", "invalid_json"),
+    )
+)
+# The message to change is gone, or may no longer be changed: only a new one is left.
+_GONE = frozenset(
+    (
+        *("message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"),
+        *("cant_broadcast_message", "thread_not_found", "update_failed"),
+    )
+)
+
+
+def _web_api(answer: Answer) -> Outcome | bool:
+    """The Web API answers 200 with `"ok": false` and an error code. An unknown code is taken for a
+    fault of the token or the channel: Slack's own failures have names."""
+    if not isinstance(answer.data.get("ok"), bool):
+        return False
+    if answer.data["ok"]:
+        return True
+    code = str(answer.data.get("error", ""))
+    message = f"Slack says: {code or 'not ok'}"
+    if code in _IN_DOUBT:
+        return Failed(Reason.SERVER_ERROR, message, in_doubt=True)
+    if code in _RATE:
+        return Failed(Reason.RATE_LIMITED, message)
+    if code in _LATER:
+        return Failed(Reason.SERVER_ERROR, message)
+    if code in _MESSAGE:
+        return Failed(Reason.REJECTED, message, Remedy.SMALLER)
+    return misconfigured(message)
+
+
+_WEB_API = AnswerRules(confirms=_web_api)
+
+
+@dataclass(frozen=True, slots=True)
+class BotPayload:
+    """The message, the reply in its thread when it is changed, and whether the group is over."""
+
+    message: dict[str, Any]
+    reply: dict[str, Any]
+    over: bool
 
 
 class SlackNotifier(HttpNotifier):
@@ -40,17 +84,20 @@ class SlackNotifier(HttpNotifier):
     A bot changes its message when its group changes, and says so in the message's thread.
     """
 
+    # An incoming webhook answers `ok`, in plain text.
+    rules = AnswerRules(confirms=lambda answer: answer.body.strip() == b"ok")
+
     type: Literal["slack"] = "slack"
-    rate_limit: RateField | None = Rate(1, 1.0)  # a channel takes about one a second
+    rate_limit: RateField | None = Rate(1, 1.0)  # a channel accepts about one a second
     url: SecretField | None = None
     bot_token: SecretField | None = None
     channel: str = ""
     thread: bool = True
     broadcast: bool = False
-    api_url: _ApiUrl = API
+    api_url: ApiUrl = "https://slack.com/api"
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _webhook_or_bot(self) -> Self:
         if (self.url is None) == (self.bot_token is None):
             raise ValueError("give one of `url` (incoming webhook) and `bot_token`")
         if (self.bot_token is None) == bool(self.channel):
@@ -59,76 +106,61 @@ class SlackNotifier(HttpNotifier):
             raise ValueError("`broadcast` shows replies of the thread: it goes with `thread`")
         return self
 
-    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
-        """The webhook's message as JSON; for a bot the message, the reply for its thread, and
-        whether the group is over."""
+    def render(
+        self, notification: Notification, detail: Detail = Detail.FULL
+    ) -> dict[str, Any] | BotPayload:
+        """A webhook's message, or what a bot posts."""
         if self.bot_token is None:
-            return to_json(message(notification, detail))
-        return to_json(
-            {
-                "message": message(notification, detail, MAX_TOTAL),
-                "reply": change(notification),
-                "over": notification.status is Status.RESOLVED,
-            }
+            return render(notification, detail)
+        return BotPayload(
+            message=render(notification, detail, MAX_TOTAL),
+            reply=render_change(notification),
+            over=notification.status is Status.RESOLVED,
         )
 
-    async def notify(self, payload: bytes, sending: Sending) -> Outcome:
-        if self.url is not None:
-            return await self.post(sending, self.url, payload, dialect=Dialect(agrees=_agrees))
-        said = from_json(payload)
-        place = story.continued(sending.reference, {"channel", "ts"}, over=said["over"])
+    async def notify(self, payload: dict[str, Any] | BotPayload, sending: Sending) -> Outcome:
+        if not isinstance(payload, BotPayload):
+            assert self.url is not None
+            return await self.post(sending, self.url.read(), payload)
+        place = references.continued(sending.reference, {"channel", "ts"}, over=payload.over)
         if place is None:
-            return await self._begin(said, sending)
-        outcome, answer = await self._call("chat.update", said["message"] | place, sending)
-        if answer.get("error") in api.GONE:  # deleted, or too old to be changed
-            return await self._begin(said, sending)
+            return await self._begin(payload, sending)
+        outcome, answer = await self._call("chat.update", payload.message | place, sending)
+        if answer.data.get("error") in _GONE:
+            return await self._begin(payload, sending)
         if isinstance(outcome, Failed):
             return outcome
         if self.thread:
             thread = {"thread_ts": place["ts"], "reply_broadcast": self.broadcast}
-            reply = said["reply"] | {"channel": place["channel"]} | thread
-            told, answer = await self._call("chat.postMessage", reply, sending)
-            # A thread that is gone is no reason to repeat what the message itself says by now.
-            if isinstance(told, Failed) and answer.get("error") not in api.GONE:
-                return told
-        return Delivered(_reference(place, over=said["over"]))
+            reply = payload.reply | {"channel": place["channel"]} | thread
+            replied, answer = await self._call("chat.postMessage", reply, sending)
+            # A missing thread is not worth a repeat: the message itself is up to date by now.
+            if isinstance(replied, Failed) and answer.data.get("error") not in _GONE:
+                return replied
+        return Delivered(_reference(place, over=payload.over))
 
-    async def _begin(self, said: dict[str, Any], sending: Sending) -> Outcome:
-        """A message of its own, with a place to change it at."""
-        arguments = said["message"] | {"channel": self.channel}
+    async def _begin(self, payload: BotPayload, sending: Sending) -> Outcome:
+        """A new message, to be changed later."""
+        arguments = payload.message | {"channel": self.channel}
         outcome, answer = await self._call("chat.postMessage", arguments, sending)
         if isinstance(outcome, Failed):
             return outcome
-        return Delivered(_reference(answer, over=said["over"]))
+        return Delivered(_reference(answer.data, over=payload.over))
 
     async def _call(
         self, method: str, arguments: dict[str, Any], sending: Sending
-    ) -> tuple[Outcome, dict[str, Any]]:
-        """A call of the Web API: what became of it, and what was answered, {} for nothing."""
+    ) -> tuple[Outcome, Answer]:
+        """A call of the Web API."""
         assert self.bot_token is not None
-        try:
-            token = self.bot_token.read()
-        except SecretUnavailable as error:
-            return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD), {}
-        outcome, answer = await self.ask(
-            sending,
-            Secret(plain=f"{self.api_url}/{method}"),
-            to_json(arguments),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json; charset=utf-8",
-            },
-            dialect=Dialect(agrees=api.objection),
-        )
-        return outcome, api.parse(answer) or {}
-
-
-def _agrees(answer: bytes) -> str | None:
-    """An incoming webhook says `ok`, in plain text."""
-    return None if answer.strip() == b"ok" else answer.decode("utf-8", "replace") or "empty answer"
+        headers = {
+            "Authorization": f"Bearer {self.bot_token.read()}",
+            "Content-Type": "application/json; charset=utf-8",
+        }
+        url = f"{self.api_url}/{method}"
+        return await self.request(sending, url, arguments, headers=headers, rules=_WEB_API)
 
 
 def _reference(answer: dict[str, Any], *, over: bool) -> str | None:
-    """Where a message is, and whether its story is over; None where Slack did not say."""
+    """The reference to a message; None where Slack did not say where it is."""
     place = {"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))}
-    return story.reference(place, over=over) if all(place.values()) else None
+    return references.reference(place, over=over) if all(place.values()) else None

@@ -1,4 +1,4 @@
-"""Microsoft Teams: the notifier, its cards, their elements, and Markdown as runs of text."""
+"""The notifier `teams`: Adaptive Cards to a webhook of Teams' Workflows."""
 
 from alert_router.notify.teams.notifier import TeamsNotifier
 

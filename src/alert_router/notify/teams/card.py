@@ -1,75 +1,69 @@
-"""A notification as a message with one Adaptive Card, within what Teams takes. Pure.
+"""A notification as a message with one Adaptive Card, within Teams' limits.
 
-What a card is made of is `elements`'; how it gets there is `notifier`'s.
+Nothing is written as Markdown again: bold, links and code are properties of runs.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic_core import to_json
 
+from alert_router.fields import is_web_url
+from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain
 from alert_router.notification import Detail, Notification
-from alert_router.notify.links import is_web
-from alert_router.notify.outline import (
-    AlertLine,
-    Body,
-    Links,
-    Message,
-    More,
-    Note,
-    Part,
-    RunbookTitle,
-    SectionTitle,
-    StepLine,
-    Title,
-    fit,
-    outline,
-)
+from alert_router.notify import message, wording
+from alert_router.notify.message import fit, outline
+from alert_router.notify.render import LineRenderer
 from alert_router.notify.teams.elements import (
     BOLD,
     MONOSPACE,
     SUBTLE,
     TIGHT,
     Element,
+    Look,
     Run,
     buttons,
+    code,
     foldable,
     line,
     link,
 )
-from alert_router.notify.teams.runs import elements, lines
 
-# Teams takes about 28 KB (learn.microsoft.com, "Create incoming webhooks": "28 KB"), counted
-# after it has put the card into JSON of its own. So two limits: bytes as they are sent, and
-# bytes once they are a string in JSON, in ASCII.
+# Teams accepts about 28 KB (learn.microsoft.com, "Create incoming webhooks": "28 KB"), counted
+# after it has put the card into JSON of its own. So two limits: bytes as they are sent, and bytes
+# once they are a string in JSON, in ASCII.
 MAX_SENT = 20_000
 MAX_ENCODED = 27_000
 
-_CUT = "There is more than fits into a message of Teams."
 _OLD = "This version of Teams cannot show the message: open it in Teams on a computer."
-# A terminal's colour of a severity is one of few, as are the styles of a container.
+# A terminal's color of a severity is one of few, as are the styles of a container.
 _STYLES = {"red": "attention", "yellow": "warning", "green": "good", "blue": "accent"}
+_LOOKS: dict[type, Look] = {
+    Strong: BOLD,
+    Emphasis: {"italic": True},
+    Strike: {"strikethrough": True},
+}
 
 
-def message(notification: Notification, detail: Detail) -> dict[str, Any]:
+def render(notification: Notification, detail: Detail) -> dict[str, Any]:
     """The message with as much detail as fits."""
-    twice = _twice(notification)
-    whole = fit(detail, lambda level: _message(notification, level, twice), _fits)
+    twice = _is_room_for_twice(notification)
+    whole = fit(detail, lambda level: _message(outline(notification, level), twice), _fits)
     _cut(whole)
     return whole
 
 
-def _twice(notification: Notification) -> bool:
-    """Whether commands can be said twice, the second time for clients without CodeBlock, at the
-    most detail that fits if they are said once. It does not hang on the detail asked for, so
-    that less detail is never a longer message."""
+def _is_room_for_twice(notification: Notification) -> bool:
+    """Whether commands can be repeated for clients without CodeBlock, at the most detail that fits
+    if they are not. It does not depend on the detail asked for, so that less detail is never a
+    longer message."""
 
     def make(level: Detail) -> tuple[Detail, dict[str, Any]]:
-        return level, _message(notification, level, twice=False)
+        return level, _message(outline(notification, level), twice=False)
 
     level, _ = fit(Detail.FULL, make, lambda made: _fits(made[1]))
-    return _fits(_message(notification, level, twice=True))
+    return _fits(_message(outline(notification, level), twice=True))
 
 
 def _fits(whole: dict[str, Any]) -> bool:
@@ -88,7 +82,7 @@ def _cut(whole: dict[str, Any]) -> None:
     if _fits(whole):
         return
     card = whole["attachments"][0]["content"]
-    body, card["body"] = card["body"], [line([(_CUT, SUBTLE)])]
+    body, card["body"] = card["body"], [line([(wording.cut_note("Teams"), SUBTLE)])]
     sent, encoded = _sizes(whole)
     kept = []
     for element in body:
@@ -100,82 +94,125 @@ def _cut(whole: dict[str, Any]) -> None:
     card["body"][:0] = kept
 
 
-def _message(notification: Notification, detail: Detail, twice: bool) -> dict[str, Any]:
-    parts = list(outline(notification, detail))
+def _message(outlined: Iterable[message.Part], twice: bool) -> dict[str, Any]:
+    parts = list(outlined)
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.5",
         "fallbackText": _OLD,
         "msteams": {"width": "Full"},
-        "body": list(_body(parts, twice)),
-        "actions": _buttons(parts),
+        "body": list(_body(parts, TeamsRenderer(twice))),
+        "actions": buttons(message.all_links(parts)),
     }
     kind = "application/vnd.microsoft.card.adaptive"
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
 
 
-def _buttons(parts: list[Part]) -> list[Element]:
-    """The first runbook, and the links."""
-    found = [("Runbook", part.url) for part in parts if isinstance(part, RunbookTitle)][:1]
-    for part in parts:
-        if isinstance(part, Links):
-            found += part.pairs
-    return buttons((words, url) for words, url in found if is_web(url))
-
-
-def _body(parts: list[Part], twice: bool) -> Iterator[Element]:
+def _body(parts: Sequence[message.Part], renderer: "TeamsRenderer") -> Iterator[Element]:
+    """The elements, those of a section under a heading that folds."""
     runbooks = sections = 0
     title = ""
     items: list[Element] = []
-    for part in [*parts, Links(())]:  # the end of the last section
-        if title and isinstance(part, SectionTitle | RunbookTitle | Links):
-            # One runbook is what is wanted; of several, the first is the likeliest.
+    for part in [*parts, message.Links(())]:  # the end of the last section
+        if title and isinstance(part, message.SectionTitle | message.RunbookTitle | message.Links):
+            # Usually there is one runbook; of several, the first is the likeliest.
             yield from foldable(f"s{sections}", title, items, opened=runbooks == 1)
             title, items = "", []
-        if isinstance(part, RunbookTitle):
+        if isinstance(part, message.RunbookTitle):
             runbooks += 1
-        if isinstance(part, SectionTitle):
+        if isinstance(part, message.SectionTitle):
             title, sections = part.text, sections + 1
         elif title:
-            items += _elements(part, twice)
+            items += renderer.part(part)
         else:
-            yield from _elements(part, twice)
+            yield from renderer.part(part)
 
 
-def _elements(part: Part, twice: bool) -> Iterator[Element]:
-    match part:
-        case Title(grade):
-            text = line([(f"{grade.emoji} {part}", BOLD | {"size": "Large"})])
-            style = _STYLES.get(grade.terminal, "emphasis")
-            yield {"type": "Container", "style": style, "bleed": True, "items": [text]}
-        case AlertLine(text):
-            yield line([(text, {})])
-            if part.labels:
-                yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **TIGHT)
-        case More(_, url):
-            yield line([(str(part), link(url))])
-        case Note(text):
-            yield line([(text, {"italic": True})])
-        case Message(blocks) | Body(blocks):
-            yield from elements(blocks, twice=twice)
-        case RunbookTitle():
-            yield from _runbook(part)
-        case StepLine(number, words, blocks):
-            first, *more = lines(words)
-            yield line([(f"{number}. ", BOLD), *first], spacing="Medium")
-            yield from (line(runs) for runs in more)
-            yield from elements(blocks, twice=twice)
-        case Links():
-            return
-        case _:
-            yield line([(str(part), {})])
+class TeamsRenderer(LineRenderer[Element, list[Run]]):
+    """Spans as runs, blocks as elements; `twice` repeats code for clients without CodeBlock."""
 
+    indent = "\N{NO-BREAK SPACE}" * 4  # a browser makes one space of several usual ones
 
-def _runbook(part: RunbookTitle) -> Iterator[Element]:
-    look = BOLD | (link(part.url) if is_web(part.url) else {})
-    title: list[Run] = [(part.text, look)]
-    yield line(title, separator=True, spacing="Medium")
-    for text in (part.provenance, part.about):
-        if text:
+    def __init__(self, twice: bool) -> None:
+        self._twice = twice
+
+    def title(self, part: message.Title) -> Iterator[Element]:
+        text = line([(f"{part.grade.emoji} {part}", BOLD | {"size": "Large"})])
+        style = _STYLES.get(part.grade.terminal, "emphasis")
+        yield {"type": "Container", "style": style, "bleed": True, "items": [text]}
+
+    def alert(self, part: message.AlertLine) -> Iterator[Element]:
+        yield line([(part.text, {})])
+        if part.labels:
+            yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **TIGHT)
+
+    def more(self, part: message.More) -> Iterator[Element]:
+        yield line([(str(part), link(part.url))])
+
+    def note(self, text: str) -> Iterator[Element]:
+        yield line([(text, {"italic": True})])
+
+    def runbook(self, part: message.RunbookTitle) -> Iterator[Element]:
+        look = BOLD | (link(part.url) if is_web_url(part.url) else {})
+        yield line([(part.text, look)], separator=True, spacing="Medium")
+        for text in filter(None, (part.provenance, part.about)):
             yield line([(text, SUBTLE)], **TIGHT)
+
+    def step(self, part: message.StepLine) -> Iterator[Element]:
+        first, *more = self.lines(part.words)
+        yield line([(f"{part.number}. ", BOLD), *first], spacing="Medium")
+        yield from map(line, more)
+        yield from self.blocks(part.blocks)
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Element]:
+        return ()  # the buttons
+
+    def line(self, text: list[Run], lead: str = "", *, is_continued: bool = False) -> Element:
+        spacing = {"spacing": "Small"} if lead else TIGHT if is_continued else {}
+        return line([(self.margin + lead, {}), *text], **spacing)
+
+    def bold(self, text: str) -> list[Run]:
+        return [(_on_one_line(text), BOLD)]
+
+    def code_block(self, text: str, language: str) -> Element:
+        return code(text, language, twice=self._twice)
+
+    def value(self, text: str) -> Element:
+        return line([(text, MONOSPACE)])
+
+    def lines(self, spans: Sequence[Inline]) -> list[list[Run]]:
+        """Spans as runs, a list for each line; neighbours of the same look are one run."""
+        lines: list[list[Run]] = [[]]
+        for text, look in self.spans(spans):
+            if text == "\n":
+                lines.append([])
+            elif lines[-1] and lines[-1][-1][1] == look:
+                lines[-1][-1] = (lines[-1][-1][0] + text, look)
+            elif text:
+                lines[-1].append((text, look))
+        return lines
+
+    def text(self, text: str) -> list[Run]:
+        return [(_on_one_line(text), {})]
+
+    def code_span(self, text: str) -> list[Run]:
+        return [(_on_one_line(text), MONOSPACE)]
+
+    def link(self, url: str, children: Sequence[Inline]) -> list[Run]:
+        return [(_on_one_line(plain(children)) or url, link(url))]
+
+    def line_break(self, hard: bool) -> list[Run]:
+        return [("\n" if hard else " ", {})]
+
+    def marked(self, span: Strong | Emphasis | Strike) -> list[Run]:
+        look = _LOOKS[type(span)]
+        return [(text, look | inner) for text, inner in self.spans(span.children)]
+
+    def joined(self, spans: Iterable[list[Run]]) -> list[Run]:
+        return [run for runs in spans for run in runs]
+
+
+def _on_one_line(text: str) -> str:
+    """Words whose line breaks are spaces: a line begins only where the tree says so."""
+    return text.replace("\r", " ").replace("\n", " ")

@@ -1,14 +1,16 @@
 """Adaptive Card elements, as JSON: lines of text, code, links, containers.
 
 Text is always in a TextRun, which Teams does not parse as Markdown, so that no value can format,
-link or mention. What a message says is `card`'s; how Markdown looks is `runs`'.
+link or mention.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from alert_router.fields import LONGEST_URL
 from alert_router.markdown import visible
+from alert_router.notify.chat import ADDRESS
 from alert_router.notify.links import encoded
 
 Element = dict[str, Any]
@@ -20,15 +22,13 @@ BOLD: Look = {"weight": "Bolder"}
 SUBTLE: Look = {"isSubtle": True, "size": "Small"}
 TIGHT = {"spacing": "None"}
 
-# What stands for a code on a client without CodeBlock, where there is no room to say it twice.
-ELSEWHERE = "A command: open this on a computer, or see the runbook's page."
+# Shown instead of code by a client without CodeBlock, where there is no room to repeat the code.
+ELSEWHERE = "A command: open this on a computer, or see the runbook page."
 
-_LONGEST_URL = 1800  # characters, encoded
-_ADDRESS = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)
 # Teams makes a local time of `{{DATE(...)}}` in a run. In two runs it is only text.
 _FORMULA = re.compile(r"(?<=\{)(?=\{(?:DATE|TIME))")
 
-# Words of code blocks in runbooks, and Teams' words for the same language
+# Languages of code blocks in runbooks, and Teams' names for them
 # (learn.microsoft.com, Teams platform, "Code blocks in Adaptive Cards").
 _LANGUAGES = {
     **dict.fromkeys(("bash", "sh", "shell", "zsh", "console", "shell-session"), "Bash"),
@@ -46,17 +46,20 @@ _LANGUAGES = {
 
 def line(runs: Iterable[Run], **more: Any) -> Element:
     """A line of text: a RichTextBlock of runs. One without words has a space."""
-    told = [
+    inlines = [
         {"type": "TextRun", "text": part} | look
         for text, look in runs
         for part in _FORMULA.split(visible(text))
         if part
     ]
-    return {"type": "RichTextBlock", "inlines": told or [{"type": "TextRun", "text": " "}]} | more
+    return {
+        "type": "RichTextBlock",
+        "inlines": inlines or [{"type": "TextRun", "text": " "}],
+    } | more
 
 
 def code(text: str, language: str, *, twice: bool) -> Element:
-    """A code block, whole; `twice` says it again for clients that do not know CodeBlock."""
+    """A whole code block; `twice` repeats it for clients without CodeBlock."""
     shown = visible(text)
     instead = line([(shown, MONOSPACE)] if twice else [(ELSEWHERE, SUBTLE)])
     return {
@@ -68,15 +71,15 @@ def code(text: str, language: str, *, twice: bool) -> Element:
 
 
 def link(url: str) -> Look:
-    """What makes a run lead to an address; nothing where it is none for a browser."""
+    """What makes a run a link; nothing where the URL is not one for a browser."""
     address = encoded(url)
-    if not _ADDRESS.match(url) or len(address) > _LONGEST_URL:
+    if not ADDRESS.match(url) or len(address) > LONGEST_URL:
         return {}
     return {"selectAction": {"type": "Action.OpenUrl", "url": address}}
 
 
 def buttons(pairs: Iterable[tuple[str, str]]) -> list[Element]:
-    """Buttons below the card that open pages; only of addresses that Teams takes."""
+    """Buttons below the card that open pages; only for URLs that Teams accepts."""
     found = ((title, link(url).get("selectAction")) for title, url in pairs)
     return [action | {"title": title} for title, action in found if action]
 

@@ -1,4 +1,4 @@
-"""Telegram: the notifier, its messages, and texts with entities instead of markup."""
+"""The notifier `telegram`: a bot that updates one message per group in a chat."""
 
 from alert_router.notify.telegram.notifier import TelegramNotifier
 

@@ -1,30 +1,14 @@
-"""A notification as Telegram's message: text and entities within their limits. Pure.
+"""A notification as Telegram messages: text and entities within their limits."""
 
-How a message gets there is `notifier`'s.
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain
 from alert_router.notification import Detail, Notification
-from alert_router.notify.links import is_web
-from alert_router.notify.outline import (
-    RESENT,
-    AlertLine,
-    Body,
-    Links,
-    Message,
-    More,
-    Note,
-    Part,
-    RunbookTitle,
-    SectionTitle,
-    StepLine,
-    Title,
-    fit,
-    outline,
-)
-from alert_router.notify.telegram.marked import (
+from alert_router.notify import message, wording
+from alert_router.notify.message import fit, outline
+from alert_router.notify.render import LineRenderer
+from alert_router.notify.telegram.entities import (
     Marked,
     code,
     emphasised,
@@ -34,20 +18,20 @@ from alert_router.notify.telegram.marked import (
     literal,
     trimmed,
 )
-from alert_router.notify.telegram.markup import pieces, words
 
 # core.telegram.org/bots/api#sendmessage: 4,096 after entities are parsed, in UTF-16 code units;
-# core.telegram.org/api/entities: of more than 100 entities the rest counts for nothing.
+# core.telegram.org/api/entities: of more than 100 entities the rest is ignored.
 MAX_UNITS = 4096
 MAX_ENTITIES = 100
-_MAX_ADDRESSES = 10_000  # characters; that there is a limit is known (ENTITIES_TOO_LONG), not which
+_MAX_URLS = 10_000  # characters; that there is a limit is known (ENTITIES_TOO_LONG), not which
 
 _URGENT = "Mitigation"
-_CUT = Marked("There is more than fits into a message of Telegram.")
+_CUT = Marked(wording.cut_note("Telegram"))
+_KINDS = {Strong: "bold", Emphasis: "italic", Strike: "strikethrough"}
 
 
-def message(notification: Notification, detail: Detail) -> dict[str, Any]:
-    """The message with as much detail as fits, and what room is left used for further steps."""
+def render(notification: Notification, detail: Detail) -> dict[str, Any]:
+    """The message with as much detail as fits, and with further steps in the room that is left."""
     level, parts = fit(
         detail,
         lambda level: (level, list(outline(notification, level))),
@@ -55,22 +39,22 @@ def message(notification: Notification, detail: Detail) -> dict[str, Any]:
     )
     if level < detail:
         parts = _filled(parts, outline(notification, detail))
-    return _as_json(list(_pieces(parts)))
+    return _as_json(_pieces(parts))
 
 
-def change(notification: Notification) -> dict[str, Any]:
-    """What is replied to a message that was changed: how things stand now."""
-    found = [
-        piece
+def render_change(notification: Notification) -> dict[str, Any]:
+    """The reply to a message that was changed: the current state."""
+    parts = [
+        part
         for part in outline(notification, Detail.MINIMAL)
-        if isinstance(part, Title | AlertLine | More) or part == Note(RESENT)
-        for piece in _part(part)
+        if isinstance(part, message.Title | message.AlertLine | message.More)
+        or part == message.Note(message.RESENT)
     ]
-    return _as_json([*found, Marked("")])
+    return _as_json([*TelegramRenderer().parts(parts), Marked("")])
 
 
-def _as_json(found: list[Marked]) -> dict[str, Any]:
-    whole = _cut(found)
+def _as_json(pieces: list[Marked]) -> dict[str, Any]:
+    whole = _cut(pieces)
     return {
         "text": whole.text,
         "entities": [entity.as_json() for entity in whole.entities],
@@ -79,61 +63,60 @@ def _as_json(found: list[Marked]) -> dict[str, Any]:
     }
 
 
-def _whole(found: Iterable[Marked]) -> Marked:
-    return trimmed(joined(found, "\n"))
+def _whole(pieces: Iterable[Marked]) -> Marked:
+    return trimmed(joined(pieces, "\n"))
 
 
 def _fits(whole: Marked) -> bool:
-    return (
-        whole.units <= MAX_UNITS
-        and len(whole.entities) <= MAX_ENTITIES
-        and whole.addresses <= _MAX_ADDRESSES
-    )
+    sizes = (whole.units, len(whole.entities), whole.urls)
+    limits = (MAX_UNITS, MAX_ENTITIES, _MAX_URLS)
+    return all(size <= limit for size, limit in zip(sizes, limits, strict=True))
 
 
 def _cost(pieces: Iterable[Marked]) -> tuple[int, int, int]:
-    """What pieces take of the three limits, each with a line feed. It only adds up, so that what
-    fits is found in one go."""
+    """How much of the three limits pieces take, each with a line feed. It only adds up, so that
+    what fits is found in one go."""
     found = list(pieces)
     return (
         sum(piece.units + 1 for piece in found),
         sum(len(piece.entities) for piece in found),
-        sum(piece.addresses for piece in found),
+        sum(piece.urls for piece in found),
     )
 
 
 def _left(pieces: Iterable[Marked]) -> list[int]:
-    """What these pieces leave of the three limits."""
-    limits = (MAX_UNITS, MAX_ENTITIES, _MAX_ADDRESSES)
+    """How much of the three limits these pieces leave."""
+    limits = (MAX_UNITS, MAX_ENTITIES, _MAX_URLS)
     return [limit - cost for limit, cost in zip(limits, _cost(pieces), strict=True)]
 
 
-def _filled(parts: list[Part], full: Iterable[Part]) -> list[Part]:
-    """The parts with as many steps as fit told as they are in `full`: the first of each section,
+def _filled(parts: list[message.Part], full: Iterable[message.Part]) -> list[message.Part]:
+    """The parts with as many steps as fit shown as they are in `full`: the first of each section,
     then the others, Mitigation's before any."""
-    told = (part for part in full if isinstance(part, StepLine))
+    full_steps = (part for part in full if isinstance(part, message.StepLine))
     section, steps = "", []
     for index, part in enumerate(parts):
-        if isinstance(part, SectionTitle):
+        if isinstance(part, message.SectionTitle):
             section = part.text
-        elif isinstance(part, StepLine):
+        elif isinstance(part, message.StepLine):
             order = (part.number > 1, section != _URGENT, index)
-            steps.append((order, index, next(told)))
+            steps.append((order, index, next(full_steps)))
+    renderer = TelegramRenderer()
     filled, left = list(parts), _left(_pieces(parts))
     for _, index, step in sorted(steps, key=lambda each: each[0]):
-        more = zip(left, _cost(_part(parts[index])), _cost(_part(step)), strict=True)
-        rest = [room + before - after for room, before, after in more]
+        costs = _cost(renderer.part(parts[index])), _cost(renderer.part(step))
+        rest = [room + before - after for room, before, after in zip(left, *costs, strict=True)]
         if min(rest) >= 0:
             filled[index], left = step, rest
     return filled
 
 
-def _cut(found: list[Marked]) -> Marked:
+def _cut(pieces: list[Marked]) -> Marked:
     """As many pieces as fit, and always the last, the links."""
-    whole = _whole(found)
+    whole = _whole(pieces)
     if _fits(whole):
         return whole
-    *body, foot = found
+    *body, foot = pieces
     left, kept = _left((foot, _CUT)), 0
     for piece in body:
         left = [room - cost for room, cost in zip(left, _cost((piece,)), strict=True)]
@@ -143,49 +126,71 @@ def _cut(found: list[Marked]) -> Marked:
     return _whole([*body[:kept], _CUT, foot])
 
 
-def _pieces(parts: list[Part]) -> Iterator[Marked]:
+def _pieces(parts: Sequence[message.Part]) -> list[Marked]:
     """Lines and whole code blocks, the links last."""
-    found: list[tuple[str, str]] = []
-    runbooks = [part for part in parts if isinstance(part, RunbookTitle)]
+    renderer = TelegramRenderer()
+    pieces: list[Marked] = []
+    is_first = True
     for part in parts:
-        match part:
-            case Links(pairs):
-                found += pairs
-            case _:
-                yield from _part(part)
-        if isinstance(part, RunbookTitle) and part is not runbooks[0] and not is_linked(part.url):
-            yield link(part.url, "")  # the first one's address stands among the links
-    places = [*(("Runbook", part.url) for part in runbooks[:1]), *found]
-    shown = [link(url, text) for text, url in places if is_web(url)]
-    # One whose address is too long for Telegram is only words by now.
-    row = joined((each for each in shown if each.entities), " · ")
-    yield joined((Marked("\n"), row)) if row.text else row
+        pieces += renderer.part(part)
+        if isinstance(part, message.RunbookTitle):
+            if not is_first and not is_linked(part.url):
+                pieces.append(link(part.url, ""))  # the first one's URL stands among the links
+            is_first = False
+    links = (link(url, words) for words, url in message.all_links(parts))
+    # A link whose URL is too long for Telegram is only words by now.
+    row = joined((each for each in links if each.entities), " · ")
+    return [*pieces, joined((Marked("\n"), row)) if row.text else row]
 
 
-def _part(part: Part) -> Iterator[Marked]:
-    match part:
-        case Title(grade):
-            title = emphasised("bold", literal(str(part)))
-            yield joined((Marked(f"{grade.emoji} "), title))
-        case AlertLine(text):
-            yield joined((Marked("• "), literal(text)))
-            if part.labels:
-                yield joined((Marked("    "), code(part.pairs())))
-        case More(_, url) if is_linked(url):
-            yield link(url, str(part))
-        case Note(text):
-            yield joined((Marked("⚠ "), literal(text)))
-        case Message(blocks) | Body(blocks):
-            yield from pieces(blocks)
-        case RunbookTitle():
-            title = link(part.url, part.text) if is_linked(part.url) else literal(part.text)
-            yield joined((Marked("\n"), emphasised("bold", title)))
-            about = "; ".join(filter(None, (part.provenance, part.about)))
-            yield emphasised("italic", literal(about))
-        case SectionTitle(text):
-            yield joined((Marked("\n"), emphasised("bold", literal(text))))
-        case StepLine(number, first, blocks):
-            yield joined((Marked(f"{number}. "), words(first)))
-            yield from pieces(blocks)
-        case _:
-            yield literal(str(part))
+class TelegramRenderer(LineRenderer[Marked, Marked]):
+    """Spans and blocks as texts with entities."""
+
+    def title(self, part: message.Title) -> Iterator[Marked]:
+        yield self.line(self.bold(str(part)), f"{part.grade.emoji} ")
+
+    def more(self, part: message.More) -> Iterator[Marked]:
+        yield link(part.url, str(part)) if is_linked(part.url) else literal(str(part))
+
+    def runbook(self, part: message.RunbookTitle) -> Iterator[Marked]:
+        title = link(part.url, part.text) if is_linked(part.url) else literal(part.text)
+        yield self.line(emphasised("bold", title), "\n")
+        about = "; ".join(filter(None, (part.provenance, part.about)))
+        yield emphasised("italic", literal(about))
+
+    def step(self, part: message.StepLine) -> Iterator[Marked]:
+        yield self.line(self.spans(part.words), f"{part.number}. ")
+        yield from self.blocks(part.blocks)
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Marked]:
+        return ()  # they are the last line
+
+    def line(self, text: Marked, lead: str = "", *, is_continued: bool = False) -> Marked:
+        return joined((Marked(self.margin + lead), text))
+
+    def bold(self, text: str) -> Marked:
+        return emphasised("bold", literal(text))
+
+    def code_block(self, text: str, language: str) -> Marked:
+        return code(text, "pre", language)
+
+    def value(self, text: str) -> Marked:
+        return code(text)
+
+    def text(self, text: str) -> Marked:
+        return literal(text)
+
+    def code_span(self, text: str) -> Marked:
+        return code(text)
+
+    def link(self, url: str, children: Sequence[Inline]) -> Marked:
+        return link(url, plain(children))
+
+    def line_break(self, hard: bool) -> Marked:
+        return Marked("\n" if hard else " ")
+
+    def marked(self, span: Strong | Emphasis | Strike) -> Marked:
+        return emphasised(_KINDS[type(span)], self.spans(span.children))
+
+    def joined(self, spans: Iterable[Marked]) -> Marked:
+        return joined(spans)

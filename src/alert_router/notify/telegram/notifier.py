@@ -1,25 +1,36 @@
-"""The notifier `telegram`: a bot that keeps one message a group up to date in a chat.
+"""The notifier's keys, how messages are sent and changed, and what the Bot API's answers mean.
 
-What a message looks like is `message`'s, what the Bot API's answers mean is `api`'s.
+Refusals are recognized by words of the Bot API server (`description`); there is no list of them.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic_core import from_json, to_json
-
-from alert_router.fields import Secret, SecretUnavailable, written
+from alert_router.fields import (
+    ApiUrl,
+    Rate,
+    RateField,
+    Secret,
+    SecretField,
+    SecretUnavailable,
+    written,
+)
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify import story
-from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
-from alert_router.notify.overhttp import HttpNotifier
-from alert_router.notify.rate import Rate, RateField
-from alert_router.notify.secrets import SecretField
-from alert_router.notify.telegram import api
-from alert_router.notify.telegram.message import change, message
-
-API = "https://api.telegram.org"
+from alert_router.notify import references
+from alert_router.notify.base import (
+    Delivered,
+    Failed,
+    Outcome,
+    Reason,
+    Remedy,
+    Sending,
+    misconfigured,
+)
+from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.responses import Answer, AnswerRules
+from alert_router.notify.telegram.message import render, render_change
 
 _TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 ChatId = Annotated[
@@ -29,31 +40,83 @@ ChatId = Annotated[
         "a chat's number such as -1001234567890, or @name of a public channel or group",
     ),
 ]
-_ApiUrl = Annotated[
-    str,
-    written(
-        r"https?://[^\s?#]+[^\s?#/]",
-        f"a URL such as {API}, without query and without a slash at its end",
-    ),
-]
+
+# True of every message to this chat.
+_WRONG_CHAT = (
+    *("chat not found", "chat_id", "upgraded to a supergroup", "thread not found"),
+    *("not enough rights", "have no rights", "need administrator rights", "write_forbidden"),
+    *("peer_id_invalid", "topic_closed", "topic_deleted", "chat_restricted", "user is deactivated"),
+    "chat_send_plain_forbidden",
+)
+# The message to change is gone, or may no longer be changed.
+_GONE = ("message to edit not found", "message can't be edited", "message_id_invalid")
+_WRONG_LINK = ("entity url", "wrong http url", "entity_texturl_invalid")
+
+
+def _says(answer: Answer, *words: str) -> bool:
+    description = str(answer.data.get("description", "")).lower()
+    return any(each in description for each in words)
+
+
+def _parameter(answer: Answer, name: str) -> float | None:
+    parameters = answer.data.get("parameters")
+    found = parameters.get(name) if isinstance(parameters, dict) else None
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _confirms(answer: Answer) -> Outcome | bool:
+    ok = answer.data.get("ok")
+    if not isinstance(ok, bool) or ok:
+        return bool(ok)
+    # The server refuses with a status of its own; a proxy may have lost it.
+    message = f"Telegram says: {answer.data.get('description')}"
+    return Failed(Reason.REJECTED, message, Remedy.SMALLER)
+
+
+def _refused(answer: Answer) -> Outcome | None:
+    if answer.status != 400:
+        return None
+    if _says(answer, "message is not modified"):
+        return Delivered()
+    moved = _parameter(answer, "migrate_to_chat_id")
+    if moved is not None:
+        return misconfigured(f"the group is a supergroup now: set its chat_id to {moved:.0f}")
+    if _says(answer, *_WRONG_CHAT):
+        return misconfigured(f"Telegram says: {answer.data.get('description')}")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramPayload:
+    """The message, the reply to it when it is changed, and whether the group is over."""
+
+    message: dict[str, Any]
+    reply: dict[str, Any]
+    over: bool
 
 
 class TelegramNotifier(HttpNotifier):
-    """Posts to one chat. The message is changed when its group changes, which tells nobody, so
-    a short reply to it does."""
+    """Posts to one chat. The message is changed when its group changes, which notifies nobody, so
+    a short reply to it is sent too."""
+
+    rules = AnswerRules(
+        confirms=_confirms,
+        refused=_refused,
+        wait=lambda answer: _parameter(answer, "retry_after"),
+    )
 
     type: Literal["telegram"] = "telegram"
-    rate_limit: RateField | None = Rate(20, 60.0)  # what a group takes from a bot
+    rate_limit: RateField | None = Rate(20, 60.0)  # what a group accepts from a bot
     bot_token: SecretField
     chat_id: ChatId
     message_thread_id: int | None = None
     disable_notifications: bool = False
     reply: bool = True
-    api_url: _ApiUrl = API
+    api_url: ApiUrl = "https://api.telegram.org"
 
     def secrets(self) -> list[Secret]:
-        """As of any notifier, and what follows the colon of the token: who spells an address anew
-        may write the colon as %3A."""
+        """As of any notifier, and the part of the token after its colon: whoever encodes the URL
+        again may write the colon as %3A."""
         found = super().secrets()
         try:
             half = self.bot_token.read().partition(":")[2]
@@ -61,67 +124,61 @@ class TelegramNotifier(HttpNotifier):
             return found
         return [*found, Secret(plain=half)] if half else found
 
-    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> bytes:
-        """The message, the reply for when it was changed, and whether the group is over."""
-        return to_json(
-            {
-                "message": message(notification, detail),
-                "reply": change(notification),
-                "over": notification.status is Status.RESOLVED,
-            }
+    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> TelegramPayload:
+        """The message, and what a change of it needs."""
+        return TelegramPayload(
+            message=render(notification, detail),
+            reply=render_change(notification),
+            over=notification.status is Status.RESOLVED,
         )
 
-    async def notify(self, payload: bytes, sending: Sending) -> Outcome:
-        said = from_json(payload)
-        place = story.continued(sending.reference, {"chat_id", "message_id"}, over=said["over"])
+    async def notify(self, payload: TelegramPayload, sending: Sending) -> Outcome:
+        names = {"chat_id", "message_id"}
+        place = references.continued(sending.reference, names, over=payload.over)
         if place is None or place["chat_id"] != self.chat_id:
-            return await self._begin(said, sending)
-        outcome, answer = await self._call("editMessageText", place | said["message"], sending)
-        if api.is_gone(answer):
-            return await self._begin(said, sending)
+            return await self._begin(payload, sending)
+        outcome, answer = await self._call("editMessageText", place | payload.message, sending)
+        if _says(answer, *_GONE):
+            return await self._begin(payload, sending)
         if isinstance(outcome, Failed):
             return outcome
         if self.reply:
             to = {"message_id": place["message_id"], "allow_sending_without_reply": True}
-            told, _ = await self._send(said["reply"] | {"reply_parameters": to}, sending)
-            if isinstance(told, Failed):
-                return told
-        return Delivered(story.reference(place, over=said["over"]))
+            replied, _ = await self._send(payload.reply | {"reply_parameters": to}, sending)
+            if isinstance(replied, Failed):
+                return replied
+        return Delivered(references.reference(place, over=payload.over))
 
-    async def _begin(self, said: dict[str, Any], sending: Sending) -> Outcome:
-        """A message of its own, to be changed later."""
-        outcome, answer = await self._send(said["message"], sending)
+    async def _begin(self, payload: TelegramPayload, sending: Sending) -> Outcome:
+        """A new message, to be changed later."""
+        outcome, answer = await self._send(payload.message, sending)
         if isinstance(outcome, Failed):
             return outcome
-        found = api.message_id(answer)
-        if found is None:
+        result = answer.data.get("result")
+        found = result.get("message_id") if isinstance(result, dict) else None
+        if not isinstance(found, int):
             return Delivered()
         place = {"chat_id": self.chat_id, "message_id": found}
-        return Delivered(story.reference(place, over=said["over"]))
+        return Delivered(references.reference(place, over=payload.over))
 
-    async def _send(self, what: dict[str, Any], sending: Sending) -> tuple[Outcome, bytes]:
+    async def _send(self, body: dict[str, Any], sending: Sending) -> tuple[Outcome, Answer]:
         more: dict[str, Any] = {}
         if self.disable_notifications:
             more["disable_notification"] = True
         if self.message_thread_id is not None:
             more["message_thread_id"] = self.message_thread_id
-        return await self._call("sendMessage", {"chat_id": self.chat_id} | what | more, sending)
+        return await self._call("sendMessage", {"chat_id": self.chat_id} | body | more, sending)
 
     async def _call(
         self, method: str, arguments: dict[str, Any], sending: Sending
-    ) -> tuple[Outcome, bytes]:
-        """A call of the Bot API: what became of it, and what was answered."""
-        try:
-            token = self.bot_token.read()
-        except SecretUnavailable as error:
-            return Failed(Reason.MISCONFIGURED, str(error), Remedy.HOLD), b""
+    ) -> tuple[Outcome, Answer]:
+        """A call of the Bot API."""
+        token = self.bot_token.read()
         if not _TOKEN.fullmatch(token):
-            message = "bot_token is no token of a bot: it looks like 123456:ABC-DEF"
-            return Failed(Reason.MISCONFIGURED, message, Remedy.HOLD), b""
-        url = Secret(plain=f"{self.api_url}/bot{token}/{method}")
-        found = await self.ask(sending, url, to_json(arguments), dialect=api.DIALECT)
-        if api.refuses_link(found[1]):  # a link is not worth the message
+            raise SecretUnavailable("`bot_token` is invalid: expected the form 123456:ABC-DEF")
+        url = f"{self.api_url}/bot{token}/{method}"
+        outcome, answer = await self.request(sending, url, arguments)
+        if _says(answer, *_WRONG_LINK):  # a link is not worth the message
             kept = [one for one in arguments["entities"] if one["type"] != "text_link"]
-            bare = to_json(arguments | {"entities": kept})
-            found = await self.ask(sending, url, bare, dialect=api.DIALECT)
-        return found
+            return await self.request(sending, url, arguments | {"entities": kept})
+        return outcome, answer

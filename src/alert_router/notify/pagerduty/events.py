@@ -1,0 +1,291 @@
+"""A notification as PagerDuty events, without the routing key: one for the group, or one for each
+alert. PagerDuty shows their details as plain text, without markup that an alert could use."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from alert_router.fields import is_web_url
+from alert_router.markdown import Block, visible
+from alert_router.model import Alert, AlertGroup
+from alert_router.model.severity import Scale
+from alert_router.notification import Detail, Notification, RunbookPart
+from alert_router.notify import message
+from alert_router.notify.links import encoded, links
+from alert_router.notify.message import outline
+from alert_router.notify.plaintext import PlainTextRenderer
+from alert_router.notify.wording import one_line
+
+Event = dict[str, Any]
+
+# developer.pagerduty.com, Events API v2, "Send an event": characters.
+MAX_SUMMARY = 1024
+# No limits are documented for these.
+_MAX_LINK_TEXT = 200
+_MAX_RUNBOOK_LINKS = 10
+_MAX_FIELD = 255  # characters
+
+Severity = Literal["critical", "error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the worst first
+
+_VALUES: dict[Severity, tuple[str, ...]] = {
+    "critical": (
+        *("critical", "crit", "page", "emergency", "emerg", "fatal", "disaster"),
+        *("p0", "p1", "s1", "sev0", "sev1"),
+    ),
+    "error": ("error", "err", "major", "high", "p2", "s2", "sev2"),
+    "warning": ("warning", "warn", "minor", "medium", "p3", "s3", "sev3"),
+    "info": (
+        *("info", "information", "informational", "notice", "none", "low", "debug"),
+        *("p4", "p5", "s4", "sev4"),
+    ),
+}
+BUILT_IN: dict[str, Severity] = {value: word for word in SEVERITIES for value in _VALUES[word]}
+
+
+def _lower(values: dict[str, Severity]) -> dict[str, Severity]:
+    return {value.lower(): word for value, word in values.items()}
+
+
+class SeverityRules(BaseModel):
+    """Which values of which label mean which of PagerDuty's severities.
+
+    `values` come before the built-in table. Without a `label`, that of the configuration's
+    severities is read; a value that only the configuration's severities name means what their
+    word means.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    label: str = ""
+    values: Annotated[dict[str, Severity], AfterValidator(_lower)] = {}
+    default: Severity = "error"
+
+    def worst(self, alerts: Iterable[Alert], scale: Scale) -> Severity:
+        """The worst severity of these alerts."""
+        found = {self._of(alert, scale) for alert in alerts}
+        return next((word for word in SEVERITIES if word in found), self.default)
+
+    def _of(self, alert: Alert, scale: Scale) -> Severity:
+        value = alert.labels.get(self.label or scale.label, "").lower()
+        found = self.values.get(value) or BUILT_IN.get(value)
+        if found is None and value:
+            try:
+                word = scale.named(value).word.lower()
+            except LookupError:
+                return self.default
+            found = self.values.get(word) or BUILT_IN.get(word)
+        return found or self.default
+
+
+Names = tuple[str, ...]
+
+
+class FieldLabels(BaseModel):
+    """The labels that each of PagerDuty's fields is taken from, the first one wanted first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    source: Names = ("instance", "node", "host", "hostname", "pod", "service", "job", "cluster")
+    component: Names = (
+        *("component", "service", "app", "deployment", "statefulset", "container", "job"),
+    )
+    group: Names = ("namespace", "environment", "cluster")
+    class_: Names = Field(("alertname",), alias="class")
+
+    def values(self, group: AlertGroup, alerts: Sequence[Alert]) -> dict[str, str]:
+        """The fields that these alerts have labels for; PagerDuty requires a source."""
+        host = urlsplit(group.external_url).hostname if is_web_url(group.external_url) else None
+        found = {"source": (host or "Alertmanager")[:_MAX_FIELD]}
+        for field, names in self.model_dump(by_alias=True).items():
+            values = dict.fromkeys(filter(None, (_first(alert, names) for alert in alerts)))
+            if values:
+                more = f" and {len(values) - 1} more" if len(values) > 1 else ""
+                first = next(iter(values))[: 4 * _MAX_FIELD]  # it may be megabytes
+                found[field] = one_line(visible(first), _MAX_FIELD - len(more)) + more
+        return found
+
+
+def _first(alert: Alert, names: Names) -> str:
+    """The first of these labels that the alert has."""
+    return next((value for name in names if (value := alert.labels.get(name, "").strip())), "")
+
+
+@dataclass(frozen=True, slots=True)
+class EventForm:
+    """How events are filled in: whether there is one for each alert or one for the group, the
+    labels that fields are taken from, and the name of the sender."""
+
+    each: bool
+    severity: SeverityRules
+    labels: FieldLabels
+    client: str
+    client_url: str
+
+
+def events(notification: Notification, detail: Detail, form: EventForm) -> list[Event]:
+    """The events, firing ones first."""
+    # The same for every event, and expensive: made once.
+    sections = {part.id: _sections(notification, part, detail) for part in notification.runbooks}
+    return [_event(one, detail, form, sections) for one in _split(notification, form)]
+
+
+def _split(notification: Notification, form: EventForm) -> Iterator[Notification]:
+    """The notification, or a notification for each of its alerts."""
+    group = notification.group
+    if not form.each:
+        yield notification
+        return
+    # Where two alerts have one fingerprint, it fires if either does.
+    alerts = {alert.fingerprint: alert for alert in (*group.resolved, *group.firing)}
+    of = [(part, {alert.fingerprint for alert in part.alerts}) for part in notification.runbooks]
+    bare = {alert.fingerprint for alert in notification.without_runbook}
+    for name, alert in sorted(alerts.items(), key=lambda item: not item[1].firing):
+        parts = tuple(_for(part, alert) for part, names in of if name in names)
+        alone = group.with_alerts((alert,)).model_copy(update={"truncated_alerts": 0})
+        without = (alert,) if name in bare else ()
+        yield replace(notification, group=alone, runbooks=parts, without_runbook=without)
+
+
+def _for(part: RunbookPart, alert: Alert) -> RunbookPart:
+    """The runbook as it is for one alert, without a note that the commands are for this alert."""
+    whose = part.commands_for
+    own = whose is None or whose.fingerprint == alert.fingerprint
+    return replace(part, alerts=(alert,), commands_for=None if own else whose)
+
+
+Entries = list[tuple[str, str]]  # headings and texts, in order
+
+
+def _event(
+    notification: Notification, detail: Detail, form: EventForm, sections: Mapping[str, Entries]
+) -> Event:
+    group = notification.group
+    alerts = group.firing or group.alerts
+    payload = {
+        "summary": _summary(notification),
+        "severity": form.severity.worst(alerts, notification.scale),
+        **form.labels.values(group, alerts),
+        "custom_details": _details(notification, detail, sections),
+    }
+    if moment := _moment(alerts):
+        payload["timestamp"] = moment.isoformat(timespec="milliseconds")
+    event = {
+        "event_action": "trigger" if group.firing else "resolve",
+        "dedup_key": _dedup_key(notification, alerts[0] if form.each else None),
+        "payload": payload,
+        "links": _links(notification),
+    }
+    if form.client:
+        event["client"] = form.client
+        pages = [form.client_url, *(part.url for part in notification.runbooks)]
+        if page := next(filter(is_web_url, [*pages, notification.external_url]), ""):
+            event["client_url"] = encoded(page)
+    return event
+
+
+def _dedup_key(notification: Notification, alert: Alert | None) -> str:
+    """The key of PagerDuty's incident: 64 characters (it accepts 255), the same for everything
+    about that group, or that alert, by this notifier."""
+    what = ("alert", alert.fingerprint) if alert else ("group", notification.group.group_key)
+    parts = (notification.receiver, notification.notifier, *what)
+    # Lengths in front, so that no two identities are the same text.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+
+
+def _summary(notification: Notification) -> str:
+    """What is read out on the phone: the title, then the alert's summary."""
+    parts = list(outline(replace(notification, runbooks=()), Detail.MINIMAL))
+    lines = [part for part in parts if isinstance(part, message.AlertLine)]
+    summaries = list(dict.fromkeys(line.text.removeprefix("resolved: ") for line in lines))
+    text = str(parts[0])
+    if summaries and summaries[0] != notification.group.alerts[0].name:
+        text += f": {summaries[0]}" + ("; ..." if len(summaries) > 1 else "")
+    if len(notification.group.alerts) == 1 and lines and lines[0].labels:
+        text += f" ({lines[0].pairs(', ')})"
+    return one_line(visible(text), MAX_SUMMARY)
+
+
+def _moment(alerts: Sequence[Alert]) -> datetime | None:
+    """When the first of the alerts began, or the last was resolved."""
+    if alerts[0].firing:
+        return min(filter(None, (alert.started for alert in alerts)), default=None)
+    return max(filter(None, (alert.ended for alert in alerts)), default=None)
+
+
+def _links(notification: Notification) -> list[dict[str, str]]:
+    pages = [
+        (f"Runbook: {one_line(visible(part.title), _MAX_LINK_TEXT)}", part.url)
+        for part in notification.runbooks[:_MAX_RUNBOOK_LINKS]
+        if is_web_url(part.url)
+    ]
+    return [{"href": encoded(url), "text": text} for text, url in (*pages, *links(notification))]
+
+
+class EventRenderer(PlainTextRenderer):
+    """The title is in the summary, and links are a field of their own."""
+
+    def alert(self, part: message.AlertLine) -> Iterable[str]:
+        yield visible(f"{part.text}\n    {part.pairs()}" if part.labels else part.text)
+
+    def template_text(self, blocks: Sequence[Block]) -> Iterable[str]:
+        yield visible(self.joined_blocks(blocks))
+
+
+def _sections(notification: Notification, part: RunbookPart, detail: Detail) -> Entries:
+    """A runbook's sections with as much of their steps as `detail` allows."""
+    # No alerts are shown here, so that there need not be hundreds for each runbook.
+    group = notification.group.with_alerts(notification.group.alerts[:1])
+    alone = replace(notification, group=group, runbooks=(part,), without_runbook=(), notes=())
+    found: list[tuple[str, list[str]]] = []
+    for piece in outline(alone, detail):
+        texts = EventRenderer().part(piece)
+        if isinstance(piece, message.SectionTitle):
+            found.append((visible(piece.text), []))
+        elif isinstance(piece, message.Body | message.StepLine):
+            found[-1][1].extend(texts)
+    between = "\n\n" if detail > Detail.TITLES else "\n"
+    return [(heading, between.join(texts)) for heading, texts in found]
+
+
+def _details(
+    notification: Notification, detail: Detail, sections: Mapping[str, Entries]
+) -> dict[str, str]:
+    """The alerts, the notes, and each runbook with its sections, as text under short headings."""
+    bare = tuple(replace(part, sections=()) for part in notification.runbooks)
+    alerts: list[str] = []
+    notes: list[str] = []
+    entries: Entries = []
+    runbooks = iter(bare)
+    for piece in outline(replace(notification, runbooks=bare, resent=False), detail):
+        texts = EventRenderer().part(piece)
+        match piece:
+            case message.AlertLine() | message.More() | message.TemplateText():
+                alerts += texts
+            case message.Note():
+                notes += texts
+            case message.RunbookTitle():
+                entries.append(("Runbook", "".join(texts).strip("\n")))
+                entries += sections.get(next(runbooks).id, ())
+    top = [("Alerts", "\n".join(alerts)), ("Note", "\n".join(notes))]
+    return _numbered([*top, *entries])
+
+
+def _numbered(entries: Entries) -> dict[str, str]:
+    """The texts by heading; one that comes again is numbered."""
+    named: dict[str, str] = {}
+    for heading, text in entries:
+        if not text:
+            continue
+        key, number = heading, 1
+        while key in named:
+            number += 1
+            key = f"{heading} ({number})"
+        named[key] = text
+    return named

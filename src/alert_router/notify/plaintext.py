@@ -1,0 +1,121 @@
+"""Markdown as plain text, for destinations without markup: commands stand between fences, not
+indented, so that they are copied as they were written."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from alert_router.markdown import (
+    Block,
+    Code,
+    Inline,
+    Item,
+    ListBlock,
+    Paragraph,
+    Quote,
+    to_text,
+    visible,
+)
+from alert_router.notify import message, wording
+from alert_router.notify.render import MessageRenderer
+
+_BOXES = {None: "", True: "[x] ", False: "[ ] "}
+_BACKTICKS = re.compile("`{3,}")
+
+
+def fence(text: str) -> str:
+    """A fence longer than any run of backticks in the text."""
+    return "`" * (max((len(run) for run in _BACKTICKS.findall(text)), default=2) + 1)
+
+
+def one_line(spans: Sequence[Inline]) -> str:
+    """Spans on one line; a link's URL stands behind its words."""
+    return wording.one_line(to_text((Paragraph(tuple(spans)),)))
+
+
+class PlainTextRenderer(MessageRenderer[str]):
+    """Each part, and each block, is a text of one or more lines."""
+
+    def literal(self, text: str) -> str:
+        """Text of an alert or a runbook, in which no character has an effect."""
+        return visible(text)
+
+    def title(self, part: message.Title) -> Iterable[str]:
+        yield self.literal(str(part))
+
+    def alert(self, part: message.AlertLine) -> Iterable[str]:
+        yield self.literal(f"{part.text}\n  {part.pairs()}" if part.labels else part.text)
+
+    def more(self, part: message.More) -> Iterable[str]:
+        yield str(part)
+
+    def note(self, text: str) -> Iterable[str]:
+        yield self.literal(text)
+
+    def runbook(self, part: message.RunbookTitle) -> Iterable[str]:
+        texts = (self.literal(part.text), part.url)
+        notes = map(self.literal, (part.provenance, part.about))
+        yield "\n" + "\n".join(filter(None, (*texts, *notes)))
+
+    def section(self, text: str) -> Iterable[str]:
+        yield f"\n{self.literal(text.upper())}"
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
+        yield "\n" + "\n".join(f"{words}: {url}" for words, url in pairs)
+
+    def joined_blocks(self, blocks: Sequence[Block]) -> str:
+        """Blocks with a blank line between them."""
+        return "\n\n".join(filter(None, self.blocks(blocks)))
+
+    def body(self, blocks: Sequence[Block]) -> Iterator[str]:
+        yield self.joined_blocks(blocks)
+
+    def step(self, part: message.StepLine) -> Iterator[str]:
+        head = f"{part.number}. {one_line(part.words)}"
+        yield "\n".join(filter(None, (head, self.joined_blocks(part.blocks))))
+
+    def code(self, block: Code) -> Iterator[str]:
+        text = visible(block.text).strip("\n")
+        lines = [f"{fence(text)}\n{text}\n{fence(text)}"] if text.strip() else []
+        lines += (visible(wording.shown_value(name, value)) for name, value in block.values)
+        yield "\n".join(lines)
+
+    def list_block(self, block: ListBlock) -> Iterator[str]:
+        yield "\n".join(
+            self._item(item, f"{number}." if block.ordered else "-")
+            for number, item in enumerate(block.items, block.start)
+        )
+
+    def _item(self, item: Item, mark: str) -> str:
+        head = f"{mark} {_BOXES[item.checked]}"
+        texts = [self._indented(block, "  ") for block in item.blocks]
+        if texts and not _has_code(item.blocks[0]):
+            head, texts = head + texts[0].lstrip(), texts[1:]
+        else:
+            head = head.rstrip()
+        return "\n".join([head, *texts])
+
+    def quote(self, block: Quote) -> Iterator[str]:
+        yield "\n\n".join(self._indented(inner, "> ") for inner in block.blocks)
+
+    def _indented(self, block: Block, by: str) -> str:
+        text = "".join(self.block(block))
+        if _has_code(block):
+            return text
+        return "\n".join((by + line).rstrip() for line in text.split("\n"))
+
+    def _as_text(self, block: Block, /) -> Iterator[str]:
+        yield to_text((block,)).strip("\n")
+
+    paragraph = heading = table = rule = _as_text
+
+
+def _has_code(block: Block) -> bool:
+    match block:
+        case Code():
+            return True
+        case ListBlock(_, items):
+            return any(_has_code(inner) for item in items for inner in item.blocks)
+        case Quote(blocks):
+            return any(map(_has_code, blocks))
+        case _:
+            return False

@@ -1,0 +1,175 @@
+"""Rendering a message's parts, and the Markdown in them, as the pieces of a destination."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self, TypeVar
+
+from alert_router.markdown import (
+    Block,
+    Code,
+    Heading,
+    Inline,
+    Item,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Renderer,
+    Rule,
+    SpanRenderer,
+    Table,
+    plain,
+    to_text,
+)
+from alert_router.notify import message, wording
+
+T = TypeVar("T")
+Piece = TypeVar("Piece")
+
+_DEEPEST = 40  # characters of indentation
+
+
+class MessageRenderer(Renderer[Piece]):
+    """Each part of a message becomes any number of pieces."""
+
+    def parts(self, parts: Iterable[message.Part]) -> list[Piece]:
+        """The parts, in order."""
+        return [piece for part in parts for piece in self.part(part)]
+
+    def part(self, part: message.Part) -> Iterable[Piece]:
+        """One part."""
+        match part:
+            case message.Title():
+                return self.title(part)
+            case message.AlertLine():
+                return self.alert(part)
+            case message.More():
+                return self.more(part)
+            case message.Note(text):
+                return self.note(text)
+            case message.TemplateText(blocks):
+                return self.template_text(blocks)
+            case message.Body(blocks):
+                return self.body(blocks)
+            case message.RunbookTitle():
+                return self.runbook(part)
+            case message.SectionTitle(text):
+                return self.section(text)
+            case message.StepLine():
+                return self.step(part)
+            case message.Links(pairs):
+                return self.links(pairs)
+
+    def template_text(self, blocks: Sequence[Block]) -> Iterable[Piece]:
+        """What the notifier's template says."""
+        return self.blocks(blocks)
+
+    def body(self, blocks: Sequence[Block]) -> Iterable[Piece]:
+        """What a section says before its first step."""
+        return self.blocks(blocks)
+
+    @abstractmethod
+    def title(self, part: message.Title) -> Iterable[Piece]: ...
+    @abstractmethod
+    def alert(self, part: message.AlertLine) -> Iterable[Piece]: ...
+    @abstractmethod
+    def more(self, part: message.More) -> Iterable[Piece]: ...
+    @abstractmethod
+    def note(self, text: str) -> Iterable[Piece]: ...
+    @abstractmethod
+    def runbook(self, part: message.RunbookTitle) -> Iterable[Piece]: ...
+    @abstractmethod
+    def section(self, text: str) -> Iterable[Piece]: ...
+    @abstractmethod
+    def step(self, part: message.StepLine) -> Iterable[Piece]: ...
+    @abstractmethod
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterable[Piece]: ...
+
+
+class LineRenderer(MessageRenderer[Piece], SpanRenderer[T]):
+    """Markdown as lines of text and whole code blocks. Nested lines are indented by `indent`,
+    quoted ones by `quote_mark`; `number` is the form of a list's numbers."""
+
+    indent = "    "
+    quote_mark = "▏ "
+    number = "{}."
+
+    @abstractmethod
+    def line(self, text: T, lead: str = "", *, is_continued: bool = False) -> Piece:
+        """A line of text behind the margin and `lead` (a bullet, or other plain characters);
+        `is_continued` for the further lines of a list item."""
+
+    @abstractmethod
+    def bold(self, text: str) -> T:
+        """Plain text in bold."""
+
+    @abstractmethod
+    def code_block(self, text: str, language: str) -> Piece:
+        """A whole code block."""
+
+    @abstractmethod
+    def value(self, text: str) -> Piece:
+        """A line with a value that was not filled into the code above it."""
+
+    def lines(self, spans: Sequence[Inline]) -> Sequence[T]:
+        """T as lines of text, for destinations whose pieces are single lines."""
+        return [self.spans(spans)]
+
+    def paragraph(self, block: Paragraph) -> Iterator[Piece]:
+        yield from map(self.line, self.lines(block.children))
+
+    def heading(self, block: Heading) -> Iterator[Piece]:
+        yield self.line(self.bold(plain(block.children)))
+
+    def code(self, block: Code) -> Iterator[Piece]:
+        text = block.text.strip("\n")
+        if text.strip():
+            yield self.code_block(text, block.language)
+        for name, value in block.values:
+            yield self.value(wording.shown_value(name, value))
+
+    def list_block(self, block: ListBlock) -> Iterator[Piece]:
+        for number, item in enumerate(block.items, block.start):
+            bullet = self.number.format(number) if block.ordered else "•"
+            yield from self._item(item, bullet)
+
+    def _item(self, item: Item, bullet: str) -> Iterator[Piece]:
+        if item.checked is not None:
+            bullet = "☑" if item.checked else "☐"
+        blocks, inner = item.blocks, self.deeper(self.indent)
+        if blocks and isinstance(blocks[0], Paragraph):
+            lines = self.lines(blocks[0].children) or [self.text("")]
+            yield self.line(lines[0], f"{bullet} ")
+            yield from (inner.line(line, is_continued=True) for line in lines[1:])
+            blocks = blocks[1:]
+        else:
+            yield self.line(self.text(""), bullet)
+        yield from inner.blocks(blocks)
+
+    def deeper(self, by: str) -> Self:
+        """The same renderer, for what is nested."""
+        return self.nested((self.margin + by)[:_DEEPEST])
+
+    def quote(self, block: Quote) -> Iterable[Piece]:
+        return self.deeper(self.quote_mark).blocks(block.blocks)
+
+    def table(self, block: Table) -> Iterable[Piece]:
+        return self.code(Code(to_text((block,))))
+
+    def rule(self, block: Rule) -> Iterable[Piece]:
+        return ()
+
+    def note(self, text: str) -> Iterator[Piece]:
+        yield self.line(self.text(text), "⚠ ")
+
+    def section(self, text: str) -> Iterator[Piece]:
+        yield self.line(self.bold(text), "\n")
+
+    def alert(self, part: message.AlertLine) -> Iterator[Piece]:
+        yield self.line(self.text(part.text), "• ")
+        if part.labels:
+            yield self.line(self.code_span(part.pairs()), self.indent)
+
+
+def utf16_units(text: str) -> int:
+    """UTF-16 code units of a text, as some destinations count lengths: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
