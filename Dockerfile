@@ -7,7 +7,7 @@ COPY requirements.txt requirements-build.txt ./
 RUN python -m venv /opt/build && python -m venv /opt/alert-router \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.txt \
     && /opt/alert-router/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/alert-router/bin/pip install --no-cache-dir --no-deps /wheels/*.whl

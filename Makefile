@@ -1,6 +1,6 @@
-# The commands of the project. `make demo` and `make test` set up whatever they need.
+# The commands of the project. `make demo` and `make test` set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench fmt pictures packages clean
+.PHONY: help demo run test check coverage bench fmt pictures packages clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,19 +8,19 @@ RUN := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 export PYTHONUNBUFFERED = 1
 
-help: ## Show what there is
+help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: $(RUN) ## Send five real alerts through the router and show what comes out
+demo: $(RUN) ## Send real alerts through the router and show the messages
 	@$(BIN)/python demo/run.py
 
 run: $(RUN) ## Serve with config/alert-router.yaml
 	$(BIN)/alert-router serve
 
-test: $(DEV) packages check ## Everything that must hold
+test: $(DEV) packages check ## Run all checks and tests
 	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
-check: $(DEV) ## Format, lint, types, floors, documents
+check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -30,33 +30,36 @@ check: $(DEV) ## Format, lint, types, floors, documents
 	$(BIN)/alert-router coverage config/prometheus-rules.yaml --fail-under 100
 	$(BIN)/alert-router runbook index --check
 	$(BIN)/codespell
-	$(BIN)/pytest -q tests/test_docs.py tests/test_english.py tests/config/test_config_docs.py
+	$(BIN)/pytest -q tests/test_docs.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
 
-bench: $(DEV) ## Measure, as ratios against baselines of the same run
+coverage: $(DEV) packages ## Run the tests and print the lines and branches that they miss
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+
+bench: $(DEV) ## Measure speed, relative to baselines in the same run
 	@scripts/packages.sh wrk prometheus-alertmanager || true
 	$(BIN)/python -m benchmarks
 
-fmt: $(DEV) ## Format and mend what can be mended
+fmt: $(DEV) ## Format, and fix what can be fixed automatically
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-pictures: $(DEV) ## Take the pictures of docs/notifiers anew
+pictures: $(DEV) ## Take the pictures in docs/notifiers again
 	@scripts/packages.sh chromium fonts-noto-color-emoji || true
 	$(BIN)/python -m scripts.pictures
 
-# Tests say by themselves what they miss: skipped with the reason, an error where CI is set.
+# Without these, tests are skipped with a reason, and fail if CI is set.
 packages:
 	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux faketime || true
 
-requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what is installed in the image, with hashes
+requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what the image installs, with hashes
 	scripts/hashes.sh $@
 
-requirements-build.txt: constraints.txt scripts/hashes.sh ## Pin what builds the wheel in the image, with hashes
+requirements-build.txt: constraints.txt scripts/hashes.sh ## Pin what builds the wheel, with hashes
 	@echo hatchling >$@.in
 	scripts/hashes.sh $@ $@.in; status=$$?; rm -f $@.in; exit $$status
 
-clean: ## Remove what was made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+clean: ## Remove everything generated
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
 
 $(RUN): pyproject.toml constraints.txt scripts/setup.sh
 	@scripts/setup.sh $(VENV)

@@ -1,9 +1,9 @@
-"""`make demo`: real alert bodies through a real router, on its embedded default.
+"""`make demo`: sends real alert bodies through a real router.
 
-Starts `alert-router serve` with the shipped routing, runbooks and receivers, a store in a
-temporary directory and a free port; posts five alert families as Alertmanager would, then one
-of them resolved; stops the router when everything is delivered. The router's notifier `console`
-does the showing.
+It starts `alert-router serve` with the shipped routing, runbooks and receivers, a store in a
+temporary directory and a free port. It posts five kinds of alerts as Alertmanager does, then one
+of them resolved, and stops the router when everything is delivered. The notifier `console` prints
+the messages.
 """
 
 import json
@@ -21,8 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PAYLOADS = sorted((HERE / "payloads").glob("*.json"))
-PATIENCE = 60.0  # seconds for each thing that is waited for
-# The router is on this machine: whatever proxy the environment names is not asked.
+TIMEOUT = 60.0  # seconds for each step
+# The router is on this machine: ignore the proxy settings of the environment.
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -63,18 +63,18 @@ def main() -> int:
         return 130
     finally:
         router.send_signal(signal.SIGTERM)
-        router.wait(PATIENCE)
+        router.wait(TIMEOUT)
         shutil.rmtree(folder, ignore_errors=True)
     epilogue()
     return 0
 
 
 class DemoError(Exception):
-    """Something that was waited for did not come."""
+    """A step did not finish in time."""
 
 
 def write_config(folder: Path) -> Path:
-    """The shipped configuration, with a port of its own and a store that leaves nothing."""
+    """The shipped configuration, with a free port and a temporary store."""
     text = (ROOT / "config" / "alert-router.yaml").read_text()
     replacements = {
         r"(?m)^(\s*listen:).*$": r'\1 "127.0.0.1:0"',
@@ -90,15 +90,15 @@ def write_config(folder: Path) -> Path:
 
 
 def find_address(log: Path, router: "subprocess.Popen[bytes]") -> str | None:
-    """Where the router listens, from its log."""
+    """The address on which the router listens, from its log."""
     if router.poll() is not None:
-        raise DemoError(f"the router ended with {router.returncode}")
+        raise DemoError(f"the router exited with {router.returncode}")
     match = re.search(r'"addresses": \["([^"]+)"', log.read_text())
     return f"http://{match[1]}" if match else None
 
 
 def post(url: str, body: bytes) -> str:
-    """POST as Alertmanager does; the answer's text."""
+    """POST as Alertmanager does, and return the answer's text."""
     request = urllib.request.Request(
         url, body, {"Content-Type": "application/json", "User-Agent": "Alertmanager/0.34.0"}
     )
@@ -107,7 +107,7 @@ def post(url: str, body: bytes) -> str:
 
 
 def delivered(address: str) -> float:
-    """How many notifications the router says it has delivered."""
+    """The number of notifications delivered, from the router's metrics."""
     with HTTP.open(f"{address}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     counts = re.findall(r"(?m)^alert_router_notifications_total\{[^}]*\} (\S+)$", text)
@@ -116,16 +116,16 @@ def delivered(address: str) -> float:
 
 def wait_for(check, what: str, log: Path):
     """The first truthy value of `check`."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if value := check():
             return value
         time.sleep(0.05)
-    raise DemoError(f"waited {PATIENCE:.0f} s for {what}")
+    raise DemoError(f"timed out after {TIMEOUT:.0f} s waiting for {what}")
 
 
 def say(text: str, *, quiet: bool = False) -> None:
-    """A line of the demo's own, told apart from the router's."""
+    """Print a line of the demo itself, which looks different from the router's lines."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     code = "2" if quiet else "1;36"
     mark = "   " if quiet else "\n>>>"
@@ -133,17 +133,17 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 def epilogue() -> None:
-    """How to go on."""
+    """Print what to do next."""
     say("That was the demo. What next:")
     print(
         """
     make run                                    serve on port 9095 with config/alert-router.yaml
     .venv/bin/alert-router send alertname=HighErrorRate component=api job=schema-registry
-                                                a made-up alert to the running router
+                                                send a test alert to the running router
     .venv/bin/alert-router route test alertname=KubePodCrashLooping namespace=prod pod=api-1
-                                                which runbook, which receivers, and why
-    README.md                                   the five lines for alertmanager.yml, and a
-                                                runbook of your own in two minutes
+                                                show its runbook and receivers, and why
+    README.md                                   five lines for alertmanager.yml, and your
+                                                first runbook in two minutes
 """
     )
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes the versions of constraints.txt that the router needs, each with the hashes of all its
-# files, for pip install --require-hashes: scripts/hashes.sh FILE [SOURCE]
+# Writes the pinned versions that the router needs, with the hashes of all their files, for
+# pip install --require-hashes: scripts/hashes.sh FILE [SOURCE]
 set -eu
 file=$1
 source=${2:-pyproject.toml}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs Debian packages that are missing: scripts/packages.sh PACKAGE...
-# Where apt-get is not to be had or not allowed, says so and fails.
+# Installs missing Debian packages: scripts/packages.sh PACKAGE...
+# Fails with a message if apt-get is missing or not allowed.
 set -eu
 missing=""
 for package in "$@"; do
@@ -9,7 +9,7 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
-    echo "not installed, and there is no apt-get:$missing" >&2
+    echo "cannot install, apt-get is missing:$missing" >&2
     exit 1
 fi
 if [ "$(id -u)" = 0 ]; then
@@ -17,11 +17,11 @@ if [ "$(id -u)" = 0 ]; then
 elif sudo -n true 2>/dev/null; then
     sudo="sudo"
 else
-    echo "not installed, and apt-get needs root:$missing" >&2
+    echo "cannot install, apt-get needs root:$missing" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086  # words are wanted
+# shellcheck disable=SC2086  # word splitting is intended
 $sudo apt-get install --quiet --quiet --yes --no-install-recommends $missing >/dev/null 2>&1 || {
     $sudo apt-get update --quiet --quiet
     $sudo apt-get install --quiet --quiet --yes --no-install-recommends $missing >/dev/null

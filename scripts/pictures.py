@@ -1,5 +1,5 @@
-"""`make pictures`: the pictures of docs/notifiers, made anew from the shipped runbooks and a demo
-payload. Needs Chromium, and a font that has emoji (Debian: fonts-noto-color-emoji).
+"""`make pictures`: takes the pictures in docs/notifiers again, from the shipped runbooks and a demo
+payload. Requires Chromium and an emoji font (Debian: fonts-noto-color-emoji).
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from base64 import b64decode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alert_router.cli.preview.messages import types
+from alert_router.notify.registry import NOTIFIERS
 from tests.browser import Page, browser
 
 ROOT = Path(__file__).parents[1]
@@ -18,8 +18,8 @@ PAYLOAD = ROOT / "demo/payloads/3-redis.json"
 CARD, OVERVIEW = 640, 1040  # pixels wide
 
 
-def reachable(directory: Path) -> Path:
-    """The shipped configuration, with a router that has a name: to localhost nobody links."""
+def public_config(directory: Path) -> Path:
+    """The shipped configuration, with a public URL for the links."""
     shipped = (ROOT / "config/alert-router.yaml").read_text(encoding="utf-8")
     made = directory / "alert-router.yaml"
     text = shipped.replace("http://localhost:9095", "https://alerts.example.org")
@@ -32,23 +32,23 @@ def reachable(directory: Path) -> Path:
 
 
 def preview(page: Path, *chosen: str) -> None:
-    """The page of a message of these types."""
+    """Write the preview page for these notifier types."""
     words = [word for type_ in chosen for word in ("--type", type_)]
     program = Path(sys.executable).with_name("alert-router")
-    config = reachable(page.parent)
+    config = public_config(page.parent)
     subprocess.run(
         [program, "preview", PAYLOAD, "--config", config, *words, "--html", page], check=True
     )
 
 
 async def take(here: Page, page: Path, what: str, picture: Path) -> None:
-    """A picture of the first element that `what` selects."""
+    """Take a picture of the first element that the CSS selector `what` finds."""
     await here.open(page)
     clip = await here.evaluate(
         "(({x, y, width, height}) => ({x, y, width, height, scale: 1}))"
         f"(document.querySelector({what!r}).getBoundingClientRect())"
     )
-    # Frames within the page are painted after it.
+    # Frames are painted later than the page.
     await here.evaluate("new Promise(done => setTimeout(done, 500))")
     shot = await here.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
     picture.write_bytes(b64decode(shot["data"]))
@@ -56,12 +56,12 @@ async def take(here: Page, page: Path, what: str, picture: Path) -> None:
 
 
 async def main() -> None:
-    """Each type by itself, and some of them side by side for the README."""
+    """Take a picture of each type, and one of two types side by side for the README."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as directory:
         page = Path(directory) / "page.html"
         async with browser(Path(directory) / "narrow", CARD + 64) as here:
-            for type_ in sorted(set(types()) - {"webhook"}):  # a body is shown best as text
+            for type_ in sorted(set(NOTIFIERS) - {"webhook"}):  # the page shows the body as text
                 preview(page, type_)
                 await take(here, page, "article", PICTURES / f"{type_}.png")
         async with browser(Path(directory) / "wide", OVERVIEW) as here:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the virtual environment: scripts/setup.sh VENV [EXTRA]
-# Needs Python 3.11 or later. Where Python came without venv (Debian splits it off), the package
-# is installed through apt-get if that is allowed.
+# Creates the virtual environment: scripts/setup.sh VENV [EXTRA]
+# Requires Python 3.11 or later. If Python has no venv module (Debian packages it separately), the
+# script installs it with apt-get if that is allowed.
 set -eu
 venv=$1
 extra=${2:-}
@@ -13,7 +13,7 @@ find_python() {
             return
         fi
     done
-    echo "Python 3.11 or later is needed; set PYTHON=/path/to/python3" >&2
+    echo "Python 3.11 or later is required; set PYTHON=/path/to/python3" >&2
     exit 1
 }
 

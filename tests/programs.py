@@ -29,7 +29,9 @@ def need(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         why = f"{program} is not installed"
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
     return path
 
 

@@ -1,4 +1,4 @@
-"""The demo, run as `make demo` runs it once everything is set up."""
+"""The demo, run as `make demo` runs it after the setup."""
 
 import json
 import os
@@ -16,7 +16,7 @@ COMMAND = [sys.executable, DEMO / "run.py"]
 pytestmark = pytest.mark.story
 
 
-def test_it_shows_every_alert_and_says_how_to_go_on_whatever_proxy_the_environment_names() -> None:
+def test_the_demo_shows_every_alert_and_ignores_proxy_settings() -> None:
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     done = subprocess.run(
         COMMAND, env=os.environ | proxies, capture_output=True, text=True, timeout=120, check=False
@@ -28,7 +28,7 @@ def test_it_shows_every_alert_and_says_how_to_go_on_whatever_proxy_the_environme
     assert "What next" in done.stdout
 
 
-def test_stopping_it_leaves_no_router_behind_and_no_traceback() -> None:
+def test_interrupting_the_demo_leaves_no_router_and_no_traceback() -> None:
     with subprocess.Popen(
         COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:

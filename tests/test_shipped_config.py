@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alert_router.checks.routing_tests import Case, load_cases
-from alert_router.cli.test import run
+from alert_router.cli.commands.test import run
 from alert_router.config import codes, load
 from alert_router.model import fingerprint
 from alert_router.model.problem import Problem

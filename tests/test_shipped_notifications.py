@@ -9,7 +9,7 @@ import promql_parser
 import pytest
 
 from alert_router.checks.routing_tests import Case, load_cases
-from alert_router.cli.labels import make_alert, make_group
+from alert_router.cli.sample_alert import make_alert, make_group
 from alert_router.config import load
 from alert_router.enrich import enrich, select_runbook
 from alert_router.notification import Notification

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from alert_router.checks.routing_tests import CaseModel, CasesModel, load_cases
 from alert_router.config import load
@@ -26,7 +27,7 @@ from alert_router.notify.base import Notifier
 
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-MODELS = [
+MODELS: list[type[BaseModel]] = [
     *(Config, Http, Auth, Basic, HttpLimits, Runbooks, Delivery, Log, Receiver, Notifier),
     *(Severities, GradeModel, Checks),
     *(RoutingModel, RouteModel, RunbookEntryModel, CasesModel, CaseModel),

@@ -341,7 +341,7 @@ async def test_a_wrong_routing_key_holds_the_destination(error):
 
 
 async def test_a_routing_key_that_cannot_be_read_holds_the_destination(tmp_path):
-    it = PagerDutyNotifier(routing_key_file=str(tmp_path / "none"))
+    it = PagerDutyNotifier.model_validate({"routing_key_file": str(tmp_path / "none")})
     failed = await send(it, notification())
     assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
 

@@ -1,34 +1,63 @@
-"""The command line: one module a command. Exit codes: 0 good, 1 findings, 2 usage."""
+"""The command line. Exit codes: 0 success, 1 findings or failure, 2 usage error."""
 
-from pathlib import Path
+import errno
+import os
+import sys
+from io import TextIOWrapper
+from typing import Any
 
 import click
 
 from alert_router import __version__
-from alert_router.cli.group import LazyGroup
+from alert_router.cli.lazy_group import LazyGroup
 
-CONFIG = click.option(
-    "--config",
-    "-c",
-    "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration file; by default $ALERT_ROUTER_CONFIG, config/alert-router.yaml, "
-    "/etc/alert-router/alert-router.yaml.",
-)
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+class _Program(LazyGroup):
+    """The top-level group: invalid input ends in a list of problems, never in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # A character that the locale cannot encode must not end in a traceback.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in _CANNOT_WRITE:
+                raise
+            click.echo(f"cannot write the output: {error.strerror}", err=True)
+            # What is still buffered would fail once more when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(1)
+        except Exception as error:
+            # Imported here: `--help` needs neither.
+            from alert_router.cli.output import print_problems_error  # noqa: PLC0415
+            from alert_router.model.problem import ProblemsError  # noqa: PLC0415
+
+            if not isinstance(error, ProblemsError):
+                raise
+            print_problems_error(error)
+            ctx.exit(1)
 
 
 @click.group(
-    cls=LazyGroup,
-    commands_at={
+    cls=_Program,
+    lazy_commands={
         "serve": ("serve:serve", "Run the router."),
-        "check": ("check:check", "Find what is wrong with configuration, routing and runbooks."),
-        "route": ("route:route", "Show the routing, or what becomes of an alert and why."),
+        "check": ("check:check", "Find problems in configuration, routing and runbooks."),
+        "route": ("route:route", "Show the routing, or explain how one alert is routed."),
         "test": ("test:test", "Run routing unit tests."),
-        "coverage": ("coverage:coverage", "Tell which alerting rules have a runbook, and which."),
-        "runbook": ("runbook:runbook", "List the runbooks, or read one."),
-        "preview": ("preview:preview", "Show what each destination would be sent for a payload."),
-        "send": ("send:send", "Post a payload or a made-up alert to a running router."),
-        "deliveries": ("deliveries:deliveries", "See what waits or is dead; replay or discard it."),
+        "coverage": ("coverage:coverage", "Report which alerts have a runbook."),
+        "runbook": ("runbook:runbook", "List, show, check and create runbooks."),
+        "preview": ("preview:preview", "Show what each destination would receive for a payload."),
+        "send": ("send:send", "Post a payload or a test alert to a running router."),
+        "deliveries": ("deliveries:deliveries", "List deliveries; replay or discard them."),
         "storage": ("storage:storage", "Back up the store, or restore it."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

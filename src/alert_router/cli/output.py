@@ -1,13 +1,12 @@
-"""How commands write: text for people, JSON for machines, and nothing that steers a terminal.
+"""Writing to the terminal: text for people, JSON for programs.
 
-Whatever comes from files, labels or a store passes through `clean` on its way out. What is
-said, and when a command fails, is for the commands.
+Whatever comes from files, labels or the store passes through `clean`, so that nothing in it can
+control the terminal.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import click
 from rich import box
@@ -16,36 +15,31 @@ from rich.table import Table
 from rich.text import Text
 
 from alert_router.markdown import visible
-from alert_router.model.problem import Problem, Severity
+from alert_router.model.problem import Problem, ProblemsError, Severity
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-# Where no terminal limits it, a line is not wrapped: grep wants it whole.
+# Without a terminal lines are not wrapped: grep needs them whole.
 _UNLIMITED = 10_000
 
-_COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SEVERITY_STYLES = {
+    Severity.ERROR: "bold red",
+    Severity.WARNING: "yellow",
+    Severity.INFO: "cyan",
+}
 
-
-def output_option(command: Command) -> Command:
-    """Adds `--output text|json`, passed as `as_json`."""
-    return click.option(
-        "--output",
-        "as_json",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        callback=lambda _ctx, _option, value: value == "json",
-        help="text for people, json for machines.",
-    )(command)
+# Why a notifier was sent nothing, by the key that filtered every alert of the group.
+SKIP_REASONS = {
+    "send_resolved": "skipped: `send_resolved` is false",
+    "min_severity": "skipped: below `min_severity`",
+}
 
 
 def clean(text: str) -> str:
-    """The text on one line, with what would steer a terminal seen (`\\x1b`), not obeyed."""
+    """The text on one line, with control characters escaped (`\\x1b`)."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def clean_lines(text: str) -> str:
-    """`clean` for what has lines: line feeds and tabs stay."""
+    """`clean` for text of several lines: newlines and tabs stay."""
     return visible(text)
 
 
@@ -55,7 +49,7 @@ def styled(text: str, style: str = "") -> Text:
 
 
 def join(*parts: str | Text | tuple[str, str]) -> Text:
-    """A line of several parts, each plain or a pair of text and style; all cleaned."""
+    """A line of several parts: plain text, text with a style, or pairs of text and style."""
     line = Text()
     for part in parts:
         if isinstance(part, tuple):
@@ -66,17 +60,15 @@ def join(*parts: str | Text | tuple[str, str]) -> Text:
 
 
 def console(*, err: bool = False) -> Console:
-    """Standard output (or error) as it is now. Colours only on a terminal, without NO_COLOR."""
+    """Standard output or error. Colors only on a terminal without NO_COLOR."""
     out = Console(stderr=err, highlight=False, markup=False, emoji=False)
-    return (
-        out
-        if out.is_terminal
-        else Console(stderr=err, highlight=False, markup=False, emoji=False, width=_UNLIMITED)
-    )
+    if not out.is_terminal:
+        out.width = _UNLIMITED
+    return out
 
 
 def show(*renderables: RenderableType) -> None:
-    """Write to standard output; lines of text are left to the terminal to wrap."""
+    """Write to standard output; the terminal wraps lines of text."""
     out = console()
     for renderable in renderables:
         if isinstance(renderable, str | Text):
@@ -89,19 +81,26 @@ def show(*renderables: RenderableType) -> None:
             click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def tell(*parts: str | Text | tuple[str, str]) -> None:
-    """A line to standard error."""
+def show_error(*parts: str | Text | tuple[str, str]) -> None:
+    """Write a line to standard error."""
     console(err=True).print(join(*parts), soft_wrap=True)
 
 
 def print_json(data: object) -> None:
-    """JSON to standard output. ASCII alone, so that no value can steer a terminal and none
-    fails to be encoded."""
+    """Write JSON to standard output, as ASCII: no value can control the terminal, and every
+    locale can encode it."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=True))
 
 
+def print_problems_error(error: ProblemsError) -> None:
+    """Write the problems that make some input unusable to standard error."""
+    for problem in error.problems:
+        show_error(problem_text(problem))
+    show_error(count(len(error.problems), "problem"))
+
+
 def table(*columns: str | Text, rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table without lines, as wide as it needs to be; cells are cleaned."""
+    """A table without lines, as wide as it needs to be. Cells are cleaned."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column if isinstance(column, Text) else styled(column), overflow="fold")
@@ -111,23 +110,23 @@ def table(*columns: str | Text, rows: Iterable[Sequence[str | Text]]) -> Table:
 
 
 def problem_text(problem: Problem) -> Text:
-    """A problem as `Problem.show` has it, cleaned, with its severity in colour. What it says stays
-    on the lines it has: one that a file began could be a command to the CI that reads this."""
-    said = replace(
+    """A problem as `Problem.show` formats it, cleaned, with its severity in color. No text from a
+    file starts a line of its own: the CI that reads the output could run it as a command."""
+    cleaned = replace(
         problem,
         place=replace(problem.place, file=clean(problem.place.file)),
         message=clean(problem.message),
         hint=clean(problem.hint),
         source=problem.source.replace("\n", "\\n"),
     )
-    shown = Text(clean_lines(said.show()))
+    text = Text(clean_lines(cleaned.show()))
     place = len(clean(str(problem.place)))
-    shown.stylize("bold", 0, place)
+    text.stylize("bold", 0, place)
     start = place + len(": ")
-    shown.stylize(_COLOURS[problem.severity], start, start + len(problem.severity))
-    return shown
+    text.stylize(_SEVERITY_STYLES[problem.severity], start, start + len(problem.severity))
+    return text
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 problem`, `2 problems`; `plural` where an s does not make it."""
+    """`1 problem`, `2 problems`; `plural` for nouns that do not just add an s."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

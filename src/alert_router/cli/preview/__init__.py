@@ -1,9 +1,6 @@
-"""`alert-router preview`: what each destination would be sent for a payload, drawn for the eye.
+"""What each destination would receive for a payload, and how it would look there.
 
-`messages` makes what would be sent, `looks` reads it as its destination would, `terminal` and
-`page` draw it. Nothing is stored, nothing is sent and no secret is read.
+`messages` renders the payloads with the router's own code, `destinations` draws a payload as its
+destination would, and `text` and `page` write the drawings. Nothing is stored or sent, and no
+secret is read.
 """
-
-from alert_router.cli.preview.command import preview
-
-__all__ = ["preview"]

@@ -1,7 +1,4 @@
-"""What each destination would be sent: routed, enriched and rendered by the router's own code.
-
-How it looks there is `looks`'.
-"""
+"""Renders what each destination would receive, with the router's own code."""
 
 import time
 from collections.abc import Iterable
@@ -20,31 +17,31 @@ from alert_router.server.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What one destination would be sent; `payload` is None where it would be sent nothing,
-    since the notifier's key `unwanted` leaves nothing."""
+    """What one destination would receive. `payload` is None if the notifier's key `skipped_by`
+    filters every alert of the group."""
 
     destination: Destination
     notifier: Notifier
     payload: Any
-    unwanted: str = ""
+    skipped_by: str = ""
 
     @property
     def readable(self) -> Any:
-        """The payload as text or data; None where there is none."""
+        """The payload as text or data; None if there is none."""
         return None if self.payload is None else self.notifier.readable(self.payload)
 
 
-def make(
-    raw: bytes, snapshot: Runtime, receiver: str, chosen: tuple[str, ...] = ()
+def make_previews(
+    raw: bytes, runtime: Runtime, receiver: str, chosen: tuple[str, ...] = ()
 ) -> list[Preview]:
-    """The previews of a body, in the order of its receivers; as if each receiver had a notifier
-    of each of the chosen types, if there are any. Raises PayloadError."""
-    group, raw = AlertGroup.within(snapshot.state.limits.body, raw)
-    stored = to_store(group, raw, Source(receiver), snapshot.state.receivers, time.time())
+    """The previews for a webhook body, in the order of its receivers. With `chosen`, as if each
+    receiver had one notifier of each of these types. Raises PayloadError."""
+    group, raw = AlertGroup.within(runtime.state.limits.body, raw)
+    stored = to_store(group, raw, Source(receiver), runtime.state.receivers, time.time())
     targets = {target.destination: target.fingerprints for target in stored.targets}
-    notifiers: dict[Destination, Notifier] = dict(snapshot.notifiers)
+    notifiers: dict[Destination, Notifier] = dict(runtime.notifiers)
     if chosen:
-        routed = snapshot.state.receivers.choose(group, receiver)
+        routed = runtime.state.receivers.choose(group, receiver)
         notifiers = {
             Destination(name, type_): _of_type(type_) for name in routed for type_ in chosen
         }
@@ -60,7 +57,7 @@ def make(
                 attempt=1,
             ),
             notifiers[destination],
-            snapshot,
+            runtime,
         )
         for destination, fingerprints in targets.items()
     ]
@@ -70,17 +67,17 @@ def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:
     return tuple(alert.fingerprint for alert in alerts)
 
 
-def _preview(claim: Claim, notifier: Notifier, snapshot: Runtime) -> Preview:
-    group = wanted(fold(claim.groups, snapshot.desk.limits), notifier, snapshot.desk.scale)
+def _preview(claim: Claim, notifier: Notifier, runtime: Runtime) -> Preview:
+    group = wanted(fold(claim.groups, runtime.desk.limits), notifier, runtime.desk.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)
-    notification = compose.write(claim, group, notifier, snapshot.desk)
+    notification = compose.write(claim, group, notifier, runtime.desk)
     notification, _ = compose.word(notification, notifier)
     payload, _ = compose.render(notification, notifier, compose.most_detail(claim))
     return Preview(claim.destination, notifier, payload)
 
 
 def _of_type(type_: str) -> Notifier:
-    """A notifier of that type with its defaults: never validated, so that it needs no secret
-    and no address; it renders, and cannot send."""
+    """A notifier of that type with its defaults. It is not validated and needs neither secret nor
+    URL: it can render, but not send."""
     return NOTIFIERS[type_].model_construct(type=type_)

@@ -1,4 +1,4 @@
-"""Cards, one for each message, put into the page."""
+"""Writes drawings as one HTML page, a card for each message."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -6,9 +6,11 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from alert_router.cli.preview.nodes import Look
+from alert_router.cli.preview.destinations import Drawing
+from alert_router.cli.preview.drawing import safe_link
+from alert_router.markdown import visible
 
-# Styles alone: no script, no image, no font, no request, no form.
+# Only styles: no script, image, font, request or form.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _META = Markup('<meta http-equiv="Content-Security-Policy" content="{}">').format(POLICY)
 
@@ -18,26 +20,30 @@ _templates = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # No output of the template contains control characters.
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
+_templates.filters["kind"] = lambda element: type(element).__name__
+_templates.filters["safe_link"] = safe_link
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A message on the page; `look` is None where nothing would be sent, `unwanted` says why.
-    `raw` is the payload as text, `size` how large it is, in words."""
+    """A message on the page. Without a drawing nothing would be sent, and `skipped` says why.
+    `raw` is the payload as text, `size` its size for people."""
 
     receiver: str
     notifier: str
     type: str
-    look: Look | None = None
+    drawing: Drawing | None = None
     raw: str = ""
     size: str = ""
-    unwanted: str = ""
+    skipped: str = ""
 
 
 def page(title: str, cards: list[Card]) -> str:
-    """The whole page: one file that needs nothing else."""
-    # Ours, not a message's; `</style` is the only thing that could end it, and it is not in there.
+    """The whole page, in one file that loads nothing."""
+    # The style sheet is ours and contains no `</style`.
     style = Markup(files(__package__).joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
     return _templates.get_template("page.html.jinja").render(
         title=title, cards=cards, style=style, policy=POLICY, policy_meta=str(_META)

@@ -1,0 +1,128 @@
+"""`alert-router coverage`: which alerts have a runbook, by the rules or by what was received."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from alert_router.alert_stats.report import read_observed
+from alert_router.checks.coverage import Routing, cover, totals
+from alert_router.checks.rules import read_rules
+from alert_router.cli.formats.coverage import CoverageReport
+from alert_router.cli.formats.observed import write_observed
+from alert_router.cli.options import config_option, format_option
+from alert_router.cli.outbox_access import read_config, with_outbox
+from alert_router.config import default_config_path, load
+from alert_router.model.problem import Severity
+from alert_router.outbox.observed import KEPT_DAYS
+from alert_router.runbook import Catalogue
+from alert_router.yaml_source import MAX_BYTES
+
+
+def _known_labels(
+    _ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str | None]:
+    """A click callback: NAME=VALUE or NAME arguments; None for a value that is not known."""
+    found: dict[str, str | None] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not name or name == "alertname":
+            expected = "expected NAME=VALUE, or NAME for a value that is not known"
+            raise click.BadParameter(f"{text!r}: {expected}", param=parameter)
+        if name in found:
+            raise click.BadParameter(f"{name!r} is given twice", param=parameter)
+        found[name] = value if equals else None
+    return found
+
+
+@click.command()
+@config_option
+@click.argument("rules", nargs=-1)
+@click.option(
+    "--observed",
+    is_flag=True,
+    help="Instead of rules, use the alerts that were received, from the router's store.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, KEPT_DAYS),
+    help=f"With --observed: number of days, including today. Default: {KEPT_DAYS}.",
+)
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Exit with 1 if a smaller share of the alerts that want a runbook has one.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    callback=_known_labels,
+    help="Label that alerts have unless their rule sets it, such as an external label of "
+    "Prometheus. Without a value: the value is not known. Repeatable.",
+)
+@format_option("text", "json", "markdown", "junit")
+@click.pass_context
+def coverage(
+    ctx: click.Context,
+    config: Path | None,
+    rules: tuple[str, ...],
+    observed: bool,
+    days: int | None,
+    fail_under: float | None,
+    labels: dict[str, str | None],
+    output: str,
+) -> None:
+    """Report for each alerting rule which runbook its alerts get, why, and who is notified.
+
+    RULES are Prometheus rule files, PrometheusRule resources, directories, patterns, or - for
+    standard input. If the answer depends on a label that no rule file sets, the report names the
+    label. Exit 0: success; 1: less coverage than --fail-under, or errors in the rules.
+    With --observed the report covers the alerts that were received, ranked by the number of
+    notifications.
+    """
+    if observed:
+        if rules or labels:
+            raise click.UsageError("--observed reads the store: omit RULES and --label")
+        percent = _report_observed(config, days or KEPT_DAYS, fail_under, output)
+        has_errors = False
+    else:
+        if days is not None:
+            raise click.UsageError("--days requires --observed")
+        if not rules:
+            raise click.UsageError("Missing argument 'RULES...', or --observed")
+        percent, has_errors = _report_rules(config, rules, labels, fail_under, output)
+    is_low = fail_under is not None and percent < fail_under
+    ctx.exit(1 if is_low or has_errors else 0)
+
+
+def _report_rules(
+    config: Path | None,
+    rules: tuple[str, ...],
+    labels: dict[str, str | None],
+    fail_under: float | None,
+    output: str,
+) -> tuple[float, bool]:
+    """Report on rules; return the percentage, and whether the rule files have errors."""
+    loaded = load(config or default_config_path())
+    catalogue = Catalogue.load(loaded.config.runbooks.path)
+    routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
+    found = read_rules(rules, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
+    alerts = cover(found.alerts, routing, labels)
+    CoverageReport(alerts, routing, found.problems, fail_under).write(output)
+    has_errors = any(problem.severity is Severity.ERROR for problem in found.problems)
+    return totals(alerts).percent, has_errors
+
+
+def _report_observed(
+    config: Path | None, days: int, fail_under: float | None, output: str
+) -> float:
+    """Report on received alerts; return the percentage."""
+    found = with_outbox(
+        read_config(config), lambda outbox: read_observed(outbox, days, time.time())
+    )
+    write_observed(found, fail_under, output)
+    return found.totals.percent

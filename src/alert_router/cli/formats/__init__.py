@@ -1,0 +1,1 @@
+"""Output formats that several commands or several readers share."""

@@ -1,0 +1,47 @@
+"""Short access to the outbox of a configuration, also beside a running router."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from alert_router.config import Config, default_config_path, load
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.sqlite import SqliteOutbox
+
+T = TypeVar("T")
+
+
+def read_config(path: Path | None) -> Config:
+    """The configuration at `path`, or at the default path. Raises ProblemsError."""
+    return load(path or default_config_path()).config
+
+
+def existing_store(config: Config) -> Path:
+    """The path of the store. Raises ClickException if it does not exist."""
+    path = config.storage.path
+    if not path.exists():
+        raise click.ClickException(
+            f"there is no store at {path}: start the router with this configuration first"
+        )
+    return path
+
+
+def with_outbox(config: Config, work: Callable[[SqliteOutbox], Awaitable[T]]) -> T:
+    """The result of `work` on the outbox of this configuration, which is closed afterwards.
+    Raises ClickException."""
+    path = existing_store(config)
+
+    async def run() -> T:
+        outbox = await asyncio.to_thread(SqliteOutbox.open, path, exclusive=False)
+        try:
+            return await work(outbox)
+        finally:
+            await outbox.close()
+
+    try:
+        return asyncio.run(run())
+    except (StoreUnavailable, OSError) as error:
+        raise click.ClickException(f"cannot use the store at {path}: {error}") from None

@@ -1,0 +1,240 @@
+"""Draws a payload as its destination would show it, by the notifier's type.
+
+A drawing is made from the payload alone, so that it shows what would really be sent. A notifier
+without a drawing of its own is shown as data.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alert_router.cli.preview import markup
+from alert_router.cli.preview.drawing import (
+    Collapsible,
+    Divider,
+    Element,
+    Fields,
+    HtmlDocument,
+    Panel,
+    Style,
+    TextLine,
+    buttons,
+    code_block,
+    line,
+)
+from alert_router.markdown import CodeSpan, Emphasis, Inline, Link, Strike, Strong, Text
+
+_LATER = "Sent when the message is updated later"
+_SEVERITY_COLORS = {
+    "critical": "red", "error": "red", "failure": "red", "warning": "yellow", "info": "blue",
+    "success": "green",
+}  # fmt: skip
+_PRIORITY_COLORS = {5: "red", 4: "yellow", 3: "blue"}  # as in ntfy's clients
+_CARD_COLORS = {"attention": "red", "warning": "yellow", "good": "green", "accent": "blue"}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A message as its destination would show it. `theme` is the notifier's type, or `data`."""
+
+    elements: tuple[Element, ...]
+    theme: str = "data"
+
+
+def draw(type_: str, payload: Any) -> Drawing:
+    """The drawing of a payload, as the notifier's `readable` returns it."""
+    known = _DRAWINGS.get(type_)
+    if known is None:
+        return Drawing((_data(payload),))
+    try:
+        return Drawing(tuple(known(payload)), type_)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        note = line("The preview does not know this payload's structure.", "small")
+        return Drawing((note, _data(payload)))
+
+
+def _data(payload: Any) -> Element:
+    is_text = isinstance(payload, str)
+    return code_block(payload if is_text else json.dumps(payload, indent=2, ensure_ascii=False))
+
+
+def _slack(payload: Any) -> Iterator[Element]:
+    yield from _slack_blocks(payload.get("message", payload)["blocks"])
+    if "reply" in payload:
+        yield Collapsible(_LATER, tuple(_slack_blocks(payload["reply"]["blocks"])))
+
+
+def _slack_blocks(blocks: Iterable[Any]) -> Iterator[Element]:
+    before = ""
+    for block in blocks:
+        if before == block["type"] == "section":
+            yield TextLine(())  # Slack separates sections
+        before = block["type"]
+        match block["type"]:
+            case "header":
+                yield line(markup.unescaped(block["text"]["text"]), "head")
+            case "divider":
+                yield Divider()
+            case "section":
+                yield from _slack_text(block["text"])
+            case "context":
+                for element in block["elements"]:
+                    for it in _slack_text(element):
+                        yield replace(it, style="small") if isinstance(it, TextLine) else it
+            case _:
+                yield _data(block)
+
+
+def _slack_text(text: Any) -> Iterable[Element]:
+    if text["type"] == "mrkdwn":
+        return markup.slack(text["text"])
+    return [line(markup.unescaped(text["text"]))]
+
+
+def _googlechat(payload: Any) -> Iterator[Element]:
+    return markup.google_chat(payload["text"])
+
+
+def _pagerduty(payload: Any) -> Iterator[Element]:
+    for event in payload if isinstance(payload, list) else [payload]:
+        yield from _event(event)
+
+
+def _event(event: Any) -> Iterator[Element]:
+    alert = event.get("payload", {})
+    is_resolved = event["event_action"] == "resolve"
+    color = "green" if is_resolved else _SEVERITY_COLORS.get(alert.get("severity", ""), "grey")
+    title = alert.get("summary") or f"{event['event_action']} {event['dedup_key']}"
+    yield Panel((line(title, "head"),), color)
+    names = ("event_action", "severity", "source", "component", "group", "class", "timestamp")
+    values = {name: event.get(name, alert.get(name)) for name in (*names, "dedup_key")}
+    yield Fields(tuple((name, (line(value),)) for name, value in values.items() if value))
+    if details := alert.get("custom_details"):
+        yield line("Custom details", "title")
+        yield Fields(tuple((name, tuple(_value(value))) for name, value in details.items()))
+    yield from buttons((it.get("text") or it["href"], it["href"]) for it in event.get("links", ()))
+
+
+def _value(value: Any) -> Iterator[Element]:
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return markup.plain_text(text)
+
+
+def _telegram(payload: Any) -> Iterator[Element]:
+    yield from markup.telegram(payload["message"])
+    yield Collapsible(_LATER, tuple(markup.telegram(payload["reply"])))
+
+
+def _ntfy(payload: Any) -> Iterator[Element]:
+    priority = payload["priority"]
+    yield Panel((line(payload["title"], "head"),), _PRIORITY_COLORS.get(priority, "grey"))
+    yield from markup.plain_text(payload["message"])
+    yield from buttons((action["label"], action["url"]) for action in payload["actions"])
+    yield line(" · ".join([f"priority {priority}", *payload["tags"]]), "small")
+
+
+def _apprise(payload: Any) -> Iterator[Element]:
+    color = _SEVERITY_COLORS.get(payload["type"], "grey")
+    yield Panel((line(payload["title"], "head"),), color)
+    yield from markup.plain_text(payload["body"])
+
+
+def _discord(payload: Any) -> Iterator[Element]:
+    yield from _discord_message(payload["message"])
+    yield Collapsible(_LATER, tuple(_discord_message(payload["notice"])))
+
+
+def _discord_message(message: Any) -> Iterator[Element]:
+    yield from markup.commonmark(message["content"])
+    for embed in message["embeds"]:
+        description = tuple(markup.commonmark(embed["description"]))
+        yield Panel(description, f"#{embed['color']:06x}")
+
+
+def _mattermost(payload: Any) -> Iterator[Element]:
+    return markup.commonmark(payload["text"])
+
+
+def _email(payload: Any) -> Iterator[Element]:
+    yield TextLine((Text("Subject: "), Strong((Text(payload["subject"]),))))
+    yield HtmlDocument(payload["html"], payload["text"])
+    yield Collapsible("Plain text part", (code_block(payload["text"]),))
+
+
+def _console(payload: Any) -> Iterator[Element]:
+    yield code_block(payload)
+
+
+def _teams(payload: Any) -> Iterator[Element]:
+    for attachment in payload["attachments"]:
+        card = attachment["content"]
+        yield from _card_elements(card["body"])
+        yield from buttons((it["title"], it.get("url")) for it in card.get("actions", ()))
+
+
+def _card_elements(elements: Iterable[Any]) -> Iterator[Element]:
+    """The elements of an Adaptive Card."""
+    titles: dict[str, str] = {}  # of each container that can be collapsed, by its id
+    for element in elements:
+        targets = element.get("selectAction", {}).get("targetElements", [])
+        is_visible = element.get("isVisible", True)
+        if targets:
+            runs = [run for item in element["items"] for run in item["inlines"]]
+            titles[targets[0]] = "".join(run["text"] for run in runs).lstrip("▾▸ ")
+        elif element.get("id") in titles:
+            title = titles[element["id"]]
+            yield Collapsible(title, tuple(_card_elements(element["items"])), is_visible)
+        elif is_visible:
+            yield from _card_element(element)
+
+
+def _card_element(element: Any) -> Iterator[Element]:
+    if element.get("separator"):
+        yield Divider()
+    match element["type"]:
+        case "RichTextBlock":
+            runs = element["inlines"]
+            is_head = any(run.get("size") == "Large" for run in runs)
+            is_small = all(run.get("size") == "Small" for run in runs)
+            style: Style = "head" if is_head else "small" if is_small else ""
+            yield TextLine(tuple(map(_run, runs)), style)
+        case "CodeBlock":
+            yield code_block(element["codeSnippet"])
+        case "Container":
+            color = _CARD_COLORS.get(element.get("style", ""), "grey")
+            inner = tuple(_card_elements(element["items"]))
+            yield Panel(inner, color, filled="style" in element)
+        case "TextBlock":
+            yield line(element["text"])
+        case _:
+            yield _data(element)
+
+
+def _run(run: Any) -> Inline:
+    is_code = run.get("fontType") == "Monospace" and run.get("size") != "Small"
+    shown: Inline = CodeSpan(run["text"]) if is_code else Text(run["text"])
+    if run.get("weight") == "Bolder":
+        shown = Strong((shown,))
+    if run.get("italic"):
+        shown = Emphasis((shown,))
+    if run.get("strikethrough"):
+        shown = Strike((shown,))
+    if "selectAction" in run:
+        shown = Link(run["selectAction"].get("url", ""), (shown,))
+    return shown
+
+
+_DRAWINGS: dict[str, Callable[[Any], Iterator[Element]]] = {
+    "apprise": _apprise,
+    "console": _console,
+    "discord": _discord,
+    "email": _email,
+    "googlechat": _googlechat,
+    "mattermost": _mattermost,
+    "ntfy": _ntfy,
+    "pagerduty": _pagerduty,
+    "slack": _slack,
+    "teams": _teams,
+    "telegram": _telegram,
+}

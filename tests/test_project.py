@@ -1,0 +1,67 @@
+"""The project's own files: packages and layers as documented, CI and hooks that can run."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def layers() -> list[set[str]]:
+    """The layers that import-linter enforces, from the bottom to the top."""
+    contract = next(it for it in PROJECT["tool"]["importlinter"]["contracts"] if "layers" in it)
+    return [set(layer.split(" | ")) for layer in reversed(contract["layers"])]
+
+
+def test_contributing_lists_the_packages_layer_by_layer() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    table = page.split("## Packages")[1].split("\n## ")[0]
+    rows = [
+        re.findall(r"`([a-z_]+)(/|\.py)`", row.split("|")[1])
+        for row in table.splitlines()
+        if row.startswith("| `")
+    ]
+    assert [{name for name, _ in row} for row in rows] == layers()
+    package = ROOT / "src" / "alert_router"
+    for name, suffix in (entry for row in rows for entry in row):
+        assert (package / f"{name}{suffix}").exists(), name
+
+
+def test_the_picture_of_the_layers_is_current() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    boxes = dict(re.findall(r'^ +(l\d+)\["(.*)"\]$', page, re.MULTILINE))
+    order = re.findall(r"l\d+", page.split("l1 -->")[1].splitlines()[0])
+    drawn = [set(boxes[name].split(", ")) for name in ["l1", *order]]
+    assert drawn == layers()[::-1]
+    assert len(drawn) == len(boxes)
+
+
+def test_ci_runs_the_same_script_on_every_supported_python() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    job = workflow["jobs"]["test"]
+    supported = [
+        name.rpartition(" ")[2]
+        for name in PROJECT["project"]["classifiers"]
+        if re.search(r":: 3\.\d+$", name)
+    ]
+    assert job["strategy"]["matrix"]["python"] == supported
+    assert f">={supported[0]}" == PROJECT["project"]["requires-python"]
+    assert ".ci/run" in [step.get("run") for step in job["steps"]]
+
+
+def test_every_hook_of_the_project_has_its_program_and_files() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    for hook in config["repos"][0]["hooks"]:
+        program, *arguments = hook["entry"].split()
+        assert (Path(sys.executable).parent / Path(program).name).exists(), program
+        for argument in arguments:
+            assert not argument.startswith("tests/") or (ROOT / argument).exists(), argument
+
+
+def test_the_license_is_the_declared_one() -> None:
+    assert PROJECT["project"]["license"] == "Apache-2.0"
+    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
