@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from alert_router.outbox.observed import Observation, day_of
-from alert_router.service import running
-from alert_router.service.housekeeping import tidy
-from alert_router.service.snapshot import read
+from alert_router.server import running
+from alert_router.server.runtime import read_runtime
+from alert_router.server.tasks import tidy
 from tests.http import get, metric, post
 from tests.programs import Recorder, Router, body, eventually, recorder, write_config
 
@@ -90,14 +90,14 @@ async def test_what_is_older_than_30_days_is_forgotten_unless_the_clock_is_in_do
     today = day_of(now)
     days = [today - back for back in (0, 29, 30, 31, 400)]
     config = write_config(tmp_path, [{"type": "console"}])
-    async with running(config, read(config)) as router:
-        outbox, snapshot, metrics = router.outbox, router.snapshot, router.metrics
+    async with running(config, read_runtime(config)) as router:
+        outbox, runtime, metrics = router.outbox, router.runtime, router.metrics
         await outbox.observe(
             [Observation(day, "A", "", "none", 1, 0, day * 86_400.0) for day in days]
         )
-        await tidy(outbox, snapshot, metrics, now, may_prune=False)
+        await tidy(outbox, runtime, metrics, now, may_prune=False)
         assert [day for day in days if await outbox.observed(day)] == days
-        await tidy(outbox, snapshot, metrics, now)
+        await tidy(outbox, runtime, metrics, now)
         assert [day for day in days if await outbox.observed(day)] == [today, today - 29]
 
 
