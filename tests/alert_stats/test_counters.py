@@ -8,8 +8,8 @@ import pytest
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.enrich import Choice
 from alert_router.model import Alert
+from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, day_of
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.observed import MOST_A_DAY, OTHERS, day_of
 from alert_router.outbox.sqlite import SqliteOutbox
 
 NOW = 1_700_000_000.0

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from alert_router.alert_stats.report import coverage_state, gather, read_observed
-from alert_router.outbox.observed import Observation
+from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.sqlite import SqliteOutbox
 
 DAY = 86_400.0

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from alert_router.outbox.observed import Observation, day_of
+from alert_router.outbox.alert_stats import Observation, day_of
 from alert_router.outbox.sqlite import SqliteOutbox
 
 NOW = time.time()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import State
-from alert_router.outbox.observed import Observation
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.queries import MIGRATIONS
 from tests.outbox.kit import NOW, B, group, names, put, take

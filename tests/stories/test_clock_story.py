@@ -67,7 +67,7 @@ async def test_what_was_accepted_before_the_clock_was_set_ahead_is_delivered(
                 _, answer = await post(f"{process.url}/webhook", body(key=f"k{number}"))
                 ids.add(answer["id"])
             move("+25h")
-            await eventually(lambda: "the clock was set" in process.text(), "the log to say so")
+            await eventually(lambda: "clock was changed" in process.text(), "the log to say so")
             _, answer = await post(f"{process.url}/webhook", body(key="after"))
             ids.add(answer["id"])
             tried = len(failing.requests)

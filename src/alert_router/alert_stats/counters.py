@@ -11,8 +11,8 @@ import structlog
 
 from alert_router.enrich import Choice
 from alert_router.model import Alert
+from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, Observation, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.observed import MOST_A_DAY, OTHERS, Observation, day_of
 
 log = structlog.get_logger(__name__)
 

@@ -42,7 +42,7 @@ def fold(waiting: Sequence[WaitingGroup], limits: BodyLimits = _DEFAULT) -> Aler
     name and that are over, plus earlier firing ones where the newest was truncated.
 
     An alert counts with the last state it was seen in: one that fired last and is absent now is
-    silenced or gone, and only truncation makes it worth telling.
+    silenced or gone, and only truncation makes it worth sending.
     """
     groups = [_read(one, limits) for one in waiting]
     newest = groups[-1]
@@ -51,7 +51,7 @@ def fold(waiting: Sequence[WaitingGroup], limits: BodyLimits = _DEFAULT) -> Aler
     earlier: dict[str, Alert] = {}
     for group in groups[:-1]:
         for alert in group.alerts:
-            earlier.pop(alert.fingerprint, None)  # so that the order is that of the last word
+            earlier.pop(alert.fingerprint, None)  # so that the order is that of the latest state
             earlier[alert.fingerprint] = alert
     named = {alert.fingerprint for alert in newest.alerts}
     added = tuple(
@@ -229,7 +229,7 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
 
 
 def _told_instead(claim: Claim) -> tuple[str, ...]:
-    """Whom this destination stands in for."""
+    """Which destinations this one replaces."""
     origins = dict.fromkeys(group.instead_of for group in claim.groups if group.instead_of)
     return tuple(
         f"Sent here because {origin.receiver}/{origin.notifier} is failing." for origin in origins
@@ -251,8 +251,7 @@ def _cut(group: AlertGroup) -> tuple[str, ...]:
 def compose(
     claim: Claim, notifier: Notifier, desk: Desk
 ) -> tuple[Notification, list[Alert]] | Unwanted:
-    """The notification of a claim, and of what it tells as firing one alert of each name; or why
-    there is nothing to tell."""
+    """The notification of a claim, and a firing alert of each name; or why nothing is sent."""
     group = wanted(fold(claim.groups, desk.limits), notifier, desk.scale)
     if isinstance(group, str):
         return group
@@ -271,7 +270,7 @@ async def composed(
 
 def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
     """The notification with the words of the notifier's own templates, and how many of these
-    failed: for those the built-in words stay."""
+    failed: for those the built-in text stay."""
     if notifier.title is None and notifier.template is None:
         return notification, 0
     title, message, errors = "", None, {}
@@ -310,7 +309,7 @@ async def worded(
 
 
 def most_detail(claim: Claim) -> Detail:
-    """How much to tell: less after a refusal for size or form, least after crashes."""
+    """How much detail to send: less after a refusal for size or form, least after crashes."""
     if claim.crashes > 1:
         return Detail.MINIMAL
     if claim.smaller:

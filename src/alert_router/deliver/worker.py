@@ -1,6 +1,6 @@
-"""The workers: one loop a destination that claims what is due and writes down how it ended.
+"""The workers: one loop per destination claims what is due and settles the outcome.
 
-What is done with a claim is `carry`. One slow or dead destination delays no other: loops share
+One slow or dead destination delays no other: loops share
 nothing but the outbox.
 """
 
@@ -22,7 +22,7 @@ from alert_router.outbox.model import Claim, Destination, Probe, Settlement, Ver
 
 log = structlog.get_logger(__name__)
 
-# An idle loop looks this often, in seconds, for what no event told it of: a delivery replayed
+# An idle loop looks this often, in seconds, for what no event announced: a delivery replayed
 # by another process, a lease that ran out. An empty look writes nothing.
 _POLL = 1.0
 _STORE_PAUSE = 1.0  # seconds between tries while the store cannot be written
@@ -50,7 +50,7 @@ class DestinationLoop:
         self._health = DestinationHealth(self._names())
 
     def start(self) -> None:
-        """Work until told to stop."""
+        """Work until stopped."""
         self._looking = asyncio.create_task(self._look())
 
     def accepted(self, *, urgent: bool) -> None:
@@ -224,7 +224,9 @@ class DestinationLoop:
         if not is_dead and settled.health is not None and settled.health.is_failing:
             return
         (log.error if is_dead else log.warning)(
-            "delivery is dead" if is_dead else "delivery failed, will be tried again",
+            "delivery failed for good; kept as a dead letter"
+            if is_dead
+            else "delivery failed; will retry",
             **self._names(),
             id=claim.id,
             attempt=claim.attempt,

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
     Accepted,
     Backlog,
@@ -22,7 +23,6 @@ from alert_router.outbox.model import (
     Settlement,
     State,
 )
-from alert_router.outbox.observed import Observation
 
 RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptance a random write
 
@@ -96,9 +96,9 @@ class Outbox(Protocol):
         failing_before: float,
         now: float,
     ) -> int:
-        """Where the destination has taken nothing since `failing_before` or longer: have all that
-        waits for it told by the others too, each delivery once, and none that stands for another
-        itself; how many. What the others are told of anyway is not told twice."""
+        """Where the destination has taken nothing since `failing_before` or longer: send all
+        that is pending for it to the others too, each delivery once, and none that is a fallback
+        itself; how many. What the others get anyway is not sent twice."""
         ...
 
     async def backlog(self) -> builtins.list[Backlog]:
@@ -130,7 +130,7 @@ class Outbox(Protocol):
         self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
     ) -> int:
         """Send a dead or delivered one again, as a new delivery at its lane's end; its id.
-        Raises LookupError if there is none, ValueError if it waits still, and ValueError
+        Raises LookupError if there is none, ValueError if it is still pending, and ValueError
         without `force` if it was replayed before or its lane has since moved on: the same or
         a later group was delivered or waits."""
         ...
@@ -163,16 +163,16 @@ class Outbox(Protocol):
         ...
 
     async def observe(self, observations: Sequence[Observation]) -> None:
-        """Add to the tallies; once a day has MOST_A_DAY of them, new names to those of OTHERS.
+        """Add to the counts; once a day has MOST_A_DAY of them, new names to those of OTHERS.
         A short transaction where the observations are few."""
         ...
 
     async def observed(self, day: int) -> builtins.list[Observation]:
-        """The tallies of one day: one for each alert name, runbook and way."""
+        """The counts of one day: one for each alert name, runbook and way."""
         ...
 
     async def forget_observed(self, *, before_day: int, limit: int) -> int:
-        """Delete at most `limit` tallies of earlier days; how many went."""
+        """Delete at most `limit` counts of earlier days; how many went."""
         ...
 
     async def close(self) -> None:

@@ -70,7 +70,7 @@ class Accepted:
 @dataclass(frozen=True, slots=True)
 class WaitingGroup:
     """One delivery of a claim: the accepted group and which alerts of it were routed here, or,
-    `instead_of` here, to a destination that takes nothing."""
+    `instead_of` here, to a destination that is failing."""
 
     delivery: int
     group: str
@@ -136,7 +136,7 @@ class Verdict(StrEnum):
 
     DELIVERED = "delivered"
     DROPPED = "dropped"  # nothing to tell (send_resolved: false): done without a send
-    RETRY = "retry"  # certainly not there: fold anew at `due_at`
+    RETRY = "retry"  # certainly not delivered: fold again at `due_at`
     DOUBT = "doubt"  # may be there: exactly this batch again at `due_at`
     DEAD = "dead"
     RELEASED = "released"  # not tried (shutdown): as if never claimed
@@ -144,7 +144,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What becomes of a claim. Times are unix seconds; `reason` is a word, `message` a sentence.
+    """The outcome of a claim. Times are Unix seconds; `reason` is a code, `message` is for people.
     A `due_at` that is not after `now` makes the lane ready. `health` is how its destination is
     since this attempt; None: as before, and well after a delivery."""
 

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.alert_stats.report import Observed, read_observed
-from alert_router.outbox.as_json import row_as_json
+from alert_router.outbox.alert_stats import KEPT_DAYS
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.observed import KEPT_DAYS
+from alert_router.outbox.serialize import row_as_json
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import refuse, unavailable
 

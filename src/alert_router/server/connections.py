@@ -56,7 +56,7 @@ class PatientProtocol(asyncio.Protocol):
         self._patience = patience
         self._busy = False
         self._waiting_since: float | None = None
-        self._transport: Any = None  # uvloop's transports are no asyncio.Transport
+        self._transport: Any = None  # uvloop's transports are not asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport

@@ -161,7 +161,7 @@ class Router:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Still listening meanwhile: who posts or probes now is told 503 rather than nothing.
+        # Still listening meanwhile: who posts or probes now gets 503 rather than nothing.
         await self.deliverer.stop(seconds)
         await self._listener.close()
         await asyncio.gather(*self._later, return_exceptions=True)
@@ -178,7 +178,7 @@ class Router:
         log.info("stopped")
 
     async def reload(self) -> ReloadResult:
-        """Read everything anew; what cannot be used leaves the old state in force."""
+        """Read everything again; if it cannot be used, the old state stays in force."""
         async with self._reloading:
             try:
                 fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime)
@@ -296,13 +296,13 @@ class Router:
 async def persist(
     name: str, work: Callable[[], Awaitable[None]], pause: float = _AFTER_FAILURE
 ) -> None:
-    """Work that never ends. After an error that nobody foresaw, which is logged, it begins anew
-    in `pause` seconds."""
+    """Run work that never ends. After an unexpected error, which is logged, it starts again in
+    `pause` seconds."""
     while True:
         try:
             await work()
         except Exception:
-            log.exception("work in the background failed; it begins anew", work=name)
+            log.exception("background task crashed; restarting", task=name)
         await asyncio.sleep(pause)
 
 
@@ -317,7 +317,7 @@ def report(problems: tuple[Problem, ...]) -> None:
 async def running(path: Path, runtime: Runtime) -> AsyncIterator[Router]:
     """A router that serves the configuration at `path`, read as `runtime`, until the block is
     left. Raises StoreRefused or OSError if the store or the address cannot be had; a store that
-    cannot be used only now is no reason not to run."""
+    only cannot be used now does not keep the router from starting."""
     metrics = Metrics()
     outbox = await asyncio.to_thread(
         SqliteOutbox.open,

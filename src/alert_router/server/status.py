@@ -219,7 +219,7 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """POST or PUT /-/reload: read configuration, routing and runbooks anew."""
+    """POST or PUT /-/reload: read configuration, routing and runbooks again."""
     site = request.app[SITE]
     if why := from_other_site(request, site.state().external_url):
         return refuse(403, why)

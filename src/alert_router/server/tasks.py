@@ -12,9 +12,9 @@ from alert_router.alert_stats.counters import AlertCounters
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason
 from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
+from alert_router.outbox.alert_stats import KEPT_DAYS, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
-from alert_router.outbox.observed import KEPT_DAYS, day_of
 from alert_router.server.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Clock:
         self._steady, self._wall = steady, wall
         if abs(jump) > _JUMP:
             self.has_jumped = True
-            log.warning("the clock was set, or the machine slept", seconds=round(jump, 1))
+            log.warning("clock was changed, or the machine was suspended", seconds=round(jump, 1))
         if jump > _AHEAD:
             self._ahead_at = steady
         return wall
@@ -109,7 +109,7 @@ async def keep_falling_back(
         try:
             await fall_back(outbox, runtime(), wake, metrics, time.time())
         except StoreUnavailable as error:
-            log.warning("falling back put off", error=str(error))
+            log.warning("fallback postponed", error=str(error))
         await asyncio.sleep(_FALLBACK_EVERY)
 
 
@@ -133,7 +133,7 @@ async def fall_back(
         labels = (destination.receiver, destination.notifier)
         metrics.diverted.labels(*labels).inc(diverted)
         log.error(
-            "a destination takes nothing; its deliveries are told by the fallback too",
+            "destination is failing; sending its deliveries to the fallback too",
             receiver=destination.receiver,
             notifier=destination.notifier,
             fallback=notifier.fallback,
@@ -145,7 +145,7 @@ async def fall_back(
 
 _HOUSE_EVERY = 30.0  # seconds between rounds, at most
 _LOOK_EVERY = 1.0  # seconds between looks at the clock
-_COUNTERS_EVERY = 5.0  # seconds between writings of the tallies: so much a kill can lose
+_COUNTERS_EVERY = 5.0  # seconds between writes of the counts: a kill loses as much
 _SLACK = 60.0  # seconds that clocks may be apart without anything being made of it
 _BATCH = 500  # rows of a step, at most; it is one short transaction
 _BREATH = 0.02  # seconds between steps, at least
@@ -161,7 +161,7 @@ async def keep_house(
         try:
             await tidy(outbox, runtime(), metrics, now, **may)
         except StoreUnavailable as error:
-            log.warning("housekeeping put off", error=str(error))
+            log.warning("maintenance postponed", error=str(error))
         await asyncio.sleep(min(_HOUSE_EVERY, max(1.0, max_age / 60)))
 
 
@@ -173,7 +173,7 @@ async def keep_time(outbox: Outbox, clock: Clock) -> None:
             with suppress(StoreUnavailable):  # again in a second
                 count = await outbox.hasten(latest=now, now=now)
                 clock.has_jumped = False
-                log.warning("everything that was put off is due now", count=count)
+                log.warning("retries are due now", count=count)
         await asyncio.sleep(_LOOK_EVERY)
 
 
@@ -200,7 +200,7 @@ async def tidy(
         await _expire(outbox, runtime, metrics, now)
     hastened = await outbox.hasten(latest=now + runtime.schedule.longest + _SLACK, now=now)
     if hastened:
-        log.warning("the clock was set back; what was put off for too long is due", count=hastened)
+        log.warning("clock was set back; overdue retries are due now", count=hastened)
     if not may_prune:
         return
     await prune(outbox, now - delivery.keep_delivered, now - delivery.keep_dead)
@@ -213,9 +213,7 @@ async def _expire(outbox: Outbox, runtime: Runtime, metrics: Metrics, now: float
     expired = await outbox.expire(older_than=limit, now=now, served=runtime.notifiers.keys())
     for destination, count in expired.items():
         names = {"receiver": destination.receiver, "notifier": destination.notifier}
-        log.error(
-            "deliveries waited longer than max_age and are dead letters", **names, count=count
-        )
+        log.error("deliveries older than max_age became dead letters", **names, count=count)
         metrics.notifications_failed.labels(**names, reason=Reason.EXPIRED.value).inc(count)
 
 

@@ -23,8 +23,8 @@ from alert_router.cli.output import (
     styled,
     table,
 )
-from alert_router.outbox.as_json import iso, row_as_json
 from alert_router.outbox.model import DeliveryRow, Destination, State
+from alert_router.outbox.serialize import iso, row_as_json
 from alert_router.outbox.sqlite import SqliteOutbox
 
 _PAGE = 500  # rows read at a time

@@ -1,15 +1,24 @@
-"""Claiming: which lanes are next, and which of their deliveries a batch covers.
-
-How a claim ends is for `settle`.
-"""
+"""Claiming: the lanes of a destination that are due, most urgent first, each with a lease."""
 
 import json
+import os
+import time
 from typing import NamedTuple
+from uuid import UUID
 
 from alert_router.outbox.model import Claim, Destination, Probe, WaitingGroup
 from alert_router.outbox.sqlite import health
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
+
+
+def webhook_id() -> str:
+    """A UUID of version 7 (RFC 9562): 48 bits of unix milliseconds, then randomness."""
+    milliseconds = time.time_ns() // 1_000_000
+    number = milliseconds << 80 | int.from_bytes(os.urandom(10))
+    number = number & ~(0xF << 76) | 0x7 << 76
+    return str(UUID(int=number & ~(0b11 << 62) | 0b10 << 62))
+
 
 _READY_LANES = query("ready_lanes")
 _LATER_LANES = query("later_lanes")

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.sqlite import file, wal
+from alert_router.outbox.sqlite import database, wal
 
 _PAGES = 1000  # copied at a time; between them an interrupt is noticed
 
@@ -90,7 +90,7 @@ def write(source: sqlite3.Connection, target: Path) -> None:
 def finish(copy: sqlite3.Connection) -> None:
     """Make a store of one file, without a -wal file, that counts as closed."""
     copy.execute("PRAGMA journal_mode = DELETE")
-    file.mark(copy, is_open=False)
+    database.mark(copy, is_open=False)
 
 
 def replace(path: Path, new: Path, why: str) -> tuple[Path, int]:
@@ -100,7 +100,7 @@ def replace(path: Path, new: Path, why: str) -> tuple[Path, int]:
     There is a store at `path` at every moment, and the old one has its other name before.
     """
     take_after(path, new)
-    lock = file.lock_new(new)
+    lock = database.lock_new(new)
     try:
         name = kept(path, why)
         with suppress(FileNotFoundError):
@@ -110,7 +110,7 @@ def replace(path: Path, new: Path, why: str) -> tuple[Path, int]:
         new.rename(path)
         sync(path)
     except BaseException:
-        file.unlock(lock)
+        database.unlock(lock)
         raise
     return name, lock
 
@@ -143,20 +143,20 @@ def restore(path: Path, source: Path) -> Path | None:
         raise StoreRefused(f"there is no file {source}")
     was_there = path.exists() and path.stat().st_size > 0
     try:
-        lock = file.lock(path)
+        lock = database.lock(path)
         try:
             if path.samefile(source):
                 raise StoreRefused(f"{source} is the store itself")
             with temporary(path, "restore") as new:
                 _read(source, new)
                 name, new_lock = replace(path, new, "before-restore")
-            file.unlock(new_lock)
+            database.unlock(new_lock)
         except BaseException:
             if not was_there:
                 path.unlink()
             raise
         finally:
-            file.unlock(lock)
+            database.unlock(lock)
     except OSError as error:
         raise StoreUnavailable(f"cannot restore the store {path}: {error}") from error
     if was_there:
@@ -171,13 +171,13 @@ def _read(source: Path, new: Path) -> None:
     if wal.beside(source).exists():
         shutil.copyfile(wal.beside(source), wal.beside(new))
     try:
-        with closing(file.connect(new, source)) as copy:
+        with closing(database.connect(new, source)) as copy:
             (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
             if not copy.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise StoreRefused(f"{source} is empty")
-            file.prepare(copy, source, may_change=True)
+            database.prepare(copy, source, may_change=True)
             finish(copy)
         sync(new)
     except sqlite3.Error as error:

@@ -16,7 +16,7 @@ import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Fault
-from alert_router.outbox.sqlite import copies, file, wal
+from alert_router.outbox.sqlite import copies, database, wal
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.salvage import salvage
 
@@ -62,7 +62,7 @@ class _Places:
     def __init__(self, path: Path) -> None:
         self._look_at = 0.0  # monotonic
         self._main, self._wal = str(path), str(wal.beside(path))
-        self._main_file, self._wal_file = file.inode(path), file.inode(wal.beside(path))
+        self._main_file, self._wal_file = database.inode(path), database.inode(wal.beside(path))
 
     def check(self) -> None:
         """Raise Moved if the names are of other files now, or of none; looks now and then."""
@@ -116,14 +116,14 @@ class ServiceAccess:
         if self._connection is not None and self._places is not None:
             if not (self._places.has_main() and self._places.has_wal()):
                 self._rescue(self._connection, self._places)
-            elif not file.is_damage(trouble):
+            elif not database.is_damage(trouble):
                 return self._reconnect(self._connection)
-        if file.is_damage(trouble):
+        if database.is_damage(trouble):
             self._damage = trouble
         try:
             return self._open()
         except sqlite3.DatabaseError as error:
-            if not file.is_damage(error):
+            if not database.is_damage(error):
                 raise
             self._damage = error
         return self._open()
@@ -138,7 +138,7 @@ class ServiceAccess:
         try:
             if self._connection is not None and self._places is not None:
                 if self._places.has_main():
-                    file.mark(self._connection, is_open=False)
+                    database.mark(self._connection, is_open=False)
                     self._disconnect()
                 else:
                     self._rescue(self._connection, self._places)
@@ -147,7 +147,7 @@ class ServiceAccess:
         if self._connection is not None:
             _abandoned.append(self._connection)
         if self._lock is not None:
-            file.unlock(self._lock)
+            database.unlock(self._lock)
         self._connection = self._lock = None
 
     def _open(self) -> sqlite3.Connection:
@@ -155,10 +155,10 @@ class ServiceAccess:
         closing it could remove the -wal file."""
         if self._lock is not None and not self._is_in_place(self._lock):
             self._disconnect()
-            file.unlock(self._lock)
+            database.unlock(self._lock)
             self._lock = None
         if self._lock is None:
-            self._lock = file.lock(self._path)
+            self._lock = database.lock(self._path)
         if self._had_wal is None:
             self._had_wal = self._look_at_wal()
         if self._damage is not None:
@@ -167,30 +167,30 @@ class ServiceAccess:
             self._connection = self._connect()
         connection = self._connection
         if not self._is_checked:
-            if not self._had_wal and file.was_left_open(connection):
+            if not self._had_wal and database.was_left_open(connection):
                 self._report(
                     Fault.WAL_LOST,
                     "the store was not closed and its -wal file is missing: what was accepted last"
                     " may be lost, and what was delivered last may be delivered again",
                 )
                 self._had_wal = True  # said
-            file.check_pages(connection)
+            database.check_pages(connection)
             self._is_checked = True
-        file.prepare(connection, self._path, may_change=True)
+        database.prepare(connection, self._path, may_change=True)
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             if not self._is_taken_over:
                 connection.execute(_VOID_LEASES)
-            file.mark(connection, is_open=True)
+            database.mark(connection, is_open=True)
         # Into the file itself, so that it is known without the -wal file, too.
-        file.checkpoint(connection, self._path)
+        database.checkpoint(connection, self._path)
         self._is_taken_over = True
         self._places = _Places(self._path)
         return connection
 
     def _is_in_place(self, lock: int) -> bool:
         try:
-            return file.inode(self._path) == file.inode(lock)
+            return database.inode(self._path) == database.inode(lock)
         except FileNotFoundError:
             return False
 
@@ -222,9 +222,9 @@ class ServiceAccess:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            return file.connect(self._path)
+            return database.connect(self._path)
         except sqlite3.DatabaseError as error:
-            if file.is_damage(error) and not file.is_ours(self._path):
+            if database.is_damage(error) and not database.is_ours(self._path):
                 raise StoreRefused(
                     f"cannot open the store {self._path}: {error}, and nothing in it is of a store:"
                     " move the file away, or set another path"
@@ -234,7 +234,7 @@ class ServiceAccess:
     def _reconnect(self, old: sqlite3.Connection) -> sqlite3.Connection:
         """A new connection to the same file, made before the old one is closed: the last one to be
         closed would remove the -wal file."""
-        self._connection = file.connect(self._path)
+        self._connection = database.connect(self._path)
         with suppress(sqlite3.Error):
             old.close()
         return self._connection
@@ -270,8 +270,8 @@ class ServiceAccess:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         if places.has_main():
-            file.mark(connection, is_open=False)
-            file.checkpoint(connection, self._path)
+            database.mark(connection, is_open=False)
+            database.checkpoint(connection, self._path)
             copies.keep_wal(self._path, copies.kept(self._path, "replaced"))
             self._disconnect()
             self._report(
@@ -308,7 +308,7 @@ class ServiceAccess:
         """Put a finished file in the store's place; where the old one is kept."""
         name, lock = copies.replace(self._path, new, why)
         if self._lock is not None:
-            file.unlock(self._lock)
+            database.unlock(self._lock)
         self._lock = lock
         return name
 
@@ -338,19 +338,19 @@ class CommandAccess:
         """As `Access.open`."""
         if self._connection is not None:
             self.check()
-            old, self._connection = self._connection, file.connect(self._path)
+            old, self._connection = self._connection, database.connect(self._path)
             with suppress(sqlite3.Error):
                 old.close()
             return self._connection
-        file.check_guest(self._path)
-        self._lock = file.lock_as_command(self._path)
+        database.check_guest(self._path)
+        self._lock = database.lock_as_command(self._path)
         had_wal = wal.is_written(self._path)
         if self._lock is not None:
             self._refuse_damaged_wal(had_wal)
-        self._connection = file.connect(self._path)
-        if self._lock is not None and not had_wal and file.was_left_open(self._connection):
+        self._connection = database.connect(self._path)
+        if self._lock is not None and not had_wal and database.was_left_open(self._connection):
             raise self._left_damaged()
-        file.prepare(self._connection, self._path, may_change=False)
+        database.prepare(self._connection, self._path, may_change=False)
         self._places = _Places(self._path)
         return self._connection
 
@@ -365,13 +365,13 @@ class CommandAccess:
             with suppress(sqlite3.Error, OSError):
                 # The last one to close it removes the -wal file: no service shall miss it.
                 if self._places is not None:
-                    self._lock = self._lock or file.lock_as_command(self._path)
-                    if self._lock is not None and file.was_left_open(self._connection):
-                        file.mark(self._connection, is_open=False)
+                    self._lock = self._lock or database.lock_as_command(self._path)
+                    if self._lock is not None and database.was_left_open(self._connection):
+                        database.mark(self._connection, is_open=False)
             with suppress(sqlite3.Error):
                 self._connection.close()
         if self._lock is not None:
-            file.unlock(self._lock)
+            database.unlock(self._lock)
         self._connection = self._lock = self._places = None
 
     def _refuse_damaged_wal(self, had_wal: bool) -> None:
@@ -400,7 +400,7 @@ def back_up(path: Path, target: Path) -> None:
         with copies.temporary(target, "part") as new:
             copies.write(connection, new)
             with closing(sqlite3.connect(new)) as copy:
-                file.check_pages(copy)
+                database.check_pages(copy)
             copies.take_after(path, new)
             new.rename(target)
         copies.sync(target)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from pathlib import Path
 from typing import TypeVar
 
+from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import (
     Accepted,
@@ -27,12 +28,10 @@ from alert_router.outbox.model import (
     Settlement,
     State,
 )
-from alert_router.outbox.observed import Observation
-from alert_router.outbox.sqlite import health, letters, observed, upkeep
+from alert_router.outbox.sqlite import alert_stats, deliveries, health, maintenance
 from alert_router.outbox.sqlite.accept import accept
-from alert_router.outbox.sqlite.claim import claim
-from alert_router.outbox.sqlite.divert import divert
-from alert_router.outbox.sqlite.ids import webhook_id
+from alert_router.outbox.sqlite.claim import claim, webhook_id
+from alert_router.outbox.sqlite.fallback import divert
 from alert_router.outbox.sqlite.opening import Access, CommandAccess, OnFault, ServiceAccess
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import settle
@@ -71,7 +70,7 @@ class SqliteOutbox:
     ) -> "SqliteOutbox":
         """The store in the file at `path`.
 
-        `exclusive`, for the service: made if it is not there, brought up to date, held against
+        `exclusive`, for the service: made if it is missing, brought up to date, held against
         other services, and what an earlier process had claimed is due at once, in doubt. Where the
         disk does not allow that now, it is tried again with each operation, all of which raise
         StoreUnavailable meanwhile. What was wrong with the store is logged, and `on_fault` is
@@ -121,7 +120,7 @@ class SqliteOutbox:
 
     async def sent(self, destination: Destination, *, since: float, now: float) -> List[float]:
         """As `Outbox.sent`."""
-        return await self._run(upkeep.sent, destination, since, now)
+        return await self._run(maintenance.sent, destination, since, now)
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`."""
@@ -145,7 +144,7 @@ class SqliteOutbox:
 
     async def backlog(self) -> List[Backlog]:
         """As `Outbox.backlog`."""
-        return await self._run(upkeep.backlog)
+        return await self._run(maintenance.backlog)
 
     async def list(
         self,
@@ -156,25 +155,25 @@ class SqliteOutbox:
         before: int | None = None,
     ) -> List[DeliveryRow]:
         """As `Outbox.list`."""
-        return await self._run(letters.rows, state, destination, limit, before)
+        return await self._run(deliveries.rows, state, destination, limit, before)
 
     async def of_group(self, group: str) -> List[DeliveryRow]:
         """As `Outbox.of_group`."""
-        return await self._run(letters.of_group, group)
+        return await self._run(deliveries.of_group, group)
 
     async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
         """As `Outbox.show`."""
-        return await self._run(letters.show, delivery)
+        return await self._run(deliveries.show, delivery)
 
     async def replay(
         self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
     ) -> int:
         """As `Outbox.replay`."""
-        return await self._run(letters.replay, delivery, now, to, force)
+        return await self._run(deliveries.replay, delivery, now, to, force)
 
     async def discard(self, delivery: int, *, now: float) -> None:
         """As `Outbox.discard`."""
-        await self._run(letters.discard, delivery, now)
+        await self._run(deliveries.discard, delivery, now)
 
     async def expire(
         self, *, older_than: float, now: float, served: Collection[Destination]
@@ -182,29 +181,29 @@ class SqliteOutbox:
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
         done: Counter[Destination] = Counter()
         arguments = (older_than, now, frozenset(served), _BATCH)
-        async for some in self._steps(lambda: self._run(upkeep.expire, *arguments)):
+        async for some in self._steps(lambda: self._run(maintenance.expire, *arguments)):
             done += some
         return done
 
     async def hasten(self, *, latest: float, now: float) -> int:
         """As `Outbox.hasten`."""
-        return await self._run(upkeep.hasten, latest, now)
+        return await self._run(maintenance.hasten, latest, now)
 
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """As `Outbox.prune`."""
-        return await self._run(upkeep.prune, delivered_before, dead_before, limit)
+        return await self._run(maintenance.prune, delivered_before, dead_before, limit)
 
     async def observe(self, observations: Sequence[Observation]) -> None:
         """As `Outbox.observe`."""
-        await self._run(observed.observe, observations)
+        await self._run(alert_stats.observe, observations)
 
     async def observed(self, day: int) -> List[Observation]:
         """As `Outbox.observed`."""
-        return await self._run(observed.observed, day)
+        return await self._run(alert_stats.observed, day)
 
     async def forget_observed(self, *, before_day: int, limit: int) -> int:
         """As `Outbox.forget_observed`."""
-        return await self._run(observed.forget, before_day, limit)
+        return await self._run(alert_stats.forget, before_day, limit)
 
     async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
         """What a step did, again until it does nothing. After each the store is left to others for

@@ -1,20 +1,25 @@
-"""Salvage: what can be read of a damaged store, row by row, in a new file.
+"""Salvage: what can be read of a damaged store, row by row, into a new file.
 
-Rows are read by their number, never by an index, and those on damaged pages are passed over. Behind
-a gap, pages are read by themselves. What other rows need and an index still knows (a destination's
-names, a lane) is made again from that.
+Rows are read by their number, never by an index; damaged pages are skipped. What other rows need
+and an index still holds (a destination's names, a lane) is restored from that.
+
+SQLite finds a row through inner pages, each of which leads to some hundred others, so a damaged one
+hides them all. Behind a gap, pages are therefore read by themselves; the pointer map of a file with
+incremental vacuum says to which table each belongs (https://sqlite.org/fileformat2.html).
 """
 
-# ruff: noqa: S608 (names of tables and columns are those of our own schema)
-
 import sqlite3
+import struct
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from alert_router.outbox.sqlite import copies, file, leaves
+from alert_router.outbox.sqlite import copies, database
 from alert_router.outbox.sqlite.queries import query
+
+# ruff: noqa: S608 (names of tables and columns are those of our own schema)
+
 
 _Row = tuple[Any, ...]
 _Kind = tuple[tuple[type, ...], bool]  # the types of a column's values, and whether one is needed
@@ -80,8 +85,8 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
     """Write what can be read of the store at `path` into the new file `new`; how many rows, by
     table. Raises sqlite3.Error and OSError where `new` cannot be written."""
     new.touch(0o640)
-    with closing(file.connect(new)) as target:
-        file.prepare(target, new, may_change=True)
+    with closing(database.connect(new)) as target:
+        database.prepare(target, new, may_change=True)
         target.execute("PRAGMA synchronous = OFF")  # it is synced as a whole in the end
         target.execute("BEGIN")
         with closing(_open_damaged(path)) as source:
@@ -150,7 +155,7 @@ def _copy_leaves(path: Path, target: sqlite3.Connection, roots: dict[int, str]) 
         return
     tables = {table.name: table for table in _TABLES}
     wanted = {name: _wanted(target, table) for name, table in tables.items()}
-    for name, number, values in leaves.rows(path, roots):
+    for name, number, values in _leaf_rows(path, roots):
         table, kinds = tables[name], wanted[name]
         # A row ends early if it was written before the last columns were added.
         columns = [*kinds][: len(values)]
@@ -256,14 +261,14 @@ def _make_again(
                 made = table.make_again and target.execute(table.make_again, row).rowcount
                 lost += not made
     except sqlite3.DatabaseError as error:
-        if not file.is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        if not database.is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise  # the new file's
         lost = max(lost, gaps)
     return lost
 
 
 def _copy_tallies(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Copy the tallies, from both ends up to what cannot be read."""
+    """Copy the counts, from both ends up to what cannot be read."""
     names = ", ".join(row[1] for row in _columns(target, "observed"))
     marks = names.count(",") * "?, " + "?"
     for order in ("ASC", "DESC"):
@@ -281,3 +286,117 @@ def _readable(source: sqlite3.Connection, statement: str) -> Iterator[_Row]:
     """The rows up to the first that cannot be read."""
     with suppress(sqlite3.DatabaseError):
         yield from source.execute(statement)
+
+
+Value = int | float | str | bytes | None
+
+_LEAF = 13  # the first byte of a page with a table's rows
+_IN_TREE = 5  # in the pointer map: a page with an inner page above it
+_DEEPEST = 20  # a tree of pages
+_PENDING = 0x40000000  # no page is used that has this byte
+_INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes by the code of the value
+
+
+def _leaf_rows(path: Path, roots: dict[int, str]) -> Iterator[tuple[str, int, list[Value]]]:
+    """Table, number and values of every row that can be read on the pages of some tables, given by
+    their root pages. Raises OSError."""
+    with path.open("rb") as file:
+        pages = _Pages(file)
+        for number in range(2, pages.count + 1):
+            content = pages.read(number)
+            if content[:1] != bytes([_LEAF]):
+                continue
+            table = _owner(pages, number, roots)
+            if table is None:
+                continue
+            for at in range(8, 8 + 2 * int.from_bytes(content[3:5]), 2):
+                try:
+                    row, values = _row(pages, content, int.from_bytes(content[at : at + 2]))
+                except (IndexError, ValueError, struct.error):
+                    continue  # damaged
+                yield table, row, values
+
+
+class _Pages:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = int.from_bytes(file.read(18)[16:]) or 4096
+        self.count = file.seek(0, 2) // self.size
+
+    def read(self, number: int) -> bytes:
+        self._file.seek((number - 1) * self.size)
+        return self._file.read(self.size)
+
+
+def _owner(pages: _Pages, number: int, roots: dict[int, str]) -> str | None:
+    """The table that a page belongs to, as far as the pointer map knows."""
+    for _ in range(_DEEPEST):
+        if number in roots:
+            return roots[number]
+        if not 2 < number <= pages.count:
+            return None
+        covered = pages.size // 5 + 1  # by a page of the map, itself included
+        start = (number - 2) // covered * covered + 2
+        start += start == _PENDING // pages.size + 1
+        at = 5 * (number - start - 1)
+        entry = pages.read(start)[at : at + 5] if at >= 0 else b""
+        if entry[:1] != bytes([_IN_TREE]):
+            return None
+        number = int.from_bytes(entry[1:])
+    return None
+
+
+def _row(pages: _Pages, content: bytes, at: int) -> tuple[int, list[Value]]:
+    """The row that begins there on a page."""
+    length, at = _varint(content, at)
+    number, at = _varint(content, at)
+    most = pages.size - 35
+    here = length
+    if length > most:
+        least = (pages.size - 12) * 32 // 255 - 23
+        here = least + (length - least) % (pages.size - 4)
+        here = here if here <= most else least
+    record = content[at : at + here]
+    following = int.from_bytes(content[at + here : at + here + 4]) if here < length else 0
+    while len(record) < length:
+        if not 2 < following <= pages.count:
+            raise ValueError("the chain of pages ends early")
+        more = pages.read(following)
+        following = int.from_bytes(more[:4])
+        record += more[4 : 4 + length - len(record)]
+    return number, list(_values(record))
+
+
+def _values(record: bytes) -> Iterator[Value]:
+    end, at = _varint(record, 0)
+    start = end
+    while at < end:
+        code, at = _varint(record, at)
+        size = _INTEGERS.get(code, 8 if code == 7 else 0)
+        if code >= 12:
+            size = (code - 12) // 2
+        data = record[start : start + size]
+        if len(data) < size or code in (10, 11):
+            raise ValueError("a value ends early")
+        start += size
+        if code == 0:
+            yield None
+        elif code == 7:
+            yield float(struct.unpack(">d", data)[0])
+        elif code in (8, 9):
+            yield code - 8
+        elif code >= 12:
+            yield data.decode() if code % 2 else data
+        else:
+            yield int.from_bytes(data, signed=True)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of one to nine bytes, and where it ends."""
+    value = 0
+    for index in range(8):
+        byte = data[at + index]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, at + index + 1
+    return value << 8 | data[at + 8], at + 9

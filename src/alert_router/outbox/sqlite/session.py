@@ -13,7 +13,7 @@ import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Destination
-from alert_router.outbox.sqlite import file, wal
+from alert_router.outbox.sqlite import database, wal
 from alert_router.outbox.sqlite.opening import Access
 from alert_router.outbox.sqlite.queries import query
 
@@ -205,7 +205,7 @@ class Session:
 
     def distrust(self, trouble: BaseException) -> None:
         """After trouble with the disk: nothing more on this connection."""
-        if not file.is_damage(self._trouble):
+        if not database.is_damage(self._trouble):
             self._trouble = trouble
         if self._connection is not None:  # else it says already why it cannot be opened
             self.why_unusable = str(trouble)
@@ -222,7 +222,7 @@ class Session:
         self._wants_tidying = False
         try:
             if wal.beside(self.path).stat().st_size > _WAL_LARGE:
-                file.shorten_wal(self._run)
+                database.shorten_wal(self._run)
         except (sqlite3.Error, OSError) as error:
             self.distrust(error)
 

@@ -1,4 +1,4 @@
-"""Settling: what becomes of a claim's deliveries, and of its lane afterwards."""
+"""Settling: the outcome of a claim's deliveries, and what follows for its lane."""
 
 from alert_router.outbox.model import HEALTHY, Claim, Settlement, Verdict
 from alert_router.outbox.sqlite import health

@@ -40,7 +40,7 @@ def inspect(path: Path) -> Wal:
     """The -wal file of the store at `path`; one that was never written to is good. Raises OSError.
 
     The last transaction does not count as lost: a process that is killed, or a machine that loses
-    power, may leave it half written, and then nobody was told that it is on disk.
+    power, may leave it half written, and then nobody got an answer that it is on disk.
     """
     if not is_written(path):
         return Wal(has_header=True, lost=0)

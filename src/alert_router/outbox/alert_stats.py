@@ -1,7 +1,4 @@
-"""What the store remembers of the alerts that came in: tallies by day, name and runbook.
-
-Counting them is `coverage.tally`, making sense of them `coverage.observed`.
-"""
+"""Counts of received alerts as the store keeps them: by day, name and runbook."""
 
 from dataclasses import dataclass
 
@@ -9,13 +6,13 @@ DAY = 86_400  # seconds
 KEPT_DAYS = 30  # today among them
 
 # Names come from alerts: whoever can post may make up any number of them.
-MOST_A_DAY = 2000  # tallies: a name has one, or several where its alerts had several runbooks
+MOST_A_DAY = 2000  # counts: one for each name, or several if its alerts had several runbooks
 OTHERS = "(others)"  # the name under which all that comes after is counted
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """How often an alert was received firing, and how often a notification told of it, on one
+    """How often an alert was received firing, and how often a notification reported it, on one
     day (days since 1970-01-01, UTC), with one runbook ("" for none), found by one way.
 
     `seen_at` is when it last was, in unix seconds."""

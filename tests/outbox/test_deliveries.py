@@ -92,10 +92,10 @@ async def test_the_dead_of_a_lane_are_replayed_in_their_order(outbox):
 async def test_a_replay_takes_force_once_the_lane_has_moved_on(outbox):
     await kill(outbox, group("one"))
     await put(outbox, group("two"))
-    with pytest.raises(ValueError, match="something newer"):
+    with pytest.raises(ValueError, match="newer notification"):
         await outbox.replay(1, now=NOW)
     await end(outbox, await take_one(outbox), Verdict.DELIVERED)
-    with pytest.raises(ValueError, match="something newer"):
+    with pytest.raises(ValueError, match="newer notification"):
         await outbox.replay(1, now=NOW)
 
     await outbox.replay(1, now=NOW, force=True)
@@ -129,7 +129,7 @@ async def test_a_replay_to_another_destination_joins_its_lane_of_the_same_group(
 
 async def test_what_waits_or_is_not_there_cannot_be_replayed(outbox):
     await put(outbox, group("one"))
-    with pytest.raises(ValueError, match="waits still"):
+    with pytest.raises(ValueError, match="still pending"):
         await outbox.replay(1, now=NOW, force=True)
     with pytest.raises(LookupError):
         await outbox.replay(2, now=NOW)

@@ -1,6 +1,6 @@
-"""Diverting: what waits for a destination that takes nothing is told elsewhere as well.
+"""Fallback: what is pending for a failing destination is sent elsewhere as well.
 
-Since when it takes nothing is written down by `settle`; how long is too long is not decided here.
+`settle` records since when it is failing; how long is too long is not decided here.
 """
 
 from alert_router.outbox.model import Destination
@@ -35,7 +35,7 @@ def divert(
         for one in to:
             target = session.key(one)
             if session.execute(_IS_THERE, (group, target)).fetchone()[0]:
-                continue  # told there anyway
+                continue  # sent there anyway
             lane = enter_lane(session, identity, target, priority, now)
             values = (lane, target, group, priority, now, fingerprints, source)
             session.execute(_ADD_DIVERTED, values)

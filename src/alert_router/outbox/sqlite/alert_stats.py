@@ -1,8 +1,8 @@
-"""Tallies of what came in: added to, read a day at a time, forgotten."""
+"""Counts of received alerts: added to, read a day at a time, deleted."""
 
 from collections.abc import Sequence
 
-from alert_router.outbox.observed import MOST_A_DAY, OTHERS, Observation
+from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, Observation
 from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.text import clean
@@ -43,5 +43,5 @@ def forget(session: Session, before_day: int, limit: int) -> int:
 
 
 def _add(session: Session, values: tuple[int | float | str, ...]) -> bool:
-    """Whether there was a tally to add to."""
+    """Whether there was a count to add to."""
     return session.execute(_ADD_TO_OBSERVED, values).rowcount > 0

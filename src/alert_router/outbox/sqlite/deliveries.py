@@ -75,14 +75,14 @@ def replay(session: Session, delivery: int, now: float, to: Destination | None, 
         raise LookupError(f"there is no delivery {delivery}")
     state, replayed_as, lane, destination, group, priority, fingerprints, identity = found
     if state == 0:
-        raise ValueError(f"delivery {delivery} waits still: it goes out by itself")
+        raise ValueError(f"delivery {delivery} is still pending; it will be retried automatically")
     if not force:
         if replayed_as is not None:
             raise ValueError(f"delivery {delivery} was replayed already, as {replayed_as}")
         later = session.execute(_MOVED_ON, (lane, delivery, group)).fetchone()
         if later is not None:
             raise ValueError(
-                f"the same group has since told something newer there (delivery {later[0]}); "
+                f"a newer notification for this group was already sent (delivery {later[0]}); "
                 "--force sends the old state all the same"
             )
     if to is not None:

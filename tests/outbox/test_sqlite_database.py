@@ -15,7 +15,7 @@ import pytest
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import State, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
-from alert_router.outbox.sqlite.file import check_guest
+from alert_router.outbox.sqlite.database import check_guest
 from tests.outbox.kit import NOW, end, group, put, take, take_one
 
 
@@ -166,9 +166,9 @@ async def test_a_command_run_by_a_stranger_is_refused_where_it_would_leave_files
 
 
 async def test_a_lock_held_too_long_is_told_and_passes(path, monkeypatch):
-    from alert_router.outbox.sqlite import file
+    from alert_router.outbox.sqlite import database
 
-    monkeypatch.setattr(file, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
     outbox = SqliteOutbox.open(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -232,9 +232,9 @@ async def test_what_is_asked_often_goes_by_its_index_and_sorts_nothing(path, nam
 
 
 async def test_a_step_of_pruning_ends_once_its_time_is_up(path, monkeypatch):
-    from alert_router.outbox.sqlite import upkeep
+    from alert_router.outbox.sqlite import maintenance
 
-    monkeypatch.setattr(upkeep, "_STEP", 0.0)
+    monkeypatch.setattr(maintenance, "_STEP", 0.0)
     outbox = SqliteOutbox.open(path)
     await put(outbox, *(group(f"{n}") for n in range(20)))
     await end(outbox, await take_one(outbox), Verdict.DELIVERED)
