@@ -234,11 +234,13 @@ async def test_a_backup_under_load_has_everything_answered_before_it(tmp_path: P
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
+    """A file system of 48 MiB: the least reserve and some more."""
     folder = tmp_path / "small"
     folder.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", folder], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=48M", "tmpfs", folder],
+        check=False,
+        capture_output=True,
     )
     if made.returncode:
         pytest.skip("file systems cannot be mounted here")
@@ -248,7 +250,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 def make_full(folder: Path) -> Callable[[], Awaitable[None]]:
     filler = folder / "filler"
-    filler.write_bytes(bytes(2 * 1024 * 1024 - 2 * PAGE))
+    filler.write_bytes(bytes(48 * 1024 * 1024 - 2 * PAGE))
 
     async def free() -> None:
         filler.unlink()
@@ -275,7 +277,7 @@ async def test_a_router_started_on_a_disk_that_takes_nothing_serves_503_until_it
             tmp_path,
             [{"type": "webhook", "url": destination.url}],
             storage=f"sqlite:///{small}/alert-router.db",
-            delivery={"reserve": "4KiB"},
+            delivery={"reserve": "32MiB"},
         )
         async with router(config) as process:
             assert (await post(f"{process.url}/webhook", body()))[0] == 503
@@ -289,5 +291,5 @@ async def test_a_router_started_on_a_disk_that_takes_nothing_serves_503_until_it
 
             await eventually(is_accepted, "the store", 10)
             await eventually(lambda: destination.requests, "the message")
-            assert await is_ready(process)
+            await eventually(lambda: is_ready(process), "ready", 10)
             assert process.text().count("the store cannot be used") < 5
