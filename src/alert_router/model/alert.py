@@ -114,8 +114,9 @@ class AlertGroup(BaseModel):
             *(alert.labels for alert in self.alerts),
             *(alert.annotations for alert in self.alerts),
         )
-        return len(self.alerts) <= limits.alerts and all(
-            len(names) <= limits.labels and all(len(name) <= limits.name // 4 for name in names)
+        longest = limits.name // 4  # characters, each of which has at most 4 bytes
+        return len(self.alerts) <= limits.alerts and not any(
+            len(names) > limits.labels or max(map(len, names), default=0) > longest
             for names in maps
         )
 

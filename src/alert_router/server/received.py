@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import itemgetter
 
 import structlog
 
@@ -46,17 +48,17 @@ class ReceivedAlerts:
         self, aside: Aside, group: AlertGroup, choose: Choose, accepted_at: float
     ) -> None:
         """Count the alerts of a large group, choosing their runbooks in a thread."""
-        self._record(await aside.run(_counts, group, choose), accepted_at)
+        self._record(await aside.run(_counts, (group,), choose), accepted_at)
 
     def flush(self) -> None:
         """Count what is pending now."""
         pending, self._pending = self._pending, []
         counts: _Counts = Counter()
-        for group, choose in pending:
+        for choose, groups in groupby(pending, key=itemgetter(1)):  # another after a reload
             try:
-                counts.update(_counts(group, choose))
-            except Exception:  # of one group; its notification says so itself
-                log.exception("cannot count the alerts of a group")
+                counts.update(_counts((group for group, _ in groups), choose))
+            except Exception:  # their notifications say so themselves
+                log.exception("cannot count received alerts")
         self._record(counts, self._accepted_at)
 
     def _record(self, counts: _Counts, accepted_at: float) -> None:
@@ -76,10 +78,15 @@ class ReceivedAlerts:
                 metrics.firing_alerts.labels(coverage_state(runbook, chosen_by)).inc(count)
 
 
-def _counts(group: AlertGroup, choose: Choose) -> _Counts:
-    """Each alert of a group once, however many receivers are notified of it."""
+def _counts(groups: Iterable[AlertGroup], choose: Choose) -> _Counts:
+    """Each alert of each group once, however many receivers are notified of it. In a storm the same
+    alerts come again and again: a runbook is chosen once for those that are equal."""
     counts: _Counts = Counter()
-    for alert in group.alerts:
-        choice = choose(alert)
-        counts[alert.name, alert.firing, choice.runbook, choice.way] += 1
+    chosen: dict[tuple[str, str, str], Choice] = {}
+    for group in groups:
+        for alert in group.alerts:
+            urls = alert.annotations.get("runbook", ""), alert.annotations.get("runbook_url", "")
+            key = (alert.fingerprint, *urls)
+            choice = chosen.get(key) or chosen.setdefault(key, choose(alert))
+            counts[alert.name, alert.firing, choice.runbook, choice.way] += 1
     return counts
