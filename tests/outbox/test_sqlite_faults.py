@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Fault, State, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.sqlite.salvage import salvage
 from tests.outbox.kit import A, B, end, group, names, put, take
 from tests.programs import need
 
@@ -135,6 +138,80 @@ async def test_of_a_store_with_random_pages_overwritten_the_rest_goes_out(path, 
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed store, with bodies that need several pages among them."""
+    path = tmp_path_factory.mktemp("filled") / "alert-router.db"
+
+    async def make() -> None:
+        outbox = SqliteOutbox.open(path)
+        for n in range(150):
+            body = bytes(9_000 if n % 10 == 0 else 600)
+            await outbox.accept(group(f"g{n}", A, B, lane=f"l{n}", body=body), 0)
+        await outbox.close()
+
+    asyncio.run(make())
+    return path
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32), pages=st.integers(1, 40), few_bytes=st.booleans())
+def test_whatever_is_damaged_a_sound_store_comes_out(
+    filled: Path, tmp_path: Path, seed: int, pages: int, few_bytes: bool
+) -> None:
+    chance, data = random.Random(seed), bytearray(filled.read_bytes())
+    for page in chance.sample(range(1, len(data) // PAGE), pages):
+        start = page * PAGE
+        if few_bytes:  # most of the page still makes sense
+            for at in (*range(3, 9), *(chance.randrange(PAGE) for _ in range(40))):
+                if chance.random() < 0.5:
+                    data[start + at] = chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))
+        else:
+            data[start : start + PAGE] = chance.randbytes(PAGE)
+    damaged, new = tmp_path / "damaged.db", tmp_path / "new.db"
+    damaged.write_bytes(data)
+    for name in ("new.db", "new.db-wal", "new.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    salvage(damaged, new)
+    with closing(sqlite3.connect(new)) as store:
+        assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
+    asyncio.run(use(new))
+
+
+async def test_a_store_that_cannot_be_salvaged_is_kept_beside_an_empty_one(path, monkeypatch):
+    def fail(path: Path, new: Path) -> None:
+        new.write_bytes(b"half")
+        raise ValueError("a defect")
+
+    await fill(path, 200)
+    for page in (2, 3, 4, 5, 6):
+        overwrite(path, page * PAGE)
+    monkeypatch.setattr("alert_router.outbox.sqlite.opening.salvage", fail)
+    faults = Faults()
+    outbox = SqliteOutbox.open(path, on_fault=faults)
+    await put(outbox, group("new", A, lane="new"))
+    assert (await waiting(outbox))["slack"] == {"new"}
+    await outbox.close()
+    assert faults.kinds == ["damaged"]
+    assert len(beside(path, "damaged")) == 1
+
+
+async def use(path: Path) -> None:
+    """What is in a store and what comes afterwards can be listed and claimed."""
+    outbox = SqliteOutbox.open(path)
+    await outbox.accept(group("new", A, lane="new"), 0)
+    await outbox.list(limit=10_000)
+    await outbox.backlog()
+    seen = set()
+    while claims := await outbox.claim(A, limit=50, now=1e12, lease=1e12, fold=True):
+        seen |= {name for claim in claims for name in names(claim)}
+    assert "new" in seen
+    await outbox.close()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import copies, database, wal
 from alert_router.outbox.sqlite.queries import query
-from alert_router.outbox.sqlite.salvage import salvage
+from alert_router.outbox.sqlite.salvage import salvage, start_empty
 
 log = structlog.get_logger(__name__)
 
@@ -252,7 +252,13 @@ class ServiceAccess:
         )
         self._disconnect()
         with copies.temporary(self._path, "salvage") as new:
-            counts = salvage(self._path, new)
+            try:
+                counts = salvage(self._path, new)
+            except (OSError, sqlite3.OperationalError):  # the disk's: again later
+                raise
+            except Exception:  # no defect of ours may end the intake for good
+                log.exception("cannot salvage the store; starting with an empty one")
+                counts = start_empty(new)
             name = self._put_in_place(new, "damaged")
         self._damage = None
         self._report(

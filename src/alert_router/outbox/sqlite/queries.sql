@@ -317,18 +317,28 @@ VALUES (?, ?, x'', '', 0);
 INSERT OR IGNORE INTO lane (id, identity, destination, phase, priority, oldest, due_at)
 VALUES (?, ?, ?, 0, 0, 0, 0);
 
+-- name: drop_unsound_lanes
+-- What they say of their deliveries cannot be right; those get new ones.
+DELETE FROM lane
+WHERE id <= 0 OR identity <= 0 OR destination NOT IN (SELECT id FROM destination);
+
+-- name: pending_if_in_doubt
+-- Better sent twice than never. Without fingerprints, all alerts of the group are sent.
+UPDATE delivery SET
+    state = CASE WHEN state IN (0, 1, 2) THEN state ELSE 0 END,
+    fingerprints = CASE WHEN json_valid(fingerprints) THEN fingerprints ELSE '[]' END
+WHERE state NOT IN (0, 1, 2) OR NOT json_valid(fingerprints);
+
 -- name: make_lanes_up
--- For deliveries whose lane nothing is known of: one each destination that had it, of an identity
--- that no webhook has.
+-- For deliveries whose lane nothing is known of: one each, of an identity that no webhook has.
 INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at)
-SELECT lane, (SELECT coalesce(max(id), 0) FROM (SELECT id FROM identity UNION SELECT identity FROM lane)) + lane,
-    min(destination), 0, 0, 0, 0
+SELECT lane, -lane, min(destination), 0, 0, 0, 0
 FROM delivery WHERE lane NOT IN (SELECT id FROM lane) GROUP BY lane;
 
 -- name: make_identities_up
 INSERT INTO identity (id, digest, content, group_id, accepted_at)
-SELECT DISTINCT identity, randomblob(32), x'', '', 0
-FROM lane WHERE identity NOT IN (SELECT id FROM identity);
+SELECT identity, randomblob(32), x'', '', 0
+FROM lane WHERE identity NOT IN (SELECT id FROM identity) GROUP BY identity;
 
 -- name: groups_missing
 SELECT count(DISTINCT alert_group) FROM delivery
@@ -337,7 +347,8 @@ WHERE alert_group NOT IN (SELECT seq FROM alert_group);
 -- name: drop_orphans
 DELETE FROM delivery
 WHERE alert_group NOT IN (SELECT seq FROM alert_group)
-    OR destination NOT IN (SELECT id FROM destination);
+    OR destination NOT IN (SELECT id FROM destination)
+    OR id <= 0 OR lane <= 0;
 
 -- name: drop_idle_groups
 DELETE FROM alert_group WHERE seq NOT IN (SELECT alert_group FROM delivery);

@@ -25,6 +25,7 @@ _Row = tuple[Any, ...]
 _Kind = tuple[tuple[type, ...], bool]  # the types of a column's values, and whether one is needed
 
 _LAST = 2**63 - 1  # the greatest number of a row
+_MOST = 2**48  # greater numbers are damage, and the next one could not be given any more
 _AT_ONCE = 500  # rows written by a call
 _FINE = 256  # over a gap, rows are looked for in steps of so small a part of its length
 
@@ -64,6 +65,7 @@ _TABLES = (
 
 # In this order.
 _PUT_RIGHT = (
+    query("drop_unsound_lanes"),
     query("make_lanes_up"),
     query("idle_lanes"),
     query("drop_empty_lanes"),
@@ -103,6 +105,7 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
             _copy_sequence(source, target)
         (lost["alert_group"],) = target.execute(query("groups_missing")).fetchone()
         lost["delivery"] += target.execute(query("drop_orphans")).rowcount
+        target.execute(query("pending_if_in_doubt"))
         target.execute(query("drop_idle_groups"))
         for statement in _PUT_RIGHT:
             target.execute(statement)
@@ -117,6 +120,18 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
         copies.finish(target)
     copies.sync(new)
     return counts
+
+
+def start_empty(new: Path) -> dict[str, Count]:
+    """Make the new file an empty store. How many rows are lost is not known. Raises sqlite3.Error
+    and OSError."""
+    new.unlink(missing_ok=True)
+    new.touch(0o640)
+    with closing(database.connect(new)) as target:
+        database.prepare(target, new, may_change=True)
+        copies.finish(target)
+    copies.sync(new)
+    return {table.name: Count(0, 0) for table in _TABLES}
 
 
 def _open_damaged(path: Path) -> sqlite3.Connection:
@@ -159,9 +174,11 @@ def _copy_leaves(path: Path, target: sqlite3.Connection, roots: dict[int, str]) 
         table, kinds = tables[name], wanted[name]
         # A row ends early if it was written before the last columns were added.
         columns = [*kinds][: len(values)]
+        if table.number not in columns or len(values) > len(kinds):
+            continue  # damaged
         at = columns.index(table.number)
         row = [*values[:at], number, *values[at + 1 :]]
-        if len(values) <= len(kinds) and all(map(_is_sound, row, (kinds[one] for one in columns))):
+        if all(map(_is_sound, row, (kinds[one] for one in columns))):
             target.execute(_insert(table, columns), row)
 
 
@@ -178,6 +195,8 @@ def _insert(table: _Table, columns: list[str]) -> str:
 def _is_sound(value: Any, wanted: _Kind) -> bool:
     """Whether a value is of its column's kind: a page may hold what belongs to another table."""
     kinds, is_needed = wanted
+    if isinstance(value, int) and abs(value) > _MOST:
+        return False
     return isinstance(value, kinds) or (value is None and not is_needed)
 
 
@@ -220,8 +239,11 @@ class _Reader:
             last = self._after_gap(last) - 1
 
     def _one(self, number: int) -> _Row | None:
-        """The first row from that number on, None at the end."""
+        """The first row from that number on, None at the end. Raises sqlite3.DatabaseError also for
+        a row that a damaged page has out of order: it would be read again and again."""
         row: _Row | None = self._source.execute(f"{self._from} LIMIT 1", (number,)).fetchone()
+        if row is not None and row[0] < number:
+            raise sqlite3.DatabaseError("a row is out of order")
         return row
 
     def _after_gap(self, last: int) -> int:
@@ -279,7 +301,9 @@ def _copy_tallies(source: sqlite3.Connection, target: sqlite3.Connection) -> Non
 def _copy_sequence(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Have no delivery get a number that another ever had."""
     for row in _readable(source, "SELECT seq FROM sqlite_sequence WHERE name = 'delivery'"):
-        target.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'delivery'", row)
+        if _is_sound(row[0], ((int,), True)):
+            statement = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'delivery'"
+            target.execute(statement, row)
 
 
 def _readable(source: sqlite3.Connection, statement: str) -> Iterator[_Row]:
@@ -350,6 +374,8 @@ def _row(pages: _Pages, content: bytes, at: int) -> tuple[int, list[Value]]:
     """The row that begins there on a page."""
     length, at = _varint(content, at)
     number, at = _varint(content, at)
+    if not 0 < number <= _MOST or length > pages.size * pages.count:
+        raise ValueError("no row is so large")
     most = pages.size - 35
     here = length
     if length > most:
