@@ -249,8 +249,10 @@ def test_any_text_can_be_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["it's\n" * 20_000, "$(" * 50_000, '"$(' * 20_000, "{" * 100_000,
-                                  "<<E\n" * 20_000, "${a" * 30_000, "a=" * 60_000])  # fmt: skip
-def test_text_full_of_unclosed_quotes_takes_bounded_time(text: str) -> None:
+                                  "<<E\n" * 20_000, "${a" * 30_000, "a=" * 60_000,
+                                  "x=$(($a))\n" * 50_000, "c " + "$HOME$(b)x" * 50_000,
+                                  "n=" + '"$HOME"' * 50_000])  # fmt: skip
+def test_a_long_text_takes_bounded_time(text: str) -> None:
     began = time.process_time()
 
     fill(f"{text}\nc $pod", {"pod": "web"})

@@ -11,7 +11,7 @@ import structlog
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.alert_stats.report import coverage_state
 from alert_router.aside import Aside
-from alert_router.enrich import Choice, ChosenBy
+from alert_router.enrich import ANNOTATIONS, Choice, ChosenBy
 from alert_router.metrics import Metrics
 from alert_router.model import Alert, AlertGroup
 
@@ -82,11 +82,10 @@ def _counts(groups: Iterable[AlertGroup], choose: Choose) -> _Counts:
     """Each alert of each group once, however many receivers are notified of it. In a storm the same
     alerts come again and again: a runbook is chosen once for those that are equal."""
     counts: _Counts = Counter()
-    chosen: dict[tuple[str, str, str], Choice] = {}
+    chosen: dict[tuple[object, ...], Choice] = {}
     for group in groups:
         for alert in group.alerts:
-            urls = alert.annotations.get("runbook", ""), alert.annotations.get("runbook_url", "")
-            key = (alert.fingerprint, *urls)
+            key = (*alert.labels.items(), *map(alert.annotations.get, ANNOTATIONS))
             choice = chosen.get(key) or chosen.setdefault(key, choose(alert))
             counts[alert.name, alert.firing, choice.runbook, choice.way] += 1
     return counts

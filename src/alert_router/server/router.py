@@ -61,17 +61,7 @@ class Router:
         shares = share(runtime.loaded.config.http.max_connections)
         self._reloading = asyncio.Lock()
         self._resolver = Resolver()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=shares.opened,
-                force_close=shares.opened > 0,
-                resolver=self._resolver,
-                use_dns_cache=False,  # the resolver has one, which also serves what is stale
-                socket_factory=self._open,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
-        )
+        self._session = self._client(shares.opened)
         self.deliverer = Deliverer(
             Shared(
                 outbox,
@@ -112,6 +102,20 @@ class Router:
         self._listener = Listener(build(self.site), config.http, shares.accepted)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking_up: asyncio.Task[None] | None = None
+
+    def _client(self, connections: int) -> aiohttp.ClientSession:
+        """The HTTP client for destinations, with so many connections; 0: no limit."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=connections,
+                force_close=connections > 0,
+                resolver=self._resolver,
+                use_dns_cache=False,  # the resolver has one, which also serves what is stale
+                socket_factory=self._open,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+        )
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

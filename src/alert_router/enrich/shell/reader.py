@@ -6,7 +6,6 @@ more than its line, and its placeholders keep the context NONE.
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alert_router.enrich.placeholder import Context
@@ -40,11 +39,6 @@ class _Stage:
     words: list[Word]
     first: int
     last: int
-
-
-def _assigns(word: Sequence[str]) -> bool:
-    """Whether a word starts with an assignment."""
-    return _ASSIGNS.match("".join(word)) is not None
 
 
 @dataclass(slots=True)
@@ -224,6 +218,7 @@ class Reader:
         word = Word()
         parts: list[str] = []
         start = self.pos
+        assigns = _ASSIGNS.match(self.text, start, self.end) is not None
         while (char := self._peek()) and char not in _END_OF_WORD:
             if placeholder := self._at.get(self.pos):
                 parts.append(self._sign(placeholder, word))
@@ -234,9 +229,9 @@ class Reader:
                 self.pos = close + 1
             elif char == '"':
                 word.quoted = True
-                parts += self._double(word, inner, parts)
+                parts += self._double(word, inner, "\\" if assigns else None)
             elif char in "$`":
-                parts.append(self._expansion(inner, "'" if _assigns(parts) else None))
+                parts.append(self._expansion(inner, "'" if assigns else None))
             elif char == "\\":
                 self.pos += 2
                 if self.text[self.pos - 1 : self.pos] != "\n":
@@ -272,9 +267,8 @@ class Reader:
         self.pos = close
         return [*parts, self.text[start:close]]
 
-    def _double(self, word: Word, inner: list[tuple[int, int]], before: list[str]) -> list[str]:
+    def _double(self, word: Word, inner: list[tuple[int, int]], escape: str | None) -> list[str]:
         self.pos += 1
-        escape = "\\" if _assigns(before) else None
         parts: list[str] = []
         while (char := self._peek()) != '"':
             if not char:

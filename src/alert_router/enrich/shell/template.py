@@ -5,9 +5,11 @@ empty, `rm -rf /data/$volume` would delete `/data/`.
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 
 from alert_router.enrich.placeholder import (
@@ -236,12 +238,13 @@ def _build(
     inserted: Mapping[int, str] = MappingProxyType({}),
 ) -> CommandTemplate:
     parts: list[str | CommandSlot] = []
+    insertions = sorted(inserted.items())
     at = 0
     for each in placeholders:
         if each.own:
             continue
         # `$BASE$volume` filled with v1 must not become `$BASEv1`, another variable.
-        parts.append(_TOUCHING.sub(r"${\1}", _with(text, at, each.start, inserted)))
+        parts.append(_TOUCHING.sub(r"${\1}", _with(text, at, each.start, insertions)))
         written = text[each.start : each.end]
         plain = written[0] != "\\" and PLACEHOLDER.fullmatch(written)
         computed = each.computed
@@ -260,14 +263,16 @@ def _build(
             )
         )
         at = each.end
-    parts.append(_with(text, at, len(text), inserted))
+    parts.append(_with(text, at, len(text), insertions))
     return Fillable(tuple(part for part in parts if part != ""))
 
 
-def _with(text: str, start: int, end: int, inserted: Mapping[int, str]) -> str:
-    """A part of a text, with the insertions in it."""
+def _with(text: str, start: int, end: int, insertions: Sequence[tuple[int, str]]) -> str:
+    """A part of a text, with the insertions in it. `insertions` are sorted by offset."""
     parts = []
-    for at in sorted(at for at in inserted if start <= at <= end):
-        parts += [text[start:at], inserted[at]]
+    first = bisect_left(insertions, start, key=itemgetter(0))
+    last = bisect_right(insertions, end, key=itemgetter(0))
+    for at, inserted in insertions[first:last]:
+        parts += [text[start:at], inserted]
         start = at
     return "".join((*parts, text[start:end]))

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, Observation
 from alert_router.outbox.sqlite.queries import query
-from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.text import clean
+from alert_router.outbox.sqlite.session import Session, clean
 
 _ADD_TO_OBSERVED = query("add_to_observed")
 _BEGIN_OBSERVED = query("begin_observed")

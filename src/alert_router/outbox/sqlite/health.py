@@ -2,8 +2,7 @@
 
 from alert_router.outbox.model import HEALTHY, Destination, Health
 from alert_router.outbox.sqlite.queries import query
-from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.text import clean
+from alert_router.outbox.sqlite.session import Session, clean
 
 _HEALTH = query("health")
 _FAILS = query("destination_fails")

@@ -322,7 +322,7 @@ VALUES (?, ?, ?, 0, 0, 0, 0);
 DELETE FROM lane
 WHERE id <= 0 OR identity <= 0 OR destination NOT IN (SELECT id FROM destination);
 
--- name: pending_if_in_doubt
+-- name: repair_deliveries
 -- Better sent twice than never. Without fingerprints, all alerts of the group are sent.
 UPDATE delivery SET
     state = CASE WHEN state IN (0, 1, 2) THEN state ELSE 0 END,

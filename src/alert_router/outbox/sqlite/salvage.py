@@ -64,7 +64,7 @@ _TABLES = (
 )  # fmt: skip
 
 # In this order.
-_PUT_RIGHT = (
+_REPAIRS = (
     query("drop_unsound_lanes"),
     query("make_lanes_up"),
     query("idle_lanes"),
@@ -101,13 +101,13 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
                 table.name: _make_again(source, target, table, gaps[table.name])
                 for table in _TABLES
             }
-            _copy_tallies(source, target)
+            _copy_counts(source, target)
             _copy_sequence(source, target)
         (lost["alert_group"],) = target.execute(query("groups_missing")).fetchone()
         lost["delivery"] += target.execute(query("drop_orphans")).rowcount
-        target.execute(query("pending_if_in_doubt"))
+        target.execute(query("repair_deliveries"))
         target.execute(query("drop_idle_groups"))
-        for statement in _PUT_RIGHT:
+        for statement in _REPAIRS:
             target.execute(statement)
         counts = {
             table.name: Count(
@@ -289,7 +289,7 @@ def _make_again(
     return lost
 
 
-def _copy_tallies(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+def _copy_counts(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copy the counts, from both ends up to what cannot be read."""
     names = ", ".join(row[1] for row in _columns(target, "observed"))
     marks = names.count(",") * "?, " + "?"

@@ -61,6 +61,11 @@ def is_trouble(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OWN_FAULTS)
 
 
+def clean(text: str) -> str:
+    """Text that SQLite can hold: a destination's answer may have lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class Session:
     """One connection's transactions. Every method may raise sqlite3.Error."""
 

@@ -3,8 +3,7 @@
 from alert_router.outbox.model import HEALTHY, Claim, Settlement, Verdict
 from alert_router.outbox.sqlite import health
 from alert_router.outbox.sqlite.queries import query
-from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.text import clean
+from alert_router.outbox.sqlite.session import Session, clean
 
 _LANE_OF_CLAIM = query("lane_of_claim")
 _SETTLE_BATCH = query("settle_batch")
