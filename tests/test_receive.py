@@ -2,15 +2,16 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from alert_router.config.model import Severities
-from alert_router.matcher import parse_matchers
 from alert_router.model import AlertGroup
 from alert_router.outbox.model import Destination
-from alert_router.receive import Receivers, Source, content, identity, priority, to_store
-from alert_router.routing import Route, RouteTree
+from alert_router.receive import Source, content, identity, priority, to_store
+from alert_router.runtime import Runtime, read_runtime
+from tests.programs import write_config
 
 
 def group(*alerts: dict[str, object], **changes: object) -> AlertGroup:
@@ -22,31 +23,40 @@ def alert(status: str = "firing", **labels: str) -> dict[str, object]:
     return {"status": status, "labels": labels, "startsAt": "2026-11-23T03:00:00Z"}
 
 
-TREE = RouteTree(
-    Route(
-        "team",
-        routes=(
-            Route("pager", tuple(parse_matchers('severity="critical"')), continue_=True),
-            Route("db", tuple(parse_matchers('component="database"'))),
-        ),
-    )
-)
-RECEIVERS = Receivers(
-    TREE, {"team": ("console",), "pager": ("slack", "webhook"), "db": ("console",), "mute": ()}
-)
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    """Severity "critical" goes to `pager` and on, component "database" to `db`, the rest to
+    `team`."""
+    config = write_config(tmp_path, [])
+    written = json.loads(config.read_text())
+    notifiers = {"team": ["console"], "pager": ["slack", "webhook"], "db": ["console"], "mute": []}
+    written["receivers"] = [
+        {"name": name, "notifiers": [{"type": "console", "name": one} for one in names]}
+        for name, names in notifiers.items()
+    ]
+    config.write_text(json.dumps(written))
+    route = {
+        "receiver": "team",
+        "routes": [
+            {"receiver": "pager", "matchers": ['severity="critical"'], "continue": True},
+            {"receiver": "db", "matchers": ['component="database"']},
+        ],
+    }
+    (tmp_path / "routing.yaml").write_text(json.dumps({"route": route}))
+    return read_runtime(config)
 
 
-def targets(group: AlertGroup, source: Source | None = None) -> dict[Destination, int]:
-    new = to_store(group, b"{}", source or Source(), RECEIVERS, 0.0)
+def targets(runtime: Runtime, group: AlertGroup, source: str = "") -> dict[Destination, int]:
+    new = to_store(group, b"{}", Source(source), runtime, 0.0)
     return {target.destination: len(target.fingerprints) for target in new.targets}
 
 
-def test_each_receiver_gets_the_alerts_routed_to_it_through_each_notifier() -> None:
+def test_each_receiver_gets_the_alerts_routed_to_it_through_each_notifier(runtime: Runtime) -> None:
     mixed = group(
         alert(alertname="A", severity="critical", component="database"),
         alert(alertname="B", severity="warning"),
     )
-    assert targets(mixed) == {
+    assert targets(runtime, mixed) == {
         Destination("pager", "slack"): 1,
         Destination("pager", "webhook"): 1,
         Destination("db", "console"): 1,
@@ -54,18 +64,18 @@ def test_each_receiver_gets_the_alerts_routed_to_it_through_each_notifier() -> N
     }
 
 
-def test_a_receiver_in_the_path_overrides_the_tree() -> None:
+def test_a_receiver_in_the_path_overrides_the_tree(runtime: Runtime) -> None:
     critical = group(alert(alertname="A", severity="critical"))
-    assert targets(critical, Source("db")) == {Destination("db", "console"): 1}
+    assert targets(runtime, critical, "db") == {Destination("db", "console"): 1}
 
 
-def test_an_unknown_receiver_in_the_path_goes_to_the_default_receiver() -> None:
+def test_an_unknown_receiver_in_the_path_goes_to_the_default_receiver(runtime: Runtime) -> None:
     critical = group(alert(alertname="A", severity="critical"))
-    assert targets(critical, Source("typo")) == {Destination("team", "console"): 1}
+    assert targets(runtime, critical, "typo") == {Destination("team", "console"): 1}
 
 
-def test_a_receiver_without_notifiers_gets_nothing() -> None:
-    assert targets(group(alert(alertname="A")), Source("mute")) == {}
+def test_a_receiver_without_notifiers_gets_nothing(runtime: Runtime) -> None:
+    assert targets(runtime, group(alert(alertname="A")), "mute") == {}
 
 
 def test_content_ignores_order_and_urls_and_the_end_of_firing_alerts() -> None:
@@ -107,10 +117,10 @@ def test_identity_is_path_receiver_source_body_receiver_and_group_key() -> None:
     assert identity(group(alert(alertname="B")), Source()) in kinds
 
 
-def test_only_a_repeat_interval_notification_is_a_repeat() -> None:
+def test_only_a_repeat_interval_notification_is_a_repeat(runtime: Runtime) -> None:
     def is_repeat(reason: str) -> bool:
         body = group(alert(alertname="A"), notification_reason=reason)
-        return to_store(body, b"", Source(), RECEIVERS, 0.0).is_repeat
+        return to_store(body, b"", Source(), runtime, 0.0).is_repeat
 
     assert is_repeat("repeat interval elapsed")
     assert not is_repeat("first notification")
@@ -136,7 +146,9 @@ def test_critical_comes_first_and_info_last(severities: list[str], expected: int
 @pytest.mark.parametrize(
     ("impact", "expected"), [("outage", 0), ("degraded", 1), ("cosmetic", 2), ("never heard", 1)]
 )
-def test_the_configured_scale_sets_the_priority(impact: str, expected: int) -> None:
+def test_the_configured_scale_sets_the_priority(
+    impact: str, expected: int, runtime: Runtime
+) -> None:
     written = {
         "label": "impact",
         "grades": [
@@ -146,8 +158,8 @@ def test_the_configured_scale_sets_the_priority(impact: str, expected: int) -> N
         ],
         "default": "slow",
     }
-    receivers = replace(RECEIVERS, scale=Severities.model_validate(written).scale())
+    scaled = replace(runtime, scale=Severities.model_validate(written).scale())
     body = group(alert(alertname="A", severity="critical", impact=impact))
-    assert {
-        target.priority for target in to_store(body, b"", Source(), receivers, 0.0).targets
-    } == {expected}
+    assert {target.priority for target in to_store(body, b"", Source(), scaled, 0.0).targets} == {
+        expected
+    }

@@ -12,7 +12,7 @@ from alert_router.cli.commands.test import run
 from alert_router.config import codes, load
 from alert_router.model import fingerprint
 from alert_router.model.problem import Problem
-from alert_router.server.runtime import Runtime, read_runtime
+from alert_router.runtime import Runtime, read_runtime
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config" / "alert-router.yaml"

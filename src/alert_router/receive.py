@@ -4,14 +4,14 @@ Runbooks are decided later, at enrichment, so that a corrected one reaches pendi
 """
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from alert_router.model import Alert, AlertGroup, Status
 from alert_router.model.severity import STANDARD, Scale
 from alert_router.outbox.model import Destination, NewGroup, Target
-from alert_router.routing import RouteTree
+from alert_router.runtime import Runtime
 
 _REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32
 
@@ -24,25 +24,18 @@ class Source:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Receivers:
-    """The route tree, the names of every receiver's notifiers, and the scale of severities."""
-
-    tree: RouteTree
-    notifiers: Mapping[str, tuple[str, ...]]
-    scale: Scale = STANDARD
-
-    def choose(self, group: AlertGroup, chosen: str) -> dict[str, list[Alert]]:
-        """The alerts of each receiver: all for the chosen receiver, or the tree's default if it is
-        unknown; without a choice, as the tree routes them."""
-        if chosen:
-            name = chosen if chosen in self.notifiers else self.tree.default
-            return {name: list(group.alerts)}
-        routed: dict[str, list[Alert]] = {}
-        for alert in group.alerts:
-            for receiver in self.tree.match(alert.labels):
-                routed.setdefault(receiver, []).append(alert)
-        return routed
+def by_receiver(group: AlertGroup, chosen: str, runtime: Runtime) -> dict[str, list[Alert]]:
+    """The alerts of each receiver: all for the chosen receiver, or the tree's default if it is
+    unknown; without a choice, as the tree routes them."""
+    tree = runtime.tree
+    if chosen:
+        name = chosen if chosen in runtime.names else tree.default
+        return {name: list(group.alerts)}
+    routed: dict[str, list[Alert]] = {}
+    for alert in group.alerts:
+        for receiver in tree.match(alert.labels):
+            routed.setdefault(receiver, []).append(alert)
+    return routed
 
 
 def identity(group: AlertGroup, source: Source) -> bytes:
@@ -75,16 +68,16 @@ def priority(alerts: Iterable[Alert], scale: Scale = STANDARD) -> int:
 
 
 def to_store(
-    group: AlertGroup, raw: bytes, source: Source, receivers: Receivers, now: float
+    group: AlertGroup, raw: bytes, source: Source, runtime: Runtime, now: float
 ) -> NewGroup:
     """The group with a delivery for each notifier of each receiver its alerts are routed to."""
     targets = []
-    for receiver, alerts in receivers.choose(group, source.receiver).items():
+    for receiver, alerts in by_receiver(group, source.receiver, runtime).items():
         fingerprints = tuple(dict.fromkeys(alert.fingerprint for alert in alerts))
-        urgency = priority(alerts, receivers.scale)
+        urgency = priority(alerts, runtime.scale)
         targets += [
             Target(Destination(receiver, notifier), fingerprints, urgency)
-            for notifier in receivers.notifiers.get(receiver, ())
+            for notifier in runtime.names.get(receiver, ())
         ]
     return NewGroup(
         id=new_id(),

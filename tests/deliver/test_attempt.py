@@ -4,21 +4,20 @@ import asyncio
 import json
 import threading
 from dataclasses import replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import aiohttp
 import pytest
 
 from alert_router.aside import Aside
 from alert_router.deliver import attempt, compose
-from alert_router.deliver.compose import Desk
-from alert_router.enrich import Choice
 from alert_router.model import AlertGroup
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Remedy, Sending
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
-from alert_router.runbook import parse_runbook
-from tests.programs import RUNBOOK, body
+from alert_router.runtime import Runtime, read_runtime
+from tests.programs import RUNBOOK, body, write_config
 
 CLAIM = Claim(
     id="w-1",
@@ -29,12 +28,6 @@ CLAIM = Claim(
     attempt=1,
 )
 GROUP = AlertGroup.from_bytes(body(namespace="prod", pod="api-1"))
-BOOK = parse_runbook(RUNBOOK, id="alerts/high-error-rate", path="x.md")
-DESK = Desk(
-    choose=lambda alert: Choice("alerts/high-error-rate", "table"),
-    runbook=lambda id_: BOOK,
-    external_url="http://alerts.example.org",
-)
 
 
 class Odd(Notifier):
@@ -55,12 +48,32 @@ class Odd(Notifier):
         return Delivered()
 
 
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    return read_runtime(write_config(tmp_path, [{"type": "console"}]))
+
+
+class Unreadable:
+    """Runbooks whose reading fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get(self, id: str) -> Any:
+        raise self._error
+
+
+def without_runbooks(runtime: Runtime) -> Runtime:
+    """A runtime in which reading a runbook fails for want of memory."""
+    return replace(runtime, catalogue=cast(Any, Unreadable(MemoryError())))
+
+
 def with_(**changes: Any) -> Claim:
     return replace(CLAIM, **changes)
 
 
-def test_a_notification_carries_ids_receiver_and_runbook() -> None:
-    notification = compose.write(CLAIM, GROUP, Odd(), DESK)
+def test_a_notification_carries_ids_receiver_and_runbook(runtime: Runtime) -> None:
+    notification = compose.write(CLAIM, GROUP, Odd(), runtime)
     assert (notification.id, notification.groups) == ("w-1", ("g-1",))
     assert (notification.receiver, notification.notifier) == ("oncall", "odd")
     assert [part.id for part in notification.runbooks] == ["alerts/high-error-rate"]
@@ -68,8 +81,8 @@ def test_a_notification_carries_ids_receiver_and_runbook() -> None:
     assert notification.accepted_at.timestamp() == 1_700_000_000.0
 
 
-def test_where_enriching_fails_the_alerts_go_out_with_a_note() -> None:
-    broken = Desk(choose=None, runbook=None, external_url="")  # type: ignore[arg-type]
+def test_where_enriching_fails_the_alerts_go_out_with_a_note(runtime: Runtime) -> None:
+    broken = replace(runtime, catalogue=cast(Any, None))
     notification = compose.write(CLAIM, GROUP, Odd(), broken)
     assert notification.group is GROUP
     assert notification.notes
@@ -77,16 +90,18 @@ def test_where_enriching_fails_the_alerts_go_out_with_a_note() -> None:
 
 
 @pytest.mark.parametrize("worst", [Detail.FIRST_STEPS, Detail.TITLES])
-def test_where_rendering_fails_the_next_plainer_form_is_taken(worst: Detail) -> None:
-    notification = compose.write(CLAIM, GROUP, Odd(), DESK)
+def test_where_rendering_fails_the_next_plainer_form_is_taken(
+    worst: Detail, runtime: Runtime
+) -> None:
+    notification = compose.write(CLAIM, GROUP, Odd(), runtime)
     assert compose.render(notification, Odd(breaks_above=worst), Detail.FULL) == (
         worst.name,
         worst,
     )
 
 
-def test_where_not_even_the_plainest_form_can_be_made_the_reason_is_told() -> None:
-    notification = compose.write(CLAIM, GROUP, Odd(), DESK)
+def test_where_not_even_the_plainest_form_can_be_made_the_reason_is_told(runtime: Runtime) -> None:
+    notification = compose.write(CLAIM, GROUP, Odd(), runtime)
     with pytest.raises(compose.Unmade, match="RuntimeError"):
         compose.render(notification, Odd(breaks_above=Detail.MINIMAL), Detail.FULL)
     failed = attempt.unmade(RuntimeError("secret"), attempt.Calm())
@@ -110,18 +125,15 @@ def test_what_the_router_lacks_for_a_moment_is_not_the_messages_fault(error: Exc
     assert attempt.unmade(KeyError("x"), attempt.Calm()).remedy is Remedy.GIVE_UP
 
 
-def test_enriching_waits_for_memory_but_not_for_long() -> None:
-    def starved(_: Any) -> Choice:
-        raise MemoryError
-
-    desk = replace(DESK, choose=starved)
+def test_enriching_waits_for_memory_but_not_for_long(runtime: Runtime) -> None:
+    starved = without_runbooks(runtime)
     with pytest.raises(MemoryError):
-        compose.write(with_(attempt=1), GROUP, Odd(), desk)
-    assert compose.write(with_(attempt=3), GROUP, Odd(), desk).notes
+        compose.write(with_(attempt=1), GROUP, Odd(), starved)
+    assert compose.write(with_(attempt=3), GROUP, Odd(), starved).notes
 
 
 async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_the_end(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, runtime: Runtime
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise NO_THREAD
@@ -131,7 +143,7 @@ async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_t
     monkeypatch.setattr(threading.Thread, "start", refuse)
     many = GROUP.with_alerts(GROUP.alerts * 600)
     notifier = Odd.model_validate({"title": "{{ alerts | length }}"})
-    notification = compose.write(CLAIM, many, notifier, DESK)
+    notification = compose.write(CLAIM, many, notifier, runtime)
     with pytest.raises(RuntimeError):
         await compose.rendered(notification, notifier, Detail.FULL, patient=True)
     with pytest.raises(RuntimeError):
@@ -177,10 +189,11 @@ STEP = "1. Look.\n\n   ```bash\n   kubectl get pods\n   ```\n\n"
     ids=["usual", "alerts", "short", "steps", "code", "spans", "words", "quotes", "table"],
 )
 async def test_a_message_of_many_alerts_or_a_long_runbook_is_made_while_others_are_accepted(
-    count: int, runbook: str, apart: bool
+    count: int, runbook: str, apart: bool, tmp_path: Path
 ) -> None:
-    book = parse_runbook(runbook, id="alerts/high-error-rate", path="x.md")
-    desk = replace(DESK, runbook=lambda _: book)
+    path = write_config(tmp_path, [{"type": "console"}])
+    (tmp_path / "runbooks" / "alerts" / "high-error-rate.md").write_text(runbook)
+    runtime = read_runtime(path)
 
     class Noticing(Odd):
         def render(self, notification: Notification, detail: Detail = Detail.FULL) -> str:
@@ -188,16 +201,16 @@ async def test_a_message_of_many_alerts_or_a_long_runbook_is_made_while_others_a
 
     group = AlertGroup.from_bytes(body())
     many = group.with_alerts(group.alerts * count)
-    notification = compose.write(CLAIM, many, Odd(), desk)
+    notification = compose.write(CLAIM, many, Odd(), runtime)
     thread, detail = await compose.rendered(notification, Noticing(), Detail.FULL)
     assert (thread != threading.current_thread().name) is apart
     assert detail is Detail.FULL
 
 
-async def test_a_template_runs_while_others_are_accepted() -> None:
+async def test_a_template_runs_while_others_are_accepted(runtime: Runtime) -> None:
     endless = "{% for a in range(9999) %}{% if range(9999) | sum %}{% endif %}{% endfor %}"
     notifier = Odd.model_validate({"title": endless})
-    notification = compose.write(CLAIM, GROUP, notifier, DESK)
+    notification = compose.write(CLAIM, GROUP, notifier, runtime)
     running = asyncio.create_task(compose.worded(notification, notifier))
     turns = 0
     while not running.done():

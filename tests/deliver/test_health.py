@@ -2,8 +2,8 @@
 
 import pytest
 
+from alert_router.config.model import Delivery
 from alert_router.deliver.health import DestinationHealth
-from alert_router.deliver.policy import Schedule
 from alert_router.outbox.model import Health
 
 NOW = 1_700_000_000.0
@@ -13,7 +13,7 @@ def failing(wait: float) -> DestinationHealth:
     """A destination that failed a moment before clock 100 and is tried again after `wait`."""
     health = DestinationHealth({})
     known = Health(NOW, 1, "connection", next_at=NOW + wait)
-    health.recall(known, Schedule(), now=NOW, clock=100.0)
+    health.recall(known, Delivery(), now=NOW, clock=100.0)
     return health
 
 

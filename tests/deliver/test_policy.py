@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alert_router.config.model import Delivery
 from alert_router.deliver.policy import (
     MOST_UNMADE,
-    Schedule,
     Situation,
     debt_after,
     decide,
     is_held,
+    longest,
     rest,
 )
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy
@@ -31,7 +32,7 @@ CLAIM = Claim(
     groups=(WaitingGroup(1, "g1", b"", (), 100.0), WaitingGroup(2, "g2", b"", (), 200.0)),
 )  # fmt: skip
 PAGE = replace(CLAIM, most_urgent=0)
-SCHEDULE = Schedule()
+DELIVERY = Delivery()
 NOW = 1000.0
 
 REFUSED = Failed(Reason.CONNECTION, "refused")
@@ -49,9 +50,9 @@ def end(
     *,
     now: float = NOW,
     chance: float = 1.0,
-    schedule: Schedule = SCHEDULE,
+    delivery: Delivery = DELIVERY,
 ) -> Settlement:
-    return decide(outcome, claim, situation, schedule, now=now, chance=chance)
+    return decide(outcome, claim, situation, delivery, now=now, chance=chance)
 
 
 def pauses(outcome: Failed, times: int, claim: Claim = CLAIM, **more: float) -> list[float]:
@@ -73,10 +74,10 @@ def test_a_delivery_keeps_the_reference_and_says_that_its_destination_is_well() 
 
 def test_a_failing_destination_is_tried_after_1_2_5_10_30_seconds_and_so_on_up_to_the_cap() -> None:
     assert pauses(REFUSED, 9) == [1, 2, 5, 10, 30, 60, 120, 300, 300]
-    longer = Schedule(max_backoff=900.0)
-    assert pauses(REFUSED, 10, schedule=longer)[-3:] == [300, 600, 900]
-    shorter = Schedule(min_backoff=0.1, max_backoff=0.5)
-    assert pauses(REFUSED, 4, schedule=shorter) == [0.1, 0.2, 0.5, 0.5]
+    longer = Delivery(max_backoff=900.0)
+    assert pauses(REFUSED, 10, delivery=longer)[-3:] == [300, 600, 900]
+    shorter = Delivery(min_backoff=0.1, max_backoff=0.5)
+    assert pauses(REFUSED, 4, delivery=shorter) == [0.1, 0.2, 0.5, 0.5]
 
 
 def test_a_pause_is_spread_downwards_so_that_routers_do_not_come_in_step() -> None:
@@ -87,7 +88,7 @@ def test_what_a_person_has_to_correct_is_tried_after_5_seconds_and_slowly_once_i
     None
 ):
     assert pauses(NOT_FOUND, 8) == [5, 5, 10, 30, 60, 120, 300, 300]
-    assert pauses(NOT_FOUND, 2, schedule=Schedule(hold_backoff=2.0)) == [2, 2]
+    assert pauses(NOT_FOUND, 2, delivery=Delivery(hold_backoff=2.0)) == [2, 2]
 
 
 def test_while_a_page_is_pending_a_destination_is_tried_every_one_and_a_half_seconds() -> None:
@@ -133,7 +134,7 @@ def test_a_clock_that_was_ahead_leaves_no_pause_longer_than_any_schedule() -> No
     ahead = Health(NOW, 1, "rate_limited", next_at=1e9, asked_until=1e9)
     health = end(REFUSED, situation=Situation(ahead)).health
     assert health is not None
-    assert health.next_at <= NOW + SCHEDULE.longest
+    assert health.next_at <= NOW + longest(DELIVERY)
 
 
 def test_attempts_with_an_expensive_message_take_a_hundredth_of_a_processor() -> None:
@@ -209,7 +210,7 @@ def test_what_only_we_lack_never_kills_a_delivery(alone: int, unmade: int) -> No
     settlement = end(SHORT_OF_MEMORY, situation=Situation(alone=alone, unmade=unmade))
     assert settlement.verdict is Verdict.RETRY
     assert settlement.health is None
-    assert NOW < settlement.due_at <= NOW + SCHEDULE.max_backoff
+    assert NOW < settlement.due_at <= NOW + DELIVERY.max_backoff
 
 
 @given(
@@ -227,7 +228,7 @@ def test_no_pause_is_longer_than_the_schedule_and_none_shorter_than_it_may_be(
         if settlement.health is None:
             continue
         health = settlement.health
-        assert 0.799 <= health.next_at - now <= SCHEDULE.longest
+        assert 0.799 <= health.next_at - now <= longest(DELIVERY)
         assert health.next_at >= health.asked_until
         now = health.next_at
 

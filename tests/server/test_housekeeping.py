@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from alert_router.outbox.model import Destination, Health
+from alert_router.runtime import read_runtime
 from alert_router.server import running
-from alert_router.server.runtime import read_runtime
 from alert_router.server.tasks import tidy
 from tests.http import post
 from tests.programs import body, eventually, recorder, write_config

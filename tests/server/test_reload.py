@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.runtime import read_runtime
 from alert_router.server import running
 from alert_router.server.router import persist
-from alert_router.server.runtime import read_runtime
 from tests.http import post
 from tests.programs import body, write_config
 

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from alert_router.outbox.model import Destination, Health, State
+from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
-from alert_router.server.runtime import read_runtime
 from tests.http import post
 from tests.programs import Recorder, Request, body, eventually, recorder, write_config
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from alert_router.server.runtime import fingerprint
+from alert_router.watch import fingerprint
 
 
 def test_a_change_below_a_directory_changes_its_fingerprint(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from alert_router.outbox.alert_stats import Observation, day_of
+from alert_router.runtime import read_runtime
 from alert_router.server import running
-from alert_router.server.runtime import read_runtime
 from alert_router.server.tasks import tidy
 from tests.http import get, metric, post
 from tests.programs import Recorder, Router, body, eventually, recorder, write_config

@@ -173,7 +173,7 @@ class Auth(_Model):
     bearer_token: SecretField | None = None
     bearer_token_file: RelativePath | None = None
     basic: Basic | None = None
-    protect: tuple[Endpoint, ...] = ("webhook", "reload")
+    protect: frozenset[Endpoint] = frozenset(("webhook", "reload"))
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

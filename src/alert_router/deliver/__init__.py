@@ -1,7 +1,6 @@
 """Delivering what the outbox holds: claim, fold, enrich, notify, settle."""
 
 from alert_router.deliver.attempt import Shared
-from alert_router.deliver.compose import Desk
 from alert_router.deliver.supervisor import Deliverer
 
-__all__ = ["Deliverer", "Desk", "Shared"]
+__all__ = ["Deliverer", "Shared"]

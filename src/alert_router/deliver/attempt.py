@@ -15,7 +15,6 @@ import structlog
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.deliver.compose import (
-    Desk,
     Unmade,
     Unwanted,
     composed,
@@ -25,7 +24,6 @@ from alert_router.deliver.compose import (
     rendered,
     worded,
 )
-from alert_router.deliver.policy import Schedule
 from alert_router.fields import SecretUnavailable
 from alert_router.metrics import Metrics
 from alert_router.model import Alert
@@ -40,9 +38,10 @@ from alert_router.notify.base import (
     Sending,
     misconfigured,
 )
-from alert_router.notify.egress import Guard, Resolve
+from alert_router.notify.egress import Resolve
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Claim
+from alert_router.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -110,9 +109,7 @@ class Shared:
     session: aiohttp.ClientSession
     metrics: Metrics
     counters: AlertCounters
-    schedule: Callable[[], Schedule]
-    desk: Callable[[], Desk]
-    guard: Callable[[], Guard]
+    runtime: Callable[[], Runtime]
     resolve: Resolve
     calm: Calm = field(default_factory=Calm)
     room: Room = field(default_factory=Room)
@@ -159,29 +156,29 @@ async def carry_out(claim: Claim, notifier: Notifier, shared: Shared) -> Attempt
 async def _attempt(
     claim: Claim, notifier: Notifier, shared: Shared, meter: _Meter
 ) -> Outcome | Unwanted:
-    desk = shared.desk()
+    runtime = shared.runtime()
     async with AsyncExitStack() as until_sent:
         async with shared.room.to_make(claim):
-            made = await _make(claim, notifier, shared, desk, meter)
+            made = await _make(claim, notifier, shared, runtime, meter)
             if isinstance(made, str | Failed):
                 return made
             payload, told = made
             await until_sent.enter_async_context(shared.room.to_send(payload))
-        sending = Sending(shared.session, claim.id, claim.reference, shared.guard(), shared.resolve)
+        sending = Sending(shared.session, claim.id, claim.reference, runtime.guard, shared.resolve)
         outcome, seconds = await send(notifier, payload, sending)
     shared.metrics.send_duration.labels(*_labels(claim)).observe(seconds)
     if isinstance(outcome, Delivered):
-        shared.counters.count_notified(told, desk.choose, time.time())
+        shared.counters.count_notified(told, runtime.choose, time.time())
     return outcome
 
 
 async def _make(
-    claim: Claim, notifier: Notifier, shared: Shared, desk: Desk, meter: _Meter
+    claim: Claim, notifier: Notifier, shared: Shared, runtime: Runtime, meter: _Meter
 ) -> tuple[Any, list[Alert]] | Unwanted | Failed:
     """The message of a claim, and of what it tells as firing one alert of each name. Nothing else
     of a large group is kept while it is sent."""
     try:
-        parts = await composed(claim, notifier, desk, meter)
+        parts = await composed(claim, notifier, runtime, meter)
         if isinstance(parts, str):
             return parts
         notification, told = parts

@@ -4,7 +4,7 @@ Nothing in here can lose an alert: what cannot be enriched or rendered is sent i
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Literal, Protocol, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import structlog
 
 from alert_router.aside import Aside
-from alert_router.enrich import Choice, enrich
+from alert_router.enrich import enrich
 from alert_router.markdown import (
     Block,
     Code,
@@ -27,12 +27,12 @@ from alert_router.markdown import (
     Text,
 )
 from alert_router.model import SMALL_BODY, Alert, AlertGroup, BodyLimits
-from alert_router.model.severity import STANDARD, Scale
+from alert_router.model.severity import Scale
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
 from alert_router.notify.templates import TemplateError
 from alert_router.outbox.model import Claim, WaitingGroup
-from alert_router.runbook.model import Runbook
+from alert_router.runtime import Runtime
 
 _DEFAULT = BodyLimits()
 
@@ -183,18 +183,7 @@ class Unmade(Exception):
         self.passing = passing
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What is needed to write a message; one consistent state, replaced whole at a reload."""
-
-    choose: Callable[[Alert], Choice]
-    runbook: Callable[[str], Runbook | None]
-    external_url: str
-    scale: Scale = STANDARD
-    limits: BodyLimits = field(default_factory=BodyLimits)
-
-
-def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> Notification:
+def write(claim: Claim, group: AlertGroup, notifier: Notifier, runtime: Runtime) -> Notification:
     """The notification of a claim. If enriching fails, one without runbooks that says so."""
     bare = Notification(
         id=claim.id,
@@ -206,8 +195,8 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
         notes=(*_told_instead(claim), *_cut(group)),
         accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
         resent=claim.resent,
-        external_url=desk.external_url,
-        scale=desk.scale,
+        external_url=runtime.external_url,
+        scale=runtime.scale,
     )
     if claim.crashes > 1:  # whatever ended the process, it was not far from here
         note = "Sent without runbooks: two earlier tries to make this message did not end."
@@ -215,8 +204,8 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, desk: Desk) -> No
     try:
         return enrich(
             bare,
-            choose=desk.choose,
-            runbook=desk.runbook,
+            choose=runtime.choose,
+            runbook=runtime.catalogue.get,
             firing_sections=notifier.firing_sections,
             resolved_sections=notifier.resolved_sections,
         )
@@ -249,23 +238,23 @@ def _cut(group: AlertGroup) -> tuple[str, ...]:
 
 
 def compose(
-    claim: Claim, notifier: Notifier, desk: Desk
+    claim: Claim, notifier: Notifier, runtime: Runtime
 ) -> tuple[Notification, list[Alert]] | Unwanted:
     """The notification of a claim, and a firing alert of each name; or why nothing is sent."""
-    group = wanted(fold(claim.groups, desk.limits), notifier, desk.scale)
+    group = wanted(fold(claim.groups, runtime.limits), notifier, runtime.scale)
     if isinstance(group, str):
         return group
     names = {alert.name: alert for alert in reversed(group.firing)}
-    return write(claim, group, notifier, desk), [*names.values()][:_NAMES]
+    return write(claim, group, notifier, runtime), [*names.values()][:_NAMES]
 
 
 async def composed(
-    claim: Claim, notifier: Notifier, desk: Desk, call: Call = directly
+    claim: Claim, notifier: Notifier, runtime: Runtime, call: Call = directly
 ) -> tuple[Notification, list[Alert]] | Unwanted:
     """As `compose`, large bodies in a thread: they take long to read and to find runbooks for."""
     if sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
-        return call(compose, claim, notifier, desk)
-    return await _aside.run(call, compose, claim, notifier, desk)
+        return call(compose, claim, notifier, runtime)
+    return await _aside.run(call, compose, claim, notifier, runtime)
 
 
 def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import structlog
 
-from alert_router.deliver.policy import Schedule, Situation, debt_after, rest
+from alert_router.config.model import Delivery
+from alert_router.deliver.policy import Situation, debt_after, longest, rest, urgent_gap
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy
 from alert_router.outbox.model import HEALTHY, Claim, Health, Probe, Settlement, Verdict
 
@@ -54,11 +55,11 @@ class DestinationHealth:
     _is_said: bool = False
     _failed: int = 0  # attempts since the last line
 
-    def recall(self, health: Health, schedule: Schedule, *, now: float, clock: float) -> None:
+    def recall(self, health: Health, delivery: Delivery, *, now: float, clock: float) -> None:
         """Go on from what the store knows. A time that no schedule asks for is a clock's fault."""
         self.health = health
         wait = health.next_at - now
-        self._probe_at = clock + (wait if 0 < wait <= schedule.longest else 0.0)
+        self._probe_at = clock + (wait if 0 < wait <= longest(delivery) else 0.0)
         self._asked_until = self._probe_at if health.asked_until > now else -inf
         self._room = 1 if health.is_failing else inf
 
@@ -84,11 +85,11 @@ class DestinationHealth:
         """It is over, whatever came of it."""
         self._probing = False
 
-    def hurry(self, schedule: Schedule, clock: float) -> None:
+    def hurry(self, delivery: Delivery, clock: float) -> None:
         """A page was accepted: it is tried as soon as the destination may be."""
         if not self.health.is_failing:
             return
-        gap = schedule.urgent_gap(self.health.failures, self.health.reason)
+        gap = urgent_gap(delivery, self.health.failures, self.health.reason)
         earliest = max(
             self._ended_at + gap,
             self._ended_at + rest(self._debt),

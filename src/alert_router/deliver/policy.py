@@ -7,6 +7,7 @@ own, which then waits while others go on. Pure: time and chance are arguments.
 
 from dataclasses import dataclass
 
+from alert_router.config.model import Delivery
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
 from alert_router.outbox.model import HEALTHY, Claim, Health, Settlement, Verdict
 
@@ -29,44 +30,38 @@ MOST_UNMADE = 5
 _ON_HOLD = frozenset((Reason.MISCONFIGURED.value, Reason.REDIRECTED.value))
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The times of retrying, in seconds."""
+def longest(delivery: Delivery) -> float:
+    """Seconds beyond which nothing is ever put off."""
+    return max(delivery.max_backoff, delivery.hold_backoff, delivery.retry_after_cap)
 
-    min_backoff: float = 1.0
-    max_backoff: float = 300.0
-    hold_backoff: float = 300.0
-    urgent_backoff: float = 1.5
-    retry_after_cap: float = 3600.0
 
-    @property
-    def longest(self) -> float:
-        """Seconds beyond which nothing is ever put off."""
-        return max(self.max_backoff, self.hold_backoff, self.retry_after_cap)
+def backoff(delivery: Delivery, times: int, chance: float) -> float:
+    """Seconds before a message that failed that often on its own is tried again: doubling,
+    capped, spread over the upper half by `chance` in [0, 1)."""
+    full = min(delivery.max_backoff, delivery.min_backoff * 2.0 ** min(times - 1, 60))
+    return full * (0.5 + chance / 2)
 
-    def backoff(self, times: int, chance: float) -> float:
-        """Seconds before a message that failed that often on its own is tried again: doubling,
-        capped, spread over the upper half by `chance` in [0, 1)."""
-        full = min(self.max_backoff, self.min_backoff * 2.0 ** min(times - 1, 60))
-        return full * (0.5 + chance / 2)
 
-    def probe_after(self, failures: int, reason: str, *, page: bool, chance: float) -> float:
-        """Seconds before a destination that failed so often in a row is tried again; sooner while
-        a page is pending."""
-        if reason in _ON_HOLD:
-            full = min(_step(_HOLD_STEPS, failures), self.hold_backoff)
-        else:
-            full = min(_step(_STEPS, failures) * self.min_backoff, self.max_backoff)
-        if page:
-            full = min(full, self.urgent_gap(failures, reason))
-        return full * (0.8 + chance / 5)
+def probe_after(
+    delivery: Delivery, failures: int, reason: str, *, page: bool, chance: float
+) -> float:
+    """Seconds before a destination that failed so often in a row is tried again; sooner while
+    a page is pending."""
+    if reason in _ON_HOLD:
+        full = min(_step(_HOLD_STEPS, failures), delivery.hold_backoff)
+    else:
+        full = min(_step(_STEPS, failures) * delivery.min_backoff, delivery.max_backoff)
+    if page:
+        full = min(full, urgent_gap(delivery, failures, reason))
+    return full * (0.8 + chance / 5)
 
-    def urgent_gap(self, failures: int, reason: str) -> float:
-        """Seconds between attempts for pages. A destination that somebody has to correct is not
-        asked that often for long."""
-        if reason in _ON_HOLD and failures > _PASSING:
-            return max(self.urgent_backoff, min(_PAGE_HOLD, self.hold_backoff))
-        return self.urgent_backoff
+
+def urgent_gap(delivery: Delivery, failures: int, reason: str) -> float:
+    """Seconds between attempts for pages. A destination that somebody has to correct is not
+    asked that often for long."""
+    if reason in _ON_HOLD and failures > _PASSING:
+        return max(delivery.urgent_backoff, min(_PAGE_HOLD, delivery.hold_backoff))
+    return delivery.urgent_backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ def decide(
     outcome: Outcome,
     claim: Claim,
     situation: Situation,
-    schedule: Schedule,
+    delivery: Delivery,
     *,
     now: float,
     chance: float,
@@ -108,9 +103,9 @@ def decide(
     if outcome.remedy is Remedy.GIVE_UP and situation.unmade + 1 >= MOST_UNMADE:
         return _failed(Verdict.DEAD, outcome, now, now)
     if concerns_message(outcome, situation):
-        due = now + schedule.backoff(situation.alone + 1, chance)
+        due = now + backoff(delivery, situation.alone + 1, chance)
         return _failed(_again(outcome, claim), outcome, now, due, smaller=claim.smaller)
-    health = _worse(outcome, claim, situation, schedule, now, chance)
+    health = _worse(outcome, claim, situation, delivery, now, chance)
     verdict = _again(outcome, claim)
     return _failed(verdict, outcome, now, now, smaller=claim.smaller, health=health)
 
@@ -144,7 +139,7 @@ def _worse(
     outcome: Failed,
     claim: Claim,
     situation: Situation,
-    schedule: Schedule,
+    delivery: Delivery,
     now: float,
     chance: float,
 ) -> Health:
@@ -156,15 +151,15 @@ def _worse(
     same = (reason in _ON_HOLD) == (before.reason in _ON_HOLD)
     failures = (before.failures if same else 0) + 1 if is_step else before.failures
     # No further than any pause: a clock that was ahead may have been set back.
-    asked_until = min(before.asked_until, now + schedule.retry_after_cap)
+    asked_until = min(before.asked_until, now + delivery.retry_after_cap)
     next_at = before.next_at
     if outcome.retry_after is not None:
-        asked = max(min(outcome.retry_after, schedule.retry_after_cap), 0.0)
+        asked = max(min(outcome.retry_after, delivery.retry_after_cap), 0.0)
         asked_until = max(asked_until, now + asked)
-        next_at = max(0.0 if is_step else next_at, asked_until, now + schedule.min_backoff)
+        next_at = max(0.0 if is_step else next_at, asked_until, now + delivery.min_backoff)
     elif is_step:
         page = claim.most_urgent == 0
-        pause = schedule.probe_after(failures, reason, page=page, chance=chance)
+        pause = probe_after(delivery, failures, reason, page=page, chance=chance)
         next_at = max(now + max(pause, rest(situation.debt)), asked_until)
     return Health(
         failing_since=before.failing_since or now,

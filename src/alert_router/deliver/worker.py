@@ -56,7 +56,7 @@ class DestinationLoop:
     def accepted(self, *, urgent: bool) -> None:
         """Something was accepted for this destination."""
         if urgent:
-            self._health.hurry(self.shared.schedule(), time.monotonic())
+            self._health.hurry(self.shared.runtime().config.delivery, time.monotonic())
         self.wake.set()
 
     def reconfigure(self, notifier: Notifier) -> None:
@@ -108,8 +108,8 @@ class DestinationLoop:
 
     async def _recall(self) -> None:
         health = await self.shared.outbox.health(self.destination)
-        schedule = self.shared.schedule()
-        self._health.recall(health, schedule, now=time.time(), clock=time.monotonic())
+        delivery = self.shared.runtime().config.delivery
+        self._health.recall(health, delivery, now=time.time(), clock=time.monotonic())
 
     async def _claim(self, clock: float) -> bool:
         running = len(self._running)
@@ -211,8 +211,8 @@ class DestinationLoop:
             claim, began, probe=probe is not None, cost=cost, clock=clock
         )
         chance = random.random()  # noqa: S311
-        schedule = self.shared.schedule()
-        settlement = decide(outcome, claim, situation, schedule, now=now, chance=chance)
+        delivery = self.shared.runtime().config.delivery
+        settlement = decide(outcome, claim, situation, delivery, now=now, chance=chance)
         self._health.note(claim, outcome, settlement, cost, clock=clock)
         if isinstance(outcome, Failed):
             self._say_failed(claim, outcome, settlement)

@@ -43,7 +43,7 @@ def guarded(handle: Handle, *endpoints: str) -> Handle:
     """The handler for those only who have the credentials, where one of these is protected."""
 
     async def checked(request: web.Request) -> web.StreamResponse:
-        if refused := refusal(request, request.app[SITE].state().credentials, *endpoints):
+        if refused := refusal(request, request.app[SITE].runtime().config.http.auth, *endpoints):
             return refused
         return await handle(request)
 

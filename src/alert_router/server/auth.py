@@ -8,49 +8,47 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
+from alert_router.config.model import Auth
 from alert_router.fields import Secret, SecretUnavailable
-from alert_router.server.context import Credentials
 from alert_router.server.errors import unavailable
 
 log = structlog.get_logger(__name__)
 
 
-def refusal(request: web.Request, credentials: Credentials, *endpoints: str) -> web.Response | None:
+def refusal(request: web.Request, auth: Auth | None, *endpoints: str) -> web.Response | None:
     """The answer to who may not use an endpoint by any of these names: 401. None to who may.
 
     A secret of ours that cannot be read lets nobody in, so that an intake that was to be guarded
     is never open by accident; but that is trouble of ours, and the answer 503, which
     Alertmanager tries again where it drops what a 401 was said to.
     """
-    if credentials.protect.isdisjoint(endpoints):
+    if auth is None or auth.protect.isdisjoint(endpoints):
         return None
     try:
-        if _is_allowed(request, credentials):
+        if _is_allowed(request, auth):
             return None
     except SecretUnavailable as error:
         log.error("the intake's credential cannot be read; nobody is let in", error=str(error))
         return unavailable("the credentials to compare with cannot be read")
-    scheme = "Bearer" if credentials.bearer is not None else 'Basic realm="alert-router"'
+    scheme = "Bearer" if auth.bearer is not None else 'Basic realm="alert-router"'
     return web.json_response(
         {"status": "unauthorized"}, status=401, headers={"WWW-Authenticate": scheme}
     )
 
 
-def _is_allowed(request: web.Request, credentials: Credentials) -> bool:
-    if credentials.bearer is None and credentials.password is None:
-        return True
+def _is_allowed(request: web.Request, auth: Auth) -> bool:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if credentials.bearer is not None:
-        return scheme.lower() == "bearer" and _equals(value.strip(), credentials.bearer)
-    if scheme.lower() != "basic" or credentials.password is None:
+    if auth.bearer is not None:
+        return scheme.lower() == "bearer" and _equals(value.strip(), auth.bearer)
+    if scheme.lower() != "basic" or auth.password is None:
         return False
     try:
         decoded = base64.b64decode(value.strip(), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):
         return False
     username, _, password = decoded.partition(":")
-    known = hmac.compare_digest(username.encode(), credentials.username.encode())
-    return _equals(password, credentials.password) and known
+    known = hmac.compare_digest(username.encode(), auth.username.encode())
+    return _equals(password, auth.password) and known
 
 
 def _equals(given: str, secret: Secret) -> bool:

@@ -12,15 +12,11 @@ from aiohttp import web
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
-from alert_router.enrich import Choice
-from alert_router.fields import Secret
 from alert_router.metrics import Metrics
-from alert_router.model import Alert, BodyLimits
 from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
-from alert_router.receive import Receivers
-from alert_router.runbook import Catalogue
+from alert_router.runtime import Runtime
 from alert_router.server.body import Budget
 from alert_router.server.errors import QuietLog
 from alert_router.server.received import ReceivedAlerts
@@ -28,40 +24,6 @@ from alert_router.server.received import ReceivedAlerts
 T = TypeVar("T")
 
 _STORE_SECONDS = 10.0  # for an answer of the store to a request
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What is asked for: a bearer token, or a user name and a password; and by which endpoints.
-    Neither: all are open."""
-
-    bearer: Secret | None = None
-    username: str = ""
-    password: Secret | None = None
-    protect: frozenset[str] = frozenset(("webhook", "reload"))
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of a request: its body in bytes, the time its body may take in seconds, and how much of
-    what it holds is kept."""
-
-    max_body: int
-    body_timeout: float
-    body: BodyLimits
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """One consistent state of the configuration, replaced whole at a reload."""
-
-    receivers: Receivers
-    catalogue: Catalogue
-    credentials: Credentials
-    dedup_window: float
-    limits: Limits
-    choose: Callable[[Alert], Choice]
-    external_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +39,7 @@ class ReloadResult:
 class Site:
     """The service as the HTTP surface sees it."""
 
-    state: Callable[[], State]
+    runtime: Callable[[], Runtime]
     outbox: Outbox
     metrics: Metrics
     counters: AlertCounters

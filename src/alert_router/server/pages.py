@@ -93,7 +93,7 @@ def _to_root(request: web.Request) -> str:
 
 async def index(request: web.Request) -> web.Response:
     """GET /runbooks/: all runbooks by category."""
-    catalogue = request.app[SITE].state().catalogue
+    catalogue = request.app[SITE].runtime().catalogue
     root = _to_root(request)
     pages = request.app[RENDERED]
     return _answer(await pages.text(catalogue, "", root, lambda: _index(catalogue, root)))
@@ -112,7 +112,7 @@ async def show(request: web.Request) -> web.Response:
     """GET /runbooks/{id}: one runbook. With `.md` at its end, as links between runbooks have
     it, the way is shown."""
     id_ = request.match_info["id"]
-    catalogue = request.app[SITE].state().catalogue
+    catalogue = request.app[SITE].runtime().catalogue
     runbook = catalogue.get(id_)
     if runbook is not None:
         root = _to_root(request)

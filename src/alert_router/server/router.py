@@ -20,12 +20,12 @@ from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.runtime import Runtime, read_runtime
 from alert_router.server.app import build
 from alert_router.server.body import Budget
 from alert_router.server.connections import Listener, share
 from alert_router.server.context import ReloadResult, Site
 from alert_router.server.received import ReceivedAlerts
-from alert_router.server.runtime import Runtime, changes, read_runtime
 from alert_router.server.status import LoopLag, Room, StoreStatus
 from alert_router.server.tasks import (
     Clock,
@@ -35,6 +35,7 @@ from alert_router.server.tasks import (
     look_up,
     write_counters,
 )
+from alert_router.watch import changes
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Router:
         self._store = StoreStatus(outbox, self.metrics)
         self._aside = Aside("intake")
         self._later: set[asyncio.Task[None]] = set()
-        shares = share(runtime.loaded.config.http.max_connections)
+        shares = share(runtime.config.http.max_connections)
         self._reloading = asyncio.Lock()
         self._resolver = Resolver()
         self._session = self._client(shares.opened)
@@ -68,22 +69,20 @@ class Router:
                 self._session,
                 self.metrics,
                 self.counters,
-                schedule=lambda: self.runtime.schedule,
-                desk=lambda: self.runtime.desk,
-                guard=lambda: self.runtime.guard,
+                runtime=lambda: self.runtime,
                 resolve=self._resolver.resolve,
             )
         )
-        config = runtime.loaded.config
+        config = runtime.config
         # Where the store is, not where a reload says that the next start's will be.
         budget = Budget(max(_BODIES, 2 * config.http.max_body))
         room = Room(
             config.storage.path.parent,
-            lambda: self.runtime.loaded.config.delivery.reserve,
+            lambda: self.runtime.config.delivery.reserve,
             budget.held,
         )
         self.site = Site(
-            state=lambda: self.runtime.state,
+            runtime=lambda: self.runtime,
             outbox=outbox,
             metrics=self.metrics,
             counters=self.counters,
@@ -149,7 +148,7 @@ class Router:
         log.info(
             "serving",
             addresses=[f"{host}:{port}" for host, port in self.addresses],
-            runbooks=len(self.runtime.state.catalogue.runbooks),
+            runbooks=len(self.runtime.catalogue.runbooks),
             problems=len(self.runtime.problems),
         )
         self._warn_if_open()
@@ -159,7 +158,7 @@ class Router:
         left in the store for the next start."""
         self.site.serving = False
         loop = asyncio.get_running_loop()
-        seconds = self.runtime.loaded.config.delivery.shutdown_timeout
+        seconds = self.runtime.config.delivery.shutdown_timeout
         deadline = loop.time() + seconds
         tasks = [*self._tasks, *([self._looking_up] if self._looking_up else [])]
         for task in tasks:
@@ -197,13 +196,13 @@ class Router:
             self._name_strangers()
             log.info(
                 "reloaded",
-                receivers=list(fresh.state.receivers.notifiers),
-                runbooks=len(fresh.state.catalogue.runbooks),
+                receivers=list(fresh.names),
+                runbooks=len(fresh.catalogue.runbooks),
             )
-            if fresh.state.catalogue.unavailable:
+            if fresh.catalogue.unavailable:
                 log.error(
                     "reload incomplete: runbook directory unavailable; keeping the old runbooks",
-                    directory=str(fresh.state.catalogue.root),
+                    directory=str(fresh.catalogue.root),
                 )
                 return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
             return ReloadResult(True, "reloaded", fresh.problems)
@@ -227,7 +226,7 @@ class Router:
         self.runtime = runtime
         self.deliverer.follow(runtime.notifiers)
         self._look_up(runtime)
-        catalogue = runtime.state.catalogue
+        catalogue = runtime.catalogue
         self.metrics.runbooks_loaded.set(len(catalogue.runbooks))
         self.metrics.runbooks_broken.set(len(catalogue.broken))
         self.metrics.config_problems.set(len(runtime.problems))
@@ -265,7 +264,7 @@ class Router:
                 )
 
     def _warn_if_open(self) -> None:
-        http = self.runtime.loaded.config.http
+        http = self.runtime.config.http
         beyond = [
             host for host, _ in self.addresses if not ip_address(host.partition("%")[0]).is_loopback
         ]
@@ -277,7 +276,7 @@ class Router:
             )
 
     def _warn_of_restart(self, fresh: Runtime) -> None:
-        old, new = self.runtime.loaded.config, fresh.loaded.config
+        old, new = self.runtime.config, fresh.config
         if old.http.listen != new.http.listen or old.storage != new.storage:
             log.warning("http.listen and storage take effect at the next start only")
 
@@ -325,7 +324,7 @@ async def running(path: Path, runtime: Runtime) -> AsyncIterator[Router]:
     metrics = Metrics()
     outbox = await asyncio.to_thread(
         SqliteOutbox.open,
-        runtime.loaded.config.storage.path,
+        runtime.config.storage.path,
         exclusive=True,
         on_fault=metrics.count_fault,
     )

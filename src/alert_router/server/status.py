@@ -221,7 +221,7 @@ async def metrics(request: web.Request) -> web.Response:
 async def reload(request: web.Request) -> web.Response:
     """POST or PUT /-/reload: read configuration, routing and runbooks again."""
     site = request.app[SITE]
-    if why := from_other_site(request, site.state().external_url):
+    if why := from_other_site(request, site.runtime().config.http.external_url):
         return refuse(403, why)
     result = await site.reload()
     request.app[EXPOSITION].until = 0.0  # what it set shows at once

@@ -9,13 +9,14 @@ from math import inf
 import structlog
 
 from alert_router.alert_stats.counters import AlertCounters
+from alert_router.deliver.policy import longest
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason
 from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
 from alert_router.outbox.alert_stats import KEPT_DAYS, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
-from alert_router.server.runtime import Runtime
+from alert_router.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
@@ -156,7 +157,7 @@ async def keep_house(
 ) -> None:
     """One round after another, for as long as the router runs."""
     while True:
-        now, max_age = clock.look(), runtime().loaded.config.delivery.max_age
+        now, max_age = clock.look(), runtime().config.delivery.max_age
         may = {"may_expire": clock.may_expire(max_age), "may_prune": clock.may_prune()}
         try:
             await tidy(outbox, runtime(), metrics, now, **may)
@@ -195,10 +196,10 @@ async def tidy(
     may_prune: bool = True,
 ) -> None:
     """One round at the time `now`, unix seconds."""
-    delivery = runtime.loaded.config.delivery
+    delivery = runtime.config.delivery
     if may_expire:
         await _expire(outbox, runtime, metrics, now)
-    hastened = await outbox.hasten(latest=now + runtime.schedule.longest + _SLACK, now=now)
+    hastened = await outbox.hasten(latest=now + longest(runtime.config.delivery) + _SLACK, now=now)
     if hastened:
         log.warning("clock was set back; overdue retries are due now", count=hastened)
     if not may_prune:
@@ -209,7 +210,7 @@ async def tidy(
 
 
 async def _expire(outbox: Outbox, runtime: Runtime, metrics: Metrics, now: float) -> None:
-    limit = now - runtime.loaded.config.delivery.max_age
+    limit = now - runtime.config.delivery.max_age
     expired = await outbox.expire(older_than=limit, now=now, served=runtime.notifiers.keys())
     for destination, count in expired.items():
         names = {"receiver": destination.receiver, "notifier": destination.notifier}

@@ -13,9 +13,10 @@ from alert_router.model import SMALL_BODY, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.receive import Source, to_store
+from alert_router.runtime import Runtime
 from alert_router.server.auth import from_other_site, not_json, refusal
 from alert_router.server.body import Busy, read_body
-from alert_router.server.context import SITE, Site, State
+from alert_router.server.context import SITE, Site
 from alert_router.server.errors import refuse, unavailable
 
 log = structlog.get_logger(__name__)
@@ -25,29 +26,29 @@ async def receive(request: web.Request) -> web.Response:
     """POST or PUT /webhook and /webhook/{receiver}."""
     site = request.app[SITE]
     began = time.perf_counter()
-    outcome, answer = await _receive(request, site, site.state())
+    outcome, answer = await _receive(request, site, site.runtime())
     site.metrics.webhooks.labels(outcome).inc()
     site.metrics.webhook_duration.observe(time.perf_counter() - began)
     return answer
 
 
-async def _receive(request: web.Request, site: Site, state: State) -> tuple[str, web.Response]:
+async def _receive(request: web.Request, site: Site, runtime: Runtime) -> tuple[str, web.Response]:
+    http = runtime.config.http
     if not site.serving:
         return "stopping", unavailable("shutting down", close=True)
-    if refused := refusal(request, state.credentials, "webhook"):
+    if refused := refusal(request, http.auth, "webhook"):
         return "unauthorized" if refused.status == 401 else "unavailable", refused
-    if why := from_other_site(request, state.external_url):
+    if why := from_other_site(request, http.external_url):
         site.quiet.warning("webhook from a page of another site", remote=request.remote)
         return "cross_site", refuse(403, why, close=True)
     if why := not_json(request):
         site.quiet.warning("webhook that is not JSON", remote=request.remote)
         return "unsupported_type", refuse(415, why, close=True)
-    limits = state.limits
     with site.budget.share() as share:
         try:
-            raw = await read_body(request, limits.max_body, limits.body_timeout, share)
+            raw = await read_body(request, http.max_body, http.body_timeout, share)
         except web.HTTPRequestEntityTooLarge:
-            return "too_large", _too_large(request, site, limits.max_body)
+            return "too_large", _too_large(request, site, http.max_body)
         except TimeoutError:
             # Not 408: the network may have been slow, or we were, and a 408 is not tried again.
             return "timeout", unavailable("the body did not arrive in time", close=True)
@@ -55,30 +56,32 @@ async def _receive(request: web.Request, site: Site, state: State) -> tuple[str,
             return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
         except Busy:
             return "unavailable", unavailable("other bodies fill the memory for them", close=True)
-        return await _take(request, raw, site, state)
+        return await _take(request, raw, site, runtime)
 
 
 async def _take(
-    request: web.Request, raw: bytes, site: Site, state: State
+    request: web.Request, raw: bytes, site: Site, runtime: Runtime
 ) -> tuple[str, web.Response]:
     source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
     is_small = len(raw) <= SMALL_BODY
     try:
         if is_small:
-            group, new = _prepare(raw, source, state)
+            group, new = _prepare(raw, source, runtime)
         else:
-            group, new = await site.aside.run(_prepare, raw, source, state)
+            group, new = await site.aside.run(_prepare, raw, source, runtime)
     except PayloadError as error:
         site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
         answer = {"status": "malformed", "expected": error.expected, "found": error.found}
         return "malformed", web.json_response(answer, status=400)
     if not site.has_room():
         return "unavailable", unavailable("the disk is full")
-    _note(group, source, site, state)
+    _note(group, source, site, runtime)
     try:
         # Where it is kept although nobody waits for the answer any more, the destinations' loops
         # find it by themselves, and its repetition is a duplicate.
-        accepted = await site.ask(lambda store: store.accept(new, state.dedup_window))
+        accepted = await site.ask(
+            lambda store: store.accept(new, runtime.config.delivery.dedup_window)
+        )
     except StoreUnavailable as error:
         log.error("webhook not accepted", error=str(error))
         return "unavailable", unavailable("the store cannot be written")
@@ -89,27 +92,27 @@ async def _take(
     for target in new.targets:
         site.wake(target.destination, target.priority)
     if is_small:
-        site.received.add(group, state.choose, new.accepted_at)
+        site.received.add(group, runtime.choose, new.accepted_at)
     else:
-        count = site.received.count_aside(site.aside, group, state.choose, new.accepted_at)
+        count = site.received.count_aside(site.aside, group, runtime.choose, new.accepted_at)
         site.later(count)
     return "accepted", _ok("accepted", accepted.id)
 
 
-def _prepare(raw: bytes, source: Source, state: State) -> tuple[AlertGroup, NewGroup]:
+def _prepare(raw: bytes, source: Source, runtime: Runtime) -> tuple[AlertGroup, NewGroup]:
     """The group in a body, and what is to be stored of it. Raises PayloadError."""
-    group, kept = AlertGroup.within(state.limits.body, raw)
-    return group, to_store(group, kept, source, state.receivers, time.time())
+    group, kept = AlertGroup.within(runtime.limits, raw)
+    return group, to_store(group, kept, source, runtime, time.time())
 
 
-def _note(group: AlertGroup, source: Source, site: Site, state: State) -> None:
+def _note(group: AlertGroup, source: Source, site: Site, runtime: Runtime) -> None:
     """Count and say what is not as it should be with a group that goes on all the same."""
-    if source.receiver and source.receiver not in state.receivers.notifiers:
+    if source.receiver and source.receiver not in runtime.names:
         site.metrics.unknown_receivers.inc()
         site.quiet.warning(
             "webhook for a receiver that is not configured; the default receiver gets it",
             receiver=source.receiver,
-            default=state.receivers.tree.default,
+            default=runtime.tree.default,
         )
     cut = group.cut
     if any(cut):

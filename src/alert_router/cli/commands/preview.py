@@ -29,7 +29,7 @@ from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify.console import ConsoleNotifier, write
 from alert_router.notify.registry import NOTIFIERS
-from alert_router.server.runtime import read_runtime
+from alert_router.runtime import read_runtime
 
 _ALL = "all"
 
@@ -79,7 +79,7 @@ def preview(
     # Enrichment and rendering log what fails: keep that apart from the output.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     runtime = read_runtime(config or default_config_path())
-    receivers = runtime.state.receivers.notifiers
+    receivers = runtime.names
     if receiver is not None and receiver not in receivers:
         message = f"{receiver!r} is not a receiver; choose one of {', '.join(receivers)}"
         raise click.BadParameter(message, param_hint="--receiver")

@@ -17,7 +17,7 @@ from alert_router.enrich import Choice
 from alert_router.matcher import Matcher
 from alert_router.model.problem import Place
 from alert_router.routing import EntryStep, Miss, Route, RouteStep, RunbookEntry, RunbookTable
-from alert_router.server.runtime import read_runtime
+from alert_router.runtime import read_runtime
 
 # A table with at most this many entries that do not match is shown whole.
 _SHORT_TABLE = 10
@@ -71,7 +71,7 @@ def test(
     """Show the runbook and the receivers of an alert with these labels, and explain why."""
     runtime = read_runtime(config or default_config_path())
     loaded = runtime.loaded
-    choice = runtime.desk.choose(make_alert(labels, annotations))
+    choice = runtime.choose(make_alert(labels, annotations))
     entries = loaded.table.explain(labels)
     receivers = loaded.tree.match(labels)
     routes = loaded.tree.explain(labels)

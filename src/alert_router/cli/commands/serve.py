@@ -23,8 +23,8 @@ import uvloop
 from alert_router.cli.options import config_option
 from alert_router.config import config_path
 from alert_router.outbox.base import StoreUnavailable
+from alert_router.runtime import Runtime, read_runtime
 from alert_router.server import running
-from alert_router.server.runtime import Runtime, read_runtime
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +51,10 @@ def serve(config: Path | None, log_format: str | None) -> None:
     """
     path = config_path(config)
     runtime = read_runtime(path)
-    settings = runtime.loaded.config.log
+    settings = runtime.config.log
     _set_up_log(log_format or settings.format.value, settings.level.value)
     _limit_memory()
-    stopper = _Stopper(lambda: runtime.loaded.config.delivery.shutdown_timeout)
+    stopper = _Stopper(lambda: runtime.config.delivery.shutdown_timeout)
     stopper.start()
     try:
         uvloop.run(_serve(path, runtime, stopper))
@@ -109,7 +109,7 @@ async def _serve(path: Path, runtime: Runtime, stopper: _Stopper) -> None:
 
         loop.add_signal_handler(signal.SIGHUP, reload)
         _tune_garbage_collection()
-        stopper.seconds = lambda: router.runtime.loaded.config.delivery.shutdown_timeout
+        stopper.seconds = lambda: router.runtime.config.delivery.shutdown_timeout
         waiting = [asyncio.create_task(it.wait()) for it in (stop, router.ended)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if router.ended.is_set():

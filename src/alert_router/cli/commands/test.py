@@ -14,7 +14,7 @@ from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.cli.sample_alert import make_alert
 from alert_router.config import default_config_path
 from alert_router.model.problem import Problem, ProblemsError
-from alert_router.server.runtime import Runtime, read_runtime
+from alert_router.runtime import Runtime, read_runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def run(case: Case, runtime: Runtime) -> CaseResult:
     if case.checks_runbook:
         expected["runbook"] = case.runbook
         alert = make_alert(case.labels, case.annotations)
-        found["runbook"] = runtime.desk.choose(alert).runbook
+        found["runbook"] = runtime.choose(alert).runbook
     if case.receivers is not None:
         expected["receivers"] = list(case.receivers)
         found["receivers"] = list(dict.fromkeys(runtime.loaded.tree.match(case.labels)))

@@ -11,8 +11,8 @@ from alert_router.model import Alert, AlertGroup
 from alert_router.notify.base import Notifier
 from alert_router.notify.registry import NOTIFIERS
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
-from alert_router.receive import Source, to_store
-from alert_router.server.runtime import Runtime
+from alert_router.receive import Source, by_receiver, to_store
+from alert_router.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ def make_previews(
 ) -> list[Preview]:
     """The previews for a webhook body, in the order of its receivers. With `chosen`, as if each
     receiver had one notifier of each of these types. Raises PayloadError."""
-    group, raw = AlertGroup.within(runtime.state.limits.body, raw)
-    stored = to_store(group, raw, Source(receiver), runtime.state.receivers, time.time())
+    group, raw = AlertGroup.within(runtime.limits, raw)
+    stored = to_store(group, raw, Source(receiver), runtime, time.time())
     targets = {target.destination: target.fingerprints for target in stored.targets}
     notifiers: dict[Destination, Notifier] = dict(runtime.notifiers)
     if chosen:
-        routed = runtime.state.receivers.choose(group, receiver)
+        routed = by_receiver(group, receiver, runtime)
         notifiers = {
             Destination(name, type_): _of_type(type_) for name in routed for type_ in chosen
         }
@@ -68,10 +68,10 @@ def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:
 
 
 def _preview(claim: Claim, notifier: Notifier, runtime: Runtime) -> Preview:
-    group = wanted(fold(claim.groups, runtime.desk.limits), notifier, runtime.desk.scale)
+    group = wanted(fold(claim.groups, runtime.limits), notifier, runtime.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)
-    notification = compose.write(claim, group, notifier, runtime.desk)
+    notification = compose.write(claim, group, notifier, runtime)
     notification, _ = compose.word(notification, notifier)
     payload, _ = compose.render(notification, notifier, compose.most_detail(claim))
     return Preview(claim.destination, notifier, payload)

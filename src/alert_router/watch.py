@@ -1,0 +1,80 @@
+"""Watching files: what they look like from outside, and when that changes."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+
+import structlog
+from watchfiles import awatch
+
+log = structlog.get_logger(__name__)
+
+_POLL = 5.0  # seconds; a look costs a stat for each file
+_DEBOUNCE = 400  # milliseconds: an editor or a sync writes several files in a row
+
+
+def fingerprint(paths: Iterable[Path]) -> bytes:
+    """What the files below the paths look like from outside: names, sizes, times.
+
+    Equal fingerprints mean nothing to do; symbolic links are followed. What cannot be looked at,
+    or goes meanwhile, is passed over. 16 bytes.
+    """
+    digest = blake2b(digest_size=16)
+    for root in paths:
+        for path in _at_and_below(root):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            seen = f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n"
+            digest.update(os.fsencode(seen))  # a name may be any bytes
+    return digest.digest()
+
+
+def _at_and_below(root: Path) -> Iterator[Path]:
+    if not _is_directory(root):
+        yield root
+    for directory, folders, files in os.walk(root):
+        folders.sort()
+        yield from (Path(directory, name) for name in sorted(folders + files))
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # one that may not be looked at
+        return False
+
+
+async def changes(paths: Iterable[Path], seen: bytes) -> AsyncIterator[None]:
+    """Yields each time that the paths' fingerprint is another than the last; the first is compared
+    with `seen`, taken when the paths were read, so that no change falls between. Never ends."""
+    paths = list(paths)
+    async for _ in _ticks({path if _is_directory(path) else path.parent for path in paths}):
+        now = await asyncio.to_thread(fingerprint, paths)
+        if now != seen:
+            seen = now
+            yield
+
+
+async def _ticks(directories: set[Path]) -> AsyncIterator[None]:
+    """Whenever something may have changed: at once, at an event, or a while without one."""
+    yield
+    existing = [directory for directory in directories if _is_directory(directory)]
+    if existing:
+        try:
+            async for _ in awatch(
+                *existing,
+                debounce=_DEBOUNCE,
+                rust_timeout=int(_POLL * 1000),
+                yield_on_timeout=True,
+                recursive=True,
+            ):
+                yield
+        except OSError as error:  # no inotify watches left: polling still serves
+            log.warning("cannot watch directories; polling instead", error=str(error))
+    while True:
+        await asyncio.sleep(_POLL)
+        yield
