@@ -1,12 +1,13 @@
-"""The workers: one loop per destination claims what is due and settles the outcome.
+"""The workers: one loop per destination claims what is due and settles the outcome; all of them are
+begun and ended as the configuration has it, and stopped in order.
 
-One slow or dead destination delays no other: loops share
-nothing but the outbox.
+One slow or dead destination delays no other: loops share nothing but the outbox.
 """
 
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -261,3 +262,52 @@ class DestinationLoop:
 
     def _names(self) -> dict[str, str]:
         return {"receiver": self.destination.receiver, "notifier": self.destination.notifier}
+
+
+class Deliverer:
+    """All destination loops; follows the configuration as it changes."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._loops: dict[Destination, DestinationLoop] = {}
+        self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
+        """Serve exactly these: begin new ones, let go of those that went, keep the others. Once
+        it is stopping, a reload that comes late begins nothing."""
+        if self._stopping:
+            return
+        for destination in set(self._loops) - set(notifiers):
+            self._let_go(destination)
+        for destination, notifier in notifiers.items():
+            if destination in self._loops:
+                self._loops[destination].reconfigure(notifier)
+                continue
+            loop = DestinationLoop(destination, notifier, self._shared)
+            self._loops[destination] = loop
+            loop.start()
+
+    def wake(self, destination: Destination, priority: int = 1) -> None:
+        """Something was accepted for this destination: of priority 0 it is a page."""
+        loop = self._loops.get(destination)
+        if loop is not None:
+            loop.accepted(urgent=priority == 0)
+
+    async def stop(self, deadline: float) -> None:
+        """Finish what is being sent within `deadline` seconds; leave the rest for next time."""
+        self._stopping = True
+        loops = [*self._loops.values(), *self._leaving]
+        draining = asyncio.gather(*(loop.drain() for loop in loops))
+        try:
+            async with asyncio.timeout(deadline):
+                await asyncio.shield(draining)
+        except TimeoutError:
+            log.warning("some sends did not finish in time and will be repeated")
+            await asyncio.gather(*(loop.abandon() for loop in loops))
+        await draining
+
+    def _let_go(self, destination: Destination) -> None:
+        loop = self._loops.pop(destination)
+        self._leaving[loop] = leaving = asyncio.create_task(loop.drain())
+        leaving.add_done_callback(lambda _: self._leaving.pop(loop))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from alert_router.matcher import Matcher
 from alert_router.model.problem import Place
-from alert_router.routing.index import Index, Miss, misses
+from alert_router.routing.table import Index, Miss, misses
 
 
 @dataclass(frozen=True, slots=True)

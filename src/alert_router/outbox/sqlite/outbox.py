@@ -31,7 +31,7 @@ from alert_router.outbox.model import (
 from alert_router.outbox.sqlite import alert_stats, deliveries, health, maintenance
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.claim import claim, webhook_id
-from alert_router.outbox.sqlite.fallback import divert
+from alert_router.outbox.sqlite.health import divert
 from alert_router.outbox.sqlite.opening import Access, CommandAccess, OnFault, ServiceAccess
 from alert_router.outbox.sqlite.session import Session
 from alert_router.outbox.sqlite.settle import settle
