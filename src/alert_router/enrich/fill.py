@@ -43,7 +43,7 @@ from alert_router.markdown import (
     Text,
 )
 from alert_router.runbook.model import Runbook, Section, Step
-from alert_router.runbook.parse import item_title
+from alert_router.runbook.steps import item_title
 
 _CACHED_SECTIONS = 256  # filled sections of a runbook
 _CACHED_LENGTH = 256  # characters of a value; longer ones are rare or hostile

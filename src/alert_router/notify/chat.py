@@ -84,7 +84,7 @@ class ChatRenderer(LineRenderer[str, str]):
     def step(self, part: message.StepLine) -> Iterator[str]:
         words = "\n".join(self.lines(part.words))
         yield f"{self.number.format(part.number)} {words}"
-        yield from self.blocks(part.blocks)
+        yield from self.below_step(part.blocks)
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
         return ()  # they are the last line

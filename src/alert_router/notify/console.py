@@ -19,7 +19,7 @@ from alert_router.markdown import Block, Code, to_text, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
-from alert_router.notify.plaintext import one_line
+from alert_router.notify.plaintext import text_lines
 from alert_router.notify.render import MessageRenderer
 
 Kind = Literal["title", "alert", "soft", "runbook", "section", "step", "text", "code", "note"]
@@ -85,7 +85,7 @@ class ConsoleNotifier(Notifier):
 
 
 class _ConsoleRenderer(MessageRenderer[Line]):
-    indent = 2
+    column = 2
 
     def title(self, part: message.Title) -> Iterator[Line]:
         yield line("title", str(part), color=part.grade.terminal)
@@ -111,22 +111,24 @@ class _ConsoleRenderer(MessageRenderer[Line]):
         yield line("section", text)
 
     def step(self, part: message.StepLine) -> Iterator[Line]:
-        yield line("step", f"{part.number}. {one_line(part.words)}", 2)
+        first, *more = text_lines(part.words)
+        yield line("step", f"{part.number}. {first}", 2)
+        yield from (line("step", text, 5) for text in more)
         under = _ConsoleRenderer()
-        under.indent = 5
+        under.column = 5
         yield from under.blocks(part.blocks)
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Line]:
         return ()  # long URLs do not help where nothing can be clicked
 
     def code(self, block: Code) -> Iterator[Line]:
-        yield line("code", block.text, self.indent + 2, language=block.language)
+        yield line("code", block.text, self.column + 2, language=block.language)
         for name, value in block.values:
-            yield line("note", wording.shown_value(name, value), self.indent + 2)
+            yield line("note", wording.shown_value(name, value), self.column + 2)
 
     def _as_text(self, block: Block, /) -> Iterator[Line]:
         if text := to_text((block,)).strip("\n"):
-            yield line("text", text, self.indent)
+            yield line("text", text, self.column)
 
     paragraph = heading = list_block = quote = table = rule = _as_text
 

@@ -27,13 +27,16 @@ def fence(text: str) -> str:
     return "`" * (max((len(run) for run in _BACKTICKS.findall(text)), default=2) + 1)
 
 
-def one_line(spans: Sequence[Inline]) -> str:
-    """Spans on one line; a link's URL stands behind its words."""
-    return wording.one_line(to_text((Paragraph(tuple(spans)),)))
+def text_lines(spans: Sequence[Inline]) -> list[str]:
+    """Spans as at least one line; a link's URL stands behind its words."""
+    text = to_text((Paragraph(tuple(spans)),))
+    return [wording.one_line(line) for line in text.split("\n")]
 
 
 class PlainTextRenderer(MessageRenderer[str]):
-    """Each part, and each block, is a text of one or more lines."""
+    """Each part, and each block, is a text of one or more lines. Code has no margin."""
+
+    indent = "   "
 
     def literal(self, text: str) -> str:
         """Text of an alert or a runbook, in which no character has an effect."""
@@ -70,8 +73,9 @@ class PlainTextRenderer(MessageRenderer[str]):
         yield self.joined_blocks(blocks)
 
     def step(self, part: message.StepLine) -> Iterator[str]:
-        head = f"{part.number}. {one_line(part.words)}"
-        yield "\n".join(filter(None, (head, self.joined_blocks(part.blocks))))
+        first, *more = text_lines(part.words)
+        head = "\n".join([f"{part.number}. {first}", *(f"{self.indent}{line}" for line in more)])
+        yield "\n".join(filter(None, (head, "\n\n".join(self.below_step(part.blocks)))))
 
     def code(self, block: Code) -> Iterator[str]:
         text = visible(block.text).strip("\n")
@@ -86,8 +90,9 @@ class PlainTextRenderer(MessageRenderer[str]):
         )
 
     def _item(self, item: Item, mark: str) -> str:
-        head = f"{mark} {_BOXES[item.checked]}"
-        texts = [self._indented(block, "  ") for block in item.blocks]
+        head = f"{self.margin}{mark} {_BOXES[item.checked]}"
+        inner = self.nested(self.margin + "  ")
+        texts = ["".join(inner.block(block)) for block in item.blocks]
         if texts and not _has_code(item.blocks[0]):
             head, texts = head + texts[0].lstrip(), texts[1:]
         else:
@@ -95,16 +100,11 @@ class PlainTextRenderer(MessageRenderer[str]):
         return "\n".join([head, *texts])
 
     def quote(self, block: Quote) -> Iterator[str]:
-        yield "\n\n".join(self._indented(inner, "> ") for inner in block.blocks)
-
-    def _indented(self, block: Block, by: str) -> str:
-        text = "".join(self.block(block))
-        if _has_code(block):
-            return text
-        return "\n".join((by + line).rstrip() for line in text.split("\n"))
+        yield "\n\n".join(self.nested(self.margin + "> ").blocks(block.blocks))
 
     def _as_text(self, block: Block, /) -> Iterator[str]:
-        yield to_text((block,)).strip("\n")
+        text = to_text((block,)).strip("\n")
+        yield "\n".join((self.margin + line).rstrip() for line in text.split("\n"))
 
     paragraph = heading = table = rule = _as_text
 

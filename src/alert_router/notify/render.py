@@ -29,7 +29,9 @@ _DEEPEST = 40  # characters of indentation
 
 
 class MessageRenderer(Renderer[Piece]):
-    """Each part of a message becomes any number of pieces."""
+    """Each part of a message becomes any number of pieces. Nested ones are indented by `indent`."""
+
+    indent = "    "
 
     def parts(self, parts: Iterable[message.Part]) -> list[Piece]:
         """The parts, in order."""
@@ -59,6 +61,20 @@ class MessageRenderer(Renderer[Piece]):
             case message.Links(pairs):
                 return self.links(pairs)
 
+    def below_step(self, blocks: Sequence[Block]) -> list[Piece]:
+        """What follows the first words of a step. Lists are indented: their numbers are not those
+        of steps."""
+        inner = self.deeper(self.indent)
+        return [
+            piece
+            for block in blocks
+            for piece in (inner if isinstance(block, ListBlock) else self).block(block)
+        ]
+
+    def deeper(self, by: str) -> Self:
+        """The same renderer, for what is nested."""
+        return self.nested((self.margin + by)[:_DEEPEST])
+
     def template_text(self, blocks: Sequence[Block]) -> Iterable[Piece]:
         """What the notifier's template says."""
         return self.blocks(blocks)
@@ -86,10 +102,9 @@ class MessageRenderer(Renderer[Piece]):
 
 
 class LineRenderer(MessageRenderer[Piece], SpanRenderer[T]):
-    """Markdown as lines of text and whole code blocks. Nested lines are indented by `indent`,
-    quoted ones by `quote_mark`; `number` is the form of a list's numbers."""
+    """Markdown as lines of text and whole code blocks. Quoted lines are indented by `quote_mark`;
+    `number` is the form of a list's numbers."""
 
-    indent = "    "
     quote_mark = "▏ "
     number = "{}."
 
@@ -144,10 +159,6 @@ class LineRenderer(MessageRenderer[Piece], SpanRenderer[T]):
         else:
             yield self.line(self.text(""), bullet)
         yield from inner.blocks(blocks)
-
-    def deeper(self, by: str) -> Self:
-        """The same renderer, for what is nested."""
-        return self.nested((self.margin + by)[:_DEEPEST])
 
     def quote(self, block: Quote) -> Iterable[Piece]:
         return self.deeper(self.quote_mark).blocks(block.blocks)

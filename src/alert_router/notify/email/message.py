@@ -19,7 +19,7 @@ from alert_router.notification import Detail, Notification
 from alert_router.notify import message
 from alert_router.notify.links import encoded
 from alert_router.notify.message import Part, fit, outline
-from alert_router.notify.plaintext import one_line as spans_on_one_line
+from alert_router.notify.plaintext import text_lines
 from alert_router.notify.wording import one_line
 
 # Servers accept 10 MB and more; readers do not. Gmail cuts a message's HTML off at 102 KB.
@@ -115,7 +115,8 @@ def _text(part: Part) -> Iterator[str]:
         case message.TemplateText(blocks) | message.Body(blocks):
             yield from ("", *_lines(blocks))
         case message.StepLine(number, spans, blocks):
-            yield from ("", f"{number}. {spans_on_one_line(spans)}")
+            first, *more = text_lines(spans)
+            yield from ("", f"{number}. {first}", *(f"   {line}" for line in more))
             if blocks:
                 yield from ("", *(f"   {line}".rstrip() for line in _lines(blocks)))
         case message.Links(pairs):

@@ -126,7 +126,7 @@ class SlackRenderer(LineRenderer[Piece, str]):
 
     def step(self, part: message.StepLine) -> Iterator[Piece]:
         yield self.line(self.spans(part.words), f"{part.number}. ")
-        yield from self.blocks(part.blocks)
+        yield from self.below_step(part.blocks)
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Piece]:
         yield Piece("text", "  ·  ".join(linked(url, words) for words, url in pairs))

@@ -163,7 +163,7 @@ class TeamsRenderer(LineRenderer[Element, list[Run]]):
         first, *more = self.lines(part.words)
         yield line([(f"{part.number}. ", BOLD), *first], spacing="Medium")
         yield from map(line, more)
-        yield from self.blocks(part.blocks)
+        yield from self.below_step(part.blocks)
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Element]:
         return ()  # the buttons

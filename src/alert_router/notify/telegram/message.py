@@ -160,7 +160,7 @@ class TelegramRenderer(LineRenderer[Marked, Marked]):
 
     def step(self, part: message.StepLine) -> Iterator[Marked]:
         yield self.line(self.spans(part.words), f"{part.number}. ")
-        yield from self.blocks(part.blocks)
+        yield from self.below_step(part.blocks)
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Marked]:
         return ()  # they are the last line

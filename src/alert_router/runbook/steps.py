@@ -1,0 +1,82 @@
+"""The steps of a section: ordered items, task items, or headings."""
+
+import re
+from collections.abc import Sequence
+
+from alert_router.markdown import (
+    Block,
+    Break,
+    Code,
+    Heading,
+    Inline,
+    ListBlock,
+    Paragraph,
+    Strong,
+    plain,
+)
+from alert_router.runbook.model import Step
+from alert_router.runbook.sections import without_number
+
+_MAX_TITLE = 140
+_SEPARATOR = re.compile(r":|\s+[-–—]\s")
+_SENTENCE_END = re.compile(r"[.!?:](?=\s)")
+
+
+def split_steps(blocks: Sequence[Block]) -> tuple[tuple[Block, ...], tuple[Step, ...]]:
+    """The blocks before the first step, and the steps: ordered items, task items, or headings.
+    Blocks between steps belong to the step before, so that no text is lost."""
+    level = min((block.level for block in blocks if isinstance(block, Heading)), default=0)
+    intro: list[Block] = []
+    steps: list[tuple[str, list[Block], int]] = []
+    under_heading = False
+    for block in blocks:
+        if isinstance(block, Heading) and block.level == level:
+            under_heading = True
+            steps.append((_shorten(without_number(plain(block.children))), [], block.line))
+        elif isinstance(block, ListBlock) and _is_steps(block) and not under_heading:
+            steps += [(item_title(i.blocks), list(i.blocks), i.line) for i in block.items]
+        else:
+            (steps[-1][1] if steps else intro).append(block)
+    return tuple(intro), tuple(Step(title, tuple(inner), line) for title, inner, line in steps)
+
+
+def _is_steps(block: ListBlock) -> bool:
+    return block.ordered or any(item.checked is not None for item in block.items)
+
+
+def item_title(blocks: Sequence[Block]) -> str:
+    """A title for a list item, from its first line."""
+    match blocks[0] if blocks else None:
+        case Paragraph(children) | Heading(_, children):
+            return _shorten(plain(_bold_title(children) or _first_line(children)))
+        case Code(text):
+            return _shorten(text.strip().split("\n", 1)[0])
+        case _:
+            return ""
+
+
+def _bold_title(children: Sequence[Inline]) -> Sequence[Inline]:
+    """Bold text at the beginning, if punctuation separates it from the rest; in
+    "**Never** do this" it is only emphasis."""
+    if not children or not isinstance(children[0], Strong):
+        return ()
+    ends = plain(children[:1]).endswith((".", ":", "?", "!"))
+    return children[:1] if ends or _SEPARATOR.match(plain(children[1:2])) else ()
+
+
+def _first_line(children: Sequence[Inline]) -> Sequence[Inline]:
+    for index, span in enumerate(children):
+        if isinstance(span, Break) and span.hard:
+            return children[:index]
+    return children
+
+
+def _shorten(title: str) -> str:
+    """At most 140 characters: up to the end of the last sentence that fits, else of a word."""
+    title = " ".join(title.split()).removesuffix(":").rstrip()
+    if len(title) <= _MAX_TITLE:
+        return title
+    ends = [match.end() for match in _SENTENCE_END.finditer(title, 0, _MAX_TITLE)]
+    if ends:
+        return title[: ends[-1]].removesuffix(":")
+    return title[: _MAX_TITLE - 1].rsplit(" ", 1)[0] + "…"
