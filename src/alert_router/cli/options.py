@@ -12,9 +12,9 @@ config_option = click.option(
     "--config",
     "-c",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration file. Default: $ALERT_ROUTER_CONFIG, config/alert-router.yaml, "
-    "/etc/alert-router/alert-router.yaml.",
+    type=click.Path(path_type=Path),
+    help="Configuration file, or a directory of runbooks alone. Default: $ALERT_ROUTER_CONFIG, "
+    "config/alert-router.yaml, /etc/alert-router/alert-router.yaml.",
 )
 
 json_option = click.option(
