@@ -60,3 +60,17 @@ def label_pairs(
             raise click.BadParameter(f"{name!r} is given twice", param=parameter)
         found[name] = value
     return found
+
+
+annotation_option = click.option(
+    "--annotation",
+    "annotations",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=label_pairs,
+    help="Annotation of the test alert. Repeatable.",
+)
+
+resolved_option = click.option(
+    "--resolved", is_flag=True, help="Make the test alert resolved instead of firing."
+)

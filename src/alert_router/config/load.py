@@ -212,7 +212,7 @@ DEFAULT_PATHS = (
     Path("config/alert-router.yaml"),
     Path("/etc/alert-router/alert-router.yaml"),
 )
-_MISSING = f"name another with --config or in ${ENVIRONMENT}"
+_MISSING = f"name another with --config or in ${ENVIRONMENT}, or write one: `alert-router init`"
 
 
 @dataclass(frozen=True, slots=True)
