@@ -137,6 +137,13 @@ def test_a_runbook_is_reached_by_the_table_the_default_and_rules(problems_of, tm
     assert [str(problem.place) for problem in found] == ["books/lost.md"]
 
 
+def test_without_a_table_no_runbook_is_expected_in_it(problems_of):
+    Path("books").mkdir()
+    Path("books/lost.md").write_text("# T\n", encoding="utf-8")
+    problems_of(ROUTE)
+    assert list(unreached(load(Path("main.yaml")), Catalogue.load(Path("books")), ())) == []
+
+
 def test_ten_thousand_entries_are_checked_in_seconds(problems_of):
     entries = (f'\'alertname="Alert{n}", namespace=~"team{n % 50}-.*"\'' for n in range(10_000))
     started = time.monotonic()

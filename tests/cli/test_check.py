@@ -205,6 +205,26 @@ def test_the_shipped_files_have_no_warning(monkeypatch):
     assert "alerting rules" in found.summary
 
 
+def test_all_runbooks_that_nothing_leads_to_are_one_line(router):
+    for number in range(8):
+        router.write(f"runbooks/more/alert-{number}.md", "# Title\n\n## Mitigation\n\n1. Act.\n")
+
+    problems = router.json("check")["problems"]
+
+    [found] = [it for it in problems if it["code"] == "routing-unreached-runbook"]
+    assert found["file"] == "runbooks"
+    assert found["message"] == (
+        "no entry of the runbook table leads to 8 runbooks: more/alert-0, more/alert-1, "
+        "more/alert-2, more/alert-3, more/alert-4 and 3 more"
+    )
+
+
+def test_a_directory_of_runbooks_can_be_checked_as_a_configuration(router):
+    result = router.run("check", "--config", "runbooks", "--connect")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("; 0 table entries, 1 receiver, 2 runbooks\n")
+
+
 def test_a_suppression_of_a_check_that_did_not_run_is_not_reported_as_unused(router):
     text = (router.directory / "runbooks/alerts/high-error-rate.md").read_text()
     reason = "<!-- alert-router: ignore {}: it is so -->"

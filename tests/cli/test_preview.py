@@ -1,6 +1,8 @@
 """`alert-router preview`."""
 
 import json
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -121,12 +123,85 @@ def test_a_body_that_is_not_a_group_is_described(router):
     assert "found a single alert without its group" in result.stderr
 
 
+LABELS = {"alertname": "RedisDown", "component": "redis", "pod": "redis-0"}
+VECTOR = {"metric": {"__name__": "ALERTS", "alertstate": "firing", **LABELS}, "value": [1, "1"]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"labels": LABELS},
+        [{"labels": LABELS, "annotations": {"summary": "Down"}}],
+        [{"labels": LABELS, "status": {"state": "active"}, "endsAt": "2030-01-01T00:00:00Z"}],
+        {"status": "success", "data": {"alerts": [{"labels": LABELS, "state": "firing"}]}},
+        {"data": {"groups": [{"rules": [{"labels": {"a": "b"}, "alerts": [{"labels": LABELS}]}]}]}},
+        {"status": "success", "data": {"resultType": "vector", "result": [VECTOR]}},
+        {
+            "ruleName": "RedisDown",
+            "state": "alerting",
+            "tags": {"component": "redis"},
+            "title": "T",
+        },
+    ],
+    ids=["alert", "list", "alertmanager", "prometheus", "rules", "query", "grafana-7"],
+)
+def test_alerts_of_any_shape_are_previewed(router, data):
+    [one] = router.json("preview", "-", "--notifier", "console", input=json.dumps(data))
+    assert "RedisDown" in one["payload"]
+    assert "Redis issues" in one["payload"]
+    assert "RESOLVED" not in one["payload"]
+
+
+@pytest.mark.parametrize("state", ["inactive", "Normal", {"state": "resolved"}])
+def test_an_alert_that_does_not_fire_is_previewed_as_resolved(router, state):
+    data = {"labels": LABELS, "state": state}
+    [one] = router.json("preview", "-", "--notifier", "console", input=json.dumps(data))
+    assert "RESOLVED" in one["payload"]
+
+
+def test_labels_make_a_test_alert(router):
+    words = [f"{name}={value}" for name, value in LABELS.items()]
+    [one] = router.json("preview", *words, "--annotation", "summary=Gone", "--type", "console")
+    assert "kubectl -n FILL_IN_NAMESPACE logs redis-0" in one["payload"]
+    assert "Gone" in one["payload"]
+
+
+def test_a_directory_of_runbooks_needs_no_configuration(router):
+    router.config.unlink()
+
+    result = router.run(
+        "preview", "--runbooks", "runbooks", "alertname=redis-issues", "pod=redis-0"
+    )
+
+    assert result.exit_code == 0
+    assert "── default/console (console) ──" in result.stdout
+    assert "logs redis-0" in result.stdout
+
+
+def test_a_link_opens_the_message_in_block_kit_builder(router):
+    [one] = router.json("preview", "alertname=A & B", "--type", "slack")
+    base, _, fragment = one["designer"].partition("#")
+    assert base == "https://app.slack.com/block-kit-builder/"
+    assert json.loads(unquote(fragment)) == {"blocks": one["payload"]["blocks"]}
+    assert one["designer"] in router.run("preview", "alertname=A & B", "--type", "slack").stdout
+
+
+def test_the_page_links_to_design_tools(router):
+    router.run("preview", "alertname=A", "--type", "all", "--html", "page.html")
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert page.count('href="https://app.slack.com/block-kit-builder/#') == 1
+    assert page.count('href="https://adaptivecards.io/designer/"') == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["preview"],
         ["preview", "missing.json"],
         ["preview", "-", "--receiver", "nobody"],
+        ["preview", "-", "--resolved"],
+        ["preview", "-", "--runbooks", "nowhere"],
+        ["preview", "-", "--runbooks", "runbooks", "--config", "alert-router.yaml"],
         ["preview", "-", "--type", "pigeon"],
         ["preview", "-", "--type", "slack", "--notifier", "screen"],
     ],

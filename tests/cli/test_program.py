@@ -67,8 +67,9 @@ def test_every_option_has_help(name):
 def test_every_reporting_command_takes_output_and_config(name):
     spelt = {word for parameter in COMMANDS[name].params for word in parameter.opts}
 
-    # The lint is for any directory of runbooks, configured or not.
-    assert {"--output"} | ({"--config"} if name != "runbook lint" else set()) <= spelt
+    # These are for any directory of runbooks, configured or not.
+    is_for_any = name in ("runbook lint", "runbook report")
+    assert {"--output"} | (set() if is_for_any else {"--config"}) <= spelt
 
 
 def program(router, *arguments, **environment):

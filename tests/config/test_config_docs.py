@@ -41,7 +41,8 @@ def test_there_is_an_example_of_each_file():
 
 @pytest.mark.parametrize(("kind", "text"), EXAMPLES)
 def test_every_example_loads(tmp_path, kind, text):
-    files = {"": NAMES, "routing": "route: {receiver: oncall}\n", "cases": "cases: []\n"}
+    routing = _routing_for(text if not kind else NAMES)
+    files = {"": NAMES, "routing": routing, "cases": "cases: []\n"}
     for name, content in (files | {kind: text}).items():
         (tmp_path / f"{name or 'main'}.yaml").write_text(content, encoding="utf-8")
     assert load(tmp_path / "main.yaml").config.receivers
@@ -49,7 +50,6 @@ def test_every_example_loads(tmp_path, kind, text):
 
 
 def test_the_example_with_everything_has_the_defaults(tmp_path):
-    (tmp_path / "routing.yaml").write_text("route: {receiver: oncall}\n", encoding="utf-8")
     texts = [text for kind, text in EXAMPLES if not kind][:2]
     least, everything = (_config(tmp_path, text) for text in texts)
     assert everything.delivery == least.delivery
@@ -62,8 +62,13 @@ def test_the_example_with_everything_has_the_defaults(tmp_path):
     assert named.model_copy(update={"name": ""}) == plain
 
 
+def _routing_for(main):
+    return f"route: {{receiver: {'oncall' if 'receivers:' in main else 'default'}}}\n"
+
+
 def _config(directory, text):
     (directory / "main.yaml").write_text(text, encoding="utf-8")
+    (directory / "routing.yaml").write_text(_routing_for(text), encoding="utf-8")
     return load(directory / "main.yaml").config
 
 

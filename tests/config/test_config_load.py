@@ -58,6 +58,50 @@ def test_receivers_and_a_route_are_enough(at):
     assert loaded.files == (Path("config/main.yaml"), Path("config/routing.yaml"))
 
 
+def test_without_receivers_everything_goes_to_the_console(at):
+    loaded = at("log: {}\n", "route: {receiver: default}\n")
+    [receiver] = loaded.config.receivers
+    assert (receiver.name, [it.type for it in receiver.notifiers]) == ("default", ["console"])
+    assert "there is no receiver `oncall`" in shown(at, "log: {}\n")
+
+
+def test_without_routing_the_first_receiver_gets_everything(at):
+    at()
+    Path("config/routing.yaml").unlink()
+    Path("config/main.yaml").write_text(f"{MAIN}  - name: other\n", encoding="utf-8")
+
+    loaded = load(Path("config/main.yaml"))
+
+    assert loaded.tree.match({"alertname": "x", "severity": "critical"}) == ("oncall",)
+    assert loaded.files == (Path("config/main.yaml"),)
+    assert ["`other`" in problem.message for problem in loaded.problems] == [True]
+
+
+def test_a_routing_file_that_is_named_must_exist(at):
+    Path("config/main.yaml").write_text(f"routing: routing.yaml\n{MAIN}", encoding="utf-8")
+    with pytest.raises(ProblemsError, match=r"`routing` in config/main\.yaml names it"):
+        load(Path("config/main.yaml"))
+
+
+def test_a_directory_of_runbooks_alone_is_a_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('my: "books"').mkdir()
+
+    loaded = load(Path('my: "books"'))
+
+    assert loaded.config.runbooks.path == tmp_path / 'my: "books"'
+    assert loaded.config.storage.path == Path("alert-router.db")
+    assert loaded.tree.match({"alertname": "x"}) == ("default",)
+    assert loaded.files == ()
+
+
+def test_a_directory_that_has_a_configuration_file_is_not_taken_for_runbooks(at):
+    at()
+    Path("config/main.yaml").rename("config/alert-router.yaml")
+    with pytest.raises(ProblemsError, match=r"name the file: config/alert-router\.yaml"):
+        load(Path("config"))
+
+
 def test_an_empty_section_is_its_defaults(at):
     config = at("http:\ndelivery: {}\nstorage:\nlog: ~\nrunbooks:\n" + MAIN).config
     assert config == at().config
@@ -113,10 +157,6 @@ config/main.yaml:1:1: error: unknown key `qqq` [config-unknown-key]
   1 | qqq: 1
     | ^
   known here: http, storage, runbooks, routing, delivery, severities, receivers, log, checks""",
-    "log: {}\n": """\
-config/main.yaml:1:1: error: `receivers` is missing [config-missing-key]
-  1 | log: {}
-    | ^""",
     "receivers: []\n": """\
 config/main.yaml:1:12: error: `receivers`: must have at least 1 item [config-invalid-value]
   1 | receivers: []

@@ -1,7 +1,7 @@
 """Routes, table entries and runbooks that no alert reaches, and entries that match too much."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alert_router.checks.shadowing import (
@@ -28,7 +28,7 @@ def routing_problems(loaded: Loaded) -> Iterator[Problem]:
     """Everything about the route tree and the runbook table, with places in their file."""
     try:
         document = read(loaded.files[1])
-    except ProblemsError:  # deleted since it was loaded
+    except (IndexError, ProblemsError):  # there is none, or it was deleted since it was loaded
         return
     yield from _of_table(loaded, document)
     yield from _of_tree(loaded, document)
@@ -39,6 +39,8 @@ def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) ->
     except those with `alerts: none`, which people look up themselves."""
     named = {reference.name for reference in loaded.runbooks_named}
     code = codes.ROUTING_UNREACHED_RUNBOOK
+    if not loaded.table.entries and not named:  # annotations and names select all runbooks
+        return
     for id, runbook in catalogue.runbooks.items():
         if id in named or id in reached or runbook.metadata.get("alerts", "").lower() == "none":
             continue
@@ -50,6 +52,25 @@ def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) ->
             "only an alert's annotation or name selects it; if people look it up themselves, write "
             "`alerts: none` in its front matter",
         )
+
+
+def in_one_line(problems: Iterable[Problem], catalogue: Catalogue) -> Iterator[Problem]:
+    """The problems, with those of several runbooks that nothing leads to as one: a foreign
+    collection has a hundred."""
+    found: list[Problem] = []
+    for problem in problems:
+        if problem.code == codes.ROUTING_UNREACHED_RUNBOOK:
+            found.append(problem)
+        else:
+            yield problem
+    if len(found) < 2:
+        yield from found
+        return
+    paths = [Path(problem.place.file).relative_to(catalogue.root) for problem in found]
+    shown = ", ".join(clip(str(path.with_suffix(""))) for path in paths[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    message = f"no entry of the runbook table leads to {len(found)} runbooks: {shown}{more}"
+    yield replace(found[0], message=message, place=Place(str(catalogue.root)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class _Program(LazyGroup):
 @click.group(
     cls=_Program,
     lazy_commands={
+        "init": ("init:init", "Write a configuration, from three answers."),
         "serve": ("serve:serve", "Run the router."),
         "check": ("check:check", "Find problems in configuration, routing and runbooks."),
         "route": ("route:route", "Show the routing, or explain how one alert is routed."),

@@ -12,9 +12,9 @@ config_option = click.option(
     "--config",
     "-c",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Configuration file. Default: $ALERT_ROUTER_CONFIG, config/alert-router.yaml, "
-    "/etc/alert-router/alert-router.yaml.",
+    type=click.Path(path_type=Path),
+    help="Configuration file, or a directory of runbooks alone. Default: $ALERT_ROUTER_CONFIG, "
+    "config/alert-router.yaml, /etc/alert-router/alert-router.yaml.",
 )
 
 json_option = click.option(
@@ -60,3 +60,17 @@ def label_pairs(
             raise click.BadParameter(f"{name!r} is given twice", param=parameter)
         found[name] = value
     return found
+
+
+annotation_option = click.option(
+    "--annotation",
+    "annotations",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=label_pairs,
+    help="Annotation of the test alert. Repeatable.",
+)
+
+resolved_option = click.option(
+    "--resolved", is_flag=True, help="Make the test alert resolved instead of firing."
+)

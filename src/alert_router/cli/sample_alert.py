@@ -1,9 +1,18 @@
-"""An alert made from labels, and its group as Alertmanager would post it."""
+"""Alerts for trying things: made from labels, or taken from what Prometheus, Alertmanager and
+Grafana answer, in the group that Alertmanager would post."""
 
-from collections.abc import Mapping
+import json
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from alert_router.model import Alert, AlertGroup, Status, fingerprint
+import click
+
+from alert_router.cli.options import label_pairs
+from alert_router.model import Alert, AlertGroup, Status, common, fingerprint
+from alert_router.model.normalize import parse_json
 
 ZERO_TIME = "0001-01-01T00:00:00Z"  # what Alertmanager writes for a missing time
 
@@ -45,3 +54,83 @@ def make_group(alert: Alert, receiver: str = "") -> AlertGroup:
             "alerts": [alert.model_dump(by_alias=True)],
         }
     )
+
+
+def read_body(
+    ctx: click.Context, what: tuple[str, ...], annotations: Mapping[str, str], *, resolved: bool
+) -> bytes:
+    """The body that the argument `what` of a command means: a payload file, `-` for standard
+    input, or the labels of a test alert."""
+    is_file = len(what) == 1 and (what[0] == "-" or "=" not in what[0] or Path(what[0]).is_file())
+    if not is_file:
+        parameter = next(param for param in ctx.command.params if param.name == "what")
+        labels = {"alertname": "TestAlert"} | label_pairs(ctx, parameter, what)
+        alert = make_alert(labels, annotations, resolved=resolved)
+        return json.dumps(make_group(alert, "alert-router-send").as_json()).encode()
+    if annotations or resolved:
+        raise click.UsageError("--annotation and --resolved require LABEL=VALUE arguments")
+    if what[0] == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(what[0]).read_bytes()
+    except OSError as error:
+        hint = "" if "=" in what[0] else "; for a test alert write LABEL=VALUE"
+        raise click.UsageError(f"cannot read {what[0]!r}: {error.strerror}{hint}") from None
+
+
+# Where alerts are in the answers of the APIs of Prometheus, Alertmanager and Grafana.
+_CONTAINERS = ("data", "groups", "rules", "alerts", "result")
+_RESOLVED = frozenset(("inactive", "normal", "ok", "resolved"))
+
+
+def as_group(raw: bytes) -> bytes:
+    """The webhook body for a payload of another shape: one alert, a list of alerts, an API's
+    answer, Grafana's legacy webhook. Webhook bodies, and what contains no alert, stay as they are.
+    Raises PayloadError if it is not JSON."""
+    data = parse_json(raw)
+    if isinstance(data, dict) and ("groupKey" in data or "alerts" in data):
+        return raw
+    alerts = list(_alerts_in(data))
+    if not alerts:
+        return raw
+    by_name = {
+        name: value
+        for name, value in common([alert["labels"] for alert in alerts]).items()
+        if name == "alertname"
+    }
+    group = {"groupKey": f"{{}}:{json.dumps(by_name)}", "groupLabels": by_name, "alerts": alerts}
+    return json.dumps(group).encode()
+
+
+def _alerts_in(data: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(data, list):
+        for item in data:
+            yield from _alerts_in(item)
+    if not isinstance(data, dict):
+        return
+    inner = [data[name] for name in _CONTAINERS if isinstance(data.get(name), dict | list)]
+    labels = data.get("labels") or data.get("metric")
+    if inner:
+        yield from _alerts_in(inner)
+    elif isinstance(labels, dict) and labels:
+        yield _alert(data, labels)
+    elif isinstance(data.get("ruleName"), str):  # Grafana before 8
+        tags = data["tags"] if isinstance(data.get("tags"), dict) else {}
+        texts = {"summary": data.get("title"), "description": data.get("message")}
+        yield _alert({**data, "annotations": texts}, {"alertname": data["ruleName"], **tags})
+
+
+def _alert(data: dict[str, Any], labels: dict[str, Any]) -> dict[str, Any]:
+    state = data.get("state") or data.get("status")
+    state = state.get("state") if isinstance(state, dict) else state  # Alertmanager's API
+    is_resolved = str(state).lower() in _RESOLVED
+    return {
+        **data,
+        "status": Status.RESOLVED if is_resolved else Status.FIRING,
+        "labels": {
+            name: value for name, value in labels.items() if name not in ("__name__", "alertstate")
+        },
+        "startsAt": data.get("startsAt") or data.get("activeAt"),
+        "endsAt": data.get("endsAt") if is_resolved else None,
+        "generatorURL": data.get("generatorURL") or data.get("ruleUrl"),
+    }

@@ -1,5 +1,6 @@
 """The whole configuration from its files, each name in it checked against what it names."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from alert_router.config import codes
-from alert_router.config.model import Config
+from alert_router.config.model import DEFAULT_RECEIVER, Config
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
 from alert_router.config.validate import in_order, validate
 from alert_router.fields import Secret
@@ -18,11 +19,23 @@ from alert_router.notify.egress import Guard
 from alert_router.redaction import clip, is_secret
 from alert_router.routing import RouteTree, RunbookTable
 from alert_router.runbook import Catalogue
-from alert_router.yaml_source import Entry, Fields, Location, Scalar, YamlFile, children, read
+from alert_router.yaml_source import (
+    UNREADABLE,
+    Entry,
+    Fields,
+    Location,
+    Scalar,
+    YamlFile,
+    children,
+    parse,
+    read,
+)
 
 
 def defined_receivers(main: YamlFile) -> dict[str, Place]:
     """The names of the receivers, with the place of each name; the first where one is twice."""
+    if "receivers" not in main.root.entries:
+        return {DEFAULT_RECEIVER: main.root.place}
     found: dict[str, Place] = {}
     for node in children(main.root.get("receivers")):
         name = node.get("name") if isinstance(node, Fields) else None
@@ -199,7 +212,7 @@ DEFAULT_PATHS = (
     Path("config/alert-router.yaml"),
     Path("/etc/alert-router/alert-router.yaml"),
 )
-_MISSING = f"name another with --config or in ${ENVIRONMENT}"
+_MISSING = f"name another with --config or in ${ENVIRONMENT}, or write one: `alert-router init`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +244,24 @@ def config_path(given: Path | None = None) -> Path:
 
 
 def load(path: Path) -> Loaded:
-    """The configuration whose main file is at `path`, with the routing it names.
+    """The configuration whose main file is at `path`, with the routing it names. If `path` is a
+    directory of runbooks, everything else has its default.
 
     Raises ProblemsError, with every problem of both files, if it cannot be used.
     """
-    main = read(path, missing=_MISSING)
+    is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises without permission
+    main = _only_runbooks(path) if is_directory else read(path, missing=_MISSING)
     config, found = validate(main, Config)
     problems = in_order([*main.problems, *found, *name_problems(main)])
     routing_path = config.routing if config else _routing_path(main)
+    is_implied = is_directory or (
+        "routing" not in main.root.entries and not os.path.lexists(routing_path)
+    )
     try:
-        document = read(routing_path, missing=f"`routing` in {path} names it")
+        if is_implied:
+            document = _implied_routing(main)
+        else:
+            document = read(routing_path, missing=f"`routing` in {path} names it")
     except ProblemsError as error:
         raise ProblemsError([*problems, *error.problems]) from None
     routing, found = compile_routing(document)
@@ -264,8 +285,26 @@ def load(path: Path) -> Loaded:
         default_runbook=routing.default_runbook,
         problems=tuple(in_order(notes)),
         runbooks_named=tuple(runbooks_used(document)),
-        files=(path, routing_path),
+        files=() if is_directory else (path,) if is_implied else (path, routing_path),
     )
+
+
+def _only_runbooks(path: Path) -> YamlFile:
+    """The main file of a directory of runbooks. The store is in the working directory, so that it
+    is not watched as the runbooks are. Raises ProblemsError."""
+    for name in dict.fromkeys(default.name for default in DEFAULT_PATHS):
+        if os.path.lexists(path / name):
+            message = "this is a directory with a configuration file"
+            hint = f"name the file: {path / name}"
+            raise ProblemsError([Problem(UNREADABLE, message, Place(str(path)), hint=hint)])
+    runbooks = json.dumps(str(path.absolute()))
+    return parse(f"runbooks: {{path: {runbooks}}}", DEFAULT_PATHS[0].name)
+
+
+def _implied_routing(main: YamlFile) -> YamlFile:
+    """The routing of a configuration without any: the first receiver gets everything."""
+    receiver = json.dumps(next(iter(defined_receivers(main)), DEFAULT_RECEIVER))
+    return parse(f"route: {{receiver: {receiver}}}", main.file)
 
 
 def cross_check(loaded: Loaded, catalogue: Catalogue) -> tuple[Problem, ...]:

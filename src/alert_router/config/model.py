@@ -308,6 +308,11 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+# What a file without `receivers` has: everything goes to the terminal.
+DEFAULT_RECEIVER = "default"
+_RECEIVERS = {"receivers": [{"name": DEFAULT_RECEIVER, "notifiers": [{"type": "console"}]}]}
+
+
 class Config(_Model):
     """The main file. Validated with the context `{"base": directory of the file}`."""
 
@@ -326,4 +331,5 @@ class Config(_Model):
     def _fill(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return DEFAULTS | {k: v for k, v in data.items() if v is not None or k not in DEFAULTS}
+        given = {k: v for k, v in data.items() if v is not None or k not in DEFAULTS}
+        return _RECEIVERS | DEFAULTS | given

@@ -14,7 +14,7 @@ from alert_router.checks import lint, suppressions
 from alert_router.checks.codes import SEVERITIES, unknown_codes, weighed
 from alert_router.checks.coverage import Routing, cover, labels_by_runbook
 from alert_router.checks.rules import RuleSet, read_rules
-from alert_router.checks.unreachable import routing_problems, unreached
+from alert_router.checks.unreachable import in_one_line, routing_problems, unreached
 from alert_router.cli.formats.problems import FORMATS, relative_path, report
 from alert_router.cli.options import config_option, format_option, strict_option
 from alert_router.cli.output import count
@@ -115,7 +115,7 @@ def run_checks(
         checked -= _WITH_RULES
     if loaded:
         found += loaded.problems
-        found += unknown_codes(yaml_source.read(path))
+        found += unknown_codes(yaml_source.read(path)) if path in loaded.files else ()
         found += cross_check(loaded, catalogue)
         found += routing_problems(loaded)
         found += unreached(loaded, catalogue, labels or {})
@@ -126,7 +126,8 @@ def run_checks(
     if not connect:
         checked -= _WITH_CONNECT
     texts = suppressions.texts_of(_files(loaded, catalogue, ruleset))
-    found = suppressions.apply_suppressions(found, texts, checked=checked)
+    kept = suppressions.apply_suppressions(found, texts, checked=checked)
+    found = list(in_one_line(kept, catalogue))
     problems = dict.fromkeys([*fatal, *weighed(found, checks.severity)])
     return CheckResult(
         tuple(sorted(problems, key=lambda problem: (problem.place, problem.code))),
@@ -170,6 +171,8 @@ def _unreachable(path: Path, config: Config) -> Iterator[Problem]:
         for number, notifier in enumerate(receiver.notifiers)
         if (host := notifier.host())
     }
+    if not hosts:
+        return
     found = asyncio.run(_look_up(set(hosts.values()), config))
     main = yaml_source.read(path)
     for (index, number), host in hosts.items():

@@ -10,8 +10,15 @@ from typing import Any
 import click
 import structlog
 from pydantic_core import to_json
+from rich.style import Style
+from rich.text import Text
 
-from alert_router.cli.options import config_option, json_option
+from alert_router.cli.options import (
+    annotation_option,
+    config_option,
+    json_option,
+    resolved_option,
+)
 from alert_router.cli.output import (
     SKIP_REASONS,
     clean_lines,
@@ -21,10 +28,11 @@ from alert_router.cli.output import (
     show,
     show_error,
 )
-from alert_router.cli.preview.destinations import draw
+from alert_router.cli.preview.destinations import designer, draw
 from alert_router.cli.preview.messages import Preview, make_previews
 from alert_router.cli.preview.page import Card, page
 from alert_router.cli.preview.text import text_lines
+from alert_router.cli.sample_alert import as_group, read_body
 from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify.console import ConsoleNotifier, write
@@ -36,7 +44,15 @@ _ALL = "all"
 
 @click.command()
 @config_option
-@click.argument("payload", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.argument("what", nargs=-1, required=True, metavar="PAYLOAD|-|LABEL=VALUE...")
+@click.option(
+    "--runbooks",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Use the runbooks of this directory, without any configuration.",
+)
+@annotation_option
+@resolved_option
 @click.option("--receiver", help="Preview as if posted to /webhook/RECEIVER.")
 @click.option("--notifier", help="Only notifiers with this name.")
 @click.option(
@@ -59,7 +75,10 @@ _ALL = "all"
 def preview(
     ctx: click.Context,
     config: Path | None,
-    payload: Path,
+    what: tuple[str, ...],
+    runbooks: Path | None,
+    annotations: dict[str, str],
+    resolved: bool,
     receiver: str | None,
     notifier: str | None,
     chosen: tuple[str, ...],
@@ -67,48 +86,43 @@ def preview(
     raw: bool,
     as_json: bool,
 ) -> None:
-    """Show what each destination would receive for the webhook body in the file PAYLOAD (- for
-    standard input).
+    """Show what each destination would receive for the payload in a file (- for standard input),
+    or for a test alert with the given LABEL=VALUE pairs.
 
-    Sends nothing and reads no secret. Exit 1: the body is not an alert group.
+    The payload is a webhook body, one alert, a list of alerts, or the answer of an API of
+    Prometheus, Alertmanager or Grafana. Sends nothing and reads no secret. Exit 1: there is no
+    alert in it.
     """
+    if runbooks and config:
+        raise click.UsageError("--runbooks and --config exclude each other")
     if notifier and chosen:
         raise click.UsageError("--notifier and --type exclude each other")
     if html and (raw or as_json):
         raise click.UsageError("--html excludes --raw and --output json")
     # Enrichment and rendering log what fails: keep that apart from the output.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-    runtime = read_runtime(config or default_config_path())
+    runtime = read_runtime(runbooks or config or default_config_path())
     receivers = runtime.names
     if receiver is not None and receiver not in receivers:
         message = f"{receiver!r} is not a receiver; choose one of {', '.join(receivers)}"
         raise click.BadParameter(message, param_hint="--receiver")
-    body = _read(payload)
+    body = read_body(ctx, what, annotations, resolved=resolved)
     selected = tuple(sorted(NOTIFIERS)) if _ALL in chosen else tuple(dict.fromkeys(chosen))
     try:
-        previews = make_previews(body, runtime, receiver or "", selected)
+        previews = make_previews(as_group(body), runtime, receiver or "", selected)
     except PayloadError as error:
-        show_error(f"{payload}: not an alert group: {clean_lines(str(error))}")
+        show_error(f"{what[0]}: not an alert group: {clean_lines(str(error))}")
         ctx.exit(1)
     previews = [it for it in previews if notifier in (None, it.destination.notifier)]
     if as_json:
         print_json([_as_json(it) for it in previews])
     elif html is not None:
-        _write(html, page(f"Preview of {payload.name}", [_card(it) for it in previews]))
+        _write(html, page(f"Preview of {_name(what)}", [_card(it) for it in previews]))
     elif previews:
         for it in previews:
             _show(it, raw=raw)
     else:
         show("no notifier would receive anything")
-
-
-def _read(path: Path) -> bytes:
-    if str(path) == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise click.UsageError(f"cannot read {str(path)!r}: {error.strerror}") from None
 
 
 def _write(path: Path, text: str) -> None:
@@ -137,7 +151,17 @@ def _as_json(it: Preview) -> dict[str, Any]:
         "notifier": it.destination.notifier,
         "type": it.notifier.type,
         "payload": it.readable,
+        "designer": designer_url[1] if (designer_url := _designer(it)) else None,
     }
+
+
+def _designer(it: Preview) -> tuple[str, str] | None:
+    return None if it.payload is None else designer(it.notifier.type, it.readable)
+
+
+def _name(what: tuple[str, ...]) -> str:
+    is_test_alert = len(what) > 1 or "=" in what[0]
+    return " ".join(what) if is_test_alert else Path(what[0]).name
 
 
 def _card(it: Preview) -> Card:
@@ -151,6 +175,7 @@ def _card(it: Preview) -> Card:
         draw(type_, it.readable),
         _pretty(it.readable),
         f"{len(to_json(it.readable)) / 1000:.1f} kB" if not isinstance(it.readable, str) else "",
+        designer=_designer(it),
     )
 
 
@@ -170,3 +195,10 @@ def _show(it: Preview, *, raw: bool) -> None:
         write(it.payload, it.notifier.timeout)
     else:
         show(*text_lines(draw(it.notifier.type, it.readable).elements))
+    tool = None if raw else _designer(it)
+    if tool:
+        name, url = tool
+        if console().is_terminal:  # the URL is as long as the message
+            show(Text(name, style=Style(dim=True, link=url)))
+        else:
+            show(join((f"{name}: ", "dim"), url))

@@ -36,12 +36,13 @@ from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook
     cls=LazyGroup,
     lazy_commands={
         "lint": ("runbook_lint:lint_command", "Check runbooks, without any configuration."),
+        "report": ("runbook_report:report_command", "Report how many messages say what to do."),
         "new": ("runbook_new:new", "Create a runbook and print its routing entry."),
         "index": ("runbook_index:index_command", "Write or check the index of the runbooks."),
     },
 )
 def runbook() -> None:
-    """List, show, check and create runbooks."""
+    """List, show, check, measure and create runbooks."""
 
 
 @runbook.command("list")

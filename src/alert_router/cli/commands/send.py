@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.text import Text
 
 from alert_router import __version__
-from alert_router.cli.options import config_option, json_option, label_pairs
+from alert_router.cli.options import (
+    annotation_option,
+    config_option,
+    json_option,
+    resolved_option,
+)
 from alert_router.cli.output import (
     SKIP_REASONS,
     clean_lines,
@@ -28,7 +32,7 @@ from alert_router.cli.output import (
     show_error,
     styled,
 )
-from alert_router.cli.sample_alert import make_alert, make_group
+from alert_router.cli.sample_alert import read_body
 from alert_router.config import Config, default_config_path, load
 from alert_router.fields import SecretUnavailable
 from alert_router.outbox.model import State
@@ -135,15 +139,8 @@ class RouterClient:
 @click.argument("what", nargs=-1, required=True, metavar="PAYLOAD|-|LABEL=VALUE...")
 @click.option("--to", "receiver", metavar="RECEIVER", help="Post to /webhook/RECEIVER.")
 @click.option("--url", help="URL of the router. Default: http.listen of the configuration.")
-@click.option(
-    "--annotation",
-    "annotations",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=label_pairs,
-    help="Annotation of the test alert. Repeatable.",
-)
-@click.option("--resolved", is_flag=True, help="Make the test alert resolved instead of firing.")
+@annotation_option
+@resolved_option
 @click.option(
     "--wait",
     type=click.FloatRange(0, 3600),
@@ -170,7 +167,7 @@ def send(
     and credentials come from the configuration. Exit 0: the router answered 200 and, if the
     command waits, every notifier that does not skip the alert has delivered it; 1: otherwise.
     """
-    body = _body(ctx, what, annotations, resolved)
+    body = read_body(ctx, what, annotations, resolved=resolved)
     loaded = _config(config, needed=url is None)
     if url is None:
         _require_receiver(loaded, receiver)
@@ -277,27 +274,6 @@ def _require_receiver(config: Config | None, receiver: str | None) -> None:
     if receiver is not None and receiver not in names:
         message = f"{receiver!r} is not a receiver; choose one of {', '.join(names)}"
         raise click.BadParameter(message, param_hint="--to")
-
-
-def _body(
-    ctx: click.Context, what: tuple[str, ...], annotations: dict[str, str], resolved: bool
-) -> bytes:
-    """The payload file, or the payload of the test alert."""
-    is_file = len(what) == 1 and (what[0] == "-" or "=" not in what[0] or Path(what[0]).is_file())
-    if not is_file:
-        parameter = next(param for param in ctx.command.params if param.name == "what")
-        labels = {"alertname": "TestAlert"} | label_pairs(ctx, parameter, what)
-        alert = make_alert(labels, annotations, resolved=resolved)
-        return json.dumps(make_group(alert, "alert-router-send").as_json()).encode()
-    if annotations or resolved:
-        raise click.UsageError("--annotation and --resolved require LABEL=VALUE arguments")
-    if what[0] == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(what[0]).read_bytes()
-    except OSError as error:
-        hint = "" if "=" in what[0] else "; for a test alert write LABEL=VALUE"
-        raise click.UsageError(f"cannot read {what[0]!r}: {error.strerror}{hint}") from None
 
 
 def _config(path: Path | None, *, needed: bool) -> Config | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from alert_router.cli.preview import markup
 from alert_router.cli.preview.drawing import (
@@ -52,6 +53,21 @@ def draw(type_: str, payload: Any) -> Drawing:
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         note = line("The preview does not know this payload's structure.", "small")
         return Drawing((note, _data(payload)))
+
+
+def designer(type_: str, payload: Any) -> tuple[str, str] | None:
+    """What the destination's own design tool is called and its URL, with the payload if the tool
+    accepts one; None if there is no such tool."""
+    if type_ == "slack":
+        blocks = json.dumps(
+            {"blocks": payload.get("message", payload)["blocks"]}, separators=(",", ":")
+        )
+        url = f"https://app.slack.com/block-kit-builder/#{quote(blocks, safe='')}"
+        return "Block Kit Builder", url
+    if type_ == "teams":
+        name = "Adaptive Cards Designer (paste the `content` of the attachment)"
+        return name, "https://adaptivecards.io/designer/"
+    return None
 
 
 def _data(payload: Any) -> Element:

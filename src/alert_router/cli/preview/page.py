@@ -30,7 +30,8 @@ _templates.filters["safe_link"] = safe_link
 @dataclass(frozen=True, slots=True)
 class Card:
     """A message on the page. Without a drawing nothing would be sent, and `skipped` says why.
-    `raw` is the payload as text, `size` its size for people."""
+    `raw` is the payload as text, `size` its size for people, and `designer` the name and the URL of
+    the destination's design tool."""
 
     receiver: str
     notifier: str
@@ -39,6 +40,7 @@ class Card:
     raw: str = ""
     size: str = ""
     skipped: str = ""
+    designer: tuple[str, str] | None = None
 
 
 def page(title: str, cards: list[Card]) -> str:

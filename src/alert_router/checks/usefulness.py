@@ -1,0 +1,478 @@
+"""Whether the message for an alert says what there is to do, judged by the message itself.
+
+Each runbook of a collection is enriched for an alert named like it, with the labels of
+`SAMPLE_LABELS` and default settings. A section has something to do if it has a step, a list, a
+command, or more than a few words that are no TODO.
+
+- `both`: Detection (or Investigation in its place) and Mitigation are in the message, each with
+  something to do. `one-side`: only one of them. `other`: neither, but what comes in their place is
+  not an introduction and has steps, lists or commands. `none`: no section, or nothing in it.
+- A message *says* what to do with `both`; or with `one-side` or `other` if no other section of the
+  file has steps or commands, unless it is about something else. It never does if the runbook has
+  commands and none of them is in the message.
+- A section for one alert, in a file for many, counts as a runbook.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from alert_router.enrich import AlertLabels, Choice, enrich, filling
+from alert_router.markdown import (
+    Block,
+    Code,
+    CodeSpan,
+    Heading,
+    Inline,
+    ListBlock,
+    Paragraph,
+    Quote,
+    Strong,
+    Table,
+    plain,
+    to_text,
+)
+from alert_router.model import AlertGroup, Labels
+from alert_router.notification import Detail, Notification
+from alert_router.notify.base import Notifier
+from alert_router.notify.slack.notifier import SlackNotifier
+from alert_router.runbook import Catalogue, Runbook, Section
+from alert_router.runbook.sections import section_names
+
+SAMPLE_LABELS: Labels = {
+    "namespace": "prod",
+    "pod": "api-7d9f8-abcde",
+    "container": "api",
+    "instance": "10.0.0.7:9100",
+    "node": "node-3",
+    "job": "api",
+    "cluster": "prod-eu-1",
+    "severity": "critical",
+}
+
+State = Literal["both", "one-side", "other", "none"]
+Content = Literal["absent", "empty", "steps", "list", "text", "wall"]
+Reason = Literal[
+    "",
+    "format-not-read",
+    "unreadable",
+    "several-alerts",
+    "nothing-written",
+    "nested-heading",
+    "bold-heading",
+    "heading-not-recognized",
+    "no-headings",
+    "left-out",
+    "one-side-written",
+    "neither-side-written",
+]
+
+_SIDES = {"Detection": ("Detection", "Investigation"), "Mitigation": ("Mitigation",)}
+_ELSEWHERE = frozenset(
+    ("Overview", "Severity", "Prerequisites", "Verification", "Communication", "Escalation")
+) | {"Post-Incident"}
+_INTRODUCTION = re.compile(
+    r"overview|example|before|intro|prereq|about|background|purpose|contents?$|links|reference|"
+    r"tl;?dr|meaning|summary|description|owner|metadata|"
+    r"alert (?:definition|behaviour|behavior|rule)|"
+    r"automation|metrics?$|services?$|dashboards?|dependencies|severit|recent changes|definitions|"
+    r"see also|changelog|revision history|further (?:reading|info)|architecture|schedule",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(
+    r"(?:\W|todo|tbd|tba|fixme|n/?a|none|wip|coming soon|to be (?:done|written|added)|"
+    r"work in progress|no content|empty|section|add|here|insert|command needed)*+",
+    re.IGNORECASE,
+)
+_UNREAD = frozenset((".adoc", ".asciidoc", ".erb", ".htm", ".html", ".mdx", ".rst"))
+_FEW = 40  # characters; less is not an instruction
+_WALL = 600  # characters of prose without a list
+
+_COMMAND_NAMES = (
+    "kubectl oc helm docker crictl systemctl journalctl curl wget psql redis-cli etcdctl ceph rbd "
+    "rados aws gcloud az ssh scp sudo grep find df du ps top free ls cat tail head rm kill mount "
+    "lsof netstat ss ip ping dig nslookup openssl git ansible ansible-playbook knife chef-client "
+    "bundle rails gitlab-ctl gitlab-rails consul vault nomad terraform mysql mongo mongosh "
+    "clickhouse-client rabbitmqctl kafka-topics.sh promtool amtool virtctl istioctl linkerd jq "
+    "awk sed for while if export echo service apt apt-get yum dnf pip npm bosh cf hcloud subctl "
+    "nodetool patronictl pg_ctl gsutil ibmcloud dmesg vmstat iostat sar tcpdump iptables chroot "
+    "lsblk smartctl mdadm"
+)
+_COMMANDS = frozenset(_COMMAND_NAMES.split())
+_NO_COMMANDS = frozenset(("promql", "yaml", "json", "text", "sql", "go", "python"))
+_PROMPT = re.compile(r"^\s*(?:[$#>]|\w[\w.@~:/-]{0,80}[$#%>])\s+")
+
+_CAMEL_CASE = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
+_NAMED = re.compile(r"(?:alert(?: name)?\s*:?\s*)?[\"`'*]*([A-Z]\w{1,200})[\"`'*]*", re.IGNORECASE)
+
+_SPELLING = re.compile(
+    r"\{\{[^{}\n]{1,80}\}\}|\$\{\w+\}|\$[A-Za-z_]\w*|<[A-Za-z][\w .-]{0,60}>|\[[A-Z][A-Z_]+\]"
+    r"|(?<![\w-])(?:my|your)-[a-z][a-z-]*|(?<![\w-])(?<=[ /=])[A-Z][A-Z0-9_]{3,}(?![\w-])",
+    re.ASCII,
+)
+_INERT = re.compile(r"FILL_IN_(\w+)")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A placeholder of a command, as the author spelled it, and what the message shows for it:
+    a value, an inert word, or the spelling."""
+
+    spelling: str
+    shown: Literal["filled", "marked", "left"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the message for one runbook says. `alert` is set for a section in a file for many.
+
+    `has_steps`: both sides have steps. `is_wall`: a side is only prose, and long. `is_cut`: Slack's
+    message no longer has every step in full. `commands`: which of the runbook's commands are in the
+    message, "" if it has none. `reason` is why the state is not `both`. `unknown_headings` are
+    the section headings that mean no standard section.
+    """
+
+    id: str
+    alert: str
+    state: State
+    says: bool
+    reason: Reason = ""
+    has_steps: bool = False
+    is_wall: bool = False
+    is_cut: bool = False
+    commands: Literal["", "none", "some", "all"] = ""
+    unknown_headings: tuple[str, ...] = ()
+    placeholders: tuple[Placeholder, ...] = ()
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts over assessments. `unread` are the files of formats that are not read, by suffix:
+    each is a runbook that says nothing."""
+
+    runbooks: int = 0
+    says: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    commands: Counter[str] = field(default_factory=Counter)
+    several_alerts: int = 0
+    has_steps: int = 0
+    is_wall: int = 0
+    is_cut: int = 0
+    placeholders: Counter[str] = field(default_factory=Counter)
+    unknown_spellings: Counter[str] = field(default_factory=Counter)
+    unknown_headings: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def percent(self) -> float:
+        """The share that says what to do; 0 without runbooks."""
+        return 100 * self.says / self.runbooks if self.runbooks else 0.0
+
+    def add(self, it: Assessment) -> None:
+        """Count an assessment."""
+        self.runbooks += 1
+        self.says += it.says
+        self.states[it.state] += 1
+        self.reasons[it.reason] += not it.says
+        self.commands[it.commands] += it.commands != ""
+        self.several_alerts += it.alert != ""
+        self.has_steps += it.has_steps
+        self.is_wall += it.is_wall
+        self.is_cut += it.is_cut
+        self.placeholders.update(placeholder.shown for placeholder in it.placeholders)
+        self.unknown_spellings.update(
+            placeholder.spelling for placeholder in it.placeholders if placeholder.shown != "filled"
+        )
+        if it.state != "both":
+            self.unknown_headings.update(
+                {" ".join(each.lower().split()) for each in it.unknown_headings}
+            )
+
+    def add_unread(self, suffixes: Counter[str]) -> None:
+        """Count files that are not read."""
+        self.unread += suffixes
+        self.runbooks += suffixes.total()
+        self.states["unread"] += suffixes.total()
+        self.reasons["format-not-read"] += suffixes.total()
+
+    def __iadd__(self, other: "Summary") -> "Summary":
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+
+def unread(root: Path) -> Counter[str]:
+    """The number of files below a directory in formats that are not read, by suffix."""
+    return Counter(
+        suffix
+        for _, _, files in os.walk(root)
+        for file in files
+        if (suffix := Path(file).suffix.lower()) in _UNREAD
+    )
+
+
+def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Iterator[Assessment]:
+    """The assessment of a runbook, or one for each alert that its file has a section for."""
+    runbook = catalogue.get(id)
+    if runbook is None:
+        yield Assessment(id, "", "none", says=False, reason="unreadable")
+        return
+    alerts = alerts_in(runbook.blocks)
+    for alert in alerts:
+        message = _message(catalogue, id, {**labels, "alertname": alert})
+        yield _look_at_section(runbook, message, alert)
+    if not alerts:
+        name = id.rpartition("/")[2]
+        yield _look(runbook, _message(catalogue, id, {**labels, "alertname": name}))
+
+
+def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
+    """What a notifier with default settings is given for one firing alert with this runbook."""
+    alert = {
+        "status": "firing",
+        "labels": dict(labels),
+        "annotations": {},
+        "startsAt": "2026-01-01T00:00:00Z",
+        "fingerprint": "0123456789abcdef",
+    }
+    group = AlertGroup.model_validate({"groupKey": "{}:{}", "status": "firing", "alerts": [alert]})
+    fields = Notifier.model_fields
+    return enrich(
+        Notification(
+            id="1",
+            groups=("1",),
+            receiver="oncall",
+            notifier="slack",
+            group=group,
+            external_url="https://alerts.example.org",
+        ),
+        choose=lambda _alert: Choice(id, "name"),
+        runbook=catalogue.get,
+        firing_sections=fields["firing_sections"].default,
+        resolved_sections=fields["resolved_sections"].default,
+    )
+
+
+def _look(runbook: Runbook, message: Notification) -> Assessment:
+    sections = message.runbooks[0].sections
+    labels = AlertLabels(message.group.alerts[0].labels)
+    sides = {
+        side: _content([section for section in sections if section.name in names])
+        for side, names in _SIDES.items()
+    }
+    good = sum(content not in ("absent", "empty") for content in sides.values())
+    state: State = ("none", "one-side", "both")[good]
+    if state == "none" and any(map(_instead, sections)):
+        state = "other"
+    commands = _commands_shown(runbook, sections, labels)
+    shown_lines = {section.line for section in sections}
+    held = any(_to_do(it) for it in runbook.sections if it.line not in shown_lines)
+    unknown = [plain(it.title).strip() for it in runbook.sections if not it.name]
+    return Assessment(
+        runbook.id,
+        "",
+        state,
+        says=state != "none" and commands != "none" and (state == "both" or not held),
+        reason="" if state == "both" else _reason(runbook, sides, held=held),
+        has_steps=all(content == "steps" for content in sides.values()),
+        is_wall="wall" in sides.values(),
+        is_cut=state != "none" and _is_cut(message),
+        commands=commands,
+        unknown_headings=tuple(unknown),
+        placeholders=tuple(_placeholders(runbook, labels)),
+    )
+
+
+def _look_at_section(runbook: Runbook, message: Notification, alert: str) -> Assessment:
+    """The assessment of an alert's own section: the message has nothing else."""
+    sections = message.runbooks[0].sections
+    is_own = all(_alert_named(section.title) == alert for section in sections)
+    says = is_own and len(to_text(_all_blocks(sections))) >= _FEW
+    reason: Reason = "" if says else "several-alerts"
+    return Assessment(runbook.id, alert, "one-side" if says else "none", says, reason)
+
+
+def _content(sections: Sequence[Section]) -> Content:
+    if not sections:
+        return "absent"
+    steps = [step for section in sections for step in section.steps]
+    if steps:
+        return (
+            "empty"
+            if _is_empty("".join(it.title + to_text(it.blocks) for it in steps))
+            else "steps"
+        )
+    blocks = [block for section in sections for block in section.intro]
+    text = to_text(blocks)
+    if _is_empty(text):
+        return "empty"
+    if any(isinstance(block, ListBlock | Code) for block in blocks):
+        return "list"
+    return "wall" if len(text) > _WALL else "text"
+
+
+def _is_empty(text: str) -> bool:
+    text = text.strip()
+    return len(text) < _FEW / 2 or _EMPTY.fullmatch(text) is not None
+
+
+def _is_elsewhere(section: Section) -> bool:
+    """Whether it is about something else than what to do."""
+    title = section.name or plain(section.title)
+    return section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
+
+
+def _to_do(section: Section) -> bool:
+    return not _is_elsewhere(section) and bool(
+        section.steps or next(commands_in(_all_blocks([section])), None)
+    )
+
+
+def _instead(section: Section) -> bool:
+    """Whether a section that is shown in the place of both sides says what to do."""
+    blocks = _all_blocks([section])
+    text = to_text(blocks).strip()
+    if _is_elsewhere(section) or _EMPTY.fullmatch(text):
+        return False
+    if len(text) < _FEW / 2:
+        return bool(section.steps)
+    return bool(section.steps) or any(isinstance(block, ListBlock | Code) for block in blocks)
+
+
+def _commands_shown(
+    runbook: Runbook, sections: Sequence[Section], labels: AlertLabels
+) -> Literal["", "none", "some", "all"]:
+    """How many of the commands, filled, are in the message."""
+    prepared = filling(runbook)
+    if runbook.sections:
+        filled = [prepared.section(it, labels) for it in runbook.sections if not _is_elsewhere(it)]
+        there = set(commands_in(_all_blocks(filled)))
+    else:
+        there = set(commands_in(prepared.blocks(runbook.blocks, labels)))
+    kept = there & set(commands_in(_all_blocks(sections)))
+    if not there:
+        return ""
+    return "all" if kept == there else "some" if kept else "none"
+
+
+def commands_in(blocks: Iterable[Block]) -> Iterator[str]:
+    """The command lines in code blocks and inline code, without prompts."""
+    for block in blocks:
+        match block:
+            case Code(text, language) if language not in _NO_COMMANDS:
+                for line in text.splitlines():
+                    command = " ".join(_PROMPT.sub("", line).split())
+                    if command.partition(" ")[0] in _COMMANDS:
+                        yield command
+            case Paragraph(children) | Heading(_, children):
+                yield from _inline_commands(children)
+            case ListBlock():
+                for item in block.items:
+                    yield from commands_in(item.blocks)
+            case Quote(inner):
+                yield from commands_in(inner)
+            case Table(header, rows):
+                for row in (header, *rows):
+                    for cell in row:
+                        yield from _inline_commands(cell)
+            case _:
+                pass
+
+
+def _inline_commands(spans: Iterable[Inline]) -> Iterator[str]:
+    for span in spans:
+        if isinstance(span, CodeSpan):
+            first, space, _ = span.text.strip().partition(" ")
+            if space and first in _COMMANDS:
+                yield " ".join(span.text.split())
+        elif hasattr(span, "children"):
+            yield from _inline_commands(span.children)
+
+
+def _placeholders(runbook: Runbook, labels: AlertLabels) -> Iterator[Placeholder]:
+    """The placeholders in the commands of the whole runbook."""
+    filled = filling(runbook).blocks(runbook.blocks, labels)
+    for written, now in zip(commands_in(runbook.blocks), commands_in(filled), strict=False):
+        left, inert = Counter(_SPELLING.findall(now)), Counter(_INERT.findall(now))
+        for spelling in _SPELLING.findall(written):
+            name = _WORD.findall(spelling)[-1]
+            if left[spelling]:
+                left[spelling] -= 1
+                yield Placeholder(spelling, "left")
+            elif inert[name]:
+                inert[name] -= 1
+                yield Placeholder(spelling, "marked")
+            else:
+                yield Placeholder(spelling, "filled")
+
+
+def _is_cut(message: Notification) -> bool:
+    slack = SlackNotifier.model_construct(type="slack")
+    steps = sum(len(section.steps) for section in message.runbooks[0].sections)
+    return steps > 2 and slack.render(message, Detail.FULL) == slack.render(
+        message, Detail.FIRST_STEPS
+    )
+
+
+def _reason(runbook: Runbook, sides: Mapping[str, Content], *, held: bool) -> Reason:
+    """The likeliest reason, by what a reader finds in the file."""
+    wanting = [side for side, content in sides.items() if content in ("absent", "empty")]
+    if all(sides[side] == "empty" for side in wanting):
+        return "nothing-written"
+    own = {section.name for section in runbook.sections}
+    headings = [plain(it.children) for it in runbook.blocks if isinstance(it, Heading)]
+    if any(side in wanting and side not in own for side in section_names(headings)):
+        return "nested-heading"
+    if any(side in wanting for side in section_names(list(_bold_lines(runbook.blocks)))):
+        return "bold-heading"
+    if not runbook.sections:
+        return "no-headings"
+    if any(not it.name and len(to_text(_all_blocks([it]))) >= _FEW for it in runbook.sections):
+        return "heading-not-recognized"
+    if held:
+        return "left-out"
+    return "one-side-written" if len(wanting) == 1 else "neither-side-written"
+
+
+def _bold_lines(blocks: Iterable[Block]) -> Iterator[str]:
+    for block in blocks:
+        if (
+            isinstance(block, Paragraph)
+            and block.children
+            and isinstance(block.children[0], Strong)
+        ):
+            yield plain(block.children[:1]).strip().rstrip(":")
+
+
+def alerts_in(blocks: Iterable[Block]) -> list[str]:
+    """The alerts that a file for many has sections for: at least three headings of one level that
+    are names of alerts, and half of that level."""
+    headings = [block for block in blocks if isinstance(block, Heading)]
+    for level in range(1, 7):
+        there = [_alert_named(it.children) for it in headings if it.level == level]
+        found = [name for name in there if name]
+        if len(found) >= 3 and 2 * len(found) >= len(there):
+            return list(dict.fromkeys(found))
+    return []
+
+
+def _alert_named(title: Sequence[Inline]) -> str:
+    """The name of the alert that a heading is, or ""."""
+    match = _NAMED.fullmatch(plain(title).strip())
+    name = match[1] if match else ""
+    return name if name.isalnum() and name[:1].isupper() and _CAMEL_CASE.search(name) else ""
+
+
+def _all_blocks(sections: Iterable[Section]) -> list[Block]:
+    return [
+        block
+        for section in sections
+        for blocks in (section.intro, *(step.blocks for step in section.steps))
+        for block in blocks
+    ]

@@ -1,0 +1,143 @@
+"""`alert-router runbook report`: how many runbooks of a collection say what to do in a message."""
+
+import pytest
+
+BOTH = """# Disk full
+
+## Detection
+
+1. `kubectl -n $namespace get pvc` lists the claims.
+
+## Mitigation
+
+1. `kubectl -n $namespace delete pod $pod` starts the pod again, on <some-node>.
+"""
+ONE_SIDE = "# Down\n\n## Mitigation\n\n1. Restart the server and wait for it.\n"
+UNKNOWN = "# Slow\n\n## Grundsätzliches vorab\n\n- `kubectl get nodes -o wide`\n- Wait for them.\n"
+SEVERAL = "".join(
+    f"## {name}\n\nRestart the thing that is called {name} and wait until it is ready again.\n\n"
+    for name in ("RingUnhealthy", "StoreGatewayDown", "CompactorNotRunning")
+)
+
+
+def totals(router, *arguments):
+    return router.json("runbook", "report", *arguments)["totals"]
+
+
+def states(router, folder):
+    found = router.json("runbook", "report", folder)["runbooks"]
+    return {it["runbook"]: (it["state"], it["says"], it["reason"]) for it in found}
+
+
+def test_a_runbook_with_something_to_do_on_both_sides_says_what_to_do(router):
+    router.write("books/a.md", BOTH)
+    assert states(router, "books") == {"a": ("both", True, "")}
+
+
+def test_the_only_side_that_is_written_is_enough(router):
+    router.write("books/a.md", ONE_SIDE)
+    assert states(router, "books") == {"a": ("one-side", True, "one-side-written")}
+
+
+@pytest.mark.parametrize("text", ["TODO", "TBD.", "- [ ] todo", "N/A"])
+def test_a_section_that_says_nothing_does_not_count(router, text):
+    router.write("books/a.md", f"# Down\n\n## Detection\n\n{text}\n\n## Mitigation\n\n{text}\n")
+    assert states(router, "books") == {"a": ("none", False, "nothing-written")}
+
+
+def test_commands_that_are_all_missing_from_the_message_make_it_say_nothing(router):
+    other = "## Cleaning things up\n\n1. `kubectl get pods -A`\n"
+    router.write("books/a.md", f"{ONE_SIDE}\n{other}")
+    [found] = router.json("runbook", "report", "books")["runbooks"]
+    assert (found["says"], found["commands"]) == (False, "none")
+
+
+def test_a_file_that_cannot_be_read_and_one_in_another_format_count_as_runbooks(router):
+    router.write("books/a.md", BOTH)
+    router.write("books/empty.md", "")
+    router.write("books/page.html", "<h1>Down</h1>")
+
+    answer = router.json("runbook", "report", "books")
+
+    assert answer["totals"]["runbooks"] == 3
+    assert answer["totals"]["says"] == 1
+    assert answer["not_read"] == [{"suffix": ".html", "count": 1}]
+    reasons = {it["reason"]: it["count"] for it in answer["reasons"]}
+    assert reasons == {"unreadable": 1, "format-not-read": 1}
+
+
+def test_each_alert_of_a_file_for_several_counts_as_a_runbook(router):
+    router.write("books/playbook.md", f"# Playbook\n\n{SEVERAL}")
+    found = router.json("runbook", "report", "books")["runbooks"]
+    assert [it["alert"] for it in found] == [
+        "RingUnhealthy",
+        "StoreGatewayDown",
+        "CompactorNotRunning",
+    ]
+
+
+def test_headings_that_are_not_recognized_are_ranked_by_runbooks(router):
+    router.write("books/a.md", UNKNOWN)
+    router.write("books/b.md", UNKNOWN)
+    router.write("books/c.md", UNKNOWN.replace("vorab", "zuletzt"))
+
+    ranked = router.json("runbook", "report", "books")["headings"]
+
+    assert ranked == [
+        {"heading": "grundsätzliches vorab", "count": 2},
+        {"heading": "grundsätzliches zuletzt", "count": 1},
+    ]
+
+
+def test_placeholders_are_counted_as_filled_or_listed_with_their_spelling(router):
+    router.write("books/a.md", BOTH.replace("get pvc", "get pvc -l x=$weird_thing"))
+
+    placeholders = router.json("runbook", "report", "books")["placeholders"]
+    assert (placeholders["filled"], placeholders["marked"], placeholders["left"]) == (3, 1, 0)
+    assert placeholders["not_filled"] == [{"spelling": "$weird_thing", "count": 1}]
+
+    given = router.json("runbook", "report", "books", "--label", "weird_thing=a")["placeholders"]
+    assert given["filled"] == 4
+
+
+def test_the_mean_of_the_folders_weighs_small_ones_as_much(router):
+    router.write("large/a.md", BOTH)
+    router.write("large/b.md", BOTH)
+    router.write("large/c.md", BOTH)
+    router.write("small/a.md", "# A\n\nNothing is known about this alert, sadly.\n")
+
+    found = totals(router, "large", "small")
+
+    assert (found["percent"], found["mean_percent"]) == (75, 50)
+
+
+def test_fail_under_sets_the_exit_code(router):
+    router.write("books/a.md", BOTH)
+    router.write("books/b.md", "")
+
+    codes = [
+        router.run("runbook", "report", *words).exit_code
+        for words in (
+            ["books"],
+            ["books", "--fail-under", "50"],
+            ["books", "--fail-under", "51"],
+            ["nowhere"],
+            ["books/a.md"],
+            [],
+        )
+    ]
+    assert codes == [0, 0, 1, 2, 2, 2]
+
+
+def test_the_text_ends_with_the_verdict(router):
+    router.write("books/a.md", BOTH)
+    router.write("books/b.md", "# B\n\nNothing is known about this alert, sadly.\n")
+
+    lines = router.run("runbook", "report", "books").stdout.splitlines()
+
+    assert lines[-1] == "2 runbooks: 1 say what to do, 50 %"
+
+
+def test_control_characters_of_a_heading_do_not_reach_the_terminal(router):
+    router.write("books/a.md", UNKNOWN.replace("vorab", "\x1b[31mvorab"))
+    assert "\x1b" not in router.run("runbook", "report", "books").stdout
