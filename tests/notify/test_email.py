@@ -19,6 +19,7 @@ from alert_router.markdown import Code
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.egress import Guard
 from alert_router.notify.email import EmailNotifier
+from alert_router.notify.email.headers import Mailbox
 from alert_router.notify.email.message import EmailPayload, compose, header
 from alert_router.runbook.model import Section
 from tests.notify import email_rules
@@ -30,7 +31,7 @@ TO = ["sre@example.org", "On call <oncall@example.org>"]
 
 
 @dataclass
-class Mailbox:
+class Inbox:
     """A server's memory, and what it answers to whom."""
 
     port: int = 0
@@ -55,7 +56,7 @@ class Mailbox:
 @asynccontextmanager
 async def server(box=None, **options):
     """A real SMTP server on this event loop."""
-    box = box or Mailbox()
+    box = box or Inbox()
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(lambda: SMTP(box, loop=loop, **options), "127.0.0.1", 0)
     box.port = listening.sockets[0].getsockname()[1]
@@ -117,8 +118,9 @@ def test_no_value_breaks_out_of_its_place_in_the_message(told):
     email_rules.check(said)
     raw = compose(
         EmailPayload(**said),
-        sender="a@example.org",
-        to=["b@example.org"],
+        sender=Mailbox("a@example.org"),
+        to=[Mailbox("b@example.org")],
+        cc=[],
         id="<1@example.org>",
         thread="<2@example.org>",
         now=datetime(2026, 11, 23, tzinfo=UTC),
@@ -126,13 +128,12 @@ def test_no_value_breaks_out_of_its_place_in_the_message(told):
     )
     message = email_rules.check_message(raw)
     assert {name.lower() for name in message} == email_rules.HEADERS
-    assert message["subject"].split() == said["subject"].split()
+    assert message["subject"] == said["subject"]
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a\r\nBcc: evil@example.org", "x\n\nbody", "é☎\u202e"])
 def test_a_header_is_one_printable_line(text):
     assert header(text).isprintable()
-    assert len(header(text)) <= 300
 
 
 _SMUGGLED = b64encode(b"x\r\nBcc: evil@example.org\r\n\r\nbody").decode()
@@ -229,7 +230,7 @@ async def test_a_repeat_of_what_may_have_arrived_says_so():
     ],
 )
 async def test_what_is_said_to_the_message_is_about_the_message(answer, reason, remedy):
-    async with server(Mailbox(answer=answer)) as box:
+    async with server(Inbox(answer=answer)) as box:
         failed = await send(box.port)
     assert (failed.reason, failed.remedy, failed.in_doubt) == (reason, remedy, False)
     assert answer.split(" ", 1)[1] in failed.message
@@ -237,20 +238,20 @@ async def test_what_is_said_to_the_message_is_about_the_message(answer, reason, 
 
 async def test_recipients_who_are_all_refused_hold_the_destination():
     refuse = {"sre@example.org": "550 no such user", "oncall@example.org": "550 no such user"}
-    async with server(Mailbox(refuse=refuse)) as box:
+    async with server(Inbox(refuse=refuse)) as box:
         failed = await send(box.port)
     assert (failed.reason, failed.remedy) == (Reason.MISCONFIGURED, Remedy.HOLD)
     assert "sre@example.org: 550 no such user" in failed.message
 
 
 async def test_one_recipient_refused_for_good_costs_the_others_nothing():
-    async with server(Mailbox(refuse={"sre@example.org": "550 no such user"})) as box:
+    async with server(Inbox(refuse={"sre@example.org": "550 no such user"})) as box:
         assert await send(box.port) == Delivered()
     assert box.recipients == [["oncall@example.org"]]
 
 
 async def test_one_recipient_refused_for_now_has_all_told_again_rather_than_one_never():
-    async with server(Mailbox(refuse={"sre@example.org": "450 greylisted"})) as box:
+    async with server(Inbox(refuse={"sre@example.org": "450 greylisted"})) as box:
         failed = await send(box.port)
         assert (failed.reason, failed.in_doubt) == (Reason.SERVER_ERROR, True)
         assert "delivered to others, but sre@example.org: 450 greylisted" in failed.message
@@ -291,6 +292,39 @@ async def test_starttls_and_a_password(tmp_path):
     assert "wr0ng-one" not in failed.message
     assert (untrusted.reason, untrusted.in_doubt) == (Reason.CONNECTION, False)
     assert len(box.messages) == 1
+
+
+@needs_openssl
+async def test_require_tls_false_sends_without_tls_as_alertmanager_does(tmp_path):
+    key, made = certificate(tmp_path, "mail")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)  # of nobody known: STARTTLS would fail
+    async with server(tls_context=context) as box:
+        assert await send(box.port, require_tls=False) == Delivered()
+        failed = await send(box.port, require_tls=True)
+    assert failed.reason == Reason.CONNECTION
+    assert len(box.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("smarthost", "accepted"),
+    [
+        ("mail.example.org:587", False),
+        ("localhost.example.org:25", False),
+        ("mail.example.org:465", True),
+        ("localhost:25", True),
+        ("127.0.0.1:25", True),
+        ("[::1]:25", True),
+    ],
+)
+def test_a_password_is_never_sent_without_tls_to_another_machine(smarthost, accepted):
+    keys = {"smarthost": smarthost, "auth_username": "u", "auth_password": "p"}
+    if accepted:
+        make(25, **keys, require_tls=False)
+    else:
+        with pytest.raises(ValueError, match="would be sent without TLS"):
+            make(25, **keys, require_tls=False)
+    make(25, **keys, require_tls=True)
 
 
 async def test_without_tls_where_it_is_required_nothing_is_said():
@@ -440,7 +474,13 @@ async def test_nothing_is_in_doubt_where_nobody_listens():
         ({"smarthost": "mail.example.org:0"}, "expected host:port"),
         ({"auth_username": "u"}, "go together"),
         ({"auth_password": "p"}, "go together"),
-        ({"headers": {"Bcc": "x@example.org"}}, "set by the router"),
+        ({"headers": {"Bcc": "x@example.org"}}, "the key `bcc`"),
+        ({"headers": {"Subject": "x"}}, "set by the router"),
+        ({"headers": {"Reply-To": "nobody"}}, "Reply-To: expected an address"),
+        ({"headers": {"X-Team": " "}}, "expected text"),
+        ({"headers": {"X" * 51: "x"}}, "at most 50"),
+        ({"cc": "a b@example.org"}, "expected an address"),
+        ({"to": 5}, "valid tuple"),
         ({"headers": {"X: y": "1"}}, "name of a header"),
     ],
 )
@@ -458,4 +498,18 @@ async def test_headers_of_ones_own_are_sent_and_clean():
 
 
 def test_addresses_may_come_as_one_text():
-    assert make(25, to="a@b.example, C <c@d.example>").to == ("a@b.example", "C <c@d.example>")
+    both = (Mailbox("a@b.example"), Mailbox("c@d.example", "C, D"))
+    assert make(25, to='a@b.example, "C, D" <c@d.example>').to == both
+    assert make(25, to=["a@b.example", '"C, D" <c@d.example>']).to == both
+
+
+async def test_cc_is_shown_and_bcc_is_not():
+    async with server() as box:
+        keys = {"cc": "Jörg Müller <j@münchen.example>", "bcc": ["b@example.org", TO[0]]}
+        assert await send(box.port, **keys, headers={"Reply-To": '"Ops, Zürich" <o@example.org>'})
+    message = email_rules.check_message(box.messages[0])
+    assert message["cc"] == "Jörg Müller <j@xn--mnchen-3ya.example>"
+    assert message["bcc"] is None
+    assert message["reply-to"] == '"Ops, Zürich" <o@example.org>'
+    expected = ["sre@example.org", "oncall@example.org", "j@xn--mnchen-3ya.example"]
+    assert box.recipients == [[*expected, "b@example.org"]]

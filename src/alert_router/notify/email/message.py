@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import format_datetime
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,13 @@ from alert_router.fields import is_web_url
 from alert_router.markdown import Block, Paragraph, Strong, Text, to_html, to_text, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message
+from alert_router.notify.email.headers import (
+    ADDRESS_HEADERS,
+    Mailbox,
+    address_field,
+    parse_mailboxes,
+    text_field,
+)
 from alert_router.notify.links import encoded
 from alert_router.notify.message import Part, fit, outline
 from alert_router.notify.plaintext import text_lines
@@ -31,7 +39,7 @@ _BOXES = {
     '<input type="checkbox" disabled checked>': "☑",
     '<input type="checkbox" disabled>': "☐",
 }
-_LONGEST_HEADER = 300  # characters of a value that is not ours
+_JOINERS = "\u200c\u200d"
 _SCHEMES = ("http://", "https://", "mailto:")
 
 _TEMPLATES = Environment(
@@ -179,35 +187,42 @@ def message_id(id: str, domain: str) -> str:
 def compose(
     payload: EmailPayload,
     *,
-    sender: str,
-    to: Sequence[str],
+    sender: Mailbox,
+    to: Sequence[Mailbox],
+    cc: Sequence[Mailbox],
     id: str,
     thread: str,
     now: datetime,
     headers: Mapping[str, str],
 ) -> bytes:
     """The message, CRLF line ends. `thread` is the Message-ID that all of a group refer to."""
-    mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    mail["From"] = sender
-    mail["To"] = ", ".join(to)
-    mail["Subject"] = header(payload.subject)
-    mail["Date"] = now
-    mail["Message-ID"] = id
-    mail["In-Reply-To"] = thread
-    mail["References"] = thread
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    fields = [
+        address_field("From", [sender]),
+        address_field("To", to),
+        address_field("Cc", cc) if cc else "",
+        text_field("Subject", header(payload.subject), cut_words=True),
+        text_field("Date", format_datetime(now)),
+        text_field("Message-ID", id),
+        text_field("In-Reply-To", thread),
+        text_field("References", thread),
+        text_field("Auto-Submitted", "auto-generated"),  # RFC 3834: no out-of-office answers
+    ]
     for name, value in headers.items():
-        mail[name] = header(value)
-    mail.set_content(_sendable(payload.text), cte="base64")
-    mail.add_alternative(_sendable(payload.html), subtype="html", cte="base64")
-    return mail.as_bytes()
+        if name.lower() in ADDRESS_HEADERS:
+            fields.append(address_field(name, parse_mailboxes(value)))
+        else:
+            fields.append(text_field(name, header(value)))
+    body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    body.set_content(_sendable(payload.text), cte="base64")
+    body.add_alternative(_sendable(payload.html), subtype="html", cte="base64")
+    return "".join(fields).encode("ascii") + body.as_bytes()
 
 
 def header(text: str) -> str:
-    """A value for a header: one line of printable characters, of bounded length. What looks like an
-    encoded word (RFC 2047) is broken up: decoded, it could hold a line break and headers."""
-    line = "".join(c if c.isprintable() else " " for c in _sendable(text))
-    return " ".join(line.split()).replace("=?", "= ?")[:_LONGEST_HEADER]
+    """A value for a header: one line of printable characters, and of the joiners that some
+    languages and emoji need."""
+    shown = (c if c.isprintable() or c in _JOINERS else " " for c in _sendable(text))
+    return " ".join("".join(shown).split())
 
 
 def _sendable(text: str) -> str:

@@ -1,10 +1,7 @@
 """The notifier's keys; they are Alertmanager's."""
 
-import re
 import socket
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.utils import getaddresses, parseaddr
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -13,27 +10,25 @@ from alert_router.fields import SecretField
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier, Outcome, Sending
 from alert_router.notify.email import smtp
+from alert_router.notify.email.headers import (
+    ADDRESS_HEADERS,
+    Mailbox,
+    parse_mailbox,
+    parse_mailboxes,
+)
 from alert_router.notify.email.message import EmailPayload, compose, message_id, render
 from alert_router.notify.http_notifier import HeaderName, Tls
 
 _IMPLICIT_TLS = 465  # RFC 8314
+_LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
+_LONGEST_NAME = 50  # so that a value fits beside it in a line
+_LONGEST_VALUE = 900  # in one line, of the 998 bytes of RFC 5322
 _RESERVED = frozenset(
     (
-        *("from", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references"),
+        *("from", "to", "subject", "date", "message-id", "in-reply-to", "references"),
         *("auto-submitted", "mime-version", "content-type", "content-transfer-encoding"),
     )
 )
-
-
-def _address(text: str) -> str:
-    """`sre@example.org` or `Alerts <alerts@example.org>`."""
-    found = getaddresses([text])
-    name, address = found[0] if len(found) == 1 else ("", "")
-    user, _, domain = address.rpartition("@")
-    is_odd = not text.isprintable() or not address.isascii() or re.search(r"[\s,;<>]", address)
-    if not user or not domain or is_odd:
-        raise ValueError("expected an address such as sre@example.org")
-    return str(Address(display_name=name, addr_spec=address))
 
 
 def _smarthost(text: str) -> str:
@@ -43,17 +38,39 @@ def _smarthost(text: str) -> str:
     return text
 
 
-EmailAddress = Annotated[str, AfterValidator(_address)]
-Addresses = Annotated[
-    tuple[EmailAddress, ...],
-    BeforeValidator(lambda value: value.split(",") if isinstance(value, str) else value),
-]
+def _mailbox(value: object) -> object:
+    return parse_mailbox(value) if isinstance(value, str) else value
+
+
+def _mailboxes(value: object) -> object:
+    """One text with commas, or a list of such texts."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return texts
+    return tuple(box for text in texts for box in parse_mailboxes(text))
+
+
+Address = Annotated[Mailbox, BeforeValidator(_mailbox)]
+Addresses = Annotated[tuple[Mailbox, ...], BeforeValidator(_mailboxes)]
 
 
 def _header_name(name: str) -> str:
+    if name.lower() in ("cc", "bcc"):
+        raise ValueError(f"write it as the key `{name.lower()}` beside `to`")
     if name.lower() in _RESERVED:
         raise ValueError("this header is set by the router itself")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"expected a name of at most {_LONGEST_NAME} characters")
     return name
+
+
+def _header_value(text: str) -> str:
+    if not 0 < len(text) <= _LONGEST_VALUE or not text.strip():
+        raise ValueError(f"expected text of at most {_LONGEST_VALUE} characters")
+    return text
+
+
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
 
 
 class EmailNotifier(Notifier):
@@ -61,14 +78,16 @@ class EmailNotifier(Notifier):
 
     type: Literal["email"] = "email"
     to: Addresses = Field(min_length=1)
-    from_: EmailAddress = Field(alias="from")
+    cc: Addresses = ()
+    bcc: Addresses = ()
+    from_: Address = Field(alias="from")
     smarthost: Annotated[str, AfterValidator(_smarthost)]
     hello: str = ""
     auth_username: str = ""
     auth_password: SecretField | None = None
     require_tls: bool = True
     tls: Tls = Tls()
-    headers: dict[Annotated[HeaderName, AfterValidator(_header_name)], str] = Field(
+    headers: dict[Annotated[HeaderName, AfterValidator(_header_name)], HeaderValue] = Field(
         default_factory=dict
     )
 
@@ -76,6 +95,20 @@ class EmailNotifier(Notifier):
     def _user_with_password(self) -> Self:
         if bool(self.auth_username) != bool(self.auth_password):
             raise ValueError("`auth_username` and `auth_password` go together")
+        port = self.smarthost.rpartition(":")[2]
+        is_plain = not self.require_tls and int(port) != _IMPLICIT_TLS
+        if self.auth_password and is_plain and self.host() not in _LOCAL_HOSTS:
+            raise ValueError("the password would be sent without TLS: remove `require_tls: false`")
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_in_headers(self) -> Self:
+        for name, value in self.headers.items():
+            if name.lower() in ADDRESS_HEADERS:
+                try:
+                    parse_mailboxes(value)
+                except ValueError as error:
+                    raise ValueError(f"`headers`: {name}: {error}") from None
         return self
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> EmailPayload:
@@ -83,8 +116,7 @@ class EmailNotifier(Notifier):
         return render(notification, detail)
 
     async def notify(self, payload: EmailPayload, sending: Sending) -> Outcome:
-        sender = parseaddr(self.from_)[1]
-        domain = sender.rpartition("@")[2]
+        domain = self.from_.domain
         host, port = self.host(), int(self.smarthost.rpartition(":")[2])
         account = smtp.Account(
             host=host,
@@ -101,12 +133,15 @@ class EmailNotifier(Notifier):
             payload,
             sender=self.from_,
             to=self.to,
+            cc=self.cc,
             id=message_id(sending.id, domain),
             thread=message_id(payload.thread, domain),
             now=datetime.now(UTC),
             headers=self.headers,
         )
-        recipients = [parseaddr(address)[1] for address in self.to]
+        boxes = (*self.to, *self.cc, *self.bcc)
+        recipients = list(dict.fromkeys(box.address for box in boxes))
+        sender = self.from_.address
         return await smtp.send(account, sending, sender, recipients, mail, self.timeout)
 
     def host(self) -> str:

@@ -39,8 +39,8 @@ _TOO_LARGE = 552
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where and as whom to send. `implicit` TLS from the first byte, else STARTTLS where
-    `require_tls` or where it is offered."""
+    """Where and as whom to send: with TLS from the first byte if `implicit`, else with STARTTLS
+    if `require_tls`, else without TLS."""
 
     host: str
     port: int
@@ -79,7 +79,7 @@ async def send(
         hostname=account.server_name,
         local_hostname=account.hello,
         use_tls=account.implicit,
-        start_tls=True if account.require_tls and not account.implicit else None,
+        start_tls=account.require_tls and not account.implicit,
         tls_context=account.context,
         username=account.username or None,
         password=account.password or None,
