@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from alert_router.config.model import Severities
-from alert_router.model.severity import CRITICAL, INFO, RESOLVED, STANDARD, WARNING
+from alert_router.model.severity import CRITICAL, ERROR, INFO, RESOLVED, STANDARD, WARNING
 
 
 @dataclass
@@ -19,10 +19,31 @@ def of(severity: str, label: str = "severity") -> Labelled:
 
 @pytest.mark.parametrize(
     ("value", "grade"),
-    [("critical", CRITICAL), ("PAGE", CRITICAL), ("s2", WARNING), ("info", INFO), ("?", WARNING)],
+    [
+        *(
+            (value, CRITICAL)
+            for value in ("critical", "PAGE", "crit", "emerg", "Disaster", "fatal")
+        ),
+        *((value, CRITICAL) for value in ("p1", "P0", "SEV-1", "sev_0", "Severity 1", "1", "0")),
+        *((value, ERROR) for value in ("error", "err", "high", "major", "P2", "sev2", "2")),
+        *((value, WARNING) for value in ("warning", "warn", "minor", "Medium", "average", "p3")),
+        *((value, INFO) for value in ("info", "information", "low", "none", "p5", "s4", "5")),
+        *((value, WARNING) for value in ("?", "", "x" * 100_000)),
+    ],
 )
-def test_a_value_means_its_grade_whatever_its_case(value, grade):
+def test_a_value_means_its_grade_however_it_is_written(value, grade):
     assert STANDARD.grade(of(value)) is grade
+
+
+def test_each_built_in_value_means_one_severity():
+    values = [value for grade in STANDARD.grades for value in grade.values]
+    assert len(values) == len(set(values))
+
+
+def test_a_configured_grade_has_the_level_of_its_word_or_of_its_values():
+    grades = [{"word": "Wake up", "values": ["p1"]}, {"word": "Look", "values": ["colour"]}]
+    scale = Severities.model_validate({"grades": grades}).scale()
+    assert [grade.level for grade in scale.grades] == ["critical", "warning"]
 
 
 def test_the_worst_counts_and_no_alerts_are_resolved():

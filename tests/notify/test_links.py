@@ -104,7 +104,18 @@ def test_labels_of_megabytes_are_not_encoded_only_to_be_left_out(labels):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "javascript:alert(1)", "ftp://h/x", "//h/x", "http://", "http://[", "file:///etc"]
+    "url",
+    [
+        "",
+        "javascript:alert(1)",
+        "ftp://h/x",
+        "//h/x",
+        "http://",
+        "http://[",
+        "file:///etc",
+        "http://:9090/graph",
+        "https://user@:80/",
+    ],
 )
 def test_what_no_browser_should_follow_is_no_link(url):
     assert not is_web_url(url)

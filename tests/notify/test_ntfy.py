@@ -81,7 +81,8 @@ def test_priorities_can_be_set_by_word_or_number():
 
 
 def test_a_severity_of_the_configurations_own_can_have_a_priority():
-    scale = Scale((Grade("Sev, 1", "", "#000000", "red", frozenset(("a", "critical"))),))
+    grade = Grade("Sev, 1", "", "#000000", "red", frozenset(("a",)), "critical")
+    scale = Scale((grade,), grade)
     told = replace(notification(), scale=scale)
     assert message(told)["priority"] == 5
     assert message(told, priority={"sev, 1": "min"})["priority"] == 1

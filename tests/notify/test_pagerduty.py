@@ -178,7 +178,7 @@ def test_an_event_of_an_alert_has_its_own_runbooks_only():
     [
         *(("critical", "critical"), ("PAGE", "critical"), ("P1", "critical")),
         *(("error", "error"), ("major", "error"), ("warning", "warning"), ("info", "info")),
-        *(("none", "info"), ("purple", "error"), ("", "error")),
+        *(("none", "info"), ("crit", "critical"), ("purple", "warning"), ("", "warning")),
     ],
 )
 def test_severities_have_a_table(value, severity):
@@ -201,9 +201,9 @@ def test_severities_can_be_mapped_from_any_label():
         assert found["payload"]["severity"] == severity
 
 
-def test_a_severity_of_the_configurations_own_means_what_its_word_means():
-    scale = Scale((Grade("CRITICAL", "", "#000000", "red", frozenset(("rot",))),), label="stufe")
-    told = replace(notification([alert(stufe="rot")]), scale=scale)
+def test_a_severity_of_the_configurations_own_has_its_level():
+    rot = Grade("ROT", "", "#000000", "red", frozenset(("rot",)), "critical")
+    told = replace(notification([alert(stufe="rot")]), scale=Scale((rot,), rot, label="stufe"))
     assert event(told)["payload"]["severity"] == "critical"
 
 

@@ -75,10 +75,12 @@ SUPPRESSIONS: Mapping[str, Severity] = MappingProxyType(
     }
 )
 
+_SEVERITIES = {"severity-unknown": Severity.WARNING}
+
 _YAML = dict.fromkeys(YAML_CODES, Severity.ERROR)
 
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
-    {**_YAML, **codes.SEVERITIES, **LINT, **RULES, **SUPPRESSIONS}
+    {**_YAML, **codes.SEVERITIES, **LINT, **RULES, **SUPPRESSIONS, **_SEVERITIES}
 )
 
 

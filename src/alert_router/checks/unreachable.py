@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from alert_router.checks import severities
 from alert_router.checks.shadowing import (
     contradiction,
     matches_everything,
@@ -32,6 +33,7 @@ def routing_problems(loaded: Loaded) -> Iterator[Problem]:
         return
     yield from _of_table(loaded, document)
     yield from _of_tree(loaded, document)
+    yield from severities.in_routing(document, loaded.config.severities.scale())
 
 
 def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) -> Iterator[Problem]:

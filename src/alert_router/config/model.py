@@ -30,7 +30,7 @@ from alert_router.fields import (
     SecretUnavailable,
     written,
 )
-from alert_router.model.severity import CRITICAL, INFO, STANDARD, WARNING, Grade, Scale
+from alert_router.model.severity import STANDARD, WARNING, Grade, Scale
 from alert_router.notify.registry import AnyNotifier
 
 Endpoint = Literal["webhook", "reload", "api", "pages", "metrics"]
@@ -59,8 +59,6 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-_KNOWN = {grade.word.lower(): grade for grade in (CRITICAL, WARNING, INFO)}
-
 Lower = Annotated[str, AfterValidator(str.lower)]
 Colour = Annotated[str, written(r"#[0-9A-Fa-f]{6}", "a colour such as '#d00000', in quotes")]
 Terminal = Literal["red", "yellow", "blue", "green", "magenta", "cyan", "white"]
@@ -70,23 +68,33 @@ Values = Annotated[
 
 
 class GradeModel(_Model):
-    """One severity; `values` are those of the label that mean it."""
+    """One severity; `values` are those of the label that mean it, without them those of the
+    built-in one of the same word."""
 
     word: str = Field(min_length=1, max_length=40)
-    values: Values = Field(min_length=1)
+    values: Values = ()
     emoji: str = Field("", max_length=8)
     colour: Colour | None = None
     terminal: Terminal | None = None
 
+    @model_validator(mode="after")
+    def _values_of_a_word(self) -> Self:
+        if not self.values and STANDARD.find(self.word) is None:
+            raise ValueError("`values`: expected the label's values that mean this severity")
+        return self
+
     def grade(self) -> Grade:
-        """The grade; what is left out is taken from the built-in one of the same name."""
-        like = _KNOWN.get(self.word.lower(), WARNING)
+        """The grade; what is left out is taken from the built-in one of the same word, or else
+        of one of the values."""
+        found = map(STANDARD.find, (self.word, *self.values))
+        like = next(filter(None, found), WARNING)
         return Grade(
             word=self.word,
             emoji=self.emoji or like.emoji,
             colour=self.colour or like.colour,
             terminal=self.terminal or like.terminal,
-            values=frozenset(self.values),
+            values=frozenset(self.values) or like.values,
+            level=like.level,
         )
 
 
@@ -99,7 +107,7 @@ class Severities(_Model):
 
     @model_validator(mode="after")
     def _each_value_once(self) -> Self:
-        values = [value for grade in self.grades for value in grade.values]
+        values = [value for grade in self.grades for value in grade.grade().values]
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"`grades`: a value can mean one severity only: {', '.join(twice)}")

@@ -74,7 +74,7 @@ def compile_routing(document: YamlFile) -> tuple[Routing | None, list[Problem]]:
     model, problems = validate(document, RoutingModel)
     problems += _root_problems(document)
     parsed: dict[Place, tuple[Matcher, ...]] = {}
-    for text in _matcher_texts(document.root):
+    for text in matcher_texts(document.root):
         try:
             parsed[text.place] = parse_matchers(text.value or "")
         except MatcherError as error:
@@ -141,7 +141,7 @@ def matcher_places(node: Node) -> list[Place]:
     return [text.place for text in _texts_of(node) for _ in parse_matchers(text.value or "")]
 
 
-def _matcher_texts(root: Fields) -> Iterator[Scalar]:
+def matcher_texts(root: Fields) -> Iterator[Scalar]:
     """Every matcher text of the file."""
     for node in children(root.get("runbooks")):
         yield from _texts_of(node)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal, Self
@@ -18,7 +18,7 @@ from pydantic import model_validator
 from alert_router.fields import SecretField, SecretUnavailable
 from alert_router.markdown import Block, visible
 from alert_router.markdown.rewrite import Rewrite
-from alert_router.model.severity import Grade, Scale
+from alert_router.model.severity import Level
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
@@ -34,6 +34,14 @@ _LOCAL = "{schema}://"
 # What many services take for a mention, a channel or a tag: with a word joiner (U+2060) behind it,
 # it is plain text.
 _OBEYED = re.compile(r"[@#<!](?=\S)")
+# Apprise's words for severities.
+_TYPES: Mapping[Level, str] = {
+    "critical": "failure",
+    "error": "failure",
+    "warning": "warning",
+    "info": "info",
+    "resolved": "success",
+}
 
 _free = threading.BoundedSemaphore(MAX_SENDS)
 
@@ -85,7 +93,7 @@ class AppriseNotifier(Notifier):
         )
         return ApprisePayload(
             title=renderer.literal(f"{grade.emoji} {title}"),
-            type=_type(grade, notification.scale),
+            type=_TYPES[grade.level],
             texts=tuple(tuple(filter(None, pieces)) for pieces in texts),
         )
 
@@ -131,15 +139,6 @@ class AppriseRenderer(PlainTextRenderer):
         # Values of alerts are among its words.
         literal = Rewrite(words=self.literal, code_text=str, url=str)
         yield self.joined_blocks(literal.blocks(blocks))
-
-
-def _type(grade: Grade, scale: Scale) -> str:
-    """Apprise's word for a severity: failure, warning, info, or success for resolved."""
-    if grade == scale.resolved:
-        return "success"
-    if grade == scale.grades[0]:
-        return "failure"
-    return "info" if grade == scale.grades[-1] else "warning"
 
 
 class _Busy(Exception):

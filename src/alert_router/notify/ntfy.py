@@ -38,8 +38,7 @@ _MAX_FIRST = 900  # what fits however it is escaped, whatever else there is
 
 MORE = "…"
 
-PRIORITIES: Mapping[str, int] = {"critical": 5, "warning": 4, "info": 2, "resolved": 3}
-_DEFAULT_PRIORITY = 4
+PRIORITIES: Mapping[str, int] = {"critical": 5, "error": 4, "warning": 4, "info": 2, "resolved": 3}
 _NAMES = {"min": 1, "low": 2, "default": 3, "high": 4, "max": 5, "urgent": 5}
 
 # ntfy's error codes.
@@ -145,10 +144,10 @@ class NtfyNotifier(HttpNotifier):
         return await self.post(sending, self.url, body, headers=headers)
 
     def _priority(self, grade: Grade) -> int:
-        """1 to 5, by the severity's word, else by a value that means it."""
-        known = {**PRIORITIES, **{name.lower(): n for name, n in self.priority.items()}}
+        """1 to 5, by the severity's word, else by a value that means it, else by its level."""
+        own = {name.lower(): number for name, number in self.priority.items()}
         names = (grade.word.lower(), *sorted(grade.values))
-        return next((known[name] for name in names if name in known), _DEFAULT_PRIORITY)
+        return next((own[name] for name in names if name in own), PRIORITIES[grade.level])
 
     def _tags(self, grade: Grade, notification: Notification) -> list[str]:
         """The configured ones, and two to filter by; a severity's word alone might be an emoji."""

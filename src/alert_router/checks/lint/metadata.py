@@ -7,14 +7,12 @@ from datetime import date, timedelta
 from alert_router.checks.lint.conventions import Conventions, fields, value_of
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.model.problem import Problem, did_you_mean
+from alert_router.model.severity import STANDARD
 from alert_router.runbook.review_dates import parse_date, parse_interval
 
-_SEVERITY_WORDS = (
-    *("critical", "warning", "info", "informational", "information", "none", "page", "pager"),
-    *("high", "medium", "moderate", "low", "major", "minor", "error", "ticket", "notice"),
-    *("emergency", "urgent", "blocker", "disaster", "average", "fatal", "debug", "varies"),
-    *("normal", "severe", "all", "various", "variable"),
-)
+# Words for several severities at once.
+_SEVERAL = ("varies", "all", "various", "variable")
+_SEVERITY_WORDS = (*(v for grade in STANDARD.grades for v in sorted(grade.values)), *_SEVERAL)
 _LEVEL = re.compile(r"(?:p|s|sev|sev-|severity |priority |level |tier )?[0-5]", re.IGNORECASE)
 _WORD = re.compile(r"(?:sev-?|severity |priority |level |tier )?\w+", re.IGNORECASE)
 _NEVER = frozenset({"none", "never", "n/a", "-"})

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from alert_router import yaml_source
-from alert_router.checks import lint, suppressions
+from alert_router.checks import lint, severities, suppressions
 from alert_router.checks.codes import SEVERITIES, unknown_codes, weighed
 from alert_router.checks.coverage import Routing, cover, labels_by_runbook
 from alert_router.checks.rules import RuleSet, read_rules
@@ -28,7 +28,7 @@ from alert_router.runbook import Catalogue
 # Codes that are looked for only if there are rules, the routing can be used, `--connect` is
 # given, or bash is missing. A comment that suppresses one of them may look unused without being so.
 _WITH_RULES = frozenset(("runbook-unknown-label",))
-_WITH_ROUTING = frozenset(("routing-unreached-runbook",))
+_WITH_ROUTING = frozenset(("routing-unreached-runbook", "severity-unknown"))
 _WITH_CONNECT = frozenset(("config-unresolved-name",))
 _WITHOUT_BASH = frozenset(("runbook-shell-unchecked",))
 
@@ -118,6 +118,7 @@ def run_checks(
         found += unknown_codes(yaml_source.read(path)) if path in loaded.files else ()
         found += cross_check(loaded, catalogue)
         found += routing_problems(loaded)
+        found += severities.in_rules(ruleset.alerts, loaded.config.severities.scale())
         found += unreached(loaded, catalogue, labels or {})
     else:
         checked -= _WITH_ROUTING

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from alert_router.alert_stats.report import read_observed
+from alert_router.checks import severities
 from alert_router.checks.coverage import Routing, cover, totals
 from alert_router.checks.rules import read_rules
 from alert_router.cli.formats.coverage import CoverageReport
@@ -112,8 +113,10 @@ def _report_rules(
     routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
     found = read_rules(rules, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
     alerts = cover(found.alerts, routing, labels)
-    CoverageReport(alerts, routing, found.problems, fail_under).write(output)
-    has_errors = any(problem.severity is Severity.ERROR for problem in found.problems)
+    scale = loaded.config.severities.scale()
+    problems = (*found.problems, *severities.in_rules(found.alerts, scale))
+    CoverageReport(alerts, routing, problems, fail_under).write(output)
+    has_errors = any(problem.severity is Severity.ERROR for problem in problems)
     return totals(alerts).percent, has_errors
 
 

@@ -33,20 +33,6 @@ _MAX_FIELD = 255  # characters
 Severity = Literal["critical", "error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the worst first
 
-_VALUES: dict[Severity, tuple[str, ...]] = {
-    "critical": (
-        *("critical", "crit", "page", "emergency", "emerg", "fatal", "disaster"),
-        *("p0", "p1", "s1", "sev0", "sev1"),
-    ),
-    "error": ("error", "err", "major", "high", "p2", "s2", "sev2"),
-    "warning": ("warning", "warn", "minor", "medium", "p3", "s3", "sev3"),
-    "info": (
-        *("info", "information", "informational", "notice", "none", "low", "debug"),
-        *("p4", "p5", "s4", "sev4"),
-    ),
-}
-BUILT_IN: dict[str, Severity] = {value: word for word in SEVERITIES for value in _VALUES[word]}
-
 
 def _lower(values: dict[str, Severity]) -> dict[str, Severity]:
     return {value.lower(): word for value, word in values.items()}
@@ -55,32 +41,29 @@ def _lower(values: dict[str, Severity]) -> dict[str, Severity]:
 class SeverityRules(BaseModel):
     """Which values of which label mean which of PagerDuty's severities.
 
-    `values` come before the built-in table. Without a `label`, that of the configuration's
-    severities is read; a value that only the configuration's severities name means what their
-    word means.
+    `values` come before the configuration's severities, which decide otherwise. Without a `label`,
+    theirs is read. `default` is for values that neither has; without it, that of the configuration.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     label: str = ""
     values: Annotated[dict[str, Severity], AfterValidator(_lower)] = {}
-    default: Severity = "error"
+    default: Severity | None = None
 
     def worst(self, alerts: Iterable[Alert], scale: Scale) -> Severity:
         """The worst severity of these alerts."""
         found = {self._of(alert, scale) for alert in alerts}
-        return next((word for word in SEVERITIES if word in found), self.default)
+        return next(word for word in SEVERITIES if word in found)
 
-    def _of(self, alert: Alert, scale: Scale) -> Severity:
-        value = alert.labels.get(self.label or scale.label, "").lower()
-        found = self.values.get(value) or BUILT_IN.get(value)
-        if found is None and value:
-            try:
-                word = scale.named(value).word.lower()
-            except LookupError:
-                return self.default
-            found = self.values.get(word) or BUILT_IN.get(word)
-        return found or self.default
+    def _of(self, alert: Alert, scale: Scale) -> str:
+        value = alert.labels.get(self.label or scale.label, "")
+        if own := self.values.get(value.lower()):
+            return own
+        grade = scale.find(value)
+        if grade is None and self.default:
+            return self.default
+        return (grade or scale.otherwise).level
 
 
 Names = tuple[str, ...]

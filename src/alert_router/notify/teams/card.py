@@ -38,7 +38,13 @@ MAX_ENCODED = 27_000
 
 _OLD = "This version of Teams cannot show the message: open it in Teams on a computer."
 # A terminal's color of a severity is one of few, as are the styles of a container.
-_STYLES = {"red": "attention", "yellow": "warning", "green": "good", "blue": "accent"}
+_STYLES = {
+    "red": "attention",
+    "magenta": "attention",
+    "yellow": "warning",
+    "green": "good",
+    "blue": "accent",
+}
 _LOOKS: dict[type, Look] = {
     Strong: BOLD,
     Emphasis: {"italic": True},
