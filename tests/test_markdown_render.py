@@ -1,10 +1,12 @@
 """A tree as plain text and as HTML: readable, and harmless whatever is in it."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from alert_router.markdown import (
+    Anchors,
     Code,
     Link,
     Paragraph,
@@ -72,6 +74,45 @@ def test_repeated_headings_get_numbered_anchors() -> None:
     assert 'id="a"' in page
     assert 'id="a-1"' in page
     assert 'id="section"' in page
+
+
+def test_an_explicit_id_is_the_anchor_and_not_shown() -> None:
+    page = to_html(parse('## Fix {#repair .wide}\n\n<a name="more"></a>\n\n## B\n\n## `{x}`\n'))
+    assert '<h2 id="repair">Fix</h2>' in page
+    assert '<h2 id="more">B</h2>' in page
+    assert "<code>{x}</code>" in page
+
+
+def test_headings_never_share_an_anchor() -> None:
+    page = to_html(parse("# a-1\n\n# a\n\n# a\n\n# b {#a}\n"))
+    ids = re.findall(r'id="([^"]+)"', page)
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize(
+    ("heading", "fragment"),
+    [
+        ("Queue is down!", "queue-is-down"),
+        ("Queue is down!", "Queue-Is-Down"),
+        ("Queue is down!", "user-content-queue-is-down"),
+        ("Queue -- down", "queue-down"),
+        ("Über Größe", "uber-groe"),
+        ("Fix {#repair}", "repair"),
+        ("Fix {: #repair }", "repair"),
+        ("Fix {#repair}", "fix"),
+        ('<a id="x1"></a>Fix', "x1"),
+        ("Queue down", "_queue_down"),
+    ],
+)
+def test_a_fragment_of_any_site_generator_finds_its_heading(heading: str, fragment: str) -> None:
+    anchors = Anchors(parse(f"# Title\n\n## {heading}\n"))
+    assert anchors.find(fragment) == anchors.names[1]
+
+
+def test_a_fragment_that_fits_two_headings_finds_none() -> None:
+    anchors = Anchors(parse("## Queue_down\n\n## Queue - down\n"))
+    assert anchors.find("queue--down") is None
+    assert "queue--down" in anchors
 
 
 @pytest.mark.parametrize(

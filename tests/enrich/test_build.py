@@ -5,8 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from alert_router.enrich import Choice, enrich
-from alert_router.markdown import Code
+from alert_router.markdown import Code, plain
 from alert_router.model import Alert, AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook import Runbook, parse_runbook
@@ -195,6 +197,63 @@ def test_a_runbook_without_the_wanted_sections_shows_another() -> None:
 
     assert [section.name for section in steps.sections] == ["Verification"]
     assert "Just words about web." in repr(prose.sections)
+
+
+def titles(text: str, *wanted: str) -> list[str]:
+    """The titles of the sections of a firing alert with this runbook."""
+    bare = Notification("n", ("g",), "r", "console", group(alert("A")))
+    found = enrich(
+        bare,
+        choose=by_name,
+        runbook=lambda id: book(id, text),
+        firing_sections=wanted or ("Detection", "Mitigation"),
+        resolved_sections=(),
+    )
+    return [plain(section.title) for section in found.runbooks[0].sections]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "# Broker offline {#broker}\n\n## Symptoms {#s}\n\n1. a\n\n## Fix {#f}\n\n1. b\n",
+            ["Symptoms", "Fix"],
+        ),
+        ("# A\n\n## Investigation\n\n1. a\n\n## Fix\n\n1. b\n", ["Investigation", "Fix"]),
+        (
+            "# A\n\n## Detection\n\n## Investigation\n\n1. a\n\n## Fix\n\nx\n",
+            ["Investigation", "Fix"],
+        ),
+        ("# A\n\n## Fix\n\n1. b\n\n## Symptoms\n\n1. a\n", ["Symptoms", "Fix"]),
+        ("# A\n\n**Symptoms**\n\n1. a\n\n**Fix:**\n\n1. b\n", ["Symptoms", "Fix:"]),
+        ("# A\n\n**Symptoms**\na\n\nHow to **fix**:\n\n1. b\n", ["Symptoms", "How to fix:"]),
+        ("# A\n\n**Check the disk**\n\n1. a\n\n**Boot**\n\n1. b\n", ["Check the disk", "Boot"]),
+        ("# A\n\n## Runbook for A\n\n### Symptoms\n\na\n\n### Fix\n\nb\n", ["Symptoms", "Fix"]),
+        (
+            "# A\n\n## Overview\n\nx\n\n## Boot it\n\n1. b\n\n## Links\n\n1. c\n\n## Ask\n\nd\n",
+            ["Boot it", "Ask"],
+        ),
+        (
+            "# A\n\n## Symptoms\n\na\n\n## Boot it\n\n`boot now`\n\n## Example alert\n\n    x\n",
+            ["Symptoms", "Boot it"],
+        ),
+        ("# A\n\n1. a\n\n## References\n\nb\n", ["A"]),
+        ("# A\n\n**Owner:** me\n\nabout\n\n## Fix\n\n1. a\n", ["Fix"]),
+        ("# A\n\n## Overview\n\n1. a\n\n## Impact\n\nb\n", []),
+        ("## A\n\n### Symptoms\n\na\n\n### Fix\n\nb\n", ["Symptoms", "Fix"]),
+    ],
+)
+def test_a_firing_alert_shows_what_to_do_under_the_authors_own_headings(
+    text: str, expected: list[str]
+) -> None:
+    assert titles(text) == expected
+
+
+def test_wanted_sections_are_shown_alone() -> None:
+    text = "# A\n\n## Impact\n\nx\n\n## Boot\n\n1. b\n"
+
+    assert titles(text, "Severity") == ["Impact"]
+    assert titles(text, "boot") == ["Boot"]
 
 
 def test_the_page_url_is_encoded() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from alert_router.model.problem import Severity
 from alert_router.runbook import Catalogue
+from alert_router.runbook.sections import Headings
 
 
 def put(root: Path, **files: str) -> None:
@@ -294,6 +295,15 @@ def known(tmp_path: Path) -> Catalogue:
         ("https://x.example/kubernetes/kubepodcrashlooping", ["kubernetes/KubePodCrashLooping"]),
         ("kube_pod-crash.looping", ["kubernetes/KubePodCrashLooping"]),
         ("https://x.example/SAME", ["a/same", "b/Same"]),
+        ("https://x.example/SAME.html", ["a/same", "b/Same"]),
+        ("https://x.example/docs/B/same/", ["b/Same"]),
+        ("https://x.example/docs/b/SAME/index.html", ["b/Same"]),
+        ("https://x.example/docs/A/Same/README.md?plain=1", ["a/same"]),
+        (
+            "https://x.example/Kubernetes/KubePodCrashLooping/_index.md",
+            ["kubernetes/KubePodCrashLooping"],
+        ),
+        ("https://x.example/docs/index.md", []),
         ("https://x.example/broken.md", ["broken"]),
         ("https://x.example/", []),
         ("https://x.example", []),
@@ -325,6 +335,57 @@ def test_a_runbook_is_found_by_the_name_of_the_alert(
     known: Catalogue, alertname: str, ids: list[str]
 ) -> None:
     assert known.by_name(alertname) == ids
+
+
+@pytest.mark.parametrize(
+    ("alertname", "id"),
+    [
+        ("DiskGone", "a"),
+        ("Disk slow", "b"),
+        ("NodeGone", "c"),
+        ("NodeSlow", "c"),
+        ("none", None),
+        ("QueueDown", "many#queuedown"),
+        ("Fix", None),
+    ],
+)
+def test_front_matter_titles_and_sections_name_alerts(
+    tmp_path: Path, alertname: str, id: str | None
+) -> None:
+    put(
+        tmp_path,
+        a="# Alert: DiskGone\n\n## Fix\n\nx",
+        b="---\nalert: Disk slow\n---\n# B",
+        c="---\nalerts: [NodeGone, NodeSlow]\n---\n# C",
+        d="---\nalerts: none\n---\n# D",
+        many="# Many\n\n## QueueDown\n\nx\n\n## QueueFull\n\nx",
+    )
+
+    assert Catalogue.load(tmp_path).by_name(alertname) == ([id] if id else [])
+
+
+def test_two_runbooks_of_one_title_are_both_found(tmp_path: Path) -> None:
+    put(tmp_path, a="# DiskGone", b="# DiskGone", c="# C\n\n## DiskGone\n\nx")
+
+    assert Catalogue.load(tmp_path).by_name("DiskGone") == ["a", "b"]
+
+
+def test_a_file_whose_name_has_a_hash_is_not_a_section(tmp_path: Path) -> None:
+    put(tmp_path, **{"C#": "# C#", "C": "# C\n\n## C"})
+
+    found = Catalogue.load(tmp_path).get("C#")
+
+    assert found is not None
+    assert found.parent is None
+
+
+def test_other_headings_are_read_again(tmp_path: Path) -> None:
+    put(tmp_path, a="# A\n\n## Toiminta\n\nx")
+    before = Catalogue.load(tmp_path)
+
+    after = Catalogue.load(tmp_path, before, Headings.of({"Mitigation": ["Toiminta"]}))
+
+    assert [section.name for section in after.runbooks["a"].sections] == ["Mitigation"]
 
 
 @pytest.mark.parametrize("size", [2_000, 58 * 1024, 390 * 1024])

@@ -2,7 +2,9 @@
 
 import pytest
 
-from alert_router.runbook.sections import section_names, without_number
+from alert_router.runbook.sections import STANDARD_HEADINGS, Headings, without_number
+
+section_names = STANDARD_HEADINGS.names
 
 
 def name(title: str) -> str:
@@ -38,7 +40,7 @@ def name(title: str) -> str:
         ("Communication and Escalation", "Communication"),
         ("Mitigation: restart the pod", "Mitigation"),
         ("The Fix", "Mitigation"),
-        ("Logging", ""),
+        ("Logging", "reference"),
         ("Redis", ""),
         ("", ""),
         ("!!!", ""),
@@ -47,6 +49,51 @@ def name(title: str) -> str:
 )
 def test_a_heading_means_its_standard_section(title: str, expected: str) -> None:
     assert name(title) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Investigation and Action", "Mitigation"),
+        ("Common causes & fixes", "Mitigation"),
+        ("Impact / Symptoms", "Detection"),
+        ("Actions to take", "Mitigation"),
+        ("Potential resolution steps", "Mitigation"),
+        ("How to fix the issue", "Mitigation"),
+        ("Steps to resolve", "Mitigation"),
+        ("Initial steps", "Detection"),
+        ("How to investigate it:", "Investigation"),
+        ("How to confirm resolution", "Verification"),
+        ("§G. Repair", "Mitigation"),
+        ("A) Fix", "Mitigation"),
+        ("✅ Mitigation ✅", "Mitigation"),
+        ("含义", "Overview"),
+        ("二、处理步骤", "Mitigation"),
+        ("原因和解决方案", "Mitigation"),
+        ("Maßnahmen", "Mitigation"),
+        ("Síntomas", "Detection"),
+        ("SINTOMAS", "Detection"),
+        ("Ações imediatas", "Mitigation"),
+        ("対応方法", "Mitigation"),
+        ("Quick links", "reference"),
+        ("Example alerts", "reference"),
+        ("Possible improvements", ""),
+        ("the the the", ""),
+        ("Fix " * 100, ""),
+    ],
+)
+def test_headings_of_other_collections_are_recognized(title: str, expected: str) -> None:
+    assert name(title) == expected
+
+
+def test_further_aliases_come_from_the_configuration() -> None:
+    headings = Headings.of({"Mitigation": ["Toiminta"], "Reference": ["Fix"]})
+
+    assert headings.names(["1. TOIMINTA", "Fix", "Solution"]) == (
+        "Mitigation",
+        "reference",
+        "Mitigation",
+    )
 
 
 @pytest.mark.parametrize("title", ["Diagnosis", "Possible checks", "Triage"])

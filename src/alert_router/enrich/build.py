@@ -13,14 +13,19 @@ from urllib.parse import quote
 from alert_router.enrich.fill import filling
 from alert_router.enrich.placeholder import AlertLabels
 from alert_router.enrich.select import Choice
-from alert_router.markdown import Heading, Text, plain
+from alert_router.markdown import plain
 from alert_router.model import Alert, AlertGroup, common
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.model import Runbook, Section
+from alert_router.runbook.steps import has_steps
 
 # Characters of labels and annotations in one group for which runbooks are chosen: the table is
 # asked about each alert, and other notifications wait meanwhile.
 _BUDGET = 2_000_000
+
+_SIDES = ("detection", "mitigation")  # what a firing notification is to say, in lower case
+
+_LAST_RESORT = ("Prerequisites", "Verification", "Escalation")  # better than nothing
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -47,12 +52,15 @@ def enrich(
     parts = []
     for id, alerts in chosen.items():
         assert id is not None
-        url = f"{base}/runbooks/{quote(id, errors='replace')}"
+        url = _page_url(base, id)
         part = RunbookPart(id, id, url, tuple(alerts))
         try:
             found = runbook(id)
             if found is None:
                 raise LookupError(id)
+            if found.parent is not None:
+                anchor = quote(id.removeprefix(f"{found.parent.id}#"), errors="replace")
+                part = replace(part, url=f"{_page_url(base, found.parent.id)}#{anchor}")
             part = replace(part, title=found.title or id)
             part = _filled(part, found, wanted, firing=bool(group.firing))
         except MemoryError:  # the runbook is not the cause: try again
@@ -66,6 +74,11 @@ def enrich(
         without_runbook=tuple(without),
         notes=(*bare.notes, *notes),
     )
+
+
+def _page_url(base: str, id: str) -> str:
+    """The URL of a file's page."""
+    return f"{base}/runbooks/{quote(id, errors='replace')}"
 
 
 def _by_runbook(
@@ -125,18 +138,51 @@ def _filled(
 
 
 def _pick(runbook: Runbook, wanted: Sequence[str], firing: bool) -> list[Section]:
-    """The wanted sections that the runbook has; for a firing alert at least one."""
-    picked = [
+    """The wanted sections that the runbook has, in the order of `wanted`. Sections of other alerts
+    are never among them.
+
+    For a firing alert, Investigation replaces a missing Detection. If Detection or Mitigation is
+    still missing, sections of other names that have steps or commands are added; if both are, all
+    sections that say what to do. These are in the order of the file.
+    """
+    sections = runbook.own_sections
+    picked = {name.casefold(): _named(sections, name) for name in wanted}
+    if firing and wanted and not picked.get("detection", True):
+        picked["detection"] = _named(sections, "Investigation")
+    found = list(dict.fromkeys(section for chosen in picked.values() for section in chosen))
+    missing = [name for name in _SIDES if not picked.get(name, found)]
+    if not firing or not wanted or not missing:
+        return found
+    lead = [] if runbook.lead is None or runbook.by_alerts else [runbook.lead]
+    others = [section for section in sections if section.name in ("", "Investigation")]
+    added = [
         section
-        for name in dict.fromkeys(wanted)
-        for section in runbook.sections
-        if (section.name or plain(section.title).strip()).casefold() == name.casefold()
+        for section in (*lead, *others)
+        if not section.reference
+        and (section.intro or section.steps)
+        and section not in found
+        and (
+            has_steps(section) or _is_body(section, runbook) or (not found and section not in lead)
+        )
     ]
-    if picked or not wanted or not firing:
-        return picked
-    if runbook.sections:
-        return [next((s for s in runbook.sections if s.steps), runbook.sections[0])]
-    blocks = tuple(
-        block for block in runbook.blocks if not (isinstance(block, Heading) and block.level == 1)
-    )
-    return [Section("", (Text(runbook.title),), blocks)] if blocks else []
+    if not found and not added:
+        added = [s for s in sections if s.name in _LAST_RESORT and has_steps(s)]
+    order = {id(section): number for number, section in enumerate((*lead, *runbook.sections))}
+    return sorted((*found, *added), key=lambda section: order[id(section)])
+
+
+def _named(sections: Sequence[Section], name: str) -> list[Section]:
+    """The sections of a name that say something."""
+    return [
+        section
+        for section in sections
+        if (section.name or plain(section.title).strip()).casefold() == name.casefold()
+        and (section.intro or section.steps)
+    ]
+
+
+def _is_body(section: Section, runbook: Runbook) -> bool:
+    """Whether the text before the sections is more than an introduction: a section of one alert
+    begins with what to do, and a page without sections is nothing else."""
+    is_lead = section is runbook.lead
+    return is_lead and (runbook.parent is not None or not runbook.sections)

@@ -70,7 +70,7 @@ class Filling:
         self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
         shell: list[str] = []
         other: list[str] = []
-        for code in _code_in(runbook.blocks):
+        for code in _code_in((runbook.parent or runbook).blocks):
             if isinstance(code, Code) and code.language in SHELL_LANGUAGES:
                 shell.append(code.text)
             elif isinstance(code, CodeSpan) or code.language not in QUERY_LANGUAGES:

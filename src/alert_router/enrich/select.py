@@ -39,8 +39,9 @@ class Choice:
 def select_runbook(
     alert: Alert, table: EntryTable, catalogue: Catalogue, default: str | None
 ) -> Choice:
-    """The runbook for an alert: the table's, else its annotation's, else the one file named like
-    it, else the default. References to missing or broken runbooks are skipped."""
+    """The runbook for an alert: the table's, else its annotation's, else the one named like it,
+    else the default. References to missing or broken runbooks are skipped. In a file that describes
+    several alerts it is the alert's section."""
     problems: list[str] = []
 
     def usable(id: str, origin: str) -> bool:
@@ -57,23 +58,28 @@ def select_runbook(
         return ids[0] if ids and usable(ids[0], origin) else None
 
     def choice(runbook: str | None, way: ChosenBy) -> Choice:
+        found = catalogue.get(runbook) if runbook is not None else None
+        if found is not None and found.alerts and not found.own_sections:
+            problems.append(f"the runbook {runbook} has sections for other alerts, none for this")
         name = alert.name or "An alert without a name"
         return Choice(runbook, way, entry, f"{name}: {'; '.join(problems)}." if problems else None)
 
     entry = table.match(alert.labels)
     if entry is not None:
-        wanted = table.entries[entry].runbook
+        named = table.entries[entry].runbook
+        wanted = None if named is None else catalogue.named(named, alert.name)
         if wanted is None or usable(wanted, "the runbook table"):
-            return Choice(wanted, "table", entry)
+            return choice(wanted, "table")
     for annotation in ANNOTATIONS:
         reference = alert.annotations.get(annotation, "")
         origin = f"its annotation {annotation}"
         if len(reference) > MAX_REFERENCE:
             problems.append(f"{origin} is ignored: it is longer than {MAX_REFERENCE} characters")
-        elif reference and (found := single(catalogue.by_reference(reference), origin)):
+        elif reference and (found := single(catalogue.by_reference(reference, alert.name), origin)):
             return choice(found, "annotation")
     if alert.name and (found := single(catalogue.by_name(alert.name), "its name")):
         return choice(found, "name")
+    default = None if default is None else catalogue.named(default, alert.name)
     if default is not None and usable(default, "default_runbook"):
         return choice(default, "default")
     return choice(None, "none")

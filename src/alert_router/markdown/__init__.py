@@ -1,6 +1,7 @@
 """Markdown as a small closed tree of blocks and spans, the renderer that visits it, and its forms
 as HTML and as text."""
 
+from alert_router.markdown.anchors import Anchors
 from alert_router.markdown.html import to_html
 from alert_router.markdown.parse import parse, parse_document
 from alert_router.markdown.renderer import Renderer, SpanRenderer
@@ -27,6 +28,7 @@ from alert_router.markdown.tree import (
 )
 
 __all__ = [
+    "Anchors",
     "Block",
     "Break",
     "Code",

@@ -4,14 +4,14 @@ Whoever serves it sanitizes it once more.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from markdown_it.common.normalize_url import normalizeLink
 
+from alert_router.markdown.anchors import AnchorNames
 from alert_router.markdown.renderer import Renderer, SpanRenderer
-from alert_router.markdown.text import plain, slug, visible
+from alert_router.markdown.text import visible
 from alert_router.markdown.tree import (
     Block,
     Code,
@@ -38,7 +38,8 @@ _NOT_IN_CLASS = re.compile(r"[^\w+#.-]")
 
 
 def to_html(blocks: Sequence[Block]) -> str:
-    """The tree as HTML. Headings have GitHub's anchors, code blocks `class="language-..."`."""
+    """The tree as HTML. Headings have the ids of `AnchorNames`, code blocks
+    `class="language-..."`."""
     return "".join(_Html().blocks(blocks))
 
 
@@ -57,13 +58,10 @@ class _Html(Renderer[str], SpanRenderer[str]):
     """One page: its anchors are unique."""
 
     def __init__(self) -> None:
-        self._anchors: Counter[str] = Counter()
+        self._anchors = AnchorNames()
 
     def heading(self, block: Heading) -> Iterator[str]:
-        name = slug(plain(block.children)) or "section"
-        seen = self._anchors[name]
-        self._anchors[name] += 1
-        anchor = escape(f"{name}-{seen}" if seen else name)
+        anchor = escape(self._anchors.of(block))
         tag = f"h{block.level}"
         yield f'<{tag} id="{anchor}">{self.spans(block.children)}</{tag}>\n'
 

@@ -23,12 +23,19 @@ from alert_router.markdown.tree import (
     Quote,
     Rule,
     Table,
+    Text,
 )
 
 _LINE_END = re.compile(r"\r\n?")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?P<text>(?:(?!---[ \t]*\n|\.\.\.[ \t]*\n).*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
 )
+_HTML_ANCHOR = re.compile(
+    r"""<(?:a|span|div|p)\b[^<>]*?\b(?:id|name)\s*=\s*["']?([^"'\s<>]+)""", re.IGNORECASE
+)
+_ATTRIBUTES = re.compile(r"\{:?\s*(?P<items>[#.][^{}]*)\}\s*")  # `{#id .class}`, `{: #id }`
+_MAX_ANCHOR = 200
+_BEFORE_A_HEADING = frozenset({"heading_open", "paragraph_open", "html_block"})
 _CONTENTS = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\{:toc\}", re.IGNORECASE)
 
 
@@ -61,6 +68,7 @@ class _Reader:
     offset: int
     at: int = 0
     unclosed: list[int] = field(default_factory=list)
+    anchors: list[str] = field(default_factory=list)  # of anchors before the next heading
 
     def blocks(self, end: str = "") -> tuple[Block, ...]:
         """All blocks up to the token that closes what holds them, or to the end."""
@@ -82,12 +90,13 @@ class _Reader:
 
     def _block(self, token: Token) -> tuple[Block, ...]:
         line = self._line(token)
+        if token.type not in _BEFORE_A_HEADING:
+            self.anchors = []
         match token.type:
             case "paragraph_open":
                 return self._paragraph(line)
             case "heading_open":
-                children = self._inlines("heading_close")
-                return (Heading(int(token.tag[1:]), children, line),)
+                return (self._heading(int(token.tag[1:]), line),)
             case "fence" | "code_block":
                 return (self._code(token, line),)
             case "bullet_list_open" | "ordered_list_open":
@@ -99,6 +108,7 @@ class _Reader:
             case "hr":
                 return (Rule(line),)
             case "html_block":
+                self.anchors = _html_anchors(token.content)
                 return html_blocks(token.content, line)
             case _:
                 return ()
@@ -109,9 +119,17 @@ class _Reader:
             children = spans(token.children) if token.children else raw_spans(token.content)
         return children
 
+    def _heading(self, level: int, line: int) -> Heading:
+        explicit = _html_anchors(self.tokens[self.at].content)
+        children, own = _without_attributes(self._inlines("heading_close"))
+        anchors = tuple(dict.fromkeys((*own, *explicit, *self.anchors)))
+        self.anchors = []
+        return Heading(level, children, line, anchors)
+
     def _paragraph(self, line: int) -> tuple[Block, ...]:
         raw = self.tokens[self.at].content
         children = self._inlines("paragraph_close")
+        self.anchors = [] if children else _html_anchors(raw)
         if not children or _CONTENTS.fullmatch(raw.strip()):
             return ()
         return (Paragraph(children, line),)
@@ -146,3 +164,23 @@ class _Reader:
                 case "tr_close":
                     rows.append(tuple(row))
         return Table(rows[0] if rows else (), tuple(rows[1:]), line)
+
+
+def _html_anchors(source: str) -> list[str]:
+    """The ids of HTML tags."""
+    return [anchor for anchor in _HTML_ANCHOR.findall(source) if len(anchor) <= _MAX_ANCHOR]
+
+
+def _without_attributes(children: tuple[Inline, ...]) -> tuple[tuple[Inline, ...], list[str]]:
+    """A heading without the attributes at its end, and the ids among them."""
+    last = children[-1] if children else None
+    start = last.text.rfind("{") if isinstance(last, Text) else -1
+    if start < 0 or not isinstance(last, Text):
+        return children, []
+    match = _ATTRIBUTES.fullmatch(last.text, start)
+    if match is None:
+        return children, []
+    ids = [item[1:] for item in match["items"].split() if item.startswith("#") and item[1:]]
+    rest = last.text[:start].rstrip()
+    kept = (*children[:-1], Text(rest)) if rest else children[:-1]
+    return kept, [anchor for anchor in ids if len(anchor) <= _MAX_ANCHOR]

@@ -62,11 +62,13 @@ Inline = Text | CodeSpan | Strong | Emphasis | Strike | Link | Break
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading of level 1 to 6. `line` counts from 1."""
+    """A heading of level 1 to 6. `line` counts from 1. `anchors` are the ids that the source gives
+    it, as in `{#id}` or `<a name="id">`."""
 
     level: int
     children: tuple[Inline, ...]
     line: int = 0
+    anchors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,30 @@ import stat
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
+from alert_router.markdown import Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
+from alert_router.runbook.alert_sections import (
+    find_section,
+    folded,
+    has_anchor,
+    names_in,
+    part,
+)
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook, too_large
+from alert_router.runbook.sections import STANDARD_HEADINGS, Headings
 
 MAX_REFERENCE = 2_000  # characters of a reference or an alert's name; longer ones name no runbook
 
 _NOT_RUNBOOKS = frozenset({"readme.md", "_index.md"})
-_EXTENSION = re.compile(r"\.(?:md|mdx|markdown|html?|adoc|rst|txt)$", re.IGNORECASE)
-_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_EXTENSION = re.compile(r"(?:\.(?:md|mdx|markdown|html?|adoc|rst|txt|erb)){1,2}$", re.IGNORECASE)
+_INDEXES = frozenset({"index", "readme", "_index"})  # a directory's page is the directory's runbook
+_ALERT_FIELDS = ("alerts", "alert", "alert_name", "alertname")
 
 _Version = tuple[int, int, int, int]  # of a file: mtime and ctime in ns, size, inode
 
@@ -37,7 +48,8 @@ class UnusableFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The runbooks below `root` by id. `broken` are ids whose file could not be used: those of
+    """The runbooks below `root` by id. A section of a file is a runbook too, `path#anchor`; `get`
+    returns it, `runbooks` has whole files. `broken` are ids whose file could not be used: those of
     them that have an earlier good version are in `runbooks` with it, the others are not.
     `unavailable` where the directory as a whole could not be used: it is missing or
     unreadable, or has suddenly no runbooks."""
@@ -47,15 +59,23 @@ class Catalogue:
     problems: tuple[Problem, ...] = ()
     broken: frozenset[str] = frozenset()
     unavailable: bool = False
+    headings: Headings = STANDARD_HEADINGS
     _versions: Mapping[str, _Version] = field(default_factory=dict, repr=False)
+    _paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _files: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _depth: int = field(default=0, repr=False)  # segments of the longest id
 
     @classmethod
-    def load(cls, root: Path, previous: "Catalogue | None" = None) -> "Catalogue":
+    def load(
+        cls,
+        root: Path,
+        previous: "Catalogue | None" = None,
+        headings: Headings = STANDARD_HEADINGS,
+    ) -> "Catalogue":
         """Read the directory. Files unchanged since `previous` are not read again, and the last
         good version of what has become unreadable is kept. Never raises for what is on disk."""
-        loading = _Loading(root, previous if previous and previous.root == root else None)
+        loading = _Loading(root, previous if previous and previous.root == root else None, headings)
         if os.path.isdir(root):  # noqa: PTH112 - Path.is_dir raises without permission
             loading.load_directory()
         else:
@@ -70,32 +90,78 @@ class Catalogue:
         return loading.catalogue()
 
     def get(self, id: str) -> Runbook | None:
-        """The runbook with that id."""
-        return self.runbooks.get(id)
+        """The runbook with that id, or the section of one."""
+        found = self.runbooks.get(id)
+        if found is None and "#" in id:
+            file, _, anchor = id.rpartition("#")
+            whole = self.runbooks.get(file)
+            return part(whole, anchor, self.headings) if whole else None
+        return found
 
-    def by_reference(self, reference: str) -> list[str]:
+    def named(self, reference: str, alertname: str = "") -> str:
+        """The id that the runbook table means, `path` or `path#section`, for an alert. A reference
+        to nothing stays as it is written."""
+        if reference in self.runbooks or reference in self.broken:
+            return self._section(reference, "", alertname)
+        file, _, fragment = reference.partition("#")
+        file = next((f for f in (file, _EXTENSION.sub("", file)) if f in self.runbooks), "")
+        return self._section(file, fragment, alertname) if file else reference
+
+    def dead_fragment(self, reference: str) -> str:
+        """The fragment of a reference to one file if it leads nowhere there, else ""."""
+        path, fragment = _parsed(reference)
+        files = [reference] if reference in self.runbooks else self._by_path(path)
+        runbook = self.runbooks.get(files[0]) if len(files) == 1 else None
+        dead = runbook is not None and fragment and not has_anchor(runbook, fragment)
+        return fragment if dead else ""
+
+    def by_reference(self, reference: str, alertname: str = "") -> list[str]:
         """The ids that a `runbook` or `runbook_url` annotation may mean: the longest id that its
-        path ends with, else all whose last segment equals its last, case and punctuation ignored.
-        Broken runbooks count, so that no other replaces them."""
-        path = _segments(reference)
+        path ends with, else the files whose name equals its last segment, case and punctuation
+        ignored; folders decide between those. In the file, the section of the fragment or of the
+        alert. Broken runbooks count, so that no other replaces them."""
+        path, fragment = _parsed(reference)
+        return [self._section(id, fragment, alertname) for id in self._by_path(path)]
+
+    def by_name(self, alertname: str) -> list[str]:
+        """The ids that bear the alert's name, case and punctuation ignored: files of that name,
+        else those with it in their front matter, else in their title, else sections."""
+        if len(alertname) > MAX_REFERENCE:
+            return []
+        ids = self._names.get(folded(alertname), ())
+        return [self._section(id, "", alertname) if "#" not in id else id for id in ids]
+
+    def _section(self, id: str, fragment: str, alertname: str) -> str:
+        runbook = self.runbooks.get(id)
+        if runbook is None:
+            return id
+        anchor = find_section(runbook, fragment, alertname[:MAX_REFERENCE], self.headings)
+        return f"{id}#{anchor}" if anchor else id
+
+    def _by_path(self, path: list[str]) -> list[str]:
         # No id has more segments than `_depth`, so a long path costs no more than a short one.
         for start in range(max(0, len(path) - self._depth), len(path)):
             id = "/".join(path[start:])
             if id in self.runbooks or id in self.broken:
                 return [id]
-        return self.by_name(path[-1]) if path else []
-
-    def by_name(self, alertname: str) -> list[str]:
-        """The ids whose file is named like the alert, case and punctuation ignored."""
-        return list(self._names.get(_folded(alertname), ()))
+            if ids := self._paths.get(id.lower()):
+                return list(ids)
+        if path and path[-1].lower() in _INDEXES:
+            return self._by_path(path[:-1])
+        ids = self._files.get(folded(path[-1]), ()) if path else ()
+        shared = [_shared_folders(id, path) for id in ids]
+        return [id for id, number in zip(ids, shared, strict=True) if number == max(shared)]
 
 
 class _Loading:
     """A catalogue while it is loaded."""
 
-    def __init__(self, root: Path, previous: Catalogue | None) -> None:
+    def __init__(
+        self, root: Path, previous: Catalogue | None, headings: Headings = STANDARD_HEADINGS
+    ) -> None:
         self._root = root
         self._previous = previous or Catalogue(root)
+        self._headings = headings
         self._runbooks: dict[str, Runbook] = {}
         self._versions: dict[str, _Version] = {}
         self._problems: list[Problem] = []
@@ -141,8 +207,12 @@ class _Loading:
         """Load one file."""
         try:
             version = _version(path, self._root)
-            unchanged = self._previous._versions.get(id) == version
-            runbook = (self._previous.get(id) if unchanged else None) or _read_runbook(id, path)
+            unchanged = (
+                self._previous._versions.get(id) == version
+                and self._previous.headings.known == self._headings.known
+            )
+            kept = self._previous.runbooks.get(id) if unchanged else None
+            runbook = kept or _read_runbook(id, path, self._headings)
         except UnusableFile as error:
             self._fail(id, error.problem)
             return
@@ -166,7 +236,10 @@ class _Loading:
             broken=frozenset(self._broken),
             unavailable=self._unavailable,
             _versions=MappingProxyType(self._versions),
-            _names=MappingProxyType(_by_name(ids)),
+            headings=self._headings,
+            _paths=MappingProxyType(_grouped((id.lower(), id) for id in ids)),
+            _files=MappingProxyType(files := _grouped((folded(_stem(id)), id) for id in ids)),
+            _names=MappingProxyType(_by_name(files, self._runbooks.values())),
             _depth=max((id.count("/") + 1 for id in ids), default=0),
         )
 
@@ -190,7 +263,7 @@ class _Loading:
 
     def _fail(self, id: str, *problems: Problem) -> None:
         self._broken.add(id)
-        kept = self._previous.get(id)
+        kept = self._previous.runbooks.get(id)
         if kept is not None:
             self._runbooks[id] = kept
             problems = tuple(
@@ -212,13 +285,14 @@ def read(path: Path) -> bytes:
     return data
 
 
-def _read_runbook(id: str, path: Path) -> Runbook:
+def _read_runbook(id: str, path: Path, headings: Headings) -> Runbook:
     data = read(path)
     try:
-        return parse_runbook(data.decode(), id=id, path=str(path))
+        return parse_runbook(data.decode(), id=id, path=str(path), headings=headings)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    runbook = parse_runbook(data.decode(errors="replace"), id=id, path=str(path))
+    text = data.decode(errors="replace")
+    runbook = parse_runbook(text, id=id, path=str(path), headings=headings)
     problem = Problem(
         code="runbook-not-utf8",
         message="this line is not UTF-8; unreadable bytes are shown as \ufffd",
@@ -265,33 +339,56 @@ def _is_unicode(name: str) -> bool:
     return True
 
 
-def _segments(reference: str) -> list[str]:
-    """The segments of a reference's path, without fragment, query and extension."""
+def _parsed(reference: str) -> tuple[list[str], str]:
+    """The segments of a reference's path, without query and extension, and its fragment."""
     if len(reference) > MAX_REFERENCE:
-        return []
+        return [], ""
     try:
-        path = urlsplit(reference.strip()).path
+        url = urlsplit(reference.strip())
     except ValueError:  # such as `http://[`
-        return []
-    parts = [part for part in unquote(path).split("/") if part not in ("", ".", "..")]
+        return [], ""
+    parts = [part for part in unquote(url.path).split("/") if part not in ("", ".", "..")]
     if parts:
         parts[-1] = _EXTENSION.sub("", parts[-1])
-    return parts
+    return parts, unquote(url.fragment)
 
 
-def _folded(name: str) -> str:
-    """A name without case and punctuation: `KubePodCrash-Looping` is `kubepodcrashlooping`.
-    Empty if it is too long for a name."""
-    return _NOT_ALPHANUMERIC.sub("", name).casefold() if len(name) <= MAX_REFERENCE else ""
+def _stem(id: str) -> str:
+    return id.rpartition("/")[2]
 
 
-def _by_name(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Ids, sorted, by their folded last segment."""
-    found: dict[str, tuple[str, ...]] = {}
-    for id in sorted(ids):
-        if key := _folded(id.rpartition("/")[2]):
-            found[key] = (*found.get(key, ()), id)
-    return found
+def _shared_folders(id: str, path: list[str]) -> int:
+    """How many folders before the name are the same, case ignored."""
+    own, other = id.lower().split("/")[-2::-1], [part.lower() for part in path[-2::-1]]
+    return next((i for i, (a, b) in enumerate(zip_longest(own, other)) if a != b), len(own))
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Ids, sorted, by their key."""
+    found: dict[str, dict[str, None]] = {}
+    for key, id in sorted(pairs):
+        if key:
+            found.setdefault(key, {})[id] = None
+    return {key: tuple(ids) for key, ids in found.items()}
+
+
+def _by_name(
+    files: Mapping[str, tuple[str, ...]], runbooks: Iterable[Runbook]
+) -> dict[str, tuple[str, ...]]:
+    """Ids by alert name; what names the alert more plainly wins."""
+    fields: list[tuple[str, str]] = []
+    titles: list[tuple[str, str]] = []
+    sections: list[tuple[str, str]] = []
+    for runbook in runbooks:
+        for name in _ALERT_FIELDS:
+            listed = runbook.metadata.get(name, "").split(",")
+            fields += ((folded(alert), runbook.id) for alert in listed if alert.lower() != "none")
+        title = Heading(1, (Text(runbook.title),))
+        titles += ((folded(name), runbook.id) for name in names_in(title)[0])
+        for alert in runbook.alerts:
+            id = f"{runbook.id}#{alert.anchor}"
+            sections += ((folded(name), id) for name in alert.names)
+    return {**_grouped(sections), **_grouped(titles), **_grouped(fields), **files}
 
 
 def _reason(error: OSError) -> str:

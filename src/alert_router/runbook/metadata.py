@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 import yaml
 
@@ -11,6 +12,7 @@ from alert_router.model.problem import Place, Problem, Severity
 _MAX_FRONT_MATTER = 64 * 1024  # characters; PyYAML reads some 100 kB a second
 _MAX_KEY = 40
 _MAX_VALUE = 500
+_MAX_LIST = 5_000
 _NOT_IN_KEY = re.compile(r"[\W_]+")
 _HEADER_WORDS = frozenset(
     {"", "field", "key", "property", "attribute", "item", "name", "metadata", "parameter"}
@@ -88,7 +90,10 @@ def _value(value: object) -> str | None:
     if isinstance(value, str):
         return value.strip()[:_MAX_VALUE]
     if isinstance(value, list):
-        return ", ".join(item.strip() for item in value if isinstance(item, str))[:_MAX_VALUE]
+        items = [item.strip() for item in value if isinstance(item, str)]
+        ends = accumulate(map(len, items))
+        whole = [item for item, end in zip(items, ends, strict=True) if end <= _MAX_LIST]
+        return ", ".join(whole)
     return None
 
 

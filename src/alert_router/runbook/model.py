@@ -1,5 +1,6 @@
 """A runbook: metadata, sections and steps, as trees of Markdown."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -33,7 +34,8 @@ class Step:
 class Section:
     """A section. `name` is the standard name that its heading means, or "".
 
-    `intro` is the content before the first step; a section without steps is all intro.
+    `intro` is the content before the first step; a section without steps is all intro. `reference`
+    sections (links, metadata, examples) say nothing about what to do.
     """
 
     name: str
@@ -41,6 +43,17 @@ class Section:
     intro: tuple[Block, ...]
     steps: tuple[Step, ...] = ()
     line: int = 0
+    reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlertHeading:
+    """The heading of one alert's section, in a file that describes several: the names that the
+    heading may mean, its anchor, and its line."""
+
+    names: tuple[str, ...]
+    anchor: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +61,11 @@ class Runbook:
     """A runbook, compared by identity. `id` is its path below the catalogue without `.md`.
 
     `metadata` comes from front matter, bold lines or a table under the title, keys in lower case
-    with `_`; `blocks` is the whole document.
+    with `_`; `lead` is the text before the first section; `blocks` is the whole document. `alerts`
+    are the headings of single alerts, whose sections are sent for no other alert; `by_alerts` if
+    the file is organized by them.
+
+    A section of a file is a runbook too, with the id `path#anchor` and the file as `parent`.
     """
 
     id: str
@@ -57,6 +74,24 @@ class Runbook:
     sections: tuple[Section, ...]
     blocks: tuple[Block, ...]
     problems: tuple[Problem, ...] = field(default=())
+    lead: Section | None = None
+    alerts: tuple[AlertHeading, ...] = ()
+    by_alerts: bool = False
+    parent: "Runbook | None" = None
+
+    @property
+    def own_sections(self) -> tuple[Section, ...]:
+        """The sections, without those that are, or contain, a single alert's; none of a file
+        that is organized by alerts."""
+        if self.by_alerts:
+            return ()
+        lines = [alert.line for alert in self.alerts]
+        before = [bisect_left(lines, section.line) for section in self.sections] + [len(lines)]
+        return tuple(
+            section
+            for section, start, end in zip(self.sections, before, before[1:], strict=False)
+            if start == end
+        )
 
     def section(self, name: str) -> Section | None:
         """The first section of that standard name."""

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
-from alert_router.markdown import Block, Heading, parse_document, plain
+from alert_router.markdown import Block, Heading, Text, parse_document
 from alert_router.model.problem import Place, Problem, Severity
+from alert_router.runbook.alert_sections import find_alert_sections, is_alert_name, names_in
 from alert_router.runbook.metadata import front_matter, leading_fields
 from alert_router.runbook.model import Runbook, Section
-from alert_router.runbook.sections import is_section, section_names
+from alert_router.runbook.outline import divide, section_level, with_bold_headings, words
+from alert_router.runbook.sections import STANDARD_HEADINGS, Headings
 from alert_router.runbook.steps import split_steps
 
 MAX_CHARACTERS = 1024 * 1024  # the longest of 1,300 public runbooks has 63,000
 
 
-def parse_runbook(text: str, *, id: str, path: str) -> Runbook:
+def parse_runbook(
+    text: str, *, id: str, path: str, headings: Headings = STANDARD_HEADINGS
+) -> Runbook:
     """The runbook in a text; `path` is the file named in its problems. Never raises: a runbook
     that cannot be used has a problem of severity ERROR."""
     if len(text) > MAX_CHARACTERS:
@@ -27,18 +31,29 @@ def parse_runbook(text: str, *, id: str, path: str) -> Runbook:
         problems.append(_empty(path))
         return Runbook(id, title_from(id), {}, (), (), tuple(problems))
     problems.extend(_unclosed(path, line) for line in document.unclosed)
-    headings = [block for block in document.blocks if isinstance(block, Heading)]
-    title, level = _title(headings), _level(headings)
-    if title is None and "title" not in fields:
+    written = [block for block in document.blocks if isinstance(block, Heading)]
+    title = _title(written, headings)
+    if (title is None or title.level > 1) and "title" not in fields:
         problems.append(_no_title(path))
-    fields = leading_fields(_leading(document.blocks, title)) | fields
+    leading = list(_leading(document.blocks, title))
+    fields = leading_fields(leading) | fields
+    name = (words(title) if title else "") or fields.get("title") or title_from(id)
+    blocks = with_bold_headings(document.blocks, headings, 1, title)
+    level = section_level([b for b in blocks if isinstance(b, Heading) and b is not title])
+    lead, sections = divide(blocks, level, title, headings)
+    lead = [block for block in lead if not leading_fields([block])]
+    one = is_alert_name(name) or is_alert_name(id.rpartition("/")[2])
+    alerts, by_alerts = find_alert_sections(document.blocks, title, headings, one=one)
     return Runbook(
         id=id,
-        title=_plain(title) or fields.get("title") or title_from(id),
+        title=name,
         metadata=fields,
-        sections=_sections(document.blocks, level, title),
+        sections=sections,
         blocks=document.blocks,
         problems=tuple(problems),
+        lead=Section("", (Text(name),), *split_steps(lead)) if lead else None,
+        alerts=alerts,
+        by_alerts=by_alerts,
     )
 
 
@@ -48,28 +63,17 @@ def title_from(id: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _plain(heading: Heading | None) -> str:
-    return " ".join(plain(heading.children).split()) if heading else ""
-
-
-def _title(headings: Sequence[Heading]) -> Heading | None:
-    """The first H1 with text, unless it is the first of several sections that are H1s."""
-    top = [heading for heading in headings if heading.level == 1 and _plain(heading)]
+def _title(headings: Sequence[Heading], known: Headings) -> Heading | None:
+    """The first H1 with text, unless it is the first of several sections that are H1s. Without an
+    H1, the first heading, if all others are below it."""
+    top = [heading for heading in headings if heading.level == 1 and words(heading)]
     if not top:
-        return None
+        is_title = len(headings) > 1 and all(h.level > headings[0].level for h in headings[1:])
+        return headings[0] if is_title and not known.kind(words(headings[0])) else None
+    if len(top) > 1 and sum(names_in(heading)[1] for heading in top) > 1:
+        return None if names_in(top[0])[1] else top[0]
     only_top = len(top) > 1 and all(heading.level != 2 for heading in headings)
-    return None if only_top and is_section(_plain(top[0])) else top[0]
-
-
-def _level(headings: Sequence[Heading]) -> int:
-    """The level of the section headings: 2; without any, 1 if there are several, else the highest
-    level below the title; 0 for none."""
-    levels = [heading.level for heading in headings]
-    if 2 in levels:
-        return 2
-    if levels.count(1) > 1:
-        return 1
-    return min((level for level in levels if level > 1), default=0)
+    return None if only_top and known.kind(words(top[0])) else top[0]
 
 
 def _leading(blocks: Sequence[Block], title: Heading | None) -> Iterator[Block]:
@@ -79,25 +83,6 @@ def _leading(blocks: Sequence[Block], title: Heading | None) -> Iterator[Block]:
         if isinstance(block, Heading):
             break
         yield block
-
-
-def _sections(blocks: Sequence[Block], level: int, title: Heading | None) -> tuple[Section, ...]:
-    """The sections in order. A further H1 starts one too; the title's own text is in none."""
-    parts: list[tuple[Heading, list[Block]]] = []
-    inner: list[Block] = []
-    for block in blocks:
-        if block is title:
-            inner = []
-        elif isinstance(block, Heading) and block.level <= level:
-            inner = []
-            parts.append((block, inner))
-        else:
-            inner.append(block)
-    names = section_names([_plain(heading) for heading, _ in parts])
-    return tuple(
-        Section(name, heading.children, *split_steps(under), heading.line)
-        for (heading, under), name in zip(parts, names, strict=True)
-    )
 
 
 def too_large(path: str) -> Problem:

@@ -1,7 +1,7 @@
 """Which of the ten standard sections a heading means.
 
-The aliases come from the headings of public runbook collections. Other headings stay unnamed: a
-wrong name would put the wrong text into a notification.
+Headings that are not among the aliases stay unnamed: a wrong name would put the wrong text into a
+notification.
 
 "Diagnosis" and its aliases are Investigation in a runbook that has a Detection section, and
 Detection elsewhere: a firing notification shows Detection and Mitigation, and its reader needs to
@@ -10,72 +10,41 @@ and Mitigation elsewhere.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from alert_router.runbook.aliases import (
+    AFTER,
+    BEFORE,
+    DIAGNOSIS,
+    ENGLISH,
+    OTHER_LANGUAGES,
+    REFERENCE,
+    TROUBLESHOOTING,
+)
 from alert_router.runbook.model import STANDARD_SECTIONS
 
-_ALIASES = {
-    "Overview": "meaning, summary, description, about, introduction, background, context, purpose, "
-    "alert description, alert details, alert overview, alert summary, explanation, scope, "
-    "what is this, what this alert means, what does this alert mean, "
-    "about this alert, definition",
-    "Severity": "impact, priority, severity level, severity levels, impact assessment, "
-    "user impact, customer impact, business impact, service impact, slo impact, alert severity, "
-    "blast radius, urgency",
-    "Prerequisites": "prerequisite, pre requisites, requirements, required access, access, "
-    "before you begin, before you start, preparation, required tools, tools needed",
-    "Detection": "symptoms, symptom, how to detect, indicators, signs, identification, "
-    "alert conditions, alert condition, triggers, trigger, detection and alerts, alerts, "
-    "related alerts, alert criteria, how to recognize",
-    "Investigation": "investigate, investigation steps, debugging, debug, analysis, root cause, "
-    "root causes, possible causes, possible cause, common causes, common root causes, causes, "
-    "cause, further investigation, deep dive, likely causes, potential causes",
-    "Mitigation": "mitigate, resolution, resolutions, playbook, fix, fixes, remediation, "
-    "remediations, resolve, repair, recovery, solution, solutions, workaround, workarounds, "
-    "immediate actions, immediate action, immediate response, immediate mitigation, actions, "
-    "action, what to do, how to fix, how to resolve, how to mitigate, mitigation steps, "
-    "resolution steps, remediation steps, recovery steps, response steps, response, quick fix, "
-    "quick fixes, possible fixes, possible fix, corrective actions, recommended actions, "
-    "recommended action, steps to resolve, procedure, procedures, steps, fixing, "
-    "mitigations, possible resolutions, possible solutions",
-    "Verification": "verify, validation, how to verify, verify recovery, confirm resolution, "
-    "verify resolution, verifying recovery, post checks, recovery verification",
-    "Communication": "communications, communication plan, communication template, "
-    "communication templates, stakeholder communication, comms, status page, notifications",
-    "Escalation": "escalation path, escalation paths, escalation policy, escalation procedure, "
-    "escalation procedures, escalation matrix, escalation contacts, when to escalate, escalate, "
-    "contacts, contact, who to contact, on call contacts, support",
-    "Post-Incident": "postmortem, post mortem, postmortems, follow up, follow ups, "
-    "follow up actions, post incident actions, post incident review, post incident tasks, "
-    "post incident steps, after the incident, prevention, preventive measures, "
-    "preventive actions, lessons learned, long term fix, long term fixes, long term actions, "
-    "long term solution, retrospective",
-}
-_DIAGNOSIS = (
-    "diagnosis, diagnose, diagnostics, diagnostic steps, diagnosis steps, possible checks, "
-    "checks, initial checks, how to diagnose, initial diagnosis, initial assessment, triage, "
-    "first checks, quick checks, what to check"
-)
-_TROUBLESHOOTING = "troubleshooting, troubleshooting pointers, troubleshooting steps, troubleshoot"
+_MAX_HEADING = 200  # characters; a longer heading is a sentence
 
-_BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|（[^（）]*）")
 _NUMBER = re.compile(
-    r"^(?:(?:step|phase|part)\s+)?\d+(?:\.\d+)*\s*(?:[.):–—-]+\s+|(?<=\.\d)\s+|(?<=\.\d\d)\s+)",
+    r"^(?:(?:step|phase|part|schritt|paso|parte|etapa)\s+)?(?:§\s*)?"
+    r"(?:\d+(?:\.\d+)*\s*(?:[.):–—-]+\s+|(?<=\.\d)\s+|(?<=\.\d\d)\s+|、\s*)"
+    r"|(?-i:[A-Z](?:\.\d+)*)[.):]\s+|[一二三四五六七八九十]+[、.]\s*)",
     re.I,
 )
 _KEYCAP = re.compile("^\\d\ufe0f?\u20e3\\s*")
-_BETWEEN = re.compile(r"\s*[/&+:|–—]\s*|\s+-\s+|\s+(?:and|or)\s+", re.I)
+_BETWEEN = re.compile(
+    r"\s*(?:[/&+:|–—、，：和与及]|->|→)\s*|\s+-\s+|\s+(?:and|or|und|oder|y|e|et|ou)\s+", re.I
+)
 _NOT_A_WORD = re.compile(r"[\W_]+")
-
-
-def _names(text: str) -> Iterable[str]:
-    return text.split(", ")
-
-
-_KNOWN = {alias: name for name, aliases in _ALIASES.items() for alias in _names(aliases)}
-_KNOWN |= {_NOT_A_WORD.sub(" ", name).lower(): name for name in STANDARD_SECTIONS}
-_KNOWN |= dict.fromkeys(_names(_DIAGNOSIS), "diagnosis")
-_KNOWN |= dict.fromkeys(_names(_TROUBLESHOOTING), "troubleshooting")
+_ASIDE = re.compile(
+    r"^(?:steps?|how|actions?|procedures?|instructions|ways?|options) (?:to|for|of) (?:the )?"
+    r"|(?: (?:for|of))? (?:the|this|an?) (?:alert|issue|problem|error|incident|failure)s?$"
+)
+# What a heading with several names means first: it holds the steps to take.
+_SIDES = ("Mitigation", "Detection", DIAGNOSIS, TROUBLESHOOTING, "Investigation")
 
 
 def without_number(title: str) -> str:
@@ -85,32 +54,87 @@ def without_number(title: str) -> str:
     return rest or title
 
 
-def section_names(titles: Sequence[str]) -> tuple[str, ...]:
-    """The standard names of all section headings of a runbook (plain text), "" for others."""
-    kinds = [_kind(title) for title in titles]
-    own_detection = any(_key(title) == "detection" for title in titles)
-    has_mitigation = "Mitigation" in kinds
-    meant = {
-        "diagnosis": "Investigation" if own_detection else "Detection",
-        "troubleshooting": "Investigation" if has_mitigation else "Mitigation",
-    }
-    return tuple(meant.get(kind, kind) for kind in kinds)
-
-
-def is_section(title: str) -> bool:
-    """Whether a heading of this text names a section, and so is not a title."""
-    return _key(title) in _KNOWN
-
-
-def _kind(title: str) -> str:
-    """The standard name, "diagnosis", "troubleshooting", or ""."""
-    whole = _KNOWN.get(_key(title))
-    if whole:
-        return whole
-    parts = _BETWEEN.split(_BRACKETED.sub(" ", without_number(title)))
-    return next((_KNOWN[key] for part in parts if (key := _key(part)) in _KNOWN), "")
-
-
-def _key(title: str) -> str:
+def key_of(title: str) -> str:
+    """What two headings of the same meaning have in common: no case, accents, numbers, brackets
+    and punctuation."""
     bare = _BRACKETED.sub(" ", without_number(title)) or title
-    return _NOT_A_WORD.sub(" ", bare).strip().lower().removeprefix("the ")
+    return _folded(bare).removeprefix("the ")
+
+
+def _folded(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text)
+    kept = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return _NOT_A_WORD.sub(" ", kept).strip().lower()
+
+
+@dataclass(frozen=True, eq=False)
+class Headings:
+    """The meaning of headings: standard section, `diagnosis`, `troubleshooting` or `reference`,
+    by `key_of`."""
+
+    known: Mapping[str, str]
+
+    @classmethod
+    def of(cls, aliases: Mapping[str, Iterable[str]]) -> "Headings":
+        """The built-in aliases and further ones by standard section, or `Reference`."""
+        known = dict(_BUILT_IN)
+        for name, own in aliases.items():
+            meant = REFERENCE if name.lower() == REFERENCE else name
+            known |= {key: meant for alias in own if (key := key_of(alias))}
+        return cls(known)
+
+    def kind(self, title: str) -> str:
+        """The meaning of one heading (plain text); "" if it is not known."""
+        if len(title) > _MAX_HEADING:
+            return ""
+        whole = self._meaning(key_of(title))
+        if whole:
+            return whole
+        parts = _BETWEEN.split(_BRACKETED.sub(" ", without_number(title)))
+        kinds = [kind for part in parts if (kind := self._meaning(key_of(part)))]
+        return next((side for side in _SIDES if side in kinds), next(iter(kinds), ""))
+
+    def is_side(self, title: str) -> bool:
+        """Whether a heading names what a firing notification shows."""
+        return self.kind(title) in _SIDES
+
+    def names(self, titles: Sequence[str]) -> tuple[str, ...]:
+        """The standard names of all section headings of a runbook (plain text), "" for others;
+        `reference` for what is never sent in place of steps."""
+        kinds = [self.kind(title) for title in titles]
+        own_detection = any(key_of(title) == "detection" for title in titles)
+        meant = {
+            DIAGNOSIS: "Investigation" if own_detection else "Detection",
+            TROUBLESHOOTING: "Investigation" if "Mitigation" in kinds else "Mitigation",
+        }
+        return tuple(meant.get(kind, kind) for kind in kinds)
+
+    def _meaning(self, key: str) -> str:
+        """The meaning of a key, also without words that add nothing."""
+        found = self.known.get(key)
+        if found or not key:
+            return found or ""
+        words = _ASIDE.sub("", key).split()
+        while words:
+            found = self.known.get(" ".join(words))
+            if found:
+                return found
+            if words[-1] in AFTER:
+                words.pop()
+            elif words[0] in BEFORE:
+                words.pop(0)
+            else:
+                return ""
+        return ""
+
+
+def _entries() -> Iterator[tuple[str, str]]:
+    for table in (OTHER_LANGUAGES, ENGLISH):  # English wins where languages share a word
+        for name, aliases in table.items():
+            yield from ((key_of(alias), name) for alias in aliases.split(", "))
+    for name in (*STANDARD_SECTIONS, REFERENCE, DIAGNOSIS, TROUBLESHOOTING):
+        yield key_of(name), name
+
+
+_BUILT_IN = dict(_entries())
+STANDARD_HEADINGS = Headings(_BUILT_IN)

@@ -7,14 +7,16 @@ from alert_router.markdown import (
     Block,
     Break,
     Code,
+    CodeSpan,
     Heading,
     Inline,
     ListBlock,
     Paragraph,
+    Quote,
     Strong,
     plain,
 )
-from alert_router.runbook.model import Step
+from alert_router.runbook.model import Section, Step
 from alert_router.runbook.sections import without_number
 
 _MAX_TITLE = 140
@@ -38,6 +40,25 @@ def split_steps(blocks: Sequence[Block]) -> tuple[tuple[Block, ...], tuple[Step,
         else:
             (steps[-1][1] if steps else intro).append(block)
     return tuple(intro), tuple(Step(title, tuple(inner), line) for title, inner, line in steps)
+
+
+def has_steps(section: Section) -> bool:
+    """Whether a section has steps, or commands in its text."""
+    return bool(section.steps) or any(map(_has_command, section.intro))
+
+
+def _has_command(block: Block) -> bool:
+    match block:
+        case Code():
+            return True
+        case Paragraph(children):
+            return any(isinstance(span, CodeSpan) and " " in span.text for span in children)
+        case ListBlock(items=items):
+            return any(_has_command(inner) for item in items for inner in item.blocks)
+        case Quote(blocks):
+            return any(map(_has_command, blocks))
+        case _:
+            return False
 
 
 def _is_steps(block: ListBlock) -> bool:

@@ -4,14 +4,14 @@ Links out of the repository or with a scheme are not checked: the linter uses no
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from alert_router.checks.lint.source import RunbookSource
-from alert_router.checks.lint.traverse import Prose, all_blocks, links
-from alert_router.markdown import Block, Heading, Link, Text, parse_document, plain, slug
+from alert_router.checks.lint.traverse import Prose, links
+from alert_router.markdown import Anchors as HeadingAnchors
+from alert_router.markdown import Block, Link, Text, parse_document
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.runbook import UnusableFile, read
 
@@ -24,38 +24,21 @@ _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 _EXPLICIT_ANCHOR = re.compile(
     r"""<[A-Za-z]\w*\b[^<>]*?\b(?:id|name)\s*=\s*["']?(?P<html>[^"'\s>]+)|\{:?\s*#(?P<curly>[\w.:-]+)"""
 )
-_CURLY = re.compile(r"\s*\{:?\s*#[^{}]*\}\s*$")
-_DASHES = re.compile(r"[-_]+")
 
 
 class Anchors:
-    """The anchors of one file: those of its headings, and explicit ones.
-
-    Git hosts and site generators derive anchors from headings in slightly different ways. An
-    anchor that any of them would find counts as found.
-    """
+    """The anchors of one file: those of its headings, and explicit ones anywhere."""
 
     def __init__(self, blocks: Iterable[Block], text: str) -> None:
-        self.names: list[str] = []
-        counted: Counter[str] = Counter()
-        for block in all_blocks(blocks):
-            if isinstance(block, Heading):
-                name = slug(_CURLY.sub("", plain(block.children)))
-                seen = counted[name]
-                counted[name] += 1
-                self.names.append(f"{name}-{seen}" if seen else name)
-        self.names += [match["html"] or match["curly"] for match in _EXPLICIT_ANCHOR.finditer(text)]
-        self._loose = {_loose(name) for name in self.names}
+        self._headings = HeadingAnchors(blocks)
+        explicit = [match["html"] or match["curly"] for match in _EXPLICIT_ANCHOR.finditer(text)]
+        self.names = [*self._headings.names, *explicit]
+        self._explicit = {"", "top", *(name.lower() for name in explicit)}
 
     def has(self, fragment: str) -> bool:
         """Whether some host would find it."""
-        fragment = fragment.removeprefix("user-content-")
-        return fragment.lower() in ("", "top") or _loose(fragment) in self._loose
-
-
-def _loose(name: str) -> str:
-    """Without the differences between hosts: case, runs of dashes, dashes at either end."""
-    return _DASHES.sub("-", slug(name)).strip("-")
+        name = fragment.lower()
+        return name in self._explicit or fragment in self._headings
 
 
 class FileTree:
