@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ URL = f"https://hooks.example{PATH}"
 every_notifier = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
-def lines(payload: object) -> Iterator[str]:
+def lines(payload: Any) -> Iterator[str]:
     """All lines of all texts of a payload; runs of a line are one text."""
     match payload:
         case str():
