@@ -98,3 +98,29 @@ def test_yaml_aliases_do_not_multiply() -> None:
     found = fields("---\n" + "\n".join(rows) + "\n---\n# T\n")
     assert found["a"] == "x, x, x, x, x, x, x, x, x"
     assert all(len(value) <= 500 for value in found.values())
+
+
+def test_toml_front_matter_is_metadata() -> None:
+    text = (
+        '+++\ntitle = "Queue backlog"\nowner = "Team Blue"\nlast_updated = 2026-11-01\nweight = 3\n'
+        'tags = ["a", "b"]\ndraft = true\n[extra]\nx = 1\n+++\n\n## Detection\n\n1. Look.\n'
+    )
+    runbook = parse_runbook(text, id="backlog", path="backlog.md")
+    assert runbook.title == "Queue backlog"
+    assert runbook.problems == ()
+    assert runbook.metadata == {
+        "title": "Queue backlog",
+        "owner": "Team Blue",
+        "last_updated": "2026-11-01",
+        "weight": "3",
+        "tags": "a, b",
+        "draft": "true",
+    }
+    assert runbook.sections[0].line == 12
+
+
+def test_toml_that_does_not_parse_is_reported() -> None:
+    for broken in ("title = x", "x = 1" + "0" * 5000, "x = " + "[" * 3000):
+        runbook = parse_runbook(f"+++\n{broken}\n+++\n# T\n", id="t", path="t.md")
+        assert [problem.code for problem in runbook.problems] == ["runbook-front-matter"]
+        assert runbook.title == "T"

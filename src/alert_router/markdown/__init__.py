@@ -5,7 +5,7 @@ from alert_router.markdown.anchors import Anchors
 from alert_router.markdown.html import to_html
 from alert_router.markdown.parse import parse, parse_document
 from alert_router.markdown.renderer import Renderer, SpanRenderer
-from alert_router.markdown.text import plain, slug, to_text, visible
+from alert_router.markdown.text import plain, rows_as_list, slug, to_text, visible
 from alert_router.markdown.tree import (
     Block,
     Break,
@@ -52,6 +52,7 @@ __all__ = [
     "parse",
     "parse_document",
     "plain",
+    "rows_as_list",
     "slug",
     "to_html",
     "to_text",

@@ -34,9 +34,12 @@ def html_blocks(text: str, line: int) -> tuple[Block, ...]:
     end = 0
     for match in _PRE.finditer(text):
         out.extend(_paragraphs(text[end : match.start()], line + text.count("\n", 0, end)))
-        code = html.unescape(_CODE_TAG.sub("", match["code"])).strip("\r\n")
+        code = html.unescape(_CODE_TAG.sub("", match["code"]))
+        begin = match.start("code") + len(code) - len(code.lstrip("\r\n"))
         if code.strip():
-            out.append(Code(code, line=line + text.count("\n", 0, match.start())))
+            at = line + text.count("\n", 0, match.start())
+            text_line = line + text.count("\n", 0, begin)
+            out.append(Code(code.strip("\r\n"), line=at, text_line=text_line))
         end = match.end()
     out.extend(_paragraphs(text[end:], line + text.count("\n", 0, end)))
     return tuple(out)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from markdown_it.token import Token
 
+from alert_router.markdown.commandline import is_command
+from alert_router.markdown.text import plain
 from alert_router.markdown.tree import (
     Break,
     CodeSpan,
@@ -118,7 +120,34 @@ def spans(tokens: Sequence[Token]) -> tuple[Inline, ...]:
                 _autolink(out, str(token.attrs["href"]))
         elif not skip:
             _token(out, token)
-    return out.done()
+    return _with_commands_apart(out.done())
+
+
+def _with_commands_apart(spans: tuple[Inline, ...]) -> tuple[Inline, ...]:
+    """Spans in which the lines of the source that are commands, or code alone, stay lines."""
+    lines: list[list[Inline]] = [[]]
+    for span in spans:
+        if isinstance(span, Break):
+            lines.append([])
+        else:
+            lines[-1].append(span)
+    if len(lines) == 1:
+        return spans
+    alone = [is_command(plain(line)) or _is_code(line) for line in lines]
+    number = 0
+    out: list[Inline] = []
+    for span in spans:
+        if isinstance(span, Break):
+            out.append(Break(span.hard or alone[number] or alone[number + 1]))
+            number += 1
+        else:
+            out.append(span)
+    return tuple(out)
+
+
+def _is_code(line: Sequence[Inline]) -> bool:
+    kept = [span for span in line if not (isinstance(span, Text) and not span.text.strip())]
+    return len(kept) == 1 and isinstance(kept[0], CodeSpan) and " " in kept[0].text.strip()
 
 
 def raw_spans(text: str) -> tuple[Inline, ...]:

@@ -4,7 +4,8 @@ Any text yields a tree.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from markdown_it.token import Token
 
@@ -29,6 +30,7 @@ from alert_router.markdown.tree import (
 _LINE_END = re.compile(r"\r\n?")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?P<text>(?:(?!---[ \t]*\n|\.\.\.[ \t]*\n).*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
+    r"|\+\+\+[ \t]*\n(?P<toml>(?:(?!\+\+\+[ \t]*\n).*\n)*?)\+\+\+[ \t]*(?:\n|\Z)"
 )
 _HTML_ANCHOR = re.compile(
     r"""<(?:a|span|div|p)\b[^<>]*?\b(?:id|name)\s*=\s*["']?([^"'\s<>]+)""", re.IGNORECASE
@@ -36,6 +38,7 @@ _HTML_ANCHOR = re.compile(
 _ATTRIBUTES = re.compile(r"\{:?\s*(?P<items>[#.][^{}]*)\}\s*")  # `{#id .class}`, `{: #id }`
 _MAX_ANCHOR = 200
 _BEFORE_A_HEADING = frozenset({"heading_open", "paragraph_open", "html_block"})
+_LANGUAGE = re.compile(r"\{?\.?(?P<name>[^\s{},]*)")
 _CONTENTS = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\{:toc\}", re.IGNORECASE)
 
 
@@ -44,19 +47,24 @@ def parse(text: str) -> tuple[Block, ...]:
     return parse_document(text).blocks
 
 
-def parse_document(text: str) -> Document:
-    """The whole of a Markdown file. Lines of blocks count from 1 in the file."""
+def parse_document(text: str, *, mdx: bool = False) -> Document:
+    """The whole of a Markdown file, or of an MDX file. Lines of blocks count from 1 in the file."""
     text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
     front = _FRONT_MATTER.match(text)
     offset = 0
     if front:
         offset = front[0].count("\n")
         text = text[front.end() :]
-    reader = _Reader(grammar.tokens(text), offset)
+    tokens, unread = grammar.tokens(text, mdx=mdx)
+    reader = _Reader(tokens, offset)
+    blocks = reader.blocks()
+    matter = (front["text"], front["toml"]) if front else (None, None)
     return Document(
-        blocks=reader.blocks(),
-        front_matter=front["text"] if front else None,
+        blocks=blocks,
+        front_matter=matter[0] if matter[1] is None else matter[1],
+        is_toml=matter[1] is not None,
         unclosed=tuple(reader.unclosed),
+        unread=tuple((line + 1 + offset, markup) for line, markup in unread),
     )
 
 
@@ -78,7 +86,7 @@ class _Reader:
             if token.type == end:
                 break
             out.extend(self._block(token))
-        return tuple(out)
+        return _joined(out)
 
     def _next(self) -> Token:
         token = self.tokens[self.at]
@@ -141,8 +149,10 @@ class _Reader:
             start, end = token.map
             if token.content.count("\n") == end - start - 1:
                 self.unclosed.append(line)
-        first = info.split(maxsplit=1)[0].lower() if info else ""
-        return Code(token.content.removesuffix("\n"), first, info, line=line)
+        language = _LANGUAGE.match(info.lower())
+        name = language["name"] if language else ""
+        text_line = line + (token.type == "fence")
+        return Code(token.content.removesuffix("\n"), name, info, line=line, text_line=text_line)
 
     def _list(self, opening: Token, line: int) -> ListBlock:
         ordered = opening.type == "ordered_list_open"
@@ -184,3 +194,41 @@ def _without_attributes(children: tuple[Inline, ...]) -> tuple[tuple[Inline, ...
     rest = last.text[:start].rstrip()
     kept = (*children[:-1], Text(rest)) if rest else children[:-1]
     return kept, [anchor for anchor in ids if len(anchor) <= _MAX_ANCHOR]
+
+
+def _joined(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks, in which a list whose numbers go on after code or text is one list."""
+    out: list[Block] = []
+    first: ListBlock | None = None
+    items: list[Item] = []
+    between: list[Block] = []
+    was_single = False
+
+    def close() -> None:
+        if first is not None:
+            out.append(replace(first, items=tuple(items)))
+        out.extend(between)
+        between.clear()
+
+    for block in blocks:
+        if isinstance(block, ListBlock) and block.ordered:
+            # Some write `1.` before every item.
+            is_one = block.start == 1 and was_single and all(isinstance(b, Code) for b in between)
+            was_single = len(block.items) == 1
+            if first and items and between and (block.start == first.start + len(items) or is_one):
+                items[-1] = replace(items[-1], blocks=(*items[-1].blocks, *between))
+                items.extend(block.items)
+                between.clear()
+            else:
+                close()
+                first, items = block, list(block.items)
+        elif first is None:
+            out.append(block)
+        elif isinstance(block, Heading | Rule):
+            close()
+            out.append(block)
+            first = None
+        else:
+            between.append(block)
+    close()
+    return tuple(out)

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from alert_router.markdown.renderer import Renderer, SpanRenderer
 from alert_router.markdown.tree import (
@@ -13,6 +14,7 @@ from alert_router.markdown.tree import (
     Emphasis,
     Heading,
     Inline,
+    Item,
     ListBlock,
     Paragraph,
     Quote,
@@ -30,6 +32,7 @@ _CONTROL = re.compile(
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 _UNDERLINE = {1: "=", 2: "-"}
 _BOXES = {None: "", True: "[x] ", False: "[ ] "}
+_LONGEST_ROW = 120  # characters
 _WIDEST_CELL = 40  # one long cell may not push the next column out of sight in every row
 
 
@@ -56,6 +59,23 @@ def visible(text: str) -> str:
     """Text in which control characters are shown (`\\x1b`) and have no effect; newlines and tabs
     stay. Label values may hold anything."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def rows_as_list(block: Table) -> ListBlock | None:
+    """The rows as a list, if a cell has several lines or a row is too long for one; else None."""
+    rows = (block.header, *block.rows)
+    has_lines = any(isinstance(span, Break) for row in rows for cell in row for span in cell)
+    if not has_lines and all(sum(map(len, map(plain, row))) <= _LONGEST_ROW for row in rows):
+        return None
+    items = []
+    for number, (first, *rest) in enumerate(block.rows or (block.header,), 2):
+        named = zip_longest(block.header[1:] if block.rows else (), rest, fillvalue=())
+        blocks = [Paragraph(first)] if first else []
+        for name, cell in named:
+            if cell:
+                blocks.append(Paragraph((*name, Text(": "), *cell) if name else cell))
+        items.append(Item(tuple(blocks), line=block.line + number))
+    return ListBlock(ordered=False, items=tuple(items), line=block.line)
 
 
 def to_text(blocks: Sequence[Block], width: int | None = None) -> str:
@@ -117,6 +137,9 @@ class _Lines(Renderer[str], SpanRenderer[str]):
         yield from (f"> {line}".rstrip() for line in self._narrower(2).blocks(block.blocks))
 
     def table(self, block: Table) -> Iterator[str]:
+        if as_list := rows_as_list(block):
+            yield from self.list_block(as_list)
+            return
         rows = [
             [visible(self.spans(cell)).replace("\n", " ") for cell in row]
             for row in (block.header, *block.rows)

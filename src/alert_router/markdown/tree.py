@@ -1,6 +1,6 @@
 """The tree that Markdown becomes: a small closed set of blocks and spans."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Code:
 
     `language` is the first word of the info string, lower case, `""` for none. `values` are
     (name, value) pairs of placeholders that were not put into the text and are shown beside it.
+    `text_line` is the line in the file of the first line of `text`.
     """
 
     text: str
@@ -92,6 +93,7 @@ class Code:
     info: str = ""
     values: tuple[tuple[str, str], ...] = ()
     line: int = 0
+    text_line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,13 @@ Block = Heading | Paragraph | Code | ListBlock | Quote | Table | Rule
 class Document:
     """A whole file: its blocks, and what only the file as a whole has.
 
-    `front_matter` is the text between the two `---` lines, None where there is none; it begins
-    on line 2. `unclosed` are the lines of fences that are never closed.
+    `front_matter` is the text between the two `---` lines, or `+++` lines if it is TOML, None
+    where there is none; it begins on line 2. `unclosed` are the lines of fences that are never
+    closed. `unread` are markup that cannot be read, such as an include, and its line.
     """
 
     blocks: tuple[Block, ...]
     front_matter: str | None = None
     unclosed: tuple[int, ...] = ()
+    is_toml: bool = False
+    unread: tuple[tuple[int, str], ...] = ()

@@ -18,6 +18,7 @@ from alert_router.markdown import (
     SpanRenderer,
     Table,
     plain,
+    rows_as_list,
     to_text,
 )
 from alert_router.notify import message, wording
@@ -164,7 +165,8 @@ class LineRenderer(MessageRenderer[Piece], SpanRenderer[T]):
         return self.deeper(self.quote_mark).blocks(block.blocks)
 
     def table(self, block: Table) -> Iterable[Piece]:
-        return self.code(Code(to_text((block,))))
+        as_list = rows_as_list(block)
+        return self.list_block(as_list) if as_list else self.code(Code(to_text((block,))))
 
     def rule(self, block: Rule) -> Iterable[Piece]:
         return ()

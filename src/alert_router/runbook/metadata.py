@@ -1,8 +1,11 @@
 """A runbook's metadata, from front matter, bold lines or a table. Values are text, as written."""
 
 import re
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time
 from itertools import accumulate
+from typing import Any
 
 import yaml
 
@@ -21,12 +24,16 @@ _HEADER_WORDS = frozenset(
 _REMARKS = frozenset({"note", "warning", "important", "caution", "tip", "attention", "danger"})
 
 
-def front_matter(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
-    """The fields of YAML front matter, and the problems of what cannot be read."""
+def front_matter(
+    text: str, file: str, *, is_toml: bool = False
+) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    """The fields of YAML or TOML front matter, and the problems of what cannot be read."""
     if len(text) > _MAX_FRONT_MATTER:
         return {}, (
             _problem(file, 1, f"the front matter is over {_MAX_FRONT_MATTER} characters long"),
         )
+    if is_toml:
+        return _toml(text, file)
     try:
         # BaseLoader keeps every scalar as text: no dates, no octal numbers, no objects.
         data = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
@@ -43,8 +50,19 @@ def front_matter(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, .
         return {}, ()
     if not isinstance(data, dict):
         return {}, (_problem(file, 2, "the front matter is not a mapping of names to values"),)
+    return _fields_of(data), ()
+
+
+def _toml(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:
+    try:
+        return _fields_of(tomllib.loads(text)), ()
+    except (ValueError, RecursionError) as error:
+        return {}, (_problem(file, 1, f"the front matter is not valid TOML: {str(error)[:200]}"),)
+
+
+def _fields_of(data: Mapping[Any, object]) -> dict[str, str]:
     found = ((_key(str(name)), _value(value)) for name, value in data.items())
-    return {name: value for name, value in found if name and value is not None}, ()
+    return {name: value for name, value in found if name and value is not None}
 
 
 def leading_fields(blocks: Iterable[Block]) -> dict[str, str]:
@@ -94,7 +112,9 @@ def _value(value: object) -> str | None:
         ends = accumulate(map(len, items))
         whole = [item for item, end in zip(items, ends, strict=True) if end <= _MAX_LIST]
         return ", ".join(whole)
-    return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float | date | time) else None
 
 
 def _bold_lines(spans: tuple[Inline, ...]) -> list[tuple[str, str]]:

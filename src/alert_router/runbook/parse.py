@@ -25,12 +25,13 @@ def parse_runbook(
     problems: list[Problem] = []
     fields: dict[str, str] = {}
     if document.front_matter is not None:
-        fields, found = front_matter(document.front_matter, path)
+        fields, found = front_matter(document.front_matter, path, is_toml=document.is_toml)
         problems.extend(found)
     if not document.blocks:
         problems.append(_empty(path))
         return Runbook(id, title_from(id), {}, (), (), tuple(problems))
     problems.extend(_unclosed(path, line) for line in document.unclosed)
+    problems.extend(_unread(path, line, markup) for line, markup in document.unread)
     written = [block for block in document.blocks if isinstance(block, Heading)]
     title = _title(written, headings)
     if (title is None or title.level > 1) and "title" not in fields:
@@ -112,6 +113,16 @@ def _unclosed(path: str, line: int) -> Problem:
         Severity.WARNING,
         "All text after it is treated as code. Close it with a line of as many backticks, or look "
         "for an extra fence above.",
+    )
+
+
+def _unread(path: str, line: int, markup: str) -> Problem:
+    return Problem(
+        "runbook-unread-markup",
+        f"`{markup}` cannot be read, so what it inserts is missing in messages",
+        Place(path, line),
+        Severity.WARNING,
+        "Write the text itself into the runbook.",
     )
 
 

@@ -17,7 +17,6 @@ from alert_router.model.problem import Place, Problem
 from alert_router.runbook import Runbook
 
 _LINE_END = re.compile(r"\r\n?")
-_FENCE = re.compile(r"`{3,}|~{3,}")
 _MARKUP = re.compile(r"[\s>]*(?:#{1,6}\s+)?")
 _BLANK_LINE = re.compile(r"\n[ \t>]*(?:\n|\Z)")
 
@@ -148,13 +147,8 @@ class RunbookSource:
         start = code.text.rfind("\n", 0, offset) + 1
         end = code.text.find("\n", offset)
         text = code.text[start : end if end >= 0 else len(code.text)]
-        is_fenced = _FENCE.search(self.line_text(code.line)) is not None
-        line = code.line + number + is_fenced
-        column = self._column(text, line)
-        if not column:  # HTML: the first line may be beside the tag
-            line -= 1
-            column = self._column(text, line) or 1
-        return line, column + offset - start
+        line = code.text_line + number
+        return line, (self._column(text, line) or 1) + offset - start
 
     def _column(self, text: str, line: int) -> int:
         whole = self.line_text(line)

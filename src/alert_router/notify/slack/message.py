@@ -20,6 +20,7 @@ from alert_router.markdown import (
     Strong,
     Table,
     plain,
+    rows_as_list,
 )
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
@@ -156,6 +157,8 @@ class SlackRenderer(LineRenderer[Piece, str]):
                 yield Piece("text", "> " + piece.text.replace("\n", "\n> "))
 
     def table(self, block: Table) -> Iterable[Piece]:
+        if as_list := rows_as_list(block):
+            return self.list_block(as_list)
         rows = (" | ".join(map(plain, row)) for row in (block.header, *block.rows))
         return self.code(Code("\n".join(rows)))
 
