@@ -251,8 +251,10 @@ def load(path: Path) -> Loaded:
     Raises ProblemsError, with every problem of both files, if it cannot be used.
     """
     is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises without permission
-    main = _only_runbooks(path) if is_directory else read(path, missing=_MISSING)
-    main = substitute(main, Config)
+    if is_directory:
+        main = _only_runbooks(path)
+    else:
+        main = substitute(read(path, missing=_MISSING), Config)
     config, found = validate(main, Config)
     problems = in_order([*main.problems, *found, *name_problems(main)])
     routing_path = config.routing if config else _routing_path(main)
