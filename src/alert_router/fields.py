@@ -5,6 +5,7 @@ A secret never appears in any text, and is read from its file or variable only w
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,50 +141,94 @@ class SecretUnavailable(Exception):
     """The secret cannot be read now; the message names the file or variable, never a value."""
 
 
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# What other programs take for a variable: $NAME, ${NAME:-default}, $(NAME), $__env{NAME}.
+_SHORTEST_PART = 6  # characters; shorter ones are words that a log needs
+_ALMOST = re.compile(r"\$(?:[A-Za-z_{]|\([A-Za-z_])")
+
+
+def variables(text: str) -> list[str]:
+    """The names of the environment variables that a value mentions as `${NAME}`."""
+    return _VARIABLE.findall(text)
+
+
+def check_variables(text: str) -> None:
+    """ValueError, without any of the text, where a `$` looks like a variable and is not one."""
+    if _ALMOST.search(_VARIABLE.sub("", text)):
+        raise ValueError(
+            "write ${NAME} for an environment variable; if the `$` is part of the value,"
+            " put the value into a variable, or a secret into its `_file`"
+        )
+
+
+def with_variables(text: str, environment: Mapping[str, str]) -> str:
+    """The text with the value of NAME for each `${NAME}`. Raises SecretUnavailable."""
+    return _VARIABLE.sub(lambda found: _variable(found[1], environment), text)
+
+
+def _variable(name: str, environment: Mapping[str, str]) -> str:
+    value = environment.get(name, "").strip().removeprefix(_BYTE_ORDER_MARK)
+    if not value:
+        raise SecretUnavailable(f"environment variable {name} is not set or empty")
+    return _printable(value, f"environment variable {name}")
+
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def _printable(value: str, source: str) -> str:
+    """The value. Raises SecretUnavailable where an editor shows something else than it is."""
+    for character in value:
+        if not character.isprintable():
+            code = f"U+{ord(character):04X}"
+            raise SecretUnavailable(f"{source} contains {code}, which is not printable: remove it")
+    return value
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """A reference to a secret: a file (read at each use, so that a rotated secret is picked up),
-    an environment variable, or a plain value. Exactly one of the three is set."""
+    text with `${NAME}` of environment variables, or a plain value. Exactly one of the three."""
 
     file: Path | None = None
-    env: str | None = None
+    text: str | None = None
     plain: str | None = None
 
     def read(self) -> str:
         """The value, without surrounding white space. Raises SecretUnavailable."""
         if self.file is not None:
             return self._from_file(self.file)
-        if self.env is not None:
-            value = os.environ.get(self.env, "").strip()
-            if not value:
-                raise SecretUnavailable(f"environment variable {self.env} is not set or empty")
-            return value
+        if self.text is not None:
+            return with_variables(self.text, os.environ)
         assert self.plain is not None
         return self.plain
+
+    def parts(self) -> list[str]:
+        """What must not be shown: the value, and those of longer variables in it. Raises
+        SecretUnavailable."""
+        values = [_variable(name, os.environ) for name in variables(self.text or "")]
+        return [self.read(), *(value for value in values if len(value) >= _SHORTEST_PART)]
 
     @staticmethod
     def _from_file(path: Path) -> str:
         try:
-            value = path.read_text(encoding="utf-8").strip()
+            value = path.read_text(encoding="utf-8-sig").strip()
         except OSError as error:
             raise SecretUnavailable(f"cannot read {path}: {error.strerror}") from error
         except UnicodeDecodeError:
-            raise SecretUnavailable(f"{path} is not UTF-8 text") from None
+            raise SecretUnavailable(f"{path} is not UTF-8 text: save it as UTF-8") from None
         if not value:
             raise SecretUnavailable(f"{path} is empty")
-        return value
+        return _printable(value, str(path))
 
     def __repr__(self) -> str:
         if self.file is not None:
             return f"Secret(file={self.file})"
-        if self.env is not None:
-            return f"Secret(env={self.env})"
+        if self.text is not None:
+            return f"Secret(env={','.join(variables(self.text))})"
         return "Secret(plain)"
 
     __str__ = __repr__
-
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _secret(value: Any) -> Any:
@@ -191,14 +236,15 @@ def _secret(value: Any) -> Any:
         return value
     if not isinstance(value, str) or not value.strip():
         raise ValueError("expected text, or ${VARIABLE}")
-    text = value.strip()
-    if found := _VARIABLE.fullmatch(text):
-        return Secret(env=found[1])
-    return Secret(plain=text)
+    text = value.strip().removeprefix(_BYTE_ORDER_MARK)
+    check_variables(text)
+    if "{{" in text:
+        raise ValueError("templates do not work here: write ${NAME} for an environment variable")
+    return Secret(text=text) if variables(text) else Secret(plain=text)
 
 
-# `url: ${VARIABLE}` or `url: value`; `secrets_from_files` adds `url_file: path`. Serialized, it is
-# only its description: a dataclass would be dumped with its values.
+# `url: https://h/${VARIABLE}` or `url: value`; `secrets_from_files` adds `url_file: path`.
+# Serialized, it is only its description: a dataclass would be dumped with its values.
 SecretField = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(str)]
 
 

@@ -47,7 +47,8 @@ Location = tuple[str | int, ...]
 class Scalar:
     """A scalar as it was written; None for a plain null, `~` or nothing at all.
 
-    `style` is the quote (' or "), | or > of a block, or "" for a plain scalar.
+    `style` is the quote (' or "), | or > of a block, or "" for a plain scalar. `written` is the
+    text in the file where variables in it were replaced.
     """
 
     place: Place
@@ -55,6 +56,7 @@ class Scalar:
     style: str = ""
     size: int = 1
     height: int = 1
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,12 +133,71 @@ def test_a_receiver_may_tell_nobody(at):
     )
 
 
-def test_a_secret_is_a_variable_only_as_a_whole(at):
-    def bearer(text):
-        return at(f"http: {{auth: {{bearer_token: '{text}'}}}}\n" + MAIN).config.http.auth.bearer
+def test_a_variable_is_put_into_any_value_but_templates(at, monkeypatch):
+    monkeypatch.setenv("TEAM", "sre")
+    monkeypatch.setenv("MAIL_HOST", "mail.example.org")
+    config = at(
+        "http: {listen: ':${PORT}', auth: {bearer_token: 'x${TOKEN}'}}\n"
+        "receivers:\n"
+        "  - name: ${TEAM}\n"
+        "    notifiers:\n"
+        "      - {type: email, to: ['${TEAM}@example.org'], from: a@example.org,\n"
+        "         smarthost: '${MAIL_HOST}:25', headers: {X-Team: 'the ${TEAM} team'},\n"
+        "         title: '${TEAM} $TEAM', template: '${TEAM}'}\n".replace("${PORT}", "9095"),
+        "route: {receiver: sre}",
+    ).config
+    (mail,) = config.receivers[0].notifiers
+    assert (mail.smarthost, mail.to[0].address) == ("mail.example.org:25", "sre@example.org")
+    assert mail.headers == {"X-Team": "the sre team"}
+    assert (mail.title.source, mail.template.source) == ("${TEAM} $TEAM", "${TEAM}")
+    assert config.http.auth.bearer.text == "x${TOKEN}"
 
-    assert bearer("${TOKEN}").env == "TOKEN"
-    assert bearer("x${TOKEN}").plain == "x${TOKEN}"
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("${NO_SUCH_VARIABLE}", "environment variable NO_SUCH_VARIABLE is not set or empty"),
+        ("mail.$DOMAIN:25", "write ${NAME} for an environment variable"),
+        ("${DOMAIN:-mail}:25", "write ${NAME} for an environment variable"),
+    ],
+)
+def test_a_variable_that_is_not_put_in_is_one_error_at_its_place(at, value, message):
+    keys = f"{{type: email, to: a@b.example, from: a@b.example, smarthost: '{value}'}}"
+    text = shown(at, f"receivers:\n  - name: oncall\n    notifiers:\n      - {keys}\n")
+    assert text.startswith(f"config/main.yaml:4:70: error: {message}")
+    assert text.count("error:") == 1
+
+
+def test_a_problem_with_a_value_shows_the_variable_and_not_what_is_in_it(at, monkeypatch):
+    monkeypatch.setenv("HOST", "hunter2")
+    keys = "{type: email, to: '${HOST}', from: a@b.example, smarthost: '${HOST}'}"
+    text = shown(at, f"receivers: [{{name: oncall, notifiers: [{keys}]}}]")
+    assert 'found "${HOST}"' in text
+    assert "hunter2" not in text
+
+
+def test_dollar_signs_of_the_routing_file_stay(at):
+    loaded = at(routing="runbooks: [{matchers: ['a=~\"x$|$y\"'], runbook: r}]\n" + ROUTING)
+    assert loaded.table.entries[0].matchers[0].value == "x$|$y"
+
+
+def test_keys_with_x_at_the_top_are_a_place_for_anchors(at):
+    main = (
+        "x-slack: &slack {type: slack, url_file: $nothing, fold: off}\n"
+        "x-anything: [1, $NO_SUCH_VARIABLE]\n"
+        "receivers:\n  - name: oncall\n    notifiers:\n      - {<<: *slack, url_file: u}\n"
+    )
+    routing = "x-m: &m ['a=\"b\"']\n" + ROUTING + "  routes: [{matchers: *m}]\n"
+    loaded = at(main, routing)
+    (slack,) = loaded.config.receivers[0].notifiers
+    assert (slack.type, slack.fold) == ("slack", False)
+    assert loaded.tree.match({"a": "b"}) == ("oncall",)
+
+
+def test_keys_with_x_elsewhere_are_unknown(at):
+    text = shown(at, MAIN + "        x-team: sre\n")
+    assert "unknown key `x-team`" in text
+    assert "accepted only at the top of the file" in text
 
 
 def test_basic_authentication_has_a_user_and_a_password(at):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.model import AlertGroup, PayloadError, Status, fingerprint, parse_time
+from alert_router.model.limits import BodyLimits
 
 ALERT = {
     "status": "firing",
@@ -236,3 +237,15 @@ def test_an_invalid_time_is_none(text: str) -> None:
 )
 def test_times_may_have_any_fraction_and_offset(text: str, micros: int) -> None:
     assert parse_time(text) == datetime(2026, 11, 23, 3, 2, 14, micros, UTC)
+
+
+@pytest.mark.parametrize("size", [1, 40_000])
+def test_a_byte_order_mark_before_a_body_is_removed(size: int) -> None:
+    raw = (
+        b"\xef\xbb\xbf"
+        + json.dumps(body(alerts=[alert(annotations={"note": "x" * size})])).encode()
+        + b"\r\n"
+    )
+    group = AlertGroup.from_bytes(raw)
+    assert AlertGroup.within(BodyLimits(), raw)[0] == group
+    assert group.alerts[0].annotations["note"] == "x" * size

@@ -29,6 +29,83 @@ def test_a_variable_is_read_when_it_is_used(monkeypatch):
     assert notifier.secrets_missing() == []
 
 
+def test_a_variable_may_be_a_part_of_a_value(monkeypatch):
+    monkeypatch.setenv("TOKEN", "s3cr3t-1")
+    monkeypatch.setenv("TEAM", "sre")
+    keys = {"Authorization": "Bearer ${TOKEN}", "X-Both": "${TEAM}/${TOKEN}"}
+    notifier = load(type="webhook", url="https://h/${TOKEN}/x", headers=keys)
+    assert notifier.url.read() == "https://h/s3cr3t-1/x"
+    assert {name: value.read() for name, value in notifier.headers.items()} == {
+        "Authorization": "Bearer s3cr3t-1",
+        "X-Both": "sre/s3cr3t-1",
+    }
+    assert "s3cr3t" not in repr(notifier) + str(notifier.model_dump())
+    monkeypatch.delenv("TEAM")
+    assert notifier.secrets_missing() == ["environment variable TEAM is not set or empty"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("$TOKEN", "Bearer $TOKEN", "${TOKEN:-none}", "${TOKEN", "$(TOKEN)", "$__env{TOKEN}"),
+        *("p4$$w0rd$word", "${1}", "${TO KEN}", "${A}$B"),
+    ],
+)
+def test_what_looks_like_a_variable_and_is_not_one_is_an_error(value):
+    for fields in ({"url": value}, {"url": "https://h", "headers": {"X-Key": value}}):
+        with pytest.raises(ValidationError, match=r"write \$\{NAME\}") as caught:
+            WebhookNotifier.model_validate(fields)
+        assert "TOKEN" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["{{ env TOKEN }}", "https://h/{{ .Labels.team }}"])
+def test_a_template_in_a_secret_is_an_error(value):
+    with pytest.raises(ValidationError, match="templates do not work here"):
+        load(type="webhook", url=value)
+
+
+@pytest.mark.parametrize("value", ["5$", "pa$$", "a$1b", "$", "100%$-x"])
+def test_other_dollar_signs_are_part_of_a_plain_secret(value):
+    assert load(type="webhook", url="https://h", bearer_token=value).bearer_token.read() == value
+
+
+def test_the_value_of_a_variable_is_never_read_for_variables(monkeypatch):
+    monkeypatch.setenv("TOKEN", "a${HOME}$HOME")
+    assert load(type="webhook", url="https://h/${TOKEN}").url.read() == "https://h/a${HOME}$HOME"
+
+
+MARK = b"\xef\xbb\xbf"  # a byte order mark
+
+
+@pytest.mark.parametrize(
+    "content", [MARK + b"t0ken", MARK + b"t0ken\r\n", b"t0ken\r\n", MARK + b"\r\n t0ken \n\n"]
+)
+def test_a_file_of_any_editor_holds_the_same_secret(tmp_path, content):
+    (tmp_path / "token").write_bytes(content)
+    notifier = load(tmp_path, type="webhook", url="https://h", bearer_token_file="token")
+    assert notifier.bearer_token.read() == "t0ken"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("t0ken".encode("utf-16"), "is not UTF-8 text: save it as UTF-8"),
+        (b"t\x000\x00", "contains U+0000"),
+        (b"t0\r\nken", "contains U+000A"),
+        ("t0\u200bken".encode(), "contains U+200B"),
+        ("t0\u00a0ken".encode(), "contains U+00A0"),
+        (MARK + b"\n", "is empty"),
+    ],
+)
+def test_what_nobody_sees_in_the_file_of_a_secret_is_reported(tmp_path, content, message):
+    (tmp_path / "token").write_bytes(content)
+    notifier = load(tmp_path, type="webhook", url="https://h", bearer_token_file="token")
+    (found,) = notifier.secrets_missing()
+    assert message in found
+    assert str(tmp_path / "token") in found
+    assert "ken" not in found.replace("token", "")
+
+
 def test_a_file_is_found_beside_the_configuration_and_read_anew(tmp_path):
     notifier = load(tmp_path, type="slack", url_file="secrets/url")
     assert notifier.url == Secret(file=tmp_path / "secrets/url")
@@ -81,7 +158,7 @@ def test_every_secret_is_known_those_in_headers_too():
     notifier = WebhookNotifier(url="https://h/1", bearer_token="${TOKEN}", headers={"X-Key": "k"})
     assert set(notifier.secrets()) == {
         Secret(plain="https://h/1"),
-        Secret(env="TOKEN"),
+        Secret(text="${TOKEN}"),
         Secret(plain="k"),
     }
 

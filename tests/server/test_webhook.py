@@ -277,3 +277,50 @@ async def test_the_raw_body_is_kept_as_it_came(tmp_path: Path) -> None:
         ]
     store.close()
     assert raw in kept
+
+
+async def raw_status(url: str, target: str, method: str = "POST") -> int:
+    """The status that a request for exactly this target is answered."""
+    data = json.dumps(json.loads(body())).encode()
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(data)}\r\n"
+        "Content-Type: application/json\r\nConnection: close\r\n\r\n".encode()
+        + data
+    )
+    answer = await reader.read()
+    writer.close()
+    return int(answer.split()[1])
+
+
+async def test_slashes_too_many_in_the_path_are_ignored(tmp_path: Path) -> None:
+    config = write_config(tmp_path, CONSOLE)
+    async with router(config) as running:
+        for target in ("/webhook/", "//webhook", "///webhook//", "//webhook?source=a"):
+            assert await raw_status(running.url, target) == 200, target
+        for target in ("/webhook/oncall/", "//webhook//oncall", "/webhook/oncall//"):
+            assert await raw_status(running.url, target) == 200, target
+        assert await metric(running, "alert_router_unknown_receiver_webhooks_total") == 0
+        # The same body for one receiver is the same group, however the path is written.
+        assert await metric(running, 'alert_router_webhooks_total{outcome="accepted"}') == 3
+        assert await metric(running, 'alert_router_webhooks_total{outcome="duplicate"}') == 4
+
+
+async def test_any_other_post_is_404_counted_and_logged_with_its_path(running: Router) -> None:
+    targets = ["/", "/webhooks", "/api/v2/alerts", "/Webhook", "/alert-router/webhook", "/metrics"]
+    for target in [*targets, "/a%0d%0a%1b[31mb%22", "/webhookoncall", "/x" * 2_000]:
+        assert await raw_status(running.url, target) == 404, target
+    assert await raw_status(running.url, "/webhooks", "PUT") == 404
+    assert await metric(running, 'alert_router_webhooks_total{outcome="unknown_path"}') == 10
+    lines = [json.loads(line) for line in running.text().splitlines() if "unknown path" in line]
+    assert [line["path"] for line in lines[:6]] == targets
+    assert all(line["path"].isprintable() and len(line["path"]) <= 200 for line in lines)
+
+
+async def test_a_scanner_writes_few_lines_and_a_get_writes_none(running: Router) -> None:
+    for number in range(60):
+        assert await raw_status(running.url, f"/scan/{number}") == 404
+    assert (await get(f"{running.url}/scan"))[0] == 404
+    assert await metric(running, 'alert_router_webhooks_total{outcome="unknown_path"}') == 60
+    assert running.text().count("unknown path") <= 12

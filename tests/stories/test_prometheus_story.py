@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from tests.http import metric
 from tests.programs import Process, Recorder, eventually, free_port, need, recorder, router
 from tests.programs import write_config as router_config
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.story
 POD = "schema-registry-6c9f7d5b8-x2kqp"
 
 
-def write_alertmanager(folder: Path, url: str) -> Path:
+def write_alertmanager(folder: Path, *urls: str) -> Path:
     config = {
         "global": {"resolve_timeout": "2s"},
         "route": {
@@ -27,7 +29,7 @@ def write_alertmanager(folder: Path, url: str) -> Path:
             "repeat_interval": "1h",
         },
         "receivers": [
-            {"name": "alert-router", "webhook_configs": [{"url": f"{url}/webhook"}]},
+            {"name": "alert-router", "webhook_configs": [{"url": url} for url in urls]},
         ],
     }
     path = folder / "alertmanager.yml"
@@ -60,9 +62,9 @@ def write_prometheus(folder: Path, alertmanager: int, value: float) -> Path:
     return path
 
 
-def start_alertmanager(folder: Path, url: str) -> tuple[Process, int]:
+def start_alertmanager(folder: Path, *urls: str) -> tuple[Process, int]:
     port = free_port()
-    config = write_alertmanager(folder, url)
+    config = write_alertmanager(folder, *urls)
     process = Process(
         [
             need("prometheus-alertmanager"),
@@ -100,7 +102,7 @@ async def test_a_rule_that_fires_ends_as_a_message_with_commands_to_paste(tmp_pa
     async with recorder() as destination:
         notifier = {"type": "webhook", "url": f"{destination.url}/hook"}
         async with router(router_config(tmp_path, [notifier])) as running:
-            alertmanager, port = start_alertmanager(tmp_path, running.url)
+            alertmanager, port = start_alertmanager(tmp_path, f"{running.url}/webhook")
             prometheus = start_prometheus(tmp_path, port)
             try:
                 firing = await eventually(
@@ -116,6 +118,29 @@ async def test_a_rule_that_fires_ends_as_a_message_with_commands_to_paste(tmp_pa
                 alertmanager.end()
     check_firing(firing)
     check_resolved(resolved)
+
+
+async def test_what_alertmanager_posts_to_a_wrong_path_is_noticed(tmp_path: Path) -> None:
+    need("prometheus-alertmanager")
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": f"{destination.url}/hook"}
+        async with router(router_config(tmp_path, [notifier])) as running:
+            urls = [f"{running.url}/webhook/oncall/", f"{running.url}/alertmanager"]
+            alertmanager, port = start_alertmanager(tmp_path, *urls)
+            try:
+                await eventually(lambda: "Listening on" in alertmanager.text(), "Alertmanager")
+                api = f"http://127.0.0.1:{port}/api/v2/alerts"
+                async with aiohttp.ClientSession() as session:
+                    alert = [{"labels": {"alertname": "HighErrorRate"}}]
+                    async with session.post(api, json=alert) as answer:
+                        assert answer.status == 200
+                await eventually(lambda: told(destination, "firing"), "the right path's message")
+                await eventually(
+                    lambda: '"/alertmanager"' in running.text(), "a line with the path"
+                )
+            finally:
+                alertmanager.end()
+            assert await metric(running, 'alert_router_webhooks_total{outcome="unknown_path"}') == 1
 
 
 def check_firing(message: dict[str, Any]) -> None:

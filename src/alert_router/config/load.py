@@ -12,6 +12,7 @@ from alert_router.config import codes
 from alert_router.config.model import DEFAULT_RECEIVER, Config
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
 from alert_router.config.validate import in_order, validate
+from alert_router.config.variables import substitute
 from alert_router.fields import Secret
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity, did_you_mean
 from alert_router.notify.base import Notifier
@@ -250,7 +251,10 @@ def load(path: Path) -> Loaded:
     Raises ProblemsError, with every problem of both files, if it cannot be used.
     """
     is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises without permission
-    main = _only_runbooks(path) if is_directory else read(path, missing=_MISSING)
+    if is_directory:
+        main = _only_runbooks(path)
+    else:
+        main = substitute(read(path, missing=_MISSING), Config)
     config, found = validate(main, Config)
     problems = in_order([*main.problems, *found, *name_problems(main)])
     routing_path = config.routing if config else _routing_path(main)

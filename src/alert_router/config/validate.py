@@ -60,17 +60,21 @@ _LIMITS = {
 
 
 def validate(document: YamlFile, model: type[M]) -> tuple[M | None, list[Problem]]:
-    """The document as a model, or None and everything that is wrong with it.
+    """The document as a model, or None and everything that is wrong with it, except where its own
+    problems say so already.
 
-    Paths in it are relative to the directory of its file.
+    Paths in it are relative to the directory of its file. Keys at its top that begin with `x-` are
+    a place for YAML anchors.
     """
     context = {"base": Path(document.file).parent}
+    data = {key: it for key, it in plain(document.root).items() if not key.startswith("x-")}
     try:
-        return model.model_validate(plain(document.root), context=context), []
+        return model.model_validate(data, context=context), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     found = dict.fromkeys(problem for d in details if (problem := _problem(document, model, d)))
-    return None, list(found)
+    known = {problem.place for problem in document.problems}
+    return None, [problem for problem in found if problem.place not in known]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -123,6 +127,8 @@ def _unknown_key(
     rest = [key for key in known if key not in used]
     hint = did_you_mean(entry.key, rest) or did_you_mean(entry.key, known)
     hint = hint or f"known here: {', '.join(known)}"
+    if entry.key.startswith("x-"):
+        hint = "a key that begins with `x-` is accepted only at the top of the file"
     message = f"unknown key `{clip(entry.key)}`"
     return document.problem(codes.UNKNOWN_KEY, message, entry.place, hint=hint, hide_from=hide)
 
@@ -173,8 +179,8 @@ def _wrong_value(detail: ErrorDetails, node: Node, secret: bool) -> tuple[str, s
 
 def _own_message(detail: ErrorDetails, node: Node, secret: bool) -> str:
     text = detail["msg"].removeprefix("Value error, ")
-    if secret and isinstance(node, Scalar) and node.value:
-        text = text.replace(node.value, MASK)
+    if isinstance(node, Scalar) and node.value and (secret or node.written):
+        text = text.replace(node.value, MASK if secret else node.written)
     return clip(text, 300)
 
 
@@ -190,7 +196,7 @@ def found_text(node: Node) -> str:
         return "a mapping"
     if isinstance(node, Items):
         return "a list"
-    return "nothing" if node.value is None else f'"{clip(node.value)}"'
+    return "nothing" if node.value is None else f'"{clip(node.written or node.value)}"'
 
 
 def keys_at(model: type[BaseModel], location: Location) -> list[str]:
@@ -198,7 +204,7 @@ def keys_at(model: type[BaseModel], location: Location) -> list[str]:
     keys: dict[str, None] = {}
     for member in _at(model, location):
         for name, info in member.model_fields.items():
-            keys[_key(name, info)] = None
+            keys[key_of(name, info)] = None
             if _is_secret(info.annotation):
                 keys[f"{name}_file"] = None  # the other spelling of every secret
     return list(keys)
@@ -206,7 +212,7 @@ def keys_at(model: type[BaseModel], location: Location) -> list[str]:
 
 def tags_at(model: type[BaseModel], location: Location) -> list[str]:
     """The values of `type` that the mapping at a location may have."""
-    return [tag for member in _at(model, location) for tag in _tags(member)]
+    return [tag for member in _at(model, location) for tag in tags_of(member)]
 
 
 def _at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
@@ -218,20 +224,20 @@ def _at(model: type[BaseModel], location: Location) -> list[type[BaseModel]]:
             inner
             for candidate in current
             for name, info in candidate.model_fields.items()
-            if _key(name, info) == part
-            for inner in _models(info.annotation)
+            if key_of(name, info) == part
+            for inner in models_in(info.annotation)
         ]
         # A part that is not a key is the tag of a union's member.
-        current = below or [member for member in current if part in _tags(member)]
+        current = below or [member for member in current if part in tags_of(member)]
     return current
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models that an annotation mentions, however deep in lists and unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
-        yield from _models(inner)
+        yield from models_in(inner)
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -243,12 +249,14 @@ def _is_secret(annotation: Any) -> bool:
     return bool(annotation is Secret)
 
 
-def _tags(model: type[BaseModel]) -> list[str]:
+def tags_of(model: type[BaseModel]) -> list[str]:
+    """The values of `type` that mean this model."""
     info = model.model_fields.get("type")
     return [str(tag) for tag in get_args(info.annotation)] if info else []
 
 
-def _key(name: str, info: FieldInfo) -> str:
+def key_of(name: str, info: FieldInfo) -> str:
+    """The key of a field in the file."""
     return info.alias or name
 
 

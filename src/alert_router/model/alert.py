@@ -3,6 +3,7 @@
 Tolerant of what senders really send, strict where meaning would be lost.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
@@ -101,6 +102,7 @@ class AlertGroup(BaseModel):
     def within(cls, limits: BodyLimits, raw: bytes) -> "tuple[AlertGroup, bytes]":
         """The group in a request body, and the body, both cut to the limits. No object over the
         limits is built, except from a small body. Raises PayloadError."""
+        raw = raw.removeprefix(BOM_UTF8)
         if len(raw) <= SMALL_BODY:
             group = cls.from_bytes(raw)
             if len(raw) <= limits.value and group._is_within(limits):

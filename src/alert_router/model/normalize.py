@@ -3,6 +3,7 @@ meaning is clear, and rejected otherwise.
 """
 
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -68,7 +69,11 @@ _ESCAPE = re.compile(
 
 
 def parse_json(raw: bytes) -> Any:
-    """The JSON in a body, lone surrogates replaced. Raises PayloadError."""
+    """The JSON in a body, lone surrogates replaced and a byte order mark removed. Raises
+    PayloadError."""
+    raw = raw.removeprefix(BOM_UTF8)
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise PayloadError("a JSON object in UTF-8", "invalid JSON: it is UTF-16")
     try:
         return from_json(raw)
     except ValueError:

@@ -114,7 +114,9 @@ class AppriseNotifier(Notifier):
         except SecretUnavailable:
             raise
         except Exception as error:  # a service's own code may raise anything
-            return Failed(Reason.INTERNAL, clean(f"Apprise failed: {error}", [url]), in_doubt=True)
+            return Failed(
+                Reason.INTERNAL, clean(f"Apprise failed: {error}", self.url.parts()), in_doubt=True
+            )
         if is_sent:
             return Delivered()
         why = "Apprise could not send it, and does not say why: try the URL with `apprise -vv`"

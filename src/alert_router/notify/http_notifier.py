@@ -162,7 +162,7 @@ class HttpNotifier(Notifier):
             tls=True if self.tls == _DEFAULT_TLS else self.tls.context(),
             server_name=self.tls.server_name,
         )
-        hidden = [url, *(secret.read() for secret in self.secrets())]
+        hidden = [url, *(part for secret in self.secrets() for part in secret.parts())]
         hidden += every.get("Authorization", "").split()[1:]
         answer = await send(sending.session, request, hidden)
         if isinstance(answer, Failed):

@@ -9,12 +9,12 @@ from alert_router.server.api import RECENT, Recent, observed, show_group
 from alert_router.server.auth import refusal
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import on_prepare
-from alert_router.server.webhook import receive
+from alert_router.server.webhook import known_paths, receive
 
 
 def build(site: Site) -> web.Application:
     """The application, ready to be run."""
-    app = web.Application()
+    app = web.Application(middlewares=[known_paths])
     app.on_response_prepare.append(on_prepare)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()
@@ -22,7 +22,8 @@ def build(site: Site) -> web.Application:
     app[RECENT] = Recent()
     for method in ("POST", "PUT"):
         app.router.add_route(method, "/webhook", receive)
-        app.router.add_route(method, "/webhook/{receiver:(?s:.+)}", receive)
+        # Slashes too many are tolerated: Alertmanager drops what is answered 404.
+        app.router.add_route(method, "/{slashes:/*}webhook{receiver:(?s:(?:/.*)?)}", receive)
         app.router.add_route(method, "/-/reload", guarded(status.reload, "reload"))
     app.router.add_get("/-/healthy", status.healthy)
     app.router.add_get("/-/ready", status.ready)

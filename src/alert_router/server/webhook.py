@@ -5,6 +5,7 @@ can never be accepted is 4xx, counted by why.
 """
 
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
@@ -13,6 +14,7 @@ from alert_router.model import SMALL_BODY, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.receive import Source, to_store
+from alert_router.redaction import clip
 from alert_router.runtime import Runtime
 from alert_router.server.auth import from_other_site, not_json, refusal
 from alert_router.server.body import Busy, read_body
@@ -20,6 +22,26 @@ from alert_router.server.context import SITE, Site
 from alert_router.server.errors import refuse, unavailable
 
 log = structlog.get_logger(__name__)
+
+_LONGEST_PATH = 200  # characters of a path in the log
+
+
+@web.middleware
+async def known_paths(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer 404 to a POST or PUT that no route takes, count it and log its path: Alertmanager
+    drops these alerts without another sign."""
+    if request.match_info.http_exception is None or request.method not in ("POST", "PUT"):
+        return await handler(request)
+    site = request.app[SITE]
+    site.metrics.webhooks.labels("unknown_path").inc()
+    site.quiet.warning(
+        "request to an unknown path; Alertmanager drops its alerts",
+        path=clip(request.path, _LONGEST_PATH),
+        remote=request.remote,
+    )
+    return refuse(404, "alerts are accepted at /webhook and /webhook/RECEIVER", close=True)
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -62,7 +84,7 @@ async def _receive(request: web.Request, site: Site, runtime: Runtime) -> tuple[
 async def _take(
     request: web.Request, raw: bytes, site: Site, runtime: Runtime
 ) -> tuple[str, web.Response]:
-    source = Source(request.match_info.get("receiver", ""), request.query.get("source", ""))
+    source = Source(_receiver(request, runtime), request.query.get("source", ""))
     is_small = len(raw) <= SMALL_BODY
     try:
         if is_small:
@@ -97,6 +119,12 @@ async def _take(
         count = site.received.count_aside(site.aside, group, runtime.choose, new.accepted_at)
         site.later(count)
     return "accepted", _ok("accepted", accepted.id)
+
+
+def _receiver(request: web.Request, runtime: Runtime) -> str:
+    """The receiver in the path, without slashes around it unless they belong to its name."""
+    name = request.match_info.get("receiver", "")[1:]
+    return name if name in runtime.names else name.strip("/")
 
 
 def _prepare(raw: bytes, source: Source, runtime: Runtime) -> tuple[AlertGroup, NewGroup]:

@@ -21,6 +21,7 @@ from alert_router.cli.output import count
 from alert_router.config import Config, Loaded, codes, cross_check, default_config_path, load
 from alert_router.config.model import Checks
 from alert_router.config.validate import validate
+from alert_router.config.variables import substitute
 from alert_router.model.problem import Problem, ProblemsError, Severity
 from alert_router.notify.egress import Guard, Obstacle, Resolver, Unreachable, obstacle
 from alert_router.runbook import Catalogue
@@ -151,7 +152,7 @@ def _partial_config(path: Path) -> tuple[Path | None, Checks]:
     """The runbooks' directory and the `checks` section, as far as an unusable configuration
     still has them."""
     try:
-        main = yaml_source.read(path)
+        main = substitute(yaml_source.read(path), Config)
     except ProblemsError:
         return None, Checks()
     config, _ = validate(main, Config)

@@ -73,15 +73,20 @@ def parse_mailbox(text: str) -> Mailbox:
     return Mailbox(_address(address), name)
 
 
-def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
-    """Mailboxes with commas between them. A comma within quotes belongs to a name. ValueError."""
+def split_mailboxes(text: str) -> list[str]:
+    """The texts between the commas. A comma within quotes belongs to a name."""
     items = [""]
     for part in _PARTS.findall(text):
         if part == ",":
             items.append("")
         else:
             items[-1] += part
-    return tuple(parse_mailbox(item) for item in items)
+    return items
+
+
+def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
+    """Mailboxes with commas between them. ValueError."""
+    return tuple(map(parse_mailbox, split_mailboxes(text)))
 
 
 def _address(text: str) -> str:

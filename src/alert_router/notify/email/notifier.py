@@ -15,6 +15,7 @@ from alert_router.notify.email.headers import (
     Mailbox,
     parse_mailbox,
     parse_mailboxes,
+    split_mailboxes,
 )
 from alert_router.notify.email.message import EmailPayload, compose, message_id, render
 from alert_router.notify.http_notifier import HeaderName, Tls
@@ -42,16 +43,16 @@ def _mailbox(value: object) -> object:
     return parse_mailbox(value) if isinstance(value, str) else value
 
 
-def _mailboxes(value: object) -> object:
-    """One text with commas, or a list of such texts."""
+def _items(value: object) -> object:
+    """The items of one text with commas, or of a list of such texts."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
         return texts
-    return tuple(box for text in texts for box in parse_mailboxes(text))
+    return [item for text in texts for item in split_mailboxes(text)]
 
 
 Address = Annotated[Mailbox, BeforeValidator(_mailbox)]
-Addresses = Annotated[tuple[Mailbox, ...], BeforeValidator(_mailboxes)]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_items)]
 
 
 def _header_name(name: str) -> str:
