@@ -136,7 +136,8 @@ CARRIED = {
     "alerts/high-latency": EVERYWHERE | {"component", "slo"},
     "alerts/redis-issues": EVERYWHERE | {"component", "job", "instance", "tier", "command"},
     "alerts/database-issues": EVERYWHERE | {"component", "job", "instance", "pool", "query"},
-    "alerts/pod-crashes": EVERYWHERE | {"component", "namespace", "pod", "container", "reason"},
+    "alerts/pod-crashes": EVERYWHERE
+    | {"namespace", "pod", "container", "reason", "deployment", "statefulset"},
     # On a node's alert, `instance` is the node exporter's address or the node's name, and
     # `namespace` and `pod` are the exporter's.
     "alerts/resource-exhaustion": EVERYWHERE
@@ -146,12 +147,13 @@ CARRIED = {
     "alerts/security-alerts": EVERYWHERE | {"component", "job", "status"},
     "operations/scaling": EVERYWHERE | {"namespace", "horizontalpodautoscaler", "job"},
     "incidents/data-corruption": EVERYWHERE | {"component"},
+    "incidents/service-outage": EVERYWHERE | {"component", "job", "instance", "path", "status"},
     "incidents/performance-degradation": EVERYWHERE | {"component", "job", "instance", "operation"},
 }
 # Those of them that commands may use: an unfilled placeholder stops a pasted command, so only
 # what the alert that one follows the step for is sure to carry.
 IN_COMMANDS = {
-    "alerts/pod-crashes": {"namespace", "pod", "container"},
+    "alerts/pod-crashes": {"namespace", "pod", "container", "deployment"},
     "alerts/resource-exhaustion": {"namespace", "pod", "container", "persistentvolumeclaim"},
 }
 
@@ -166,7 +168,7 @@ SELECTORS = {
     "app in (postgres,redis)",
 }
 OBJECTS = {
-    "deploy": {"schema-registry"},
+    "deploy": {"schema-registry", "$deployment"},
     "sts": {"postgres", "redis"},
     "hpa": {"schema-registry-hpa"},
     "configmap": {"schema-registry-config"},

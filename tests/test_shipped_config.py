@@ -42,8 +42,6 @@ MAPPED = {
         "SlowDatabaseQueries",
     ],
     "alerts/pod-crashes": [
-        "ServiceDown",
-        "HealthCheckFailing",
         "KubePodCrashLooping",
         "KubePodNotReady",
         "KubeContainerWaiting",
@@ -83,6 +81,7 @@ MAPPED = {
         "HighAuthenticationFailureRate",
         "RateLimitHit",
     ],
+    "incidents/service-outage": ["ServiceDown", "HealthCheckFailing"],
     "incidents/performance-degradation": [
         "S3Errors",
         "SlowS3Operations",

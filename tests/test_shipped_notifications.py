@@ -114,11 +114,27 @@ def test_a_crashing_pod_is_named_in_its_commands():
     )
 
 
-def test_a_service_that_is_down_gets_no_command_for_an_unknown_pod():
-    (case,) = (case for case in CASES if case.name == "ServiceDown has its runbook")
+def test_an_alert_of_a_workload_gets_no_command_for_an_unknown_pod():
+    name = "KubeDeploymentReplicasMismatch leads to pod-crashes"
+    (case,) = (case for case in CASES if case.name == name)
     scripts = texts(of_case(case), "bash")
     assert any(f"kubectl delete pod {NO_POD} -n" in script for script in scripts)
     assert not any("$pod" in script for script in scripts)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.runbook == "alerts/pod-crashes" and "namespace" in case.labels],
+    ids=lambda case: case.name,
+)
+@pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])
+def test_an_alert_of_another_namespace_gets_no_command_for_the_registry(case, resolved):
+    labels = {
+        name: value.replace("schema-registry", "payments") for name, value in case.labels.items()
+    }
+    told = notification(labels, case.annotations, resolved=resolved)
+    for script in [*texts(told, "bash"), *texts(told, "promql")]:
+        assert "schema" not in script, script
 
 
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - MAPPED))
