@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Config, Http
-from alert_router.enrich import Choice, select_runbook
+from alert_router.enrich import Choice, LabelRules, select_runbook
 from alert_router.model import Alert, BodyLimits
 from alert_router.model.problem import Problem
 from alert_router.model.severity import Scale
@@ -28,9 +28,10 @@ from alert_router.watch import fingerprint
 class Runtime:
     """The configuration and what was made of it: the compiled tables, the runbooks, the notifiers.
 
-    `names` are those of every receiver's notifiers; `limits` and `scale` are the configuration's in
-    the form that is applied; `external_url` is where people reach the pages, without a slash at its
-    end; `seen` is the fingerprint of the `watched` files from before they were read.
+    `names` are those of every receiver's notifiers; `limits`, `scale` and `label_rules` are the
+    configuration's in the form that is applied; `external_url` is where people reach the pages,
+    without a slash at its end; `seen` is the fingerprint of the `watched` files from before they
+    were read.
     """
 
     loaded: Loaded
@@ -38,6 +39,7 @@ class Runtime:
     notifiers: Mapping[Destination, Notifier]
     names: Mapping[str, tuple[str, ...]]
     scale: Scale
+    label_rules: LabelRules
     limits: BodyLimits
     guard: Guard
     external_url: str
@@ -88,6 +90,7 @@ def read_runtime(path: Path, previous: Runtime | None = None) -> Runtime:
             for receiver in config.receivers
         },
         scale=config.severities.scale(),
+        label_rules=config.runbooks.label_rules(),
         limits=BodyLimits(limits.alerts, limits.labels, limits.name, limits.value),
         guard=Guard(config.delivery.private_destinations),
         external_url=external_url(config.http),

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.enrich.fill import Filling, filling
+from alert_router.enrich.labels import AlertLabels
 from alert_router.enrich.link import fill_url
-from alert_router.enrich.placeholder import AlertLabels, Context, may_fill
+from alert_router.enrich.placeholder import Context, may_fill
 from alert_router.markdown import Block, Code, Link, Paragraph, plain
 from alert_router.runbook import Runbook, parse_runbook
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.placeholder import AlertLabels, Context, Filled, may_fill, token
+from alert_router.enrich.labels import AlertLabels
+from alert_router.enrich.placeholder import Context, Filled, may_fill, token
 from alert_router.enrich.shell import compile_fences
 from alert_router.markdown import Code
 from alert_router.runbook import parse_runbook
@@ -146,6 +147,71 @@ def test_a_name_in_capitals_means_a_label_in_capitals_or_a_known_alias() -> None
     assert fill("c $pod $POD", {"pod": "a", "POD": "b"}).text == "c a b"
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    ["<pod>", "<pod-name>", "<POD_NAME>", "<podName>", "<your pod>", "<my-pod>", "<affected-pod>",
+     "[POD]", "[pod-name]", "{{ pod }}", "{{ .Labels.pod }}", "{{- $labels.pod -}}", "$POD_NAME",
+     "${pod_name}", "$podName"],
+)  # fmt: skip
+def test_every_spelling_of_a_name_means_its_label(spelling: str) -> None:
+    text = f"kubectl logs {spelling} -c x\nrm '/data/{spelling}/tmp'"
+
+    assert fill(text, {"pod": "web"}).text == "kubectl logs web -c x\nrm '/data/web/tmp'"
+    assert "FILL_IN_" in fill(text, {}).text
+    assert spelling not in fill(text, {}).text
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("kubectl -n NAMESPACE get pods", "kubectl -n prod get pods"),
+        ("oc get pods --namespace=NS", "oc get pods --namespace=prod"),
+        ("sudo kubectl logs -f POD_NAME -c CONTAINER", "sudo kubectl logs -f web -c app"),
+        ("kubectl exec -it pod/my-pod -n my-ns -- c", "kubectl exec -it pod/web -n prod -- c"),
+        ("kubectl describe pod NAME", "kubectl describe pod web"),
+        ("kubectl describe node <name>", "kubectl describe node node-1"),
+        ("kubectl delete pod/<name>", "kubectl delete pod/web"),
+        ("kubectl drain NODE --force", "kubectl drain node-1 --force"),
+        ("kubectl get deployment <name>", "kubectl get deployment FILL_IN_deployment"),
+    ],
+)  # fmt: skip
+def test_a_plain_word_is_a_placeholder_by_its_place(text: str, filled: str) -> None:
+    labels = {"namespace": "prod", "pod": "web", "container": "app", "node": "node-1", "name": "x"}
+
+    assert fill(text, labels).text == filled
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kubectl get pods -o NAMESPACE", "kubectl create namespace my-namespace", "c -n NAMESPACE",
+     "kubectl get pods | grep POD", "kubectl exec x -- c POD", "kubectl set env deploy/x POD=y",
+     "kubectl get pods -o custom-columns=POD:.metadata.name", "kubectl get pods | grep '<none>'",
+     "docker inspect --format '{{ .Labels.pod }}' x", "kubectl get po -o go-template='{{ pod }}'",
+     "grep '[a-z]' f", "c '<title>'", "kubectl get pods <none>", "sort <f >g", "c <in>out",
+     "feed <<EOF\n<pod>x</pod>\nEOF"],
+)  # fmt: skip
+def test_what_only_looks_like_a_placeholder_stays(text: str) -> None:
+    labels = dict.fromkeys(("namespace", "pod", "title", "in", "f"), "web")
+
+    assert fill(text, labels).text == text
+
+
+def test_an_unknown_word_in_angle_brackets_stops_no_other_and_redirects_nothing() -> None:
+    text = "kubectl -n <namespace> exec $pod -- c <what else> > <file>\nd <x> <y-z>"
+
+    assert fill(text, {"namespace": "prod", "pod": "web"}).text == (
+        "kubectl -n prod exec web -- c FILL_IN_what_else > FILL_IN_file\nd FILL_IN_x FILL_IN_y_z"
+    )
+
+
+def test_a_word_in_brackets_may_be_any_label_whose_name_says_enough() -> None:
+    text = "c <topic-x> <name> <id> <job>"
+
+    assert fill(text, {"topic_x": "t", "name": "n", "id": "i", "job": "j"}).text == (
+        "c t FILL_IN_name FILL_IN_id FILL_IN_job"
+    )
+
+
 def test_an_explicit_label_may_have_the_name_of_a_shell_variable() -> None:
     assert fill("c {{ $labels.home }} $HOME", {"home": "h"}).text == "c h $HOME"
 
@@ -251,7 +317,9 @@ def test_any_text_can_be_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["it's\n" * 20_000, "$(" * 50_000, '"$(' * 20_000, "{" * 100_000,
                                   "<<E\n" * 20_000, "${a" * 30_000, "a=" * 60_000,
                                   "x=$(($a))\n" * 50_000, "c " + "$HOME$(b)x" * 50_000,
-                                  "n=" + '"$HOME"' * 50_000])  # fmt: skip
+                                  "n=" + '"$HOME"' * 50_000, "<a> " * 50_000, "<a" * 50_000,
+                                  "it's <a>\n" * 20_000,
+                                  "kubectl -n NS </a> [POD\n" * 5_000])  # fmt: skip
 def test_a_long_text_takes_bounded_time(text: str) -> None:
     began = time.process_time()
 

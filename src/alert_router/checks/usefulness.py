@@ -41,7 +41,7 @@ from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
 from alert_router.notify.slack.notifier import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
-from alert_router.runbook.sections import section_names
+from alert_router.runbook.sections import STANDARD_HEADINGS
 
 SAMPLE_LABELS: Labels = {
     "namespace": "prod",
@@ -427,9 +427,9 @@ def _reason(runbook: Runbook, sides: Mapping[str, Content], *, held: bool) -> Re
         return "nothing-written"
     own = {section.name for section in runbook.sections}
     headings = [plain(it.children) for it in runbook.blocks if isinstance(it, Heading)]
-    if any(side in wanting and side not in own for side in section_names(headings)):
+    if any(side in wanting and side not in own for side in STANDARD_HEADINGS.names(headings)):
         return "nested-heading"
-    if any(side in wanting for side in section_names(list(_bold_lines(runbook.blocks)))):
+    if any(side in wanting for side in STANDARD_HEADINGS.names(list(_bold_lines(runbook.blocks)))):
         return "bold-heading"
     if not runbook.sections:
         return "no-headings"

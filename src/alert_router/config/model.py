@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
+    field_validator,
     model_validator,
 )
 
@@ -22,6 +23,7 @@ from alert_router.config.values import (
     Size,
     StorageUrl,
 )
+from alert_router.enrich import DEFAULT_RULES, LabelRules, label_rules
 from alert_router.fields import (
     Duration,
     RelativePath,
@@ -30,6 +32,7 @@ from alert_router.fields import (
     SecretUnavailable,
     written,
 )
+from alert_router.matcher import MatcherError, parse_matchers
 from alert_router.model.severity import STANDARD, WARNING, Grade, Scale
 from alert_router.notify.registry import AnyNotifier
 
@@ -147,6 +150,7 @@ Paths = Annotated[
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
 ]
 
+
 Names = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 ]
@@ -243,10 +247,40 @@ class Http(_Model):
     idle_timeout: Duration = Field(75.0, gt=0)
 
 
+class ExporterLabelsModel(_Model):
+    """Labels that say where a metric was scraped, in alerts that all matchers match."""
+
+    matchers: Annotated[Names, Field(min_length=1)]
+    labels: Annotated[Names, Field(min_length=1)]
+
+    @field_validator("matchers")
+    @classmethod
+    def _parsed(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for text in texts:
+                parse_matchers(text)
+        except MatcherError as error:
+            raise ValueError(str(error)) from None
+        return texts
+
+
 class Runbooks(_Model):
-    """Where the runbooks are."""
+    """Where the runbooks are, and which labels their placeholders mean: more names, each with the
+    labels that it means, the best first, and which labels are those of an exporter."""
 
     path: RelativePath = Field(Path("../runbooks"), validate_default=True)
+    placeholders: Mapping[str, Names] = Field(default_factory=dict)
+    exporter_labels: tuple[ExporterLabelsModel, ...] | None = None
+
+    def label_rules(self) -> LabelRules:
+        """The compiled rules."""
+        if not self.placeholders and self.exporter_labels is None:
+            return DEFAULT_RULES
+        exporters = self.exporter_labels
+        if exporters is None:
+            return label_rules(self.placeholders)
+        pairs = [(",".join(rule.matchers), rule.labels) for rule in exporters]
+        return label_rules(self.placeholders, pairs)
 
 
 class Delivery(_Model):

@@ -208,6 +208,7 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, runtime: Runtime)
             runbook=runtime.catalogue.get,
             firing_sections=notifier.firing_sections,
             resolved_sections=notifier.resolved_sections,
+            rules=runtime.label_rules,
         )
     except Exception as error:
         if is_passing(error) and is_patient(claim):

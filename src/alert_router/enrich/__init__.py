@@ -5,17 +5,22 @@
 """
 
 from alert_router.enrich.build import enrich
-from alert_router.enrich.fill import Filling, filling
-from alert_router.enrich.placeholder import AlertLabels
+from alert_router.enrich.fill import Filling, FoundPlaceholder, Outcome, filling
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, label_rules
 from alert_router.enrich.select import ANNOTATIONS, Choice, ChosenBy, select_runbook
 
 __all__ = [
     "ANNOTATIONS",
+    "DEFAULT_RULES",
     "AlertLabels",
     "Choice",
     "ChosenBy",
     "Filling",
+    "FoundPlaceholder",
+    "LabelRules",
+    "Outcome",
     "enrich",
     "filling",
+    "label_rules",
     "select_runbook",
 ]

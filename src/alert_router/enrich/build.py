@@ -11,7 +11,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.placeholder import AlertLabels
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules
 from alert_router.enrich.select import Choice
 from alert_router.markdown import plain
 from alert_router.model import Alert, AlertGroup, common
@@ -37,9 +37,10 @@ def enrich(
     runbook: Callable[[str], Runbook | None],
     firing_sections: Sequence[str],
     resolved_sections: Sequence[str],
+    rules: LabelRules = DEFAULT_RULES,
 ) -> Notification:
     """The notification with the runbooks of its group, and notes on what failed. Sections are
-    given by standard name, in the order to show.
+    given by standard name, in the order to show; `rules` say which labels placeholders mean.
 
     Each runbook comes once, with its alerts, in the order of its first firing alert. Those whose
     alerts are all resolved come last, and in a firing group without sections.
@@ -62,7 +63,7 @@ def enrich(
                 anchor = quote(id.removeprefix(f"{found.parent.id}#"), errors="replace")
                 part = replace(part, url=f"{_page_url(base, found.parent.id)}#{anchor}")
             part = replace(part, title=found.title or id)
-            part = _filled(part, found, wanted, firing=bool(group.firing))
+            part = _filled(part, found, wanted, firing=bool(group.firing), rules=rules)
         except MemoryError:  # the runbook is not the cause: try again
             raise
         except Exception as error:
@@ -114,7 +115,7 @@ def _by_runbook(
 
 
 def _filled(
-    part: RunbookPart, runbook: Runbook, wanted: Sequence[str], *, firing: bool
+    part: RunbookPart, runbook: Runbook, wanted: Sequence[str], *, firing: bool, rules: LabelRules
 ) -> RunbookPart:
     """The part with metadata and, unless all its alerts are resolved in a firing group, sections
     filled for the oldest alert."""
@@ -127,8 +128,8 @@ def _filled(
     if not alerts:
         return part
     oldest = min(alerts, key=lambda alert: alert.started or _LAST)
-    labels = AlertLabels(oldest.labels)
-    prepared = filling(runbook, part.url)
+    labels = AlertLabels(oldest.labels, rules)
+    prepared = filling(runbook, part.url, rules)
     sections = tuple(
         prepared.section(section, labels) for section in _pick(runbook, wanted, firing)
     )

@@ -5,20 +5,23 @@ The tree is filled, never Markdown text, so a value cannot become markup.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import lru_cache
+from typing import Any
 
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, key_of
 from alert_router.enrich.link import fill_url, from_page
 from alert_router.enrich.placeholder import (
     LONGEST,
     PLACEHOLDER,
-    AlertLabels,
     Context,
+    Fillable,
     may_fill,
     name_of,
     of_environment,
 )
-from alert_router.enrich.promql import QUERY_LANGUAGES, fill_query
+from alert_router.enrich.promql import QUERY_LANGUAGES, compile_query
 from alert_router.enrich.shell import (
     SHELL_LANGUAGES,
     compile_fence,
@@ -54,37 +57,58 @@ _DOLLAR_LANGUAGES = (
     "makefile nginx graphql r scss dockerfile go gotmpl gotemplate helm jinja tpl hcl terraform"
 )
 _WITH_DOLLARS = frozenset(_DOLLAR_LANGUAGES.split())
+# Something of this is in every placeholder. A plain word (`NAMESPACE`) is one only in a command.
+_MARK = re.compile(r"[$<\[]|\{\{|\b[A-Z]{2}|\b(?:my|your)-")
 _JOINS = re.compile(r"[\w./:@=$-]")  # next to a placeholder, a part of its word
+
+
+class Outcome(Enum):
+    """What happens to a placeholder."""
+
+    FILLED = "filled"
+    REFUSED = "refused"  # the value could be more than text there
+    NO_LABEL = "no label"  # the alert does not have the label
+    UNKNOWN = "unknown"  # no alias, and no label of that name
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlaceholder:
+    """A placeholder as written, the line on which its block starts, and its outcome."""
+
+    written: str
+    line: int
+    outcome: Outcome
 
 
 class Filling:
     """A runbook prepared for filling: the variables that it sets itself are known.
 
-    `page` is the URL of its page, to which relative links in messages are resolved.
+    `page` is the URL of its page, to which relative links in messages are resolved. `rules` are
+    those of the labels that it is filled with.
     """
 
-    def __init__(self, runbook: Runbook, page: str = "") -> None:
+    def __init__(self, runbook: Runbook, page: str = "", rules: LabelRules = DEFAULT_RULES) -> None:
         self._page = page
         self._runbook = runbook  # keeps its sections alive, whose ids are keys
-        self._names: dict[int, tuple[str, ...]] = {}
+        self._names: dict[int, tuple[tuple[str, bool], ...]] = {}
         self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
         shell: list[str] = []
         other: list[str] = []
-        for code in _code_in((runbook.parent or runbook).blocks):
+        for code, _ in _code_in((runbook.parent or runbook).blocks):
             if isinstance(code, Code) and code.language in SHELL_LANGUAGES:
                 shell.append(code.text)
             elif isinstance(code, CodeSpan) or code.language not in QUERY_LANGUAGES:
                 other.append(code.text)
-        self._variables = own_variables(shell, other)
+        self._variables = replace(own_variables(shell, other), known=rules.names)
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
         """The section for an alert, cached by the values that it uses."""
         names = self._names.get(id(section))
         if names is None:
-            recorder = AlertLabels(labels.labels)
+            recorder = AlertLabels(labels.labels, labels.rules)
             self._fill(section, recorder)
             names = self._names[id(section)] = tuple(sorted(recorder.asked))
-        values = tuple(labels.get(name) for name in names)
+        values = tuple(labels.get(name, spelled) for name, spelled in names)
         if any(value and len(value) > _CACHED_LENGTH for value in values):
             return self._fill(section, labels)
         key = (id(section), values)
@@ -145,9 +169,11 @@ class Filling:
     def _span(self, span: Inline, labels: AlertLabels) -> Inline:
         match span:
             case Text(text):
-                return Text(_prose(text, labels)) if "$" in text else span
+                return Text(_prose(text, labels)) if _MARK.search(text) else span
             case CodeSpan(text):
-                return CodeSpan(self._inline(text, labels)) if "$" in text else span
+                return (
+                    CodeSpan(self._template(span).fill(labels).text) if _MARK.search(text) else span
+                )
             case Link():
                 url = from_page(fill_url(span.url, labels), self._page)
                 return Link(url, self._inlines(span.children, labels))
@@ -157,35 +183,49 @@ class Filling:
                 return replace(span, children=self._inlines(span.children, labels))
 
     def _code(self, code: Code, labels: AlertLabels) -> Code:
-        if "$" not in code.text:
+        if not _MARK.search(code.text):
             return code
-        if code.language in SHELL_LANGUAGES:
-            filled = compile_fence(code.text, code.language, self._variables).fill(labels)
-        elif code.language in QUERY_LANGUAGES:
-            filled = fill_query(code.text, labels)
-        else:
-            of_language = code.language in _WITH_DOLLARS
-            template = unfilled(code.text, self._variables, only_explicit=of_language)
-            filled = template.fill(labels)
+        filled = self._template(code).fill(labels)
         return replace(code, text=filled.text, values=_shown(filled.values))
 
-    def _inline(self, text: str, labels: AlertLabels) -> str:
-        return compile_inline(text, self._variables).fill(labels).text
+    def _template(self, code: Code | CodeSpan) -> Fillable[Any]:
+        """Code split at its placeholders, by its language."""
+        if isinstance(code, CodeSpan):
+            return compile_inline(code.text, self._variables)
+        if code.language in SHELL_LANGUAGES:
+            return compile_fence(code.text, code.language, self._variables)
+        if code.language in QUERY_LANGUAGES:
+            return compile_query(code.text)
+        of_language = code.language in _WITH_DOLLARS
+        return unfilled(code.text, self._variables, only_explicit=of_language)
+
+    def placeholders(self, labels: AlertLabels) -> Iterator[FoundPlaceholder]:
+        """Each placeholder in the runbook's code, in order, as for an alert with these labels."""
+        for code, line in _code_in(self._runbook.blocks):
+            for slot in self._template(code).slots:
+                value = labels.get(slot.name, slot.spelled)
+                if value is not None:
+                    outcome = Outcome.REFUSED if slot.fill(value) is None else Outcome.FILLED
+                else:
+                    known = key_of(slot.name) in labels.rules.aliases
+                    outcome = Outcome.NO_LABEL if known else Outcome.UNKNOWN
+                yield FoundPlaceholder(slot.written, line, outcome)
 
 
 @lru_cache(maxsize=1024)
-def filling(runbook: Runbook, page: str = "") -> Filling:
+def filling(runbook: Runbook, page: str = "", rules: LabelRules = DEFAULT_RULES) -> Filling:
     """The prepared runbook, cached."""
-    return Filling(runbook, page)
+    return Filling(runbook, page, rules)
 
 
-def _code_in(blocks: Iterable[Block]) -> Iterator[Code | CodeSpan]:
+def _code_in(blocks: Iterable[Block]) -> Iterator[tuple[Code | CodeSpan, int]]:
+    """All code, with the line on which its block starts."""
     for block in blocks:
         match block:
             case Code():
-                yield block
+                yield block, block.line
             case Heading() | Paragraph():
-                yield from _spans_in(block.children)
+                yield from ((span, block.line) for span in _spans_in(block.children))
             case Quote():
                 yield from _code_in(block.blocks)
             case ListBlock():
@@ -194,7 +234,7 @@ def _code_in(blocks: Iterable[Block]) -> Iterator[Code | CodeSpan]:
             case Table():
                 for row in (block.header, *block.rows):
                     for cell in row:
-                        yield from _spans_in(cell)
+                        yield from ((span, block.line) for span in _spans_in(cell))
             case Rule():
                 pass
 
@@ -221,7 +261,7 @@ def _prose(text: str, labels: AlertLabels) -> str:
         fits = value is not None and may_fill(context, value, before[-1:], after[:1])
         return value if value is not None and fits else match[0]
 
-    return PLACEHOLDER.sub(value_of, text) if "$" in text else text
+    return PLACEHOLDER.sub(value_of, text)
 
 
 def _shown(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,8 @@ So a value cannot set the host or scheme, nor add a parameter or path segment.
 import re
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, AlertLabels, name_of
+from alert_router.enrich.labels import AlertLabels
+from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, name_of
 
 # Scheme and host, path, query, fragment (RFC 3986, appendix B), where a scheme has a host.
 _URL = re.compile(
@@ -19,7 +20,7 @@ _OPAQUE = re.compile(r"[^/?#]*:")  # a scheme without a host, such as mailto
 
 def fill_url(url: str, labels: AlertLabels) -> str:
     """The URL for an alert. Placeholders that cannot be filled stay as written."""
-    match = _URL.match(url) if "$" in url else None
+    match = _URL.match(url) if PLACEHOLDER.search(url) else None
     if match is None or (match["origin"] is None and _OPAQUE.match(url)):
         return url
     return (

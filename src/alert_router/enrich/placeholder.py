@@ -1,21 +1,40 @@
-"""What a placeholder looks like, which label it means, and which values may fill it."""
+"""What a placeholder looks like, and which values may fill it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
-# `$name`, `${name}` and `{{ $labels.name }}`. A `$` after another belongs to `$$`.
+from alert_router.enrich.labels import AlertLabels
+
+# `$name`, `${name}`, `{{ $labels.name }}` and `{{ .Labels.name }}`. A `$` after another belongs to
+# `$$`.
 PLACEHOLDER = re.compile(
-    r"\{\{\s*\$labels\.(?P<explicit>[A-Za-z_]\w*)\s*\}\}"
+    r"\{\{-?\s{0,9}(?:\$labels|\.(?:Common|Group)?Labels)\.(?P<explicit>[A-Za-z_]\w*)\s{0,9}-?\}\}"
     r"|(?<!\$)\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))",
     re.ASCII,
 )
 
+# `<pod-name>`, `<POD NAME>`, `<ns/pod>`. A redirection does not have its file directly after the
+# `<` and a `>` directly after that.
+ANGLE = re.compile(r"(?<![<\w&$])<(?P<name>[A-Za-z](?:[\w .,:/|()'-]{0,60}[\w.:/)])?)>(?![>&\w$])")
+# `[POD_NAME]`, `[pod-name]` and `{{ pod }}`, for known names only. In `[pod]` the shell sees a
+# pattern.
+BRACKETED = re.compile(
+    r"(?<![\w.\[\]}$\\])\[(?P<square>[A-Za-z][A-Za-z0-9_ -]{1,40})\](?![\w\[(*?+:])"
+    r"|\{\{\s{0,9}(?P<braces>[A-Za-z][\w-]{1,40})\s{0,9}\}\}",
+    re.ASCII,
+)
+# What kubectl and Go print for no value.
+NO_VALUE = frozenset(("none", "nil", "unset", "unknown", "pending", "invalid", "no value", "null"))
+
 # Characters of a value in a query or a URL, or shown beside a command. A label may hold megabytes,
 # and each placeholder would add as much to the message.
 LONGEST = 2000
+
+
+_NOT_IN_NAME = re.compile(r"\W+", re.ASCII)
 
 
 class Context(Enum):
@@ -58,25 +77,6 @@ _OF_TOOLS = re.compile(
     re.ASCII,
 )
 
-# The labels that a name in capitals means. Any other is filled only by a label in capitals.
-_SAME_NAME = (
-    "alertname app cluster component consumergroup container cronjob daemonset datname deployment "
-    "device endpoint ingress instance job job_name mountpoint namespace node pod queue service "
-    "statefulset topic volume"
-)
-_WITH_NAME = "cluster container cronjob daemonset deployment node pod service statefulset"
-_CAPITALS: Mapping[str, tuple[str, ...]] = {
-    **{label.upper(): (label,) for label in _SAME_NAME.split()},
-    **{f"{label.upper()}_NAME": (label,) for label in _WITH_NAME.split()},
-    "DATABASE": ("database", "datname"),
-    "HPA": ("horizontalpodautoscaler",),
-    "NS": ("namespace",),
-    "POD_NAMESPACE": ("namespace",),
-    "PV": ("persistentvolume",),
-    "PVC": ("persistentvolumeclaim",),
-    "PVC_NAME": ("persistentvolumeclaim",),
-}
-
 
 def may_fill(context: Context, value: str, before: str = "", after: str = "") -> bool:
     """Whether a value may be filled between the texts `before` and `after`: the argument then is
@@ -99,7 +99,8 @@ def token(name: str, *, fails: bool = False) -> str:
     """What replaces a placeholder that is not filled: a plain word that no shell, database or
     other language expands. `fails`: for places where an unknown word counts as 0, the word ends
     in a syntax error."""
-    return f"FILL_IN_{name}?" if fails else f"FILL_IN_{name}"
+    word = _NOT_IN_NAME.sub("_", name).strip("_")
+    return f"FILL_IN_{word}?" if fails else f"FILL_IN_{word}"
 
 
 def of_environment(name: str) -> bool:
@@ -112,44 +113,16 @@ def name_of(match: re.Match[str]) -> str:
     return match["explicit"] or match["braced"] or match["bare"]
 
 
-class AlertLabels:
-    """The labels of one alert, by placeholder name.
-
-    A name in capitals means a label in capitals or a known alias; any other name means the label
-    of that name, case ignored. `asked` collects the names looked up, `used` the labels found.
-    """
-
-    def __init__(self, labels: Mapping[str, str]) -> None:
-        self.labels = labels
-        self.asked: set[str] = set()
-        self._folded: dict[str, str] = {}
-        for label in sorted(labels, reverse=True):
-            self._folded[label.casefold()] = label
-        self.used: set[str] = set()
-
-    def get(self, name: str) -> str | None:
-        """The value, preferring the label of exactly that case."""
-        self.asked.add(name)
-        label = self._label(name)
-        if label is None:
-            return None
-        self.used.add(label)
-        return self.labels[label]
-
-    def _label(self, name: str) -> str | None:
-        if name in self.labels:
-            return name
-        if name.isupper():
-            aliases = _CAPITALS.get(name, ())
-            return next((alias for alias in aliases if alias in self.labels), None)
-        return self._folded.get(name.casefold())
-
-
 class Slot(Protocol):
-    """A placeholder in a text. `otherwise` is the text used if it is not filled."""
+    """A placeholder in a text: a variable, or `spelled` in another way (`<pod-name>`). `otherwise`
+    is the text used if it is not filled."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def spelled(self) -> bool: ...
+    @property
+    def written(self) -> str: ...
     @property
     def otherwise(self) -> str: ...
     def fill(self, value: str) -> str | None:
@@ -181,7 +154,7 @@ class Fillable(Generic[S]):
             if isinstance(part, str):
                 out.append(part)
                 continue
-            value = labels.get(part.name)
+            value = labels.get(part.name, part.spelled)
             filled = None if value is None else part.fill(value)
             if value is not None and filled is None:
                 beside[part.name, value] = None

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from alert_router.enrich.labels import AlertLabels
 from alert_router.enrich.placeholder import (
     LONGEST,
     PLACEHOLDER,
-    AlertLabels,
     Fillable,
     Filled,
     name_of,
@@ -41,7 +41,7 @@ _UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass(frozen=True, slots=True)
-class _QuerySlot:
+class QuerySlot:
     """A placeholder in a query: as written, the quote of its string ("" if it is not filled),
     whether the string is a regular expression, and whether a quantifier follows."""
 
@@ -50,6 +50,12 @@ class _QuerySlot:
     quote: str
     regex: bool = False
     repeated: bool = False
+    spelled: bool = False
+
+    @property
+    def written(self) -> str:
+        """As written, and so if it is not filled."""
+        return self.otherwise
 
     def fill(self, value: str) -> str | None:
         if not self.quote or len(value) > LONGEST or _has_surrogate(value):
@@ -68,12 +74,13 @@ class _QuerySlot:
 def fill_query(text: str, labels: AlertLabels) -> Filled:
     """The query for an alert. Placeholders that cannot be filled stay as written, their values
     beside the query."""
-    return _compile(text).fill(labels)
+    return compile_query(text).fill(labels)
 
 
 @lru_cache(maxsize=4096)
-def _compile(text: str) -> Fillable[_QuerySlot]:
-    parts: list[str | _QuerySlot] = []
+def compile_query(text: str) -> Fillable[QuerySlot]:
+    """The query split at its placeholders."""
+    parts: list[str | QuerySlot] = []
     operator = last = stage = ""  # the current operator, that of the string before, the stage
     plain = 0  # all text before this is in `parts`
     for token in _TOKEN.finditer(text):
@@ -99,17 +106,17 @@ def _compile(text: str) -> Fillable[_QuerySlot]:
     return Fillable(tuple(parts))
 
 
-def _cut(text: str) -> list[str | _QuerySlot]:
+def _cut(text: str) -> list[str | QuerySlot]:
     """Text outside strings, where nothing is filled."""
-    return _slots(text, lambda match: _QuerySlot(name_of(match), match[0], ""))
+    return _slots(text, lambda match: QuerySlot(name_of(match), match[0], ""))
 
 
-def _cut_string(text: str, operator: str) -> list[str | _QuerySlot]:
-    def slot(match: re.Match[str]) -> _QuerySlot:
+def _cut_string(text: str, operator: str) -> list[str | QuerySlot]:
+    def slot(match: re.Match[str]) -> QuerySlot:
         before, after = text[1 : match.start()], text[match.end() : match.end() + 1]
         regex = operator in _REGEX_OPERATORS
         fits = operator and not before.endswith("\\") and not (regex and _inside(before))
-        return _QuerySlot(
+        return QuerySlot(
             name_of(match),
             match[0],
             text[0] if fits else "",
@@ -131,8 +138,8 @@ def _inside(before: str) -> bool:
     )
 
 
-def _slots(text: str, slot: Callable[[re.Match[str]], _QuerySlot]) -> list[str | _QuerySlot]:
-    parts: list[str | _QuerySlot] = []
+def _slots(text: str, slot: Callable[[re.Match[str]], QuerySlot]) -> list[str | QuerySlot]:
+    parts: list[str | QuerySlot] = []
     at = 0
     for match in PLACEHOLDER.finditer(text):
         parts += [text[at : match.start()], slot(match)]

@@ -10,15 +10,12 @@ CARRIED = frozenset({"alertname", "namespace", "pod", "severity"})
 @pytest.mark.parametrize(
     "written",
     [
-        "{{ .Labels.pod }}",
         "{{ $label.pod }}",
         "{{$Labels.pod}}",
         "{{ labels.pod }}",
         "$labels.pod",
         "${labels.pod}",
-        "{{ .CommonLabels.pod }}",
         '{{ index $labels "pod" }}',
-        "{{- $labels.pod -}}",
         "{ $labels.pod }",
     ],
 )
@@ -39,6 +36,9 @@ def test_misspelled_placeholders_are_reported(tmp_path, written):
     [
         "{{ $labels.pod }}",
         "{{$labels.pod}}",
+        "{{- $labels.pod -}}",
+        "{{ .Labels.pod }}",
+        "{{ .CommonLabels.pod }}",
         "$pod",
         "${pod}",
         "{{ .Values.pod }}",
@@ -60,17 +60,17 @@ def test_template_languages_are_not_checked(tmp_path):
 
 
 def test_words_to_fill_in_by_hand_are_reported_once_each(tmp_path):
-    text = fence("kubectl logs <pod-name> -n <my-namespace>\nkubectl describe pod <pod-name>")
+    text = fence("c <user-id> <pod-name> -n <my-token>\nd <user-id>")
 
     problems = [p for p in linted(tmp_path, text) if p.code == "runbook-placeholder-by-hand"]
 
     assert [(p.place.column, p.message, p.severity) for p in problems] == [
-        (17, "`<pod-name>` must be filled in by hand (2 times)", "info"),
-        (31, "`<my-namespace>` must be filled in by hand", "info"),
+        (6, "`<user-id>` must be filled in by hand (2 times)", "info"),
+        (30, "`<my-token>` must be filled in by hand", "info"),
     ]
     assert [p.hint for p in problems] == [
-        "If the alert has a label for it, write `$pod`.",
-        "If the alert has a label for it, write `$namespace`.",
+        "If the alert has a label for it, write `$user`.",
+        "If the alert has a label for it, write `$token`.",
     ]
 
 

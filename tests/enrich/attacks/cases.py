@@ -1142,7 +1142,118 @@ NOT_FILLED = [
     "kubectl run x --image=y -- $pod",
 ]
 
-_NAMED = [*KNOWN, *ENVIRONMENT, *OWN, *ARGUMENTS, *SHELL, *ARITHMETIC, *LANGUAGES]
+
+def _spelled(may: str, spelling: str, *texts: str, label: str = "pod") -> list[Attack]:
+    """Attacks on another spelling: texts with `@` in the place of the placeholder, which may stay
+    as written where it is a plain word."""
+    return [
+        Attack(
+            text.replace("@", spelling),
+            may,
+            (label,),
+            references=tuple(
+                text.replace("@", word) for word in ("70077" if may == NUMBER else "Zq7", spelling)
+            ),
+        )
+        for text in texts
+    ]
+
+
+# Spellings that a shell would read as redirections, patterns or plain words.
+SPELLED = [
+    *_spelled(
+        WHOLE,
+        "<pod-name>",
+        "kubectl get pod @",
+        "kubectl delete pod @ --force",
+        "kubectl -n ns delete pod '@'",
+        'kubectl delete pod "@"',
+        "kubectl get pods > out @",
+        "c @ > out 2>&1",
+        "c @ @ < f",
+        "c <<< x @",
+        "x=$(c @)\nd",
+        "for x in 1 2; do c $x @; done",
+        "c @ && d @ | e @; f @ &\nwait",
+        "ssh @ uptime",
+        "rm -rf @",
+        "c @ # and @\nd",
+        "kubectl exec x -- rm @",
+    ),
+    *_spelled(
+        JOINED,
+        "<pod_name>",
+        "kubectl get pod/@",
+        "rm -rf /data/@",
+        "rm -rf /data/@/tmp",
+        "rm -rf '/data/@/tmp'",
+        "rm -rf @/tmp",
+        "dd if=/dev/zero of=/data/@",
+        "curl http://@:8080/metrics",
+        "docker run -v @:/x img",
+        "c @-@",
+        "kubectl delete pods -l app=@",
+    ),
+    *_spelled(NUMBER, "<pod>", "sh -c 'rm -rf /data/@'", 'psql -c "delete from t where id = @"'),
+    *_spelled(
+        NEVER,
+        "<pod>",
+        "c > @",
+        "c >> @ x",
+        "c < @",
+        "sudo @ x",
+        "@ x",
+        "eval @",
+        "c [a@]",
+        "c {@,x}",
+        "x=@; c",
+        "echo x | tee @",
+        "sed -i s/@/y/ f",
+        "awk '/@/ {print}' f | xargs -n1 rm",
+        "echo @ | sh",
+        'echo "rm -rf /data/@" | sh',
+        'kubectl() { eval "$@"; }\nkubectl @',
+    ),
+    *_spelled(WHOLE, "[POD_NAME]", "kubectl delete pod @", "c '@' x", "rm -rf @"),
+    *_spelled(JOINED, "[POD_NAME]", "rm -rf /data/@", "kubectl delete pod/@"),
+    *_spelled(NEVER, "[pod-name]", "c > @", "@ x", "c @*", "echo @ | sh"),
+    *_spelled(WHOLE, "{{ .Labels.pod }}", "kubectl delete pod @", "rm -rf '@'"),
+    *_spelled(WHOLE, "{{ pod_name }}", "kubectl delete pod @", "rm -rf '@'"),
+    *_spelled(WHOLE, "POD_NAME", "kubectl delete pod @", "kubectl logs -f @ -c x"),
+    *_spelled(WHOLE, "POD_NAME", "kubectl exec -it @ -- rm x"),
+    *_spelled(JOINED, "my-pod", "kubectl delete pod/@", "kubectl exec pod/@ -- rm x"),
+    *_spelled(
+        WHOLE,
+        "NAMESPACE",
+        "kubectl -n @ delete pods --all",
+        "sudo kubectl --namespace @ delete pods --all",
+        "kubectl get pods -n @ | xargs c",
+        label="namespace",
+    ),
+    *_spelled(JOINED, "NAMESPACE", "kubectl --namespace=@ delete pods --all", label="namespace"),
+    *_spelled(
+        NEVER,
+        "NAMESPACE",
+        "kubectl get pods -n @ | sh",
+        "c -n @",
+        "kubectl create namespace @",
+        "kubectl exec x -- rm @",
+        "kubectl get pods -o @",
+        "kubectl delete pod {@,x}",
+        "kubectl -n [x@] get pods",
+        "kubectl -n @* get pods",
+        'eval "kubectl -n @ get pods"',
+        "kubectl() { eval c; }\nkubectl -n @ x",
+        label="namespace",
+    ),
+    # Any other word in angle brackets is inert.
+    *_spelled(NEVER, "<some thing>", "rm -rf /data/@", "c @ x", "c @ > out", "c x @", label="x"),
+]
+
+_NAMED = [
+    *(*KNOWN, *ENVIRONMENT, *OWN, *ARGUMENTS, *SHELL, *ARITHMETIC, *LANGUAGES),
+    *SPELLED,
+]
 _LISTED = [*_all(WHOLE, *FILLED), *_all(NUMBER, *NOT_FILLED)]
 _OTHER_REFERENCES = [
     Attack("# only $pod\nc", WHOLE, references=("c",)),

@@ -49,8 +49,9 @@ def lint(
     found_secrets = {file: secrets.find(source) for file, source in by_file.items()}
     for file, source in by_file.items():
         problems += secrets.check(source, found_secrets[file])
-        problems += _check(source, expected, tree, today)
-        problems += placeholders.check(source, labels.get(source.runbook.id), known)
+        its_labels = labels.get(source.runbook.id)
+        problems += _check(source, expected, tree, today, its_labels)
+        problems += placeholders.check(source, its_labels, known)
     masked = dict.fromkeys(
         secrets.masked(problem, found_secrets.get(problem.place.file, ())) for problem in problems
     )
@@ -58,13 +59,17 @@ def lint(
 
 
 def _check(
-    source: RunbookSource, expected: Conventions, tree: links.FileTree, today: date
+    source: RunbookSource,
+    expected: Conventions,
+    tree: links.FileTree,
+    today: date,
+    labels: frozenset[str] | None,
 ) -> Iterator[Problem]:
     yield from sections.check(source, expected)
     yield from metadata.check(source, expected, today)
     yield from promql.check(source)
     yield from links.check(source, tree)
-    yield from angle_placeholders.check(source)
+    yield from angle_placeholders.check(source, labels)
     yield from todo_markers.check(source)
     yield from destructive.check(source)
 

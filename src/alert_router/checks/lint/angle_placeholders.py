@@ -4,8 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from alert_router.checks.lint.shell import ANGLE, command_ranges
+from alert_router.checks.lint.shell import command_ranges
 from alert_router.checks.lint.source import RunbookSource
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
+from alert_router.enrich.placeholder import ANGLE, NO_VALUE
 from alert_router.enrich.shell import SHELL_LANGUAGES
 from alert_router.markdown import CodeSpan
 from alert_router.model.problem import Problem
@@ -24,21 +26,25 @@ _DESCRIBED_LABEL = re.compile(r"(?:.*\b)?(?P<name>[A-Za-z_]\w*) label\b", re.IGN
 _AFFIX = re.compile(r"^(?:my|your|the)_|_(?:name|id)$")
 
 
-def check(source: RunbookSource) -> Iterator[Problem]:
-    """Everything about the angle brackets of one runbook."""
-    yield from _by_hand(source)
+def check(source: RunbookSource, labels: frozenset[str] | None) -> Iterator[Problem]:
+    """Everything about the angle brackets of one runbook. `labels` are all labels that its alerts
+    can have, None if that is not known."""
+    yield from _by_hand(source, labels)
     yield from _dropped(source)
 
 
-def _by_hand(source: RunbookSource) -> Iterator[Problem]:
-    """Each name once, where it is first."""
+def _by_hand(source: RunbookSource, labels: frozenset[str] | None) -> Iterator[Problem]:
+    """Each name that no label fills, once, where it is first."""
+    filled = AlertLabels(dict.fromkeys(labels or (), ""))
     found = [
         (match, code)
         for code in source.codes
         if code.language in SHELL_LANGUAGES
         for start, end in command_ranges(code)
         for match in ANGLE.finditer(code.text, start, end)
-        if match["name"].lower() not in _HTML_ELEMENTS
+        if match["name"].lower() not in _HTML_ELEMENTS | NO_VALUE
+        and filled.get(match["name"], True) is None
+        and (labels is not None or key_of(match["name"]) not in DEFAULT_RULES.aliases)
     ]
     times = Counter(match[0] for match, _ in found)
     for match, code in found:

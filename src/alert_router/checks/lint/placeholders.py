@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from alert_router.checks.lint.source import RunbookSource
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
 from alert_router.enrich.placeholder import PLACEHOLDER, name_of, of_environment
 from alert_router.enrich.promql import QUERY_LANGUAGES
 from alert_router.enrich.shell import SHELL_LANGUAGES, compile_fences
@@ -11,10 +12,10 @@ from alert_router.model.problem import Problem, did_you_mean
 
 # Misspellings of `{{ $labels.pod }}`; one of the groups is the label.
 _MISSPELLED = re.compile(
-    r"(?!\{\{\s*\$labels\.\w+\s*\}\})"
+    r"(?!\{\{-?\s*(?:\$labels|\.(?:Common|Group)?Labels)\.\w+\s*-?\}\})"
     r"(?:\{\{-?\s*[$.]{0,2}(?:[Cc]ommon_?|[Gg]roup_?)?[Ll]abels?\.(?P<a>[A-Za-z_]\w*)\s*-?\}\}"
     r"|\{\{-?\s*(?:index\s+)?\$[Ll]abels?\s+\"(?P<b>\w+)\"\s*-?\}\}"
-    r"|(?<![{\w$])(?<!\{ )\$\{?[Ll]abels?\.(?P<c>[A-Za-z_]\w*)\}?"
+    r"|(?<![{\w$])(?<!\{ )(?<!\{- )\$\{?[Ll]abels?\.(?P<c>[A-Za-z_]\w*)\}?"
     r"|(?<!\{)\{\s*\$labels\.(?P<d>[A-Za-z_]\w*)\s*\}(?!\}))"
 )
 # Languages in which such templates mean something else.
@@ -22,7 +23,7 @@ _TEMPLATE_LANGUAGES = frozenset(
     ("yaml", "yml", "go", "gotmpl", "gotemplate", "helm", "jinja", "json", "tpl")
 )
 
-_Found = tuple[str, str, int, int]  # name, text, line, column
+_Found = tuple[str, bool, str, int, int]  # name, whether it is spelled, text, line, column
 
 
 def check(
@@ -50,12 +51,14 @@ def _misspelled(source: RunbookSource, match: re.Match[str], line: int, column: 
 def _unknown(
     source: RunbookSource, labels: frozenset[str], known: frozenset[str]
 ) -> Iterator[Problem]:
-    folded = {label.casefold() for label in labels}
+    alert = AlertLabels(dict.fromkeys(labels, ""))
     known_folded = {label.casefold() for label in known}
     reported: set[str] = set()
-    for name, text, line, column in (*_in_code(source), *_in_prose(source)):
-        if name.casefold() in folded or name.startswith("__") or name in reported:
+    for name, spelled, text, line, column in (*_in_code(source), *_in_prose(source)):
+        if alert.get(name, spelled) is not None or name.startswith("__") or name in reported:
             continue
+        if spelled and key_of(name) not in DEFAULT_RULES.aliases:
+            continue  # to be filled in by hand
         reported.add(name)
         listed = f"Its alerts have: {', '.join(sorted(labels)) or 'none'}."
         if name.casefold() in known_folded:
@@ -71,11 +74,11 @@ def _in_code(source: RunbookSource) -> Iterator[_Found]:
     templates = compile_fences([(code.text, code.language) for code in shell])
     for code, template in zip(shell, templates, strict=True):
         for slot in template.slots:
-            yield slot.name, slot.written, *source.in_code(code, slot.start)
+            yield slot.name, slot.spelled, slot.written, *source.in_code(code, slot.start)
     for code in source.codes:
         if code.language in QUERY_LANGUAGES:
             for match in PLACEHOLDER.finditer(code.text):
-                yield name_of(match), match[0], *source.in_code(code, match.start())
+                yield name_of(match), False, match[0], *source.in_code(code, match.start())
 
 
 def _in_prose(source: RunbookSource) -> Iterator[_Found]:
@@ -84,4 +87,4 @@ def _in_prose(source: RunbookSource) -> Iterator[_Found]:
         explicit = spot.match["explicit"] is not None
         # A variable in prose is usually one of the commands', which are checked there.
         if explicit or (name.islower() and not of_environment(name)):
-            yield name, spot.match[0], spot.line, spot.column
+            yield name, False, spot.match[0], spot.line, spot.column

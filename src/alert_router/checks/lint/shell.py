@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from alert_router.checks.codes import LINT
 from alert_router.checks.lint.source import RunbookSource
+from alert_router.enrich.placeholder import ANGLE
 from alert_router.enrich.shell import CONSOLE_LANGUAGES, command_spans, reads_as_simple_commands
 from alert_router.markdown import Code
 from alert_router.model.problem import Place, Problem
@@ -29,9 +30,6 @@ _CONCURRENT = 4
 _HOST = r"\[[^\]\n]{1,60}\]|[\w.-]+@[\w.-]+(?:[: ][^\s$#%]{0,60})?|[a-z][\w.-]*"
 _PROMPT = re.compile(rf"^[ \t]*(?:[$%]|(?:{_HOST})[$#%])[ \t]+(?=\S)", re.MULTILINE)
 
-# `<pod-name>`, `<POD NAME>`, `<ns/pod>`. A redirection does not have its file directly after the
-# `<` and a `>` directly after that.
-ANGLE = re.compile(r"(?<![<\w&$])<(?P<name>[A-Za-z](?:[\w .,:/|()'-]{0,60}[\w.:/)])?)>(?![>&])")
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{0,100}\}\}")
 
 _MESSAGE = re.compile(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from alert_router.enrich.labels import key_of
 from alert_router.enrich.placeholder import Context
 
 # Signs in a word's text for what is not text, from Unicode's private areas.
@@ -75,6 +76,43 @@ _WRAPPERS = {
 }
 _WORD_FIRST = frozenset(("timeout",))  # a duration comes before the command
 _CLUSTER = _set("kubectl oc k kubecolor")
+_CLUSTER_LIKE = _CLUSTER | _set("helm stern velero virtctl")
+# The label that a word means by the option, the kind of resource or the verb before it.
+_OPTION_KINDS = {"-n": "namespace", "--namespace": "namespace"} | dict.fromkeys(
+    ("-c", "--container"), "container"
+)
+_KINDS = {
+    alias: kind
+    for kind, aliases in {
+        "namespace": "namespaces namespace ns project",
+        "pod": "pods pod po",
+        "node": "nodes node no",
+        "deployment": "deployments deployment deploy deployment.apps",
+        "statefulset": "statefulsets statefulset sts",
+        "daemonset": "daemonsets daemonset ds",
+        "replicaset": "replicasets replicaset rs",
+        "job_name": "jobs job",
+        "cronjob": "cronjobs cronjob cj",
+        "service": "services service svc endpoints",
+        "persistentvolumeclaim": "persistentvolumeclaims persistentvolumeclaim pvc",
+        "persistentvolume": "persistentvolumes persistentvolume pv",
+        "horizontalpodautoscaler": "horizontalpodautoscalers horizontalpodautoscaler hpa",
+        "poddisruptionbudget": "poddisruptionbudgets poddisruptionbudget pdb",
+    }.items()
+    for alias in aliases.split()
+}
+_VERB_KINDS = dict.fromkeys(("logs", "exec", "rsh", "attach"), "pod") | dict.fromkeys(
+    ("drain", "cordon", "uncordon"), "node"
+)
+# What comes after these is the author's own name.
+_CREATES = _set("create run new-project new-app install label annotate set expose tag import")
+_FLAGS = _set(
+    "-i -t -it -ti -f -p --stdin --tty --follow --previous --all-containers --force "
+    "--ignore-daemonsets --delete-emptydir-data --delete-local-data"
+)
+_GENERIC = _set("name myname yourname")  # by key
+# Words that the reader replaces: `NAMESPACE`, `my-namespace`.
+_BARE = re.compile(r"[A-Z][A-Z0-9_-]*[A-Z0-9]|(?:my|your)-[a-z-]+", re.ASCII)
 _ENGINES = _set("docker podman nerdctl crictl docker-compose lxc incus ctr")
 _INSIDE = _set("exec run debug rsh create attach")
 _CLUSTER_VALUES = _set(
@@ -126,8 +164,9 @@ _ASSIGNS = re.compile(r"\s*(?:[-+*/.|&?]|\|\||//)?=(?![=~])")
 class Placeholder:
     """A placeholder at `start:end` of a text, and its context.
 
-    `raw`: the shell does not expand it. `own`: it is a variable of the program in whose text it
-    stands. `computed`: an unknown word would count as 0 there; None if that is not known.
+    `spelled`: it is not a variable (`<pod-name>`). `stays`: it is a plain word and stays as written
+    if it is not filled. `raw`: the shell does not expand it. `own`: it is a variable of the program
+    in whose text it stands. `computed`: an unknown word would count as 0 there; None if not known.
     """
 
     start: int
@@ -137,17 +176,21 @@ class Placeholder:
     raw: bool = False
     own: bool = False
     computed: bool | None = None
+    spelled: bool = False
+    stays: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Word:
     """A word without its quotes, with a sign for each placeholder. `odd`: it has unquoted text
-    that the shell expands."""
+    that the shell expands. `start` and `end` are those of its source."""
 
     text: str = ""
     quoted: bool = False
     odd: bool = False
     placeholders: list[Placeholder] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
 
     def add(self, placeholder: Placeholder) -> str:
         """Add a placeholder; its sign in the text."""
@@ -201,6 +244,56 @@ def judge(words: Sequence[Word]) -> bool:
     while at < len(words) and _ASSIGNMENT.match(words[at].text):
         at += 1
     return at < len(words) and _judge(words[at:])
+
+
+def bare_names(words: Sequence[Word], known: Set[str]) -> Iterator[Placeholder]:
+    """The plain words of a cluster command that are placeholders by their place: `NAMESPACE` after
+    `-n`, `POD` after `logs`, `my-pod` after `pod/`. `<name>` there gets the name of its kind.
+    `known` are the keys of the names that may be one."""
+    for word, at, kind in _named_arguments(words):
+        name = word.text[at:]
+        generic = key_of(name) in _GENERIC
+        if word.placeholders:
+            only = word.placeholders[0]
+            if len(name) == 1 and only.spelled and key_of(only.name) in _GENERIC:
+                only.name = kind
+        elif _BARE.fullmatch(name) and (generic or key_of(name) in known):
+            context = Context.PART if at else Context.ARGUMENT
+            name = kind if generic else name
+            start = word.start + at
+            yield Placeholder(start, word.end, name, context, spelled=True, stays=True)
+
+
+def _named_arguments(words: Sequence[Word]) -> Iterator[tuple[Word, int, str]]:
+    """The words of a cluster command that name something of a known kind, with the offset of the
+    name in the word and the label of that kind."""
+    at = 0
+    while at < len(words) and (
+        words[at].text in _KEYWORDS or words[at].text == "sudo" or _ASSIGNMENT.match(words[at].text)
+    ):
+        at += 1
+    if at >= len(words) or _name(words[at]) not in _CLUSTER_LIKE:
+        return
+    creates = any(word.text in _CREATES for word in words[at:])
+    kind = ""  # of the next argument
+    for before, word in pairwise(words[at:]):
+        option = _OPTION_KINDS.get(before.text, "")
+        divider = max(word.text.find("="), word.text.find("/"))
+        if word.text == "--":
+            return
+        if option or divider >= 0:
+            of_prefix = "" if creates else _KINDS.get(word.text[:divider], "")
+            expected = option or _OPTION_KINDS.get(word.text[:divider], of_prefix)
+        elif word.text.startswith("-") or (
+            before.text.startswith("-") and before.text not in _FLAGS and "=" not in before.text
+        ):
+            continue  # an option, or perhaps the value of one
+        else:
+            expected = "" if creates else kind
+            kind = _KINDS.get(word.text) or _VERB_KINDS.get(word.text, "")
+        source = word.end - word.start == len(word.text)
+        if expected and not word.odd and (word.placeholders or (source and not word.quoted)):
+            yield word, divider + 1, expected
 
 
 def judge_document(words: Sequence[Word], body: Word) -> None:
@@ -379,7 +472,8 @@ def _source(
     mongo = not names.isdisjoint(_MONGO)
     database = not mongo and not names.isdisjoint(_DATABASES)
     language = not names.isdisjoint(_LANGUAGES)
-    own = {each.name for each in word.placeholders} if "envsubst" in names else set(declared)
+    variables = [each for each in word.placeholders if not each.spelled]
+    own = {each.name for each in variables} if "envsubst" in names else set(declared)
     for sign in SLOT.finditer(word.text):
         before, after = word.text[: sign.start()], word.text[sign.end() :]
         if (
@@ -393,7 +487,7 @@ def _source(
             )
         ):
             own.add(word.at(sign).name)
-    for each in word.placeholders:
+    for each in variables:
         each.own = each.raw and each.name in own
     _program(word, database=database, slashes=mongo or language, nested=nested)
     if not names.isdisjoint(_UNKNOWN_IS_ZERO):

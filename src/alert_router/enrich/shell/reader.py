@@ -5,10 +5,11 @@ more than its line, and its placeholders keep the context NONE.
 """
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
+from operator import attrgetter
 
-from alert_router.enrich.placeholder import Context
+from alert_router.enrich.placeholder import ANGLE, NO_VALUE, Context
 from alert_router.enrich.shell import commands
 from alert_router.enrich.shell.commands import OPAQUE, SLOT, Placeholder, Word
 
@@ -18,6 +19,9 @@ _ASSIGNS = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _END_OF_WORD = " \t\n;&|<>()"
 _DEEPEST = 8  # nested substitutions
 _EFFORT = 12  # characters read for each one of the text, at most
+
+
+_start = attrgetter("start")
 
 
 class Unreadable(Exception):
@@ -34,20 +38,22 @@ class _HereDocument:
 
 @dataclass(slots=True)
 class _Stage:
-    """One command of a pipeline, and the indexes of the placeholders before and in it."""
+    """One command of a pipeline, and where it starts and ends."""
 
     words: list[Word]
-    first: int
-    last: int
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
 class Reader:
     """Reads `text[pos:end]` and sets the context of each of `placeholders`, sorted by start.
 
-    `functions` are commands that may do anything. The results: `simple`, whether the text is only
-    simple commands, and `inserted`, text to insert by offset, so that no variable gets an empty
-    value from a command that fails.
+    `functions` are commands that may do anything, `known` the keys of the names that plain words
+    may mean. The results: `simple`, whether the text is only simple commands; `inserted`, text to
+    insert by offset, so that no variable gets an empty value from a command that fails; and
+    `found`, further placeholders, sorted by start: words in angle brackets that the shell would
+    read as redirections, and plain words that are placeholders by their place.
     """
 
     text: str
@@ -55,8 +61,11 @@ class Reader:
     pos: int
     end: int
     functions: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
     simple: bool = True
     inserted: dict[int, str] = field(default_factory=dict)
+    found: list[Placeholder] = field(default_factory=list)
+    _refused: list[tuple[int, int]] = field(default_factory=list)
     _at: dict[int, Placeholder] = field(default_factory=dict)
     _pending: list[_HereDocument] = field(default_factory=list)
     _depth: int = 0
@@ -70,6 +79,7 @@ class Reader:
             self.simple = False
             return
         self._list("")
+        self._refuse_found()
 
     def _list(self, close: str) -> None:
         """Read commands to the closing bracket, inclusive, or to the end."""
@@ -105,20 +115,20 @@ class Reader:
 
     def _stage(self, stages: list[_Stage], close: str) -> None:
         """Read one command of a pipeline. If it is not understood, skip its line."""
-        start, first = self.pos, self._index(self.pos)
+        start = self.pos
         try:
             words = self._command()
         except Unreadable:
             if close:
                 raise
-            self._skip_line(start, first)
+            self._skip_line(start)
             stages.clear()
             return
         if stages and not stages[-1].words:
             stages.pop()
         else:
             stages.clear()
-        stages.append(_Stage(words, first, self._index(self.pos)))
+        stages.append(_Stage(words, start, self.pos))
 
     def _operator(self, stages: list[_Stage], opened: int) -> None:
         piped = self._looking_at("|") and not self._looking_at("||")
@@ -126,7 +136,7 @@ class Reader:
         if self._peek() in ("&", "|", ";"):
             self.pos += 1
         if piped and stages:
-            stages.append(_Stage([], self._index(self.pos), self._index(self.pos)))
+            stages.append(_Stage([], self.pos, self.pos))
         else:
             self._pipeline(stages, opened)
             stages.clear()
@@ -138,21 +148,22 @@ class Reader:
             if reads:
                 # A loop or a group prints anything that is in it.
                 whole = commands.closes_group(stage.words)
-                self._refuse(self._index(opened) if whole else stage.first, stage.last)
+                self._refuse(opened if whole else stage.start, stage.end)
             reads = reads or commands.reads_program(stage.words)
 
     def _command(self) -> list[Word]:
         """Read one command with its redirections, and judge its words."""
-        start = self._index(self.pos)
+        start = self.pos
         words: list[Word] = []
         documents: list[_HereDocument] = []
         inner: list[tuple[int, int]] = []
         while self._goes_on():
+            operator = self.pos not in self._at and self._angle() is None
             if self._peek() == "(":
                 if words and not (len(words) == 1 and self._looking_at("()")):
                     raise Unreadable
                 self._brackets(words)
-            elif redirection := _REDIRECTION.match(self.text, self.pos, self.end):
+            elif operator and (redirection := _REDIRECTION.match(self.text, self.pos, self.end)):
                 self._redirection(redirection, words, documents, inner)
             else:
                 word = self._word(inner)
@@ -165,15 +176,37 @@ class Reader:
         self._pending += documents
         self.simple = self.simple and not documents and commands.is_simple(words)
         if not self.functions.isdisjoint(word.literal for word in words):
-            self._refuse(start, self._index(self.pos))
-        elif commands.judge(words):
+            self._refuse(start, self.pos)
+            return words
+        for placeholder in commands.bare_names(words, self.known):
+            insort(self.found, placeholder, key=_start)
+        if commands.judge(words):
             for first, last in inner:
                 self._refuse(first, last)
         return words
 
-    def _refuse(self, first: int, last: int) -> None:
-        for placeholder in self.placeholders[first:last]:
+    def _refuse(self, start: int, end: int) -> None:
+        """Fill nothing between two positions."""
+        for placeholder in self.placeholders[self._index(start) : self._index(end)]:
             placeholder.context = Context.NONE
+        self._refused.append((start, end))
+
+    def _refuse_found(self) -> None:
+        covered, refused = -1, iter(sorted(self._refused))
+        start, end = next(refused, (self.end, 0))
+        for placeholder in self.found:
+            while start <= placeholder.start:
+                covered = max(covered, end)
+                start, end = next(refused, (self.end, 0))
+            if placeholder.start < covered:
+                placeholder.context = Context.NONE
+
+    def _angle(self) -> Placeholder | None:
+        """The word in angle brackets here, if it is not a redirection."""
+        match = ANGLE.match(self.text, self.pos, self.end) if self._peek() == "<" else None
+        if match is None or match["name"].lower() in NO_VALUE:
+            return None
+        return Placeholder(match.start(), match.end(), match["name"], spelled=True)
 
     def _goes_on(self) -> bool:
         """Skip blanks. Whether the current command has another word."""
@@ -214,14 +247,20 @@ class Reader:
 
     def _word(self, inner: list[tuple[int, int]]) -> Word:
         """Read a word, without its quotes and with one sign for each placeholder. `inner` gets the
-        placeholders in its substitutions, as a range of indexes."""
+        places of its substitutions."""
         word = Word()
         parts: list[str] = []
         start = self.pos
         assigns = _ASSIGNS.match(self.text, start, self.end) is not None
-        while (char := self._peek()) and char not in _END_OF_WORD:
+        word.start = start
+        while char := self._peek():
             if placeholder := self._at.get(self.pos):
                 parts.append(self._sign(placeholder, word))
+            elif char == "<" and (placeholder := self._angle()):
+                insort(self.found, placeholder, key=_start)
+                parts.append(self._sign(placeholder, word))
+            elif char in _END_OF_WORD:
+                break
             elif char == "'":
                 word.quoted = True
                 close = self._find("'", self.pos + 1)
@@ -245,17 +284,20 @@ class Reader:
                 parts.append(char)
                 self.pos += 1
                 self._spend(1)
+        self._end_of_word(word, parts, inner)
+        word.text, word.end = "".join(parts), self.pos
+        return word
+
+    def _end_of_word(self, word: Word, parts: list[str], inner: list[tuple[int, int]]) -> None:
         if self._looking_at("<(") or self._looking_at(">("):
             word.odd = True
             self.pos += 1
-            first = self._index(self.pos)
+            first = self.pos
             self._nested()
-            inner.append((first, self._index(self.pos)))
+            inner.append((first, self.pos))
             parts.append(OPAQUE)
         elif self._peek() in ("<", ">"):
             word.odd = True  # a number before `>` is a descriptor
-        word.text = "".join(parts)
-        return word
 
     def _literal(self, start: int, close: int, word: Word) -> list[str]:
         """The text between, which the shell does not expand, with signs for placeholders."""
@@ -291,13 +333,13 @@ class Reader:
     def _expansion(self, inner: list[tuple[int, int]], escape: str | None) -> str:
         """Skip `$name`, `$(...)` and the like; only a sign remains. `escape` is what keeps the
         shell from computing here, in the value of a variable."""
-        first = self._index(self.pos)
+        first = self.pos
         if self._looking_at("$(("):
             self._arithmetic(escape)
         elif self._looking_at("$("):
             self.pos += 1
             self._nested()
-            inner.append((first, self._index(self.pos)))
+            inner.append((first, self.pos))
         elif self._looking_at("${"):
             self._pair("{", "}")
         elif self._looking_at("`"):
@@ -376,13 +418,15 @@ class Reader:
             commands.judge_document(document.words, body)
         self._pending.clear()
 
-    def _skip_line(self, start: int, first: int) -> None:
+    def _skip_line(self, start: int) -> None:
         """Give up a command: nothing is filled from its start to the end of its line."""
         self.simple = False
         self._depth = 0
         self._pending.clear()
         self.pos = self._line_end(start)
-        for placeholder in self.placeholders[first:]:
+        while self.found and self.found[-1].start >= start:
+            self.found.pop()
+        for placeholder in self.placeholders[self._index(start) :]:
             placeholder.context, placeholder.computed = Context.NONE, None
             placeholder.raw = placeholder.own = False
         self.inserted = {at: text for at, text in self.inserted.items() if at < start}
@@ -392,7 +436,7 @@ class Reader:
             raise Unreadable
         self.simple = False
         if self._pending:
-            self._refuse(self._index(opened), len(self.placeholders))
+            self._refuse(opened, self.end)
 
     def _blank(self) -> None:
         while True:

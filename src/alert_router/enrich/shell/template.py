@@ -9,10 +9,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
+from alert_router.enrich.labels import DEFAULT_RULES, key_of
 from alert_router.enrich.placeholder import (
+    ANGLE,
+    BRACKETED,
     PLACEHOLDER,
     Context,
     Fillable,
@@ -33,6 +36,9 @@ _IN_CODE = re.compile(r"\\?(?:" + PLACEHOLDER.pattern + r")", re.ASCII)
 _OPERATOR = re.compile(r"\\?\$\{[#!]?(?P<name>[A-Za-z_]\w*)(?=[^\w}])", re.ASCII)
 _DEFAULT = re.compile(r"\$\{\w+:[-=][^}\s]", re.ASCII)
 _PROMPT = re.compile(r"^[$#] +", re.MULTILINE)
+# A Go template in which the form of a placeholder means something else.
+_GO_TEMPLATE = re.compile(r"go-template|--format|--template|\s-f[\s=]")
+_CLOSING_TAG = re.compile(r"</([A-Za-z][\w.:-]*)")
 _TOUCHING = re.compile(r"(?<!\$)\$(\w+|#)\Z", re.ASCII)
 
 _NAME = r"[A-Za-z_]\w*"
@@ -73,11 +79,13 @@ _LONGEST_LINE = 1_000  # characters of a line searched for assignments
 class Variables:
     """The names that a runbook sets itself. `own` variables stay as written. `doubtful` ones may
     be set, or may be labels: they are neither kept nor filled. `functions` are commands that it
-    defines, which may run their arguments."""
+    defines, which may run their arguments. `known` are the keys of names that are placeholders in
+    any spelling (`<pod-name>`)."""
 
     own: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
+    known: frozenset[str] = DEFAULT_RULES.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class CommandSlot:
     before: str
     after: str
     otherwise: str
+    spelled: bool = False
 
     def fill(self, value: str) -> str | None:
         """The value, if it may stand here."""
@@ -104,16 +113,20 @@ CommandTemplate = Fillable[CommandSlot]
 @lru_cache(maxsize=4096)
 def compile_fence(text: str, language: str, variables: Variables) -> CommandTemplate:
     """The template of shell code. `variables` are those of the whole runbook."""
-    found = list(_placeholders(text, variables.own))
+    found = list(_placeholders(text, variables, spelled=True))
     inserted: dict[int, str] = {}
+    further: list[Placeholder] = []
     for start, end in command_spans(text, language):
-        reader = Reader(text, found, start, end, variables.functions)
+        reader = Reader(text, found, start, end, variables.functions, variables.known)
         reader.read()
         inserted |= reader.inserted
+        further += reader.found
     for each in found:
-        if each.name in variables.doubtful and text[each.start] != "{":
+        if each.name in variables.doubtful and not each.spelled and text[each.start] != "{":
             each.context = Context.NONE
-    return _build(text, found, inserted)
+    tags = _tags(text)
+    further = [each for each in further if each.name.lower() not in tags]
+    return _build(text, sorted((*found, *further), key=attrgetter("start")), inserted)
 
 
 def compile_fences(fences: Sequence[tuple[str, str]]) -> list[CommandTemplate]:
@@ -137,7 +150,7 @@ def unfilled(text: str, variables: Variables, *, only_explicit: bool = False) ->
     variables like placeholders, so only `{{ $labels.name }}` is one."""
     found = [
         each
-        for each in _placeholders(text, variables.own)
+        for each in _placeholders(text, variables)
         if not only_explicit or text[each.start : each.start + 2] == "{{"
     ]
     return _build(text, found)
@@ -199,27 +212,71 @@ def command_spans(text: str, language: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _placeholders(text: str, own: frozenset[str]) -> Iterator[Placeholder]:
-    """The placeholders of a text: neither the runbook's own variables nor the environment's."""
+def _placeholders(
+    text: str, variables: Variables, *, spelled: bool = False
+) -> Iterator[Placeholder]:
+    """The placeholders of a text: neither the runbook's own variables nor the environment's.
+    `spelled`: also known names in other spellings."""
     at = 0
+    patterns = (_IN_CODE, _OPERATOR, ANGLE, BRACKETED) if spelled else (_IN_CODE, _OPERATOR)
     found = sorted(
-        (*_IN_CODE.finditer(text), *_OPERATOR.finditer(text)), key=lambda match: match.start()
+        (match for pattern in patterns for match in pattern.finditer(text)),
+        key=lambda match: match.start(),
     )
+    tags = _tags(text) if spelled else frozenset[str]()
     for match in found:
         if match.start() < at:
             continue
-        operator = match.re is _OPERATOR
-        name = match["name"] if operator else name_of(match)
-        explicit = not operator and match["explicit"] is not None
-        if not explicit and (name in own or of_environment(name)):
-            continue
-        end = match.end()
-        if operator:
-            end = _closing(text, match.start())
-            if not end or _DEFAULT.match(text, match.start() + (match[0][0] == "\\")):
-                continue
-        at = end
-        yield Placeholder(match.start(), end, name)
+        if match.re is ANGLE or match.re is BRACKETED:
+            placeholder = _spelled(match, variables.known, tags)
+        elif match.re is _OPERATOR:
+            placeholder = _with_operator(match, variables.own)
+        else:
+            placeholder = _plain(match, variables.own)
+        if placeholder:
+            at = placeholder.end
+            yield placeholder
+
+
+def _plain(match: re.Match[str], own: frozenset[str]) -> Placeholder | None:
+    name, explicit = name_of(match), match["explicit"] is not None
+    if not explicit and (name in own or of_environment(name)):
+        return None
+    if explicit and "$" not in match[0] and _in_go_template(match):
+        return None
+    return Placeholder(match.start(), match.end(), name)
+
+
+def _with_operator(match: re.Match[str], own: frozenset[str]) -> Placeholder | None:
+    name, text, start = match["name"], match.string, match.start()
+    end = _closing(text, start)
+    if name in own or of_environment(name) or not end:
+        return None
+    if _DEFAULT.match(text, start + (match[0][0] == "\\")):
+        return None
+    return Placeholder(start, end, name)
+
+
+def _spelled(
+    match: re.Match[str], known: frozenset[str], tags: frozenset[str]
+) -> Placeholder | None:
+    """A known name in angle or square brackets or braces."""
+    name = match[match.lastgroup or 0]
+    if key_of(name) not in known or name.lower() in tags:
+        return None
+    if match[0][0] == "{" and _in_go_template(match):
+        return None
+    return Placeholder(match.start(), match.end(), name, spelled=True)
+
+
+def _in_go_template(match: re.Match[str]) -> bool:
+    start = max(match.string.rfind("\n", 0, match.start()), match.start() - _LOOKBACK, 0)
+    return _GO_TEMPLATE.search(match.string, start, match.start()) is not None
+
+
+def _tags(text: str) -> frozenset[str]:
+    """The names of XML elements that a text closes."""
+    return frozenset(name.lower() for name in _CLOSING_TAG.findall(text))
 
 
 def _closing(text: str, start: int) -> int:
@@ -246,7 +303,7 @@ def _build(
         # `$BASE$volume` filled with v1 must not become `$BASEv1`, another variable.
         parts.append(_TOUCHING.sub(r"${\1}", _with(text, at, each.start, insertions)))
         written = text[each.start : each.end]
-        plain = written[0] != "\\" and PLACEHOLDER.fullmatch(written)
+        plain = each.spelled or (written[0] != "\\" and PLACEHOLDER.fullmatch(written))
         computed = each.computed
         if computed is None:
             lookback = text[max(0, each.start - _LOOKBACK) : each.start]
@@ -259,7 +316,8 @@ def _build(
                 context=each.context if plain else Context.NONE,
                 before=text[max(0, each.start - 1) : each.start],
                 after=text[each.end : each.end + 1],
-                otherwise=token(each.name, fails=computed),
+                otherwise=written if each.stays else token(each.name, fails=computed),
+                spelled=each.spelled,
             )
         )
         at = each.end

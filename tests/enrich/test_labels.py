@@ -1,0 +1,66 @@
+"""Which label a placeholder means."""
+
+import pytest
+
+from alert_router.enrich.labels import AlertLabels, label_rules
+
+_SCRAPED = {
+    "job": "monitoring/kube-state-metrics",
+    "instance": "10.0.0.9:8080",
+    "pod": "prom-kube-state-metrics-7d9f8-abcde",
+    "container": "kube-state-metrics",
+    "namespace": "monitoring",
+    "service": "prom-kube-state-metrics",
+    "endpoint": "http",
+}
+
+
+@pytest.mark.parametrize("spelled", [False, True])
+def test_labels_of_kube_state_metrics_are_not_the_subject(spelled: bool) -> None:
+    labels = AlertLabels(_SCRAPED)
+
+    assert [labels.get(name, spelled) for name in _SCRAPED if name != "job"] == [None] * 6
+
+
+def test_exported_labels_are_the_subject() -> None:
+    exported = {"exported_pod": "web-1", "exported_namespace": "prod", "exported_container": "app"}
+    labels = AlertLabels(_SCRAPED | exported)
+
+    assert [labels.get(name, True) for name in ("pod", "namespace", "container")] == [
+        *("web-1", "prod", "app")
+    ]
+    assert labels.used == exported.keys()
+
+
+def test_the_namespace_of_a_namespaced_subject_is_kept() -> None:
+    labels = AlertLabels(_SCRAPED | {"namespace": "prod", "deployment": "web"})
+
+    assert (labels.get("namespace"), labels.get("deployment")) == ("prod", "web")
+
+
+def test_the_subject_of_honored_labels_is_kept() -> None:
+    labels = AlertLabels(_SCRAPED | {"namespace": "prod", "pod": "web-1", "container": "app"})
+
+    assert [labels.get(name) for name in ("namespace", "pod", "container")] == [
+        *("prod", "web-1", "app")
+    ]
+
+
+@pytest.mark.parametrize("job", ["node-exporter", "node", "monitoring/node-exporter"])
+def test_the_pod_of_node_exporter_is_not_the_subject(job: str) -> None:
+    labels = AlertLabels(
+        _SCRAPED | {"job": job, "pod": "x", "instance": "node-3", "node": "node-3"}
+    )
+
+    assert (labels.get("pod"), labels.get("namespace")) == (None, None)
+    assert (labels.get("instance"), labels.get("node")) == ("node-3", "node-3")
+
+
+def test_rules_can_be_replaced_and_aliases_added() -> None:
+    rules = label_rules({"Tenant-ID": ["namespace"]}, [('job="x"', ["node"])])
+    labels = AlertLabels(_SCRAPED | {"node": "a"}, rules)
+
+    assert labels.get("tenant_id", True) == "monitoring"
+    assert labels.get("pod") == _SCRAPED["pod"]
+    assert labels.get("node") == "a"
+    assert AlertLabels({"job": "x", "node": "a"}, rules).get("node") is None
