@@ -75,7 +75,11 @@ def read_runtime(path: Path, previous: Runtime | None = None) -> Runtime:
     config = loaded.config
     watched = (*loaded.files, config.runbooks.path)
     seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
-    catalogue = Catalogue.load(config.runbooks.path, previous.catalogue if previous else None)
+    catalogue = Catalogue.load(
+        config.runbooks.path,
+        previous.catalogue if previous else None,
+        config.runbooks.known_headings(),
+    )
     limits = config.http.limits
     return Runtime(
         loaded=loaded,

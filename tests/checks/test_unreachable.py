@@ -149,3 +149,18 @@ def test_ten_thousand_entries_are_checked_in_seconds(problems_of):
     started = time.monotonic()
     assert problems_of(table(*entries)) == []
     assert time.monotonic() - started < 60
+
+
+def test_a_file_is_reached_through_its_sections(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("books").mkdir()
+    for name in ("table", "rules", "nowhere"):
+        Path(f"books/{name}.md").write_text("# M\n\n## QueueDown\n\n1. Do.\n")
+    Path("main.yaml").write_text("receivers: [{name: a}]\n")
+    Path("routing.yaml").write_text(
+        f"runbooks:\n  - {{matchers: 'x=y', runbook: 'table.md#queuedown'}}\n{ROUTE}"
+    )
+
+    found = unreached(load(Path("main.yaml")), Catalogue.load(Path("books")), {"rules": None})
+
+    assert [problem.place.file for problem in found] == ["books/nowhere.md"]

@@ -46,7 +46,7 @@ def test_a_section_that_says_nothing_does_not_count(router, text):
 
 
 def test_commands_that_are_all_missing_from_the_message_make_it_say_nothing(router):
-    other = "## Cleaning things up\n\n1. `kubectl get pods -A`\n"
+    other = "# Later\n\n## Before that\n\nx\n\n## OtherAlertFiring\n\n1. `kubectl get pods -A`\n"
     router.write("books/a.md", f"{ONE_SIDE}\n{other}")
     [found] = router.json("runbook", "report", "books")["runbooks"]
     assert (found["says"], found["commands"]) == (False, "none")

@@ -601,9 +601,9 @@ def test_unknown_runbooks_are_found_by_cross_check(at):
     Path("runbooks/alerts").mkdir(parents=True)
     Path("runbooks/alerts/redis-issues.md").write_text("# Redis issues\n", encoding="utf-8")
     loaded = at(
-        routing=ROUTING + "default_runbook: alerts/redis-issues.md\n"
+        routing=ROUTING + "default_runbook: /alerts/redis-issues\n"
         "runbooks:\n  - {matchers: a=b, runbook: alerts/redis-isues}\n"
-        "  - {matchers: a=c, runbook: alerts/redis-issues}\n"
+        "  - {matchers: a=c, runbook: alerts/redis-issues.md}\n"
         "  - {matchers: a=d, runbook: null}\n"
     )
     problems = cross_check(loaded, Catalogue.load(loaded.config.runbooks.path, None))
@@ -611,9 +611,9 @@ def test_unknown_runbooks_are_found_by_cross_check(at):
         "config/routing.yaml:5:30: error: there is no runbook `alerts/redis-isues` "
         "[routing-unknown-runbook]\n  5 |   - {matchers: a=b, runbook: alerts/redis-isues}\n"
         "    |                              ^\n  did you mean `alerts/redis-issues`?",
-        "config/routing.yaml:3:18: error: there is no runbook `alerts/redis-issues.md` "
-        "[routing-unknown-runbook]\n  3 | default_runbook: alerts/redis-issues.md\n"
-        "    |                  ^\n  write it as its path without .md: alerts/redis-issues",
+        "config/routing.yaml:3:18: error: there is no runbook `/alerts/redis-issues` "
+        "[routing-unknown-runbook]\n  3 | default_runbook: /alerts/redis-issues\n"
+        "    |                  ^\n  write it as its path: alerts/redis-issues",
     ]
 
 
@@ -701,3 +701,29 @@ def test_a_setting_written_wrongly_is_one_problem_in_words_for_people(at, notifi
     with pytest.raises(ProblemsError) as raised:
         at(f"receivers:\n  - name: oncall\n    notifiers:\n      - {notifier}\n")
     assert [problem.message for problem in raised.value.problems] == [expected]
+
+
+def test_further_headings_are_read_and_unknown_section_names_rejected(at):
+    loaded = at("runbooks: {headings: {mitigation: [Toiminta], Reference: Lisää}}\n" + MAIN)
+    headings = loaded.config.runbooks.known_headings()
+    assert headings.names(["1. TOIMINTA", "lisää"]) == ("Mitigation", "reference")
+
+    with pytest.raises(ProblemsError) as caught:
+        at("runbooks: {headings: {Mitigations: [Toiminta]}}\n" + MAIN)
+    assert "expected one of Overview, Severity" in caught.value.problems[0].message
+
+
+def test_a_section_that_a_runbook_does_not_have_is_a_problem_of_the_table(at, tmp_path):
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks/many.md").write_text("# Many\n\n## QueueDown\n\n1. Do.\n")
+    names = ("#queuedown", ".md#QueueDown", "", "#gone")
+    table = "".join(
+        f"  - {{matchers: a=b{number}, runbook: 'many{name}'}}\n"
+        for number, name in enumerate(names)
+    )
+
+    loaded = at(routing=f"runbooks:\n{table}{ROUTING}")
+    found = cross_check(loaded, Catalogue.load(tmp_path / "runbooks"))
+
+    assert [problem.message for problem in found] == ["no heading of `many` has the anchor `#gone`"]
+    assert found[0].place.line == 5

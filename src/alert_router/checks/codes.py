@@ -62,6 +62,7 @@ RULES: Mapping[str, Severity] = MappingProxyType(
         "rules-no-expr": Severity.ERROR,
         "rules-promql": Severity.ERROR,
         "rules-unknown-key": Severity.WARNING,
+        "rules-unknown-section": Severity.WARNING,
         "rules-duplicate-group": Severity.ERROR,
         "rules-duplicate-alert": Severity.WARNING,
         "rules-no-alerts": Severity.ERROR,

@@ -39,12 +39,13 @@ def routing_problems(loaded: Loaded) -> Iterator[Problem]:
 def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) -> Iterator[Problem]:
     """Runbooks that no table entry, no default and none of the rules' alerts (`reached`) lead to,
     except those with `alerts: none`, which people look up themselves."""
-    named = {reference.name for reference in loaded.runbooks_named}
+    led_to = {catalogue.named(reference.name) for reference in loaded.runbooks_named}
+    known = {catalogue.file_of(id) for id in (*led_to, *reached)}
     code = codes.ROUTING_UNREACHED_RUNBOOK
-    if not loaded.table.entries and not named:  # annotations and names select all runbooks
+    if not loaded.table.entries and not led_to:  # annotations and names select all runbooks
         return
     for id, runbook in catalogue.runbooks.items():
-        if id in named or id in reached or runbook.metadata.get("alerts", "").lower() == "none":
+        if id in known or runbook.metadata.get("alerts", "").lower() == "none":
             continue
         yield Problem(
             code,

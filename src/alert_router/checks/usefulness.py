@@ -17,7 +17,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -60,7 +60,6 @@ Reason = Literal[
     "",
     "format-not-read",
     "unreadable",
-    "several-alerts",
     "nothing-written",
     "nested-heading",
     "bold-heading",
@@ -105,9 +104,6 @@ _COMMAND_NAMES = (
 _COMMANDS = frozenset(_COMMAND_NAMES.split())
 _NO_COMMANDS = frozenset(("promql", "yaml", "json", "text", "sql", "go", "python"))
 _PROMPT = re.compile(r"^\s*(?:[$#>]|\w[\w.@~:/-]{0,80}[$#%>])\s+")
-
-_CAMEL_CASE = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
-_NAMED = re.compile(r"(?:alert(?: name)?\s*:?\s*)?[\"`'*]*([A-Z]\w{1,200})[\"`'*]*", re.IGNORECASE)
 
 _SPELLING = re.compile(
     r"\{\{[^{}\n]{1,80}\}\}|\$\{\w+\}|\$[A-Za-z_]\w*|<[A-Za-z][\w .-]{0,60}>|\[[A-Z][A-Z_]+\]"
@@ -223,13 +219,17 @@ def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Ite
     if runbook is None:
         yield Assessment(id, "", "none", says=False, reason="unreadable")
         return
-    alerts = alerts_in(runbook.blocks)
-    for alert in alerts:
-        message = _message(catalogue, id, {**labels, "alertname": alert})
-        yield _look_at_section(runbook, message, alert)
-    if not alerts:
+    if not runbook.by_alerts:
         name = id.rpartition("/")[2]
         yield _look(runbook, _message(catalogue, id, {**labels, "alertname": name}))
+        return
+    for alert in runbook.alerts:
+        section = f"{id}#{alert.anchor}"
+        part = catalogue.get(section)
+        if part is not None:
+            name = alert.names[0]
+            message = _message(catalogue, section, {**labels, "alertname": name})
+            yield replace(_look(part, message), alert=name)
 
 
 def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
@@ -289,15 +289,6 @@ def _look(runbook: Runbook, message: Notification) -> Assessment:
     )
 
 
-def _look_at_section(runbook: Runbook, message: Notification, alert: str) -> Assessment:
-    """The assessment of an alert's own section: the message has nothing else."""
-    sections = message.runbooks[0].sections
-    is_own = all(_alert_named(section.title) == alert for section in sections)
-    says = is_own and len(to_text(_all_blocks(sections))) >= _FEW
-    reason: Reason = "" if says else "several-alerts"
-    return Assessment(runbook.id, alert, "one-side" if says else "none", says, reason)
-
-
 def _content(sections: Sequence[Section]) -> Content:
     if not sections:
         return "absent"
@@ -325,7 +316,9 @@ def _is_empty(text: str) -> bool:
 def _is_elsewhere(section: Section) -> bool:
     """Whether it is about something else than what to do."""
     title = section.name or plain(section.title)
-    return section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
+    return (
+        section.reference or section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
+    )
 
 
 def _to_do(section: Section) -> bool:
@@ -448,25 +441,6 @@ def _bold_lines(blocks: Iterable[Block]) -> Iterator[str]:
             and isinstance(block.children[0], Strong)
         ):
             yield plain(block.children[:1]).strip().rstrip(":")
-
-
-def alerts_in(blocks: Iterable[Block]) -> list[str]:
-    """The alerts that a file for many has sections for: at least three headings of one level that
-    are names of alerts, and half of that level."""
-    headings = [block for block in blocks if isinstance(block, Heading)]
-    for level in range(1, 7):
-        there = [_alert_named(it.children) for it in headings if it.level == level]
-        found = [name for name in there if name]
-        if len(found) >= 3 and 2 * len(found) >= len(there):
-            return list(dict.fromkeys(found))
-    return []
-
-
-def _alert_named(title: Sequence[Inline]) -> str:
-    """The name of the alert that a heading is, or ""."""
-    match = _NAMED.fullmatch(plain(title).strip())
-    name = match[1] if match else ""
-    return name if name.isalnum() and name[:1].isupper() and _CAMEL_CASE.search(name) else ""
 
 
 def _all_blocks(sections: Iterable[Section]) -> list[Block]:

@@ -25,6 +25,7 @@ UNRESOLVED_NAME = "config-unresolved-name"
 ROUTING_MATCHER = "routing-matcher"
 ROUTING_ROOT = "routing-root"
 ROUTING_UNKNOWN_RUNBOOK = "routing-unknown-runbook"
+ROUTING_UNKNOWN_SECTION = "routing-unknown-section"
 ROUTING_SHADOWED_ENTRY = "routing-shadowed-entry"
 ROUTING_SHADOWED_ROUTE = "routing-shadowed-route"
 ROUTING_CONTRADICTION = "routing-contradiction"
@@ -51,6 +52,7 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
         ROUTING_MATCHER: Severity.ERROR,
         ROUTING_ROOT: Severity.ERROR,
         ROUTING_UNKNOWN_RUNBOOK: Severity.ERROR,
+        ROUTING_UNKNOWN_SECTION: Severity.WARNING,
         ROUTING_SHADOWED_ENTRY: Severity.WARNING,
         ROUTING_SHADOWED_ROUTE: Severity.WARNING,
         ROUTING_CONTRADICTION: Severity.WARNING,

@@ -312,21 +312,35 @@ def _implied_routing(main: YamlFile) -> YamlFile:
 
 
 def cross_check(loaded: Loaded, catalogue: Catalogue) -> tuple[Problem, ...]:
-    """The runbooks that routing names and the catalogue does not have. Errors for `check`; an
-    alert whose runbook is among them goes out without one. Those that are there but broken are
-    the catalogue's own problems."""
+    """The runbooks and sections that routing names and the catalogue does not have. An alert whose
+    runbook does not exist is sent without one. Runbooks that exist but are broken are the
+    catalogue's own problems."""
     known = list(catalogue.runbooks)
-    return tuple(
-        _unknown_runbook(reference, known)
-        for reference in loaded.runbooks_named
-        if catalogue.get(reference.name) is None and reference.name not in catalogue.broken
+    found: list[Problem] = []
+    for reference in loaded.runbooks_named:
+        id = catalogue.named(reference.name)
+        if catalogue.get(id) is None and id not in catalogue.broken:
+            found.append(_unknown_runbook(reference, known))
+        elif fragment := catalogue.dead_fragment(reference.name):
+            found.append(_unknown_section(reference, fragment, catalogue.file_of(id)))
+    return tuple(found)
+
+
+def _unknown_section(reference: Reference, fragment: str, file: str) -> Problem:
+    return Problem(
+        codes.ROUTING_UNKNOWN_SECTION,
+        f"no heading of `{clip(file)}` has the anchor `#{clip(fragment)}`",
+        reference.place,
+        codes.SEVERITIES[codes.ROUTING_UNKNOWN_SECTION],
+        "name a heading, or remove the fragment: alerts then get the section of their name",
+        reference.source,
     )
 
 
 def _unknown_runbook(reference: Reference, known: list[str]) -> Problem:
     stripped = reference.name.removesuffix(".md").strip("/")
     if stripped in known:
-        hint = f"write it as its path without .md: {stripped}"
+        hint = f"write it as its path: {stripped}"
     else:
         same_name = [id for id in known if id.rpartition("/")[2] == stripped.rpartition("/")[2]]
         hint = did_you_mean(stripped, known)

@@ -35,6 +35,8 @@ from alert_router.fields import (
 from alert_router.matcher import MatcherError, parse_matchers
 from alert_router.model.severity import STANDARD, WARNING, Grade, Scale
 from alert_router.notify.registry import AnyNotifier
+from alert_router.runbook import STANDARD_SECTIONS
+from alert_router.runbook.sections import Headings
 
 Endpoint = Literal["webhook", "reload", "api", "pages", "metrics"]
 
@@ -156,6 +158,14 @@ Names = Annotated[
 ]
 
 
+def _section(name: str) -> str:
+    """A standard section's name, or Reference."""
+    known = {section.lower(): section for section in (*STANDARD_SECTIONS, "Reference")}
+    if name.lower() not in known:
+        raise ValueError(f"expected one of {', '.join(known.values())}")
+    return known[name.lower()]
+
+
 class Checks(_Model):
     """`rules` are files, directories or patterns, as `--rules` takes them; `labels` are those that
     alerts carry besides those of the rules, such as Prometheus's external labels."""
@@ -265,10 +275,12 @@ class ExporterLabelsModel(_Model):
 
 
 class Runbooks(_Model):
-    """Where the runbooks are, and which labels their placeholders mean: more names, each with the
-    labels that it means, the best first, and which labels are those of an exporter."""
+    """Where the runbooks are, and what their words mean: more headings of the standard sections and
+    of `Reference`, which is not sent in place of steps; more names of placeholders, each with the
+    labels that it means, the best first; and which labels are those of an exporter."""
 
     path: RelativePath = Field(Path("../runbooks"), validate_default=True)
+    headings: Mapping[Annotated[str, AfterValidator(_section)], Names] = Field(default_factory=dict)
     placeholders: Mapping[str, Names] = Field(default_factory=dict)
     exporter_labels: tuple[ExporterLabelsModel, ...] | None = None
 
@@ -281,6 +293,10 @@ class Runbooks(_Model):
             return label_rules(self.placeholders)
         pairs = [(",".join(rule.matchers), rule.labels) for rule in exporters]
         return label_rules(self.placeholders, pairs)
+
+    def known_headings(self) -> Headings:
+        """The built-in headings and these."""
+        return Headings.of(self.headings)
 
 
 class Delivery(_Model):

@@ -28,12 +28,14 @@ class EntryTable(Protocol):
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The runbook's id or None, how it was found, the index of the table entry that matched, and
-    a message about what was skipped on the way."""
+    a message about what was skipped on the way. `no_section`: the runbook has sections for other
+    alerts only, and a link is all that is sent of it."""
 
     runbook: str | None
     way: ChosenBy
     entry: int | None = None
     problem: str | None = None
+    no_section: bool = False
 
 
 def select_runbook(
@@ -59,10 +61,12 @@ def select_runbook(
 
     def choice(runbook: str | None, way: ChosenBy) -> Choice:
         found = catalogue.get(runbook) if runbook is not None else None
-        if found is not None and found.alerts and not found.own_sections:
+        no_section = found is not None and bool(found.alerts) and not found.own_sections
+        if no_section:
             problems.append(f"the runbook {runbook} has sections for other alerts, none for this")
         name = alert.name or "An alert without a name"
-        return Choice(runbook, way, entry, f"{name}: {'; '.join(problems)}." if problems else None)
+        problem = f"{name}: {'; '.join(problems)}." if problems else None
+        return Choice(runbook, way, entry, problem, no_section)
 
     entry = table.match(alert.labels)
     if entry is not None:

@@ -33,6 +33,7 @@ MAX_REFERENCE = 2_000  # characters of a reference or an alert's name; longer on
 _NOT_RUNBOOKS = frozenset({"readme.md", "_index.md"})
 _EXTENSION = re.compile(r"(?:\.(?:md|mdx|markdown|html?|adoc|rst|txt|erb)){1,2}$", re.IGNORECASE)
 _INDEXES = frozenset({"index", "readme", "_index"})  # a directory's page is the directory's runbook
+_NOT_AN_ANCHOR = re.compile(r"top$|L\d+|[/!:]", re.IGNORECASE)  # lines, pages of web applications
 _ALERT_FIELDS = ("alerts", "alert", "alert_name", "alertname")
 
 _Version = tuple[int, int, int, int]  # of a file: mtime and ctime in ns, size, inode
@@ -107,13 +108,16 @@ class Catalogue:
         file = next((f for f in (file, _EXTENSION.sub("", file)) if f in self.runbooks), "")
         return self._section(file, fragment, alertname) if file else reference
 
+    def file_of(self, id: str) -> str:
+        """The id of the file that a runbook or a section is in."""
+        return id if id in self.runbooks or id in self.broken else id.partition("#")[0]
+
     def dead_fragment(self, reference: str) -> str:
         """The fragment of a reference to one file if it leads nowhere there, else ""."""
         path, fragment = _parsed(reference)
-        files = [reference] if reference in self.runbooks else self._by_path(path)
+        files = self._by_path(path) if fragment and reference not in self.runbooks else []
         runbook = self.runbooks.get(files[0]) if len(files) == 1 else None
-        dead = runbook is not None and fragment and not has_anchor(runbook, fragment)
-        return fragment if dead else ""
+        return fragment if runbook and not has_anchor(runbook, fragment) else ""
 
     def by_reference(self, reference: str, alertname: str = "") -> list[str]:
         """The ids that a `runbook` or `runbook_url` annotation may mean: the longest id that its
@@ -350,7 +354,8 @@ def _parsed(reference: str) -> tuple[list[str], str]:
     parts = [part for part in unquote(url.path).split("/") if part not in ("", ".", "..")]
     if parts:
         parts[-1] = _EXTENSION.sub("", parts[-1])
-    return parts, unquote(url.fragment)
+    fragment = unquote(url.fragment)
+    return parts, "" if _NOT_AN_ANCHOR.match(fragment) else fragment
 
 
 def _stem(id: str) -> str:

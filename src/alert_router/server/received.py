@@ -73,7 +73,7 @@ class ReceivedAlerts:
             if runbook is None:
                 metrics.alerts_unmatched.inc(count)
             else:
-                metrics.alerts_matched.labels(runbook).inc(count)
+                metrics.alerts_matched.labels(runbook.partition("#")[0]).inc(count)
             if firing:
                 metrics.firing_alerts.labels(coverage_state(runbook, chosen_by)).inc(count)
 

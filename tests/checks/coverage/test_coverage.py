@@ -13,6 +13,7 @@ from alert_router.checks.coverage import (
     cover,
     labels_by_runbook,
     totals,
+    unknown_sections,
     with_external,
 )
 from alert_router.checks.rules import PossibleLabels, read_rules_text
@@ -236,7 +237,7 @@ def test_labels_by_runbook_are_those_of_all_its_possible_alerts(catalogue):
         *cover(rules("sum by (pod) (up) == 0", name="B", labels="{severity: x}"), by, {}),
         *cover(rules("up == 0", name="C"), by, {}),
     ]
-    assert labels_by_runbook(alerts, ("cluster",)) == {
+    assert labels_by_runbook(alerts, catalogue, ("cluster",)) == {
         "alerts/disk": {"alertname", "cluster", "node", "pod", "severity"},
         "alerts/kafka-lag": {"alertname", "cluster", "pod", "severity"},
         "alerts/redis-issues": None,
@@ -303,3 +304,46 @@ def test_external_labels_never_replace_labels_of_the_alert():
     carried = PossibleLabels({"a": frozenset(["1"]), "b": frozenset(["", "1"]), "c": None})
     arrived = with_external(carried, {"a": "9", "b": "9", "c": "9", "d": "9"})
     assert [arrived.of(name) for name in "abcd"] == [{"1"}, {"1", "9"}, {"9"}, {"9"}]
+
+
+def test_an_alert_without_a_section_in_a_file_of_many_is_not_covered(tmp_path):
+    (tmp_path / "many.md").write_text("# M\n\n## QueueDown\n\n1. Do.\n\n## QueueFull\n\n1. Do.\n")
+    by = routing(Catalogue.load(tmp_path), [('alertname=~"Queue.*"', "many")])
+
+    assert covered(by, name="QueueDown").choices[0].runbook == "many#queuedown"
+    assert covered(by, name="QueueDown").state == "covered"
+    slow = covered(by, name="QueueSlow")
+    assert (slow.state, slow.choices[0].runbook) == ("uncovered", "many")
+    assert "none for this" in slow.choices[0].problem
+
+
+def test_labels_of_the_alerts_of_a_files_sections_are_those_of_the_file(tmp_path):
+    (tmp_path / "many.md").write_text("# M\n\n## QueueDown\n\n1. Do.\n\n## QueueFull\n\n1. Do.\n")
+    by = routing(Catalogue.load(tmp_path))
+    alerts = [
+        *cover(rules("sum by (node) (up) == 0", name="QueueDown"), by, {}),
+        *cover(rules("sum by (pod) (up) == 0", name="QueueFull"), by, {}),
+    ]
+
+    assert labels_by_runbook(alerts, by.catalogue) == {"many": {"alertname", "node", "pod"}}
+
+
+@pytest.mark.parametrize(
+    ("url", "dead"),
+    [
+        ("https://x.example/many.md#queue-down", False),
+        ("https://x.example/many.md#queue_down", False),
+        ("https://x.example/many.md#L10-L20", False),
+        ("https://x.example/many.md#{{ $labels.pod }}", False),
+        ("https://x.example/other.md#gone", False),
+        ("https://x.example/many.md#gone", True),
+    ],
+)
+def test_a_fragment_that_leads_nowhere_is_reported(tmp_path, url, dead):
+    (tmp_path / "many.md").write_text("# M\n\n## Queue down\n\n1. Do.\n")
+    by = routing(Catalogue.load(tmp_path))
+    alerts = cover(rules(annotations=f'{{runbook_url: "{url}"}}'), by, {})
+
+    found = list(unknown_sections(alerts, by.catalogue))
+
+    assert [problem.code for problem in found] == ["rules-unknown-section"] * dead

@@ -7,6 +7,7 @@ from alert_router.checks.coverage.cover import (
     Routing,
     cover,
     labels_by_runbook,
+    unknown_sections,
 )
 from alert_router.checks.coverage.partial_match import CUSTOMARY, with_external
 
@@ -21,5 +22,6 @@ __all__ = [
     "cover",
     "labels_by_runbook",
     "totals",
+    "unknown_sections",
     "with_external",
 ]

@@ -16,7 +16,8 @@ from alert_router.checks.coverage.partial_match import (
 from alert_router.checks.rules import AlertRule, PossibleLabels, is_template
 from alert_router.enrich import ANNOTATIONS, Choice, select_runbook
 from alert_router.model import Alert, Labels, Status
-from alert_router.model.problem import Place
+from alert_router.model.problem import Place, Problem, Severity
+from alert_router.redaction import clip
 from alert_router.routing import RouteTree, RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
 
@@ -83,7 +84,7 @@ class AlertCoverage:
 
 def _state(choice: Choice) -> CoverageState:
     if choice.runbook is not None:
-        return "covered"
+        return "uncovered" if choice.no_section else "covered"
     if choice.way == "annotation":
         return "depends"
     return "none-wanted" if choice.way == "table" else "uncovered"
@@ -165,7 +166,7 @@ def _annotations(
 ) -> Iterator[Annotation]:
     for name in ANNOTATIONS:
         if value := rule.annotations.get(name, ""):
-            agreement = _agreement(_runbook_part(value), chosen, catalogue)
+            agreement = _agreement(_runbook_part(value), rule.name, chosen, catalogue)
             yield Annotation(name, value, rule.annotation_places[name], agreement)
 
 
@@ -179,11 +180,14 @@ def _runbook_part(reference: str) -> str | None:
 
 
 def _agreement(
-    reference: str | None, chosen: Collection[str | None], catalogue: Catalogue
+    reference: str | None,
+    alertname: str,
+    chosen: Collection[str | None],
+    catalogue: Catalogue,
 ) -> Agreement:
     if reference is None:
         return "templated"
-    named = catalogue.by_reference(reference)
+    named = catalogue.by_reference(reference, alertname)
     if len(named) > 1:
         return "ambiguous"
     if not named or catalogue.get(named[0]) is None:
@@ -193,16 +197,35 @@ def _agreement(
     return "agrees" if len(set(chosen)) == 1 else "depends"
 
 
+def unknown_sections(alerts: Iterable[AlertCoverage], catalogue: Catalogue) -> Iterator[Problem]:
+    """Fragments of annotations that lead to no heading of the runbook."""
+    for alert in alerts:
+        for annotation in alert.annotations:
+            reference = _runbook_part(annotation.value)
+            fragment = catalogue.dead_fragment(reference) if reference else ""
+            if fragment:
+                file = catalogue.file_of(catalogue.by_reference(annotation.value)[0])
+                yield Problem(
+                    "rules-unknown-section",
+                    f"no heading of `{clip(file)}` has the anchor `#{clip(fragment)}`",
+                    annotation.place,
+                    Severity.WARNING,
+                    "fix the fragment, or give the heading the id: `## Name {#id}`",
+                )
+
+
 def labels_by_runbook(
-    alerts: Iterable[AlertCoverage], external: Collection[str] = ()
+    alerts: Iterable[AlertCoverage], catalogue: Catalogue, external: Collection[str] = ()
 ) -> Mapping[str, frozenset[str] | None]:
-    """For each runbook that some alert can get, every label that one of these alerts can have,
-    with the external labels given; None if any label is possible. Placeholders can use these."""
+    """For each file of runbooks that some alert can get, every label that one of these alerts can
+    have, with the external labels given; None if any label is possible. Placeholders can use
+    these."""
     found: dict[str, frozenset[str] | None] = {}
     for alert in alerts:
         own = alert.rule.possible_labels.names()
         names = None if own is None else own | frozenset(external)
-        for runbook in {choice.runbook for choice in alert.choices if choice.runbook is not None}:
+        chosen = {choice.runbook for choice in alert.choices if choice.runbook is not None}
+        for runbook in {catalogue.file_of(id) for id in chosen}:
             known = found.get(runbook, frozenset())
             found[runbook] = None if known is None or names is None else known | names
     return found

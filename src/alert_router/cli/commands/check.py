@@ -12,7 +12,7 @@ import click
 from alert_router import yaml_source
 from alert_router.checks import lint, severities, suppressions
 from alert_router.checks.codes import SEVERITIES, unknown_codes, weighed
-from alert_router.checks.coverage import Routing, cover, labels_by_runbook
+from alert_router.checks.coverage import Routing, cover, labels_by_runbook, unknown_sections
 from alert_router.checks.rules import RuleSet, read_rules
 from alert_router.checks.unreachable import in_one_line, routing_problems, unreached
 from alert_router.cli.formats.problems import FORMATS, relative_path, report
@@ -25,11 +25,14 @@ from alert_router.config.variables import substitute
 from alert_router.model.problem import Problem, ProblemsError, Severity
 from alert_router.notify.egress import Guard, Obstacle, Resolver, Unreachable, obstacle
 from alert_router.runbook import Catalogue
+from alert_router.runbook.sections import STANDARD_HEADINGS
 
 # Codes that are looked for only if there are rules, the routing can be used, `--connect` is
 # given, or bash is missing. A comment that suppresses one of them may look unused without being so.
-_WITH_RULES = frozenset(("runbook-unknown-label",))
-_WITH_ROUTING = frozenset(("routing-unreached-runbook", "severity-unknown"))
+_WITH_RULES = frozenset(("runbook-unknown-label", "rules-unknown-section"))
+_WITH_ROUTING = frozenset(
+    ("routing-unreached-runbook", "routing-unknown-section", "severity-unknown")
+)
 _WITH_CONNECT = frozenset(("config-unresolved-name",))
 _WITHOUT_BASH = frozenset(("runbook-shell-unchecked",))
 
@@ -105,12 +108,18 @@ def run_checks(
     runbooks, checks = _named(loaded.config) if loaded else _partial_config(path)
     names = [*rules] or [str(name) for name in checks.rules]
     ruleset = read_rules(names) if names else RuleSet((), (), ())
-    catalogue = Catalogue.load(Path(relative_path(str(runbooks)))) if runbooks else Catalogue(path)
+    headings = loaded.config.runbooks.known_headings() if loaded else STANDARD_HEADINGS
+    catalogue = Catalogue(path)
+    if runbooks:
+        catalogue = Catalogue.load(Path(relative_path(str(runbooks))), headings=headings)
+    found = [*ruleset.problems]
     labels: Mapping[str, frozenset[str] | None] | None = None
     if loaded and names:
         routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
-        labels = labels_by_runbook(cover(ruleset.alerts, routing, {}), tuple(checks.labels))
-    found = [*ruleset.problems, *lint.lint(catalogue, today=today, labels_by_runbook=labels)]
+        covered = cover(ruleset.alerts, routing, {})
+        labels = labels_by_runbook(covered, catalogue, tuple(checks.labels))
+        found += unknown_sections(covered, catalogue)
+    found += lint.lint(catalogue, today=today, labels_by_runbook=labels)
     checked = SEVERITIES.keys() - _WITHOUT_BASH
     if labels is None:
         checked -= _WITH_RULES

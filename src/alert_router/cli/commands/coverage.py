@@ -109,7 +109,8 @@ def _report_rules(
 ) -> tuple[float, bool]:
     """Report on rules; return the percentage, and whether the rule files have errors."""
     loaded = load(config or default_config_path())
-    catalogue = Catalogue.load(loaded.config.runbooks.path)
+    runbooks = loaded.config.runbooks
+    catalogue = Catalogue.load(runbooks.path, headings=runbooks.known_headings())
     routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
     found = read_rules(rules, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
     alerts = cover(found.alerts, routing, labels)

@@ -141,7 +141,7 @@ def _find(which: str, config: Path | None) -> Runbook:
     except OSError as error:
         raise click.ClickException(f"cannot read {which!r}: {error.strerror}") from None
     catalogue = _catalogue(config)
-    id = which.removesuffix(".md").strip("/")
+    id = catalogue.named(which.removesuffix(".md").strip("/"))
     found = catalogue.get(id)
     if found is not None:
         return found
@@ -152,7 +152,8 @@ def _find(which: str, config: Path | None) -> Runbook:
 
 
 def _catalogue(config: Path | None) -> Catalogue:
-    return Catalogue.load(load(config or default_config_path()).config.runbooks.path)
+    runbooks = load(config or default_config_path()).config.runbooks
+    return Catalogue.load(runbooks.path, headings=runbooks.known_headings())
 
 
 def _rows(catalogue: Catalogue) -> list[dict[str, Any]]:

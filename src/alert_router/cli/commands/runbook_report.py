@@ -27,7 +27,6 @@ _MAX_CELL = 60
 _REASONS = {
     "format-not-read": "the format of the file is not read",
     "unreadable": "the file cannot be read, or is empty",
-    "several-alerts": "one file for several alerts: the alert's own section is not in the message",
     "nothing-written": "the section is there, but says nothing",
     "nested-heading": "the section is below another section",
     "bold-heading": "the section begins with a bold line instead of a heading",
