@@ -71,6 +71,22 @@ Reason = Literal[
     "neither-side-written",
 ]
 
+# For people, by reason; "" where both sides are there, but none of the runbook's commands.
+REASONS: Mapping[str, str] = {
+    "format-not-read": "the format of the file is not read",
+    "unreadable": "the file cannot be read, or is empty",
+    "several-alerts": "one file for several alerts: the alert's own section is not in the message",
+    "nothing-written": "the section is there, but says nothing",
+    "nested-heading": "the section is below another section",
+    "bold-heading": "the section begins with a bold line instead of a heading",
+    "heading-not-recognized": "headings that are not recognized",
+    "no-headings": "no headings",
+    "left-out": "other sections have steps or commands that are not in the message",
+    "one-side-written": "only prose, or only one side is written",
+    "neither-side-written": "only prose, or nothing about what to do",
+    "": "none of its commands is in the message",
+}
+
 _SIDES = {"Detection": ("Detection", "Investigation"), "Mitigation": ("Mitigation",)}
 _ELSEWHERE = frozenset(
     ("Overview", "Severity", "Prerequisites", "Verification", "Communication", "Escalation")
@@ -217,19 +233,25 @@ def unread(root: Path) -> Counter[str]:
     )
 
 
+def assess_message(catalogue: Catalogue, id: str, labels: Labels) -> Assessment:
+    """The assessment of the message for one alert with these labels that gets this runbook."""
+    runbook = catalogue.get(id)
+    if runbook is None:
+        return Assessment(id, "", "none", says=False, reason="unreadable")
+    message = _message(catalogue, id, labels)
+    if alerts_in(runbook.blocks):
+        return _look_at_section(runbook, message, labels.get("alertname", ""))
+    return _look(runbook, message)
+
+
 def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Iterator[Assessment]:
     """The assessment of a runbook, or one for each alert that its file has a section for."""
     runbook = catalogue.get(id)
     if runbook is None:
         yield Assessment(id, "", "none", says=False, reason="unreadable")
         return
-    alerts = alerts_in(runbook.blocks)
-    for alert in alerts:
-        message = _message(catalogue, id, {**labels, "alertname": alert})
-        yield _look_at_section(runbook, message, alert)
-    if not alerts:
-        name = id.rpartition("/")[2]
-        yield _look(runbook, _message(catalogue, id, {**labels, "alertname": name}))
+    for alert in alerts_in(runbook.blocks) or [id.rpartition("/")[2]]:
+        yield assess_message(catalogue, id, {**labels, "alertname": alert})
 
 
 def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:

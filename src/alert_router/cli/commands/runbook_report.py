@@ -11,6 +11,7 @@ import click
 from rich.progress import Progress
 
 from alert_router.checks.usefulness import (
+    REASONS,
     SAMPLE_LABELS,
     Assessment,
     Summary,
@@ -24,20 +25,6 @@ from alert_router.runbook import Catalogue
 
 _SHOWN = 15  # rows of a ranking
 _MAX_CELL = 60
-_REASONS = {
-    "format-not-read": "the format of the file is not read",
-    "unreadable": "the file cannot be read, or is empty",
-    "several-alerts": "one file for several alerts: the alert's own section is not in the message",
-    "nothing-written": "the section is there, but says nothing",
-    "nested-heading": "the section is below another section",
-    "bold-heading": "the section begins with a bold line instead of a heading",
-    "heading-not-recognized": "headings that are not recognized",
-    "no-headings": "no headings",
-    "left-out": "other sections have steps or commands that are not in the message",
-    "one-side-written": "only prose, or only one side is written",
-    "neither-side-written": "only prose, or nothing about what to do",
-    "": "none of its commands is in the message",
-}
 
 
 @click.command("report")
@@ -135,7 +122,7 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
     if len(collections) > 1:
         rows.append(("all", *_cells(total)))
     show(table(*columns, rows=rows))
-    reasons = Counter({_REASONS[reason]: n for reason, n in total.reasons.items() if n})
+    reasons = Counter({REASONS[reason]: n for reason, n in total.reasons.items() if n})
     _show_ranking("Why a message does not say what to do", "Runbooks", reasons)
     formats = Counter({f"*{suffix}": number for suffix, number in total.unread.items()})
     _show_ranking("Files not read", "Files", formats)
@@ -174,7 +161,7 @@ def _show_ranking(title: str, unit: str, counts: Counter[str]) -> None:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _MAX_CELL or text in _REASONS.values() else f"{text[:_MAX_CELL]}…"
+    return text if len(text) <= _MAX_CELL or text in REASONS.values() else f"{text[:_MAX_CELL]}…"
 
 
 def _as_json(
