@@ -10,7 +10,8 @@ command, or more than a few words that are no TODO.
 - A message *says* what to do with `both`; or with `one-side` or `other` if no other section of the
   file has steps or commands, unless it is about something else. It never does if the runbook has
   commands and none of them is in the message.
-- A section for one alert, in a file for many, counts as a runbook.
+- The section of each alert counts as a runbook if its file is organized by alerts. Any text of more
+  than a few words is something to do there.
 """
 
 import os
@@ -21,7 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from alert_router.enrich import AlertLabels, Choice, enrich, filling
+from alert_router.enrich import (
+    AlertLabels,
+    Choice,
+    FoundPlaceholder,
+    Outcome,
+    enrich,
+    filling,
+)
 from alert_router.markdown import (
     Block,
     Code,
@@ -41,7 +49,7 @@ from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
 from alert_router.notify.slack.notifier import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
-from alert_router.runbook.sections import STANDARD_HEADINGS
+from alert_router.runbook.sections import Headings
 
 SAMPLE_LABELS: Labels = {
     "namespace": "prod",
@@ -106,6 +114,7 @@ _EMPTY = re.compile(
 )
 _UNREAD = frozenset((".adoc", ".asciidoc", ".erb", ".htm", ".html", ".mdx", ".rst"))
 _FEW = 40  # characters; less is not an instruction
+_MAX_ALERTS = 300  # of a file; each takes time in proportion to the whole file
 _WALL = 600  # characters of prose without a list
 
 _COMMAND_NAMES = (
@@ -121,26 +130,6 @@ _COMMAND_NAMES = (
 _COMMANDS = frozenset(_COMMAND_NAMES.split())
 _NO_COMMANDS = frozenset(("promql", "yaml", "json", "text", "sql", "go", "python"))
 _PROMPT = re.compile(r"^\s*(?:[$#>]|\w[\w.@~:/-]{0,80}[$#%>])\s+")
-
-_CAMEL_CASE = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
-_NAMED = re.compile(r"(?:alert(?: name)?\s*:?\s*)?[\"`'*]*([A-Z]\w{1,200})[\"`'*]*", re.IGNORECASE)
-
-_SPELLING = re.compile(
-    r"\{\{[^{}\n]{1,80}\}\}|\$\{\w+\}|\$[A-Za-z_]\w*|<[A-Za-z][\w .-]{0,60}>|\[[A-Z][A-Z_]+\]"
-    r"|(?<![\w-])(?:my|your)-[a-z][a-z-]*|(?<![\w-])(?<=[ /=])[A-Z][A-Z0-9_]{3,}(?![\w-])",
-    re.ASCII,
-)
-_INERT = re.compile(r"FILL_IN_(\w+)")
-_WORD = re.compile(r"\w+")
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """A placeholder of a command, as the author spelled it, and what the message shows for it:
-    a value, an inert word, or the spelling."""
-
-    spelling: str
-    shown: Literal["filled", "marked", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +152,7 @@ class Assessment:
     is_cut: bool = False
     commands: Literal["", "none", "some", "all"] = ""
     unknown_headings: tuple[str, ...] = ()
-    placeholders: tuple[Placeholder, ...] = ()
+    placeholders: tuple[FoundPlaceholder, ...] = ()
 
 
 @dataclass(slots=True)
@@ -180,8 +169,8 @@ class Summary:
     has_steps: int = 0
     is_wall: int = 0
     is_cut: int = 0
-    placeholders: Counter[str] = field(default_factory=Counter)
-    unknown_spellings: Counter[str] = field(default_factory=Counter)
+    placeholders: Counter[Outcome] = field(default_factory=Counter)
+    not_filled: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     unknown_headings: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
 
@@ -201,9 +190,11 @@ class Summary:
         self.has_steps += it.has_steps
         self.is_wall += it.is_wall
         self.is_cut += it.is_cut
-        self.placeholders.update(placeholder.shown for placeholder in it.placeholders)
-        self.unknown_spellings.update(
-            placeholder.spelling for placeholder in it.placeholders if placeholder.shown != "filled"
+        self.placeholders.update(found.outcome for found in it.placeholders)
+        self.not_filled.update(
+            (found.written, found.outcome)
+            for found in it.placeholders
+            if found.outcome is not Outcome.FILLED
         )
         if it.state != "both":
             self.unknown_headings.update(
@@ -223,35 +214,62 @@ class Summary:
         return self
 
 
-def unread(root: Path) -> Counter[str]:
-    """The number of files below a directory in formats that are not read, by suffix."""
-    return Counter(
-        suffix
-        for _, _, files in os.walk(root)
-        for file in files
-        if (suffix := Path(file).suffix.lower()) in _UNREAD
-    )
+def unread(catalogue: Catalogue) -> Counter[str]:
+    """The number of files in formats that are not read, by suffix."""
+    known = {*catalogue.runbooks, *catalogue.broken}
+    found: Counter[str] = Counter()
+    for folder, _, files in os.walk(catalogue.root):
+        for file in files:
+            stem, suffix = _stem(file)
+            id = Path(folder, stem).relative_to(catalogue.root).as_posix()
+            found[suffix] += suffix in _UNREAD and id not in known
+    return +found
 
 
-def assess_message(catalogue: Catalogue, id: str, labels: Labels) -> Assessment:
-    """The assessment of the message for one alert with these labels that gets this runbook."""
-    runbook = catalogue.get(id)
-    if runbook is None:
-        return Assessment(id, "", "none", says=False, reason="unreadable")
-    message = _message(catalogue, id, labels)
-    if alerts_in(runbook.blocks):
-        return _look_at_section(runbook, message, labels.get("alertname", ""))
-    return _look(runbook, message)
+def _stem(file: str) -> tuple[str, str]:
+    """A file's name without `.md.erb` and the like, and its last suffix in lower case."""
+    path = Path(file)
+    return path.stem.removesuffix(".md").removesuffix(".html"), path.suffix.lower()
 
 
 def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Iterator[Assessment]:
-    """The assessment of a runbook, or one for each alert that its file has a section for."""
+    """The assessment of a runbook, or one for each alert if its file is organized by alerts."""
+    runbook = catalogue.get(id)
+    if runbook is None or not runbook.by_alerts:
+        yield assess_message(catalogue, id, {**labels, "alertname": id.rpartition("/")[2]})
+        return
+    for heading in runbook.alerts[:_MAX_ALERTS]:
+        name = heading.names[0]
+        chosen = catalogue.named(id, name)
+        yield assess_message(catalogue, chosen, {**labels, "alertname": name}, alert=name)
+
+
+def assess_message(catalogue: Catalogue, id: str, labels: Labels, alert: str = "") -> Assessment:
+    """The assessment of the message for one alert with these labels that gets this runbook."""
     runbook = catalogue.get(id)
     if runbook is None:
-        yield Assessment(id, "", "none", says=False, reason="unreadable")
-        return
-    for alert in alerts_in(runbook.blocks) or [id.rpartition("/")[2]]:
-        yield assess_message(catalogue, id, {**labels, "alertname": alert})
+        return Assessment(id, alert, "none", says=False, reason="unreadable")
+    message = _message(catalogue, id, labels)
+    sections = message.runbooks[0].sections
+    state, sides = _state(runbook, sections)
+    known = AlertLabels(labels)
+    commands = _commands_shown(runbook, sections, known)
+    shown_lines = {section.line for section in sections}
+    held = any(_to_do(it) for it in runbook.own_sections if it.line not in shown_lines)
+    unknown = [plain(it.title).strip() for it in runbook.own_sections if not it.name]
+    return Assessment(
+        runbook.id,
+        alert,
+        state,
+        says=state != "none" and commands != "none" and (state == "both" or not held),
+        reason="" if state == "both" else _reason(runbook, sides, catalogue.headings, held=held),
+        has_steps=all(content == "steps" for content in sides.values()),
+        is_wall="wall" in sides.values(),
+        is_cut=state != "none" and _is_cut(message),
+        commands=commands,
+        unknown_headings=tuple(unknown),
+        placeholders=tuple(filling(runbook).placeholders(known)),
+    )
 
 
 def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
@@ -281,43 +299,18 @@ def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
     )
 
 
-def _look(runbook: Runbook, message: Notification) -> Assessment:
-    sections = message.runbooks[0].sections
-    labels = AlertLabels(message.group.alerts[0].labels)
+def _state(runbook: Runbook, sections: Sequence[Section]) -> tuple[State, dict[str, Content]]:
+    """The state of a message with these sections, and what it has on each side."""
     sides = {
         side: _content([section for section in sections if section.name in names])
         for side, names in _SIDES.items()
     }
     good = sum(content not in ("absent", "empty") for content in sides.values())
     state: State = ("none", "one-side", "both")[good]
-    if state == "none" and any(map(_instead, sections)):
-        state = "other"
-    commands = _commands_shown(runbook, sections, labels)
-    shown_lines = {section.line for section in sections}
-    held = any(_to_do(it) for it in runbook.sections if it.line not in shown_lines)
-    unknown = [plain(it.title).strip() for it in runbook.sections if not it.name]
-    return Assessment(
-        runbook.id,
-        "",
-        state,
-        says=state != "none" and commands != "none" and (state == "both" or not held),
-        reason="" if state == "both" else _reason(runbook, sides, held=held),
-        has_steps=all(content == "steps" for content in sides.values()),
-        is_wall="wall" in sides.values(),
-        is_cut=state != "none" and _is_cut(message),
-        commands=commands,
-        unknown_headings=tuple(unknown),
-        placeholders=tuple(_placeholders(runbook, labels)),
-    )
-
-
-def _look_at_section(runbook: Runbook, message: Notification, alert: str) -> Assessment:
-    """The assessment of an alert's own section: the message has nothing else."""
-    sections = message.runbooks[0].sections
-    is_own = all(_alert_named(section.title) == alert for section in sections)
-    says = is_own and len(to_text(_all_blocks(sections))) >= _FEW
-    reason: Reason = "" if says else "several-alerts"
-    return Assessment(runbook.id, alert, "one-side" if says else "none", says, reason)
+    if state == "none":
+        is_own = runbook.parent is not None and len(to_text(_all_blocks(sections))) >= _FEW
+        state = "other" if is_own or any(map(_instead, sections)) else "none"
+    return state, sides
 
 
 def _content(sections: Sequence[Section]) -> Content:
@@ -347,7 +340,8 @@ def _is_empty(text: str) -> bool:
 def _is_elsewhere(section: Section) -> bool:
     """Whether it is about something else than what to do."""
     title = section.name or plain(section.title)
-    return section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
+    is_named = section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
+    return section.reference or is_named
 
 
 def _to_do(section: Section) -> bool:
@@ -372,8 +366,9 @@ def _commands_shown(
 ) -> Literal["", "none", "some", "all"]:
     """How many of the commands, filled, are in the message."""
     prepared = filling(runbook)
-    if runbook.sections:
-        filled = [prepared.section(it, labels) for it in runbook.sections if not _is_elsewhere(it)]
+    own = runbook.own_sections
+    if own:
+        filled = [prepared.section(it, labels) for it in own if not _is_elsewhere(it)]
         there = set(commands_in(_all_blocks(filled)))
     else:
         there = set(commands_in(prepared.blocks(runbook.blocks, labels)))
@@ -417,23 +412,6 @@ def _inline_commands(spans: Iterable[Inline]) -> Iterator[str]:
             yield from _inline_commands(span.children)
 
 
-def _placeholders(runbook: Runbook, labels: AlertLabels) -> Iterator[Placeholder]:
-    """The placeholders in the commands of the whole runbook."""
-    filled = filling(runbook).blocks(runbook.blocks, labels)
-    for written, now in zip(commands_in(runbook.blocks), commands_in(filled), strict=False):
-        left, inert = Counter(_SPELLING.findall(now)), Counter(_INERT.findall(now))
-        for spelling in _SPELLING.findall(written):
-            name = _WORD.findall(spelling)[-1]
-            if left[spelling]:
-                left[spelling] -= 1
-                yield Placeholder(spelling, "left")
-            elif inert[name]:
-                inert[name] -= 1
-                yield Placeholder(spelling, "marked")
-            else:
-                yield Placeholder(spelling, "filled")
-
-
 def _is_cut(message: Notification) -> bool:
     slack = SlackNotifier.model_construct(type="slack")
     steps = sum(len(section.steps) for section in message.runbooks[0].sections)
@@ -442,16 +420,20 @@ def _is_cut(message: Notification) -> bool:
     )
 
 
-def _reason(runbook: Runbook, sides: Mapping[str, Content], *, held: bool) -> Reason:
+def _reason(
+    runbook: Runbook, sides: Mapping[str, Content], known: Headings, *, held: bool
+) -> Reason:
     """The likeliest reason, by what a reader finds in the file."""
+    if runbook.by_alerts:
+        return "several-alerts"
     wanting = [side for side, content in sides.items() if content in ("absent", "empty")]
     if all(sides[side] == "empty" for side in wanting):
         return "nothing-written"
     own = {section.name for section in runbook.sections}
     headings = [plain(it.children) for it in runbook.blocks if isinstance(it, Heading)]
-    if any(side in wanting and side not in own for side in STANDARD_HEADINGS.names(headings)):
+    if any(side in wanting and side not in own for side in known.names(headings)):
         return "nested-heading"
-    if any(side in wanting for side in STANDARD_HEADINGS.names(list(_bold_lines(runbook.blocks)))):
+    if any(side in wanting for side in known.names(list(_bold_lines(runbook.blocks)))):
         return "bold-heading"
     if not runbook.sections:
         return "no-headings"
@@ -470,25 +452,6 @@ def _bold_lines(blocks: Iterable[Block]) -> Iterator[str]:
             and isinstance(block.children[0], Strong)
         ):
             yield plain(block.children[:1]).strip().rstrip(":")
-
-
-def alerts_in(blocks: Iterable[Block]) -> list[str]:
-    """The alerts that a file for many has sections for: at least three headings of one level that
-    are names of alerts, and half of that level."""
-    headings = [block for block in blocks if isinstance(block, Heading)]
-    for level in range(1, 7):
-        there = [_alert_named(it.children) for it in headings if it.level == level]
-        found = [name for name in there if name]
-        if len(found) >= 3 and 2 * len(found) >= len(there):
-            return list(dict.fromkeys(found))
-    return []
-
-
-def _alert_named(title: Sequence[Inline]) -> str:
-    """The name of the alert that a heading is, or ""."""
-    match = _NAMED.fullmatch(plain(title).strip())
-    name = match[1] if match else ""
-    return name if name.isalnum() and name[:1].isupper() and _CAMEL_CASE.search(name) else ""
 
 
 def _all_blocks(sections: Iterable[Section]) -> list[Block]:
