@@ -256,7 +256,7 @@ def assess_message(catalogue: Catalogue, id: str, labels: Labels, alert: str = "
     commands = _commands_shown(runbook, sections, known)
     shown_lines = {section.line for section in sections}
     held = any(_to_do(it) for it in runbook.own_sections if it.line not in shown_lines)
-    unknown = [plain(it.title).strip() for it in runbook.own_sections if not it.name]
+    unknown = [it.title for it in runbook.own_sections if not it.name and not it.reference]
     return Assessment(
         runbook.id,
         alert,
@@ -267,7 +267,7 @@ def assess_message(catalogue: Catalogue, id: str, labels: Labels, alert: str = "
         is_wall="wall" in sides.values(),
         is_cut=state != "none" and _is_cut(message),
         commands=commands,
-        unknown_headings=tuple(unknown),
+        unknown_headings=tuple(plain(title).strip() for title in unknown),
         placeholders=tuple(filling(runbook).placeholders(known)),
     )
 
