@@ -44,6 +44,7 @@ from alert_router.markdown import (
     plain,
     to_text,
 )
+from alert_router.markdown.commandline import is_command
 from alert_router.model import AlertGroup, Labels
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
@@ -117,17 +118,6 @@ _FEW = 40  # characters; less is not an instruction
 _MAX_ALERTS = 300  # of a file; each takes time in proportion to the whole file
 _WALL = 600  # characters of prose without a list
 
-_COMMAND_NAMES = (
-    "kubectl oc helm docker crictl systemctl journalctl curl wget psql redis-cli etcdctl ceph rbd "
-    "rados aws gcloud az ssh scp sudo grep find df du ps top free ls cat tail head rm kill mount "
-    "lsof netstat ss ip ping dig nslookup openssl git ansible ansible-playbook knife chef-client "
-    "bundle rails gitlab-ctl gitlab-rails consul vault nomad terraform mysql mongo mongosh "
-    "clickhouse-client rabbitmqctl kafka-topics.sh promtool amtool virtctl istioctl linkerd jq "
-    "awk sed for while if export echo service apt apt-get yum dnf pip npm bosh cf hcloud subctl "
-    "nodetool patronictl pg_ctl gsutil ibmcloud dmesg vmstat iostat sar tcpdump iptables chroot "
-    "lsblk smartctl mdadm"
-)
-_COMMANDS = frozenset(_COMMAND_NAMES.split())
 _NO_COMMANDS = frozenset(("promql", "yaml", "json", "text", "sql", "go", "python"))
 _PROMPT = re.compile(r"^\s*(?:[$#>]|\w[\w.@~:/-]{0,80}[$#%>])\s+")
 
@@ -384,9 +374,8 @@ def commands_in(blocks: Iterable[Block]) -> Iterator[str]:
         match block:
             case Code(text, language) if language not in _NO_COMMANDS:
                 for line in text.splitlines():
-                    command = " ".join(_PROMPT.sub("", line).split())
-                    if command.partition(" ")[0] in _COMMANDS:
-                        yield command
+                    if is_command(line):
+                        yield " ".join(_PROMPT.sub("", line).split())
             case Paragraph(children) | Heading(_, children):
                 yield from _inline_commands(children)
             case ListBlock():
@@ -405,8 +394,7 @@ def commands_in(blocks: Iterable[Block]) -> Iterator[str]:
 def _inline_commands(spans: Iterable[Inline]) -> Iterator[str]:
     for span in spans:
         if isinstance(span, CodeSpan):
-            first, space, _ = span.text.strip().partition(" ")
-            if space and first in _COMMANDS:
+            if " " in span.text.strip() and is_command(span.text):
                 yield " ".join(span.text.split())
         elif hasattr(span, "children"):
             yield from _inline_commands(span.children)
