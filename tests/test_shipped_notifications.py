@@ -124,7 +124,12 @@ def test_an_alert_of_a_workload_gets_no_command_for_an_unknown_pod():
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.runbook == "alerts/pod-crashes" and "namespace" in case.labels],
+    [
+        case
+        for case in CASES
+        if case.runbook in ("alerts/pod-crashes", "alerts/resource-exhaustion")
+        and "namespace" in case.labels
+    ],
     ids=lambda case: case.name,
 )
 @pytest.mark.parametrize("resolved", [False, True], ids=["firing", "resolved"])

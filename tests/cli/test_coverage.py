@@ -69,6 +69,7 @@ def test_json_lists_every_possible_runbook_with_its_place(router, rules):
                 "file": "routing.yaml",
                 "line": 2,
                 "problem": None,
+                "says": True,
             }
         ],
         "depends_on": [],
@@ -173,6 +174,36 @@ groups:
         expr: vector(1)
         labels: {severity: "``|x"}
 """
+
+
+def test_a_runbook_whose_message_says_nothing_is_reported_with_the_reason(router):
+    router.write("runbooks/alerts/redis-issues.md", "# Redis issues\n\n## Mitigation\n\nTODO\n")
+    name = router.write("rules.yaml", RULES).name
+
+    text = router.run("coverage", name).stdout
+    answer = router.json("coverage", name)
+
+    note = "alerts/redis-issues: covered, but says nothing: only prose, or nothing about what to do"
+    assert f"      {note}\n" in text
+    assert "3 alerts: 1 with a runbook (1 say nothing), " in text
+    assert answer["says_nothing"] == 1
+    assert [it["says"] for it in answer["alerts"][0]["choices"]] == [False]
+    assert [it["says"] for it in answer["alerts"][1]["choices"]] == [None]
+
+
+def test_files_that_are_passed_over_are_reported_with_the_reason(router):
+    for number in range(6):
+        router.write(f"rules/values-{number}.yaml", "replicas: 1\n")
+    router.write("rules/z.yaml", RULES)
+
+    text = router.run("coverage", "rules").stdout
+
+    assert (
+        "passed over: rules/values-0.yaml, rules/values-1.yaml, rules/values-2.yaml, "
+        "rules/values-3.yaml and 2 more: it has no key `alert` or `record`\n"
+    ) in text
+    skipped = router.json("coverage", "rules")["passed_over"]
+    assert [it["file"] for it in skipped][-1] == "rules/values-5.yaml"
 
 
 def test_hostile_names_stay_text_in_every_output(router):

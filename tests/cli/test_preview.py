@@ -5,7 +5,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from alert_router.cli.sample_alert import as_group
+from alert_router.model import AlertGroup, BodyLimits, PayloadError
 from alert_router.notify.registry import NOTIFIERS
 from tests.cli.world import alert, body
 
@@ -150,6 +154,30 @@ def test_alerts_of_any_shape_are_previewed(router, data):
     assert "RedisDown" in one["payload"]
     assert "Redis issues" in one["payload"]
     assert "RESOLVED" not in one["payload"]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["labels", "alerts", "data", "status", "state", "metric", "ruleName"])
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(_json)
+def test_any_json_is_a_group_or_a_payload_error(data):
+    try:
+        group, _ = AlertGroup.within(BodyLimits(), as_group(json.dumps(data).encode()))
+    except PayloadError:
+        return
+    assert group.alerts
 
 
 @pytest.mark.parametrize("state", ["inactive", "Normal", {"state": "resolved"}])

@@ -46,10 +46,11 @@ def test_a_section_that_says_nothing_does_not_count(router, text):
 
 
 def test_commands_that_are_all_missing_from_the_message_make_it_say_nothing(router):
-    other = "# Later\n\n## Before that\n\nx\n\n## OtherAlertFiring\n\n1. `kubectl get pods -A`\n"
-    router.write("books/a.md", f"{ONE_SIDE}\n{other}")
+    look = "## Detection\n\n1. Look at the panel with the errors.\n\n"
+    other = "## Investigation\n\n1. `kubectl get pods -A` lists the pods.\n\n"
+    router.write("books/a.md", ONE_SIDE.replace("## Mitigation", f"{look}{other}## Mitigation"))
     [found] = router.json("runbook", "report", "books")["runbooks"]
-    assert (found["says"], found["commands"]) == (False, "none")
+    assert (found["state"], found["says"], found["commands"]) == ("both", False, "none")
 
 
 def test_a_file_that_cannot_be_read_and_one_in_another_format_count_as_runbooks(router):
@@ -89,15 +90,17 @@ def test_headings_that_are_not_recognized_are_ranked_by_runbooks(router):
     ]
 
 
-def test_placeholders_are_counted_as_filled_or_listed_with_their_spelling(router):
+def test_placeholders_are_counted_by_outcome_and_listed_with_their_spelling(router):
     router.write("books/a.md", BOTH.replace("get pvc", "get pvc -l x=$weird_thing"))
 
     placeholders = router.json("runbook", "report", "books")["placeholders"]
-    assert (placeholders["filled"], placeholders["marked"], placeholders["left"]) == (3, 1, 0)
-    assert placeholders["not_filled"] == [{"spelling": "$weird_thing", "count": 1}]
+    assert (placeholders["filled"], placeholders["unknown"]) == (3, 1)
+    assert placeholders["not_filled"] == [
+        {"spelling": "$weird_thing", "outcome": "unknown", "count": 1}
+    ]
 
     given = router.json("runbook", "report", "books", "--label", "weird_thing=a")["placeholders"]
-    assert given["filled"] == 4
+    assert (given["filled"], given["not_filled"]) == (4, [])
 
 
 def test_the_mean_of_the_folders_weighs_small_ones_as_much(router):

@@ -10,18 +10,26 @@ command, or more than a few words that are no TODO.
 - A message *says* what to do with `both`; or with `one-side` or `other` if no other section of the
   file has steps or commands, unless it is about something else. It never does if the runbook has
   commands and none of them is in the message.
-- A section for one alert, in a file for many, counts as a runbook.
+- The section of each alert counts as a runbook if its file is organized by alerts. Any text of more
+  than a few words is something to do there.
 """
 
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from alert_router.enrich import AlertLabels, Choice, enrich, filling
+from alert_router.enrich import (
+    AlertLabels,
+    Choice,
+    FoundPlaceholder,
+    Outcome,
+    enrich,
+    filling,
+)
 from alert_router.markdown import (
     Block,
     Code,
@@ -36,12 +44,13 @@ from alert_router.markdown import (
     plain,
     to_text,
 )
+from alert_router.markdown.commandline import is_command
 from alert_router.model import AlertGroup, Labels
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
 from alert_router.notify.slack.notifier import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
-from alert_router.runbook.sections import STANDARD_HEADINGS
+from alert_router.runbook.sections import Headings
 
 SAMPLE_LABELS: Labels = {
     "namespace": "prod",
@@ -60,6 +69,7 @@ Reason = Literal[
     "",
     "format-not-read",
     "unreadable",
+    "several-alerts",
     "nothing-written",
     "nested-heading",
     "bold-heading",
@@ -69,6 +79,22 @@ Reason = Literal[
     "one-side-written",
     "neither-side-written",
 ]
+
+# For people, by reason; "" where both sides are there, but none of the runbook's commands.
+REASONS: Mapping[str, str] = {
+    "format-not-read": "the format of the file is not read",
+    "unreadable": "the file cannot be read, or is empty",
+    "several-alerts": "one file for several alerts: the alert's own section is not in the message",
+    "nothing-written": "the section is there, but says nothing",
+    "nested-heading": "the section is below another section",
+    "bold-heading": "the section begins with a bold line instead of a heading",
+    "heading-not-recognized": "headings that are not recognized",
+    "no-headings": "no headings",
+    "left-out": "other sections have steps or commands that are not in the message",
+    "one-side-written": "only prose, or only one side is written",
+    "neither-side-written": "only prose, or nothing about what to do",
+    "": "none of its commands is in the message",
+}
 
 _SIDES = {"Detection": ("Detection", "Investigation"), "Mitigation": ("Mitigation",)}
 _ELSEWHERE = frozenset(
@@ -89,38 +115,11 @@ _EMPTY = re.compile(
 )
 _UNREAD = frozenset((".adoc", ".asciidoc", ".erb", ".htm", ".html", ".mdx", ".rst"))
 _FEW = 40  # characters; less is not an instruction
+_MAX_ALERTS = 300  # of a file; each takes time in proportion to the whole file
 _WALL = 600  # characters of prose without a list
 
-_COMMAND_NAMES = (
-    "kubectl oc helm docker crictl systemctl journalctl curl wget psql redis-cli etcdctl ceph rbd "
-    "rados aws gcloud az ssh scp sudo grep find df du ps top free ls cat tail head rm kill mount "
-    "lsof netstat ss ip ping dig nslookup openssl git ansible ansible-playbook knife chef-client "
-    "bundle rails gitlab-ctl gitlab-rails consul vault nomad terraform mysql mongo mongosh "
-    "clickhouse-client rabbitmqctl kafka-topics.sh promtool amtool virtctl istioctl linkerd jq "
-    "awk sed for while if export echo service apt apt-get yum dnf pip npm bosh cf hcloud subctl "
-    "nodetool patronictl pg_ctl gsutil ibmcloud dmesg vmstat iostat sar tcpdump iptables chroot "
-    "lsblk smartctl mdadm"
-)
-_COMMANDS = frozenset(_COMMAND_NAMES.split())
 _NO_COMMANDS = frozenset(("promql", "yaml", "json", "text", "sql", "go", "python"))
 _PROMPT = re.compile(r"^\s*(?:[$#>]|\w[\w.@~:/-]{0,80}[$#%>])\s+")
-
-_SPELLING = re.compile(
-    r"\{\{[^{}\n]{1,80}\}\}|\$\{\w+\}|\$[A-Za-z_]\w*|<[A-Za-z][\w .-]{0,60}>|\[[A-Z][A-Z_]+\]"
-    r"|(?<![\w-])(?:my|your)-[a-z][a-z-]*|(?<![\w-])(?<=[ /=])[A-Z][A-Z0-9_]{3,}(?![\w-])",
-    re.ASCII,
-)
-_INERT = re.compile(r"FILL_IN_(\w+)")
-_WORD = re.compile(r"\w+")
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """A placeholder of a command, as the author spelled it, and what the message shows for it:
-    a value, an inert word, or the spelling."""
-
-    spelling: str
-    shown: Literal["filled", "marked", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class Assessment:
     is_cut: bool = False
     commands: Literal["", "none", "some", "all"] = ""
     unknown_headings: tuple[str, ...] = ()
-    placeholders: tuple[Placeholder, ...] = ()
+    placeholders: tuple[FoundPlaceholder, ...] = ()
 
 
 @dataclass(slots=True)
@@ -160,8 +159,8 @@ class Summary:
     has_steps: int = 0
     is_wall: int = 0
     is_cut: int = 0
-    placeholders: Counter[str] = field(default_factory=Counter)
-    unknown_spellings: Counter[str] = field(default_factory=Counter)
+    placeholders: Counter[Outcome] = field(default_factory=Counter)
+    not_filled: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     unknown_headings: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
 
@@ -181,9 +180,11 @@ class Summary:
         self.has_steps += it.has_steps
         self.is_wall += it.is_wall
         self.is_cut += it.is_cut
-        self.placeholders.update(placeholder.shown for placeholder in it.placeholders)
-        self.unknown_spellings.update(
-            placeholder.spelling for placeholder in it.placeholders if placeholder.shown != "filled"
+        self.placeholders.update(found.outcome for found in it.placeholders)
+        self.not_filled.update(
+            (found.written, found.outcome)
+            for found in it.placeholders
+            if found.outcome is not Outcome.FILLED
         )
         if it.state != "both":
             self.unknown_headings.update(
@@ -203,33 +204,62 @@ class Summary:
         return self
 
 
-def unread(root: Path) -> Counter[str]:
-    """The number of files below a directory in formats that are not read, by suffix."""
-    return Counter(
-        suffix
-        for _, _, files in os.walk(root)
-        for file in files
-        if (suffix := Path(file).suffix.lower()) in _UNREAD
-    )
+def unread(catalogue: Catalogue) -> Counter[str]:
+    """The number of files in formats that are not read, by suffix."""
+    known = {*catalogue.runbooks, *catalogue.broken}
+    found: Counter[str] = Counter()
+    for folder, _, files in os.walk(catalogue.root):
+        for file in files:
+            stem, suffix = _stem(file)
+            id = Path(folder, stem).relative_to(catalogue.root).as_posix()
+            found[suffix] += suffix in _UNREAD and id not in known
+    return +found
+
+
+def _stem(file: str) -> tuple[str, str]:
+    """A file's name without `.md.erb` and the like, and its last suffix in lower case."""
+    path = Path(file)
+    return path.stem.removesuffix(".md").removesuffix(".html"), path.suffix.lower()
 
 
 def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Iterator[Assessment]:
-    """The assessment of a runbook, or one for each alert that its file has a section for."""
+    """The assessment of a runbook, or one for each alert if its file is organized by alerts."""
+    runbook = catalogue.get(id)
+    if runbook is None or not runbook.by_alerts:
+        yield assess_message(catalogue, id, {**labels, "alertname": id.rpartition("/")[2]})
+        return
+    for heading in runbook.alerts[:_MAX_ALERTS]:
+        name = heading.names[0]
+        chosen = catalogue.named(id, name)
+        yield assess_message(catalogue, chosen, {**labels, "alertname": name}, alert=name)
+
+
+def assess_message(catalogue: Catalogue, id: str, labels: Labels, alert: str = "") -> Assessment:
+    """The assessment of the message for one alert with these labels that gets this runbook."""
     runbook = catalogue.get(id)
     if runbook is None:
-        yield Assessment(id, "", "none", says=False, reason="unreadable")
-        return
-    if not runbook.by_alerts:
-        name = id.rpartition("/")[2]
-        yield _look(runbook, _message(catalogue, id, {**labels, "alertname": name}))
-        return
-    for alert in runbook.alerts:
-        section = f"{id}#{alert.anchor}"
-        part = catalogue.get(section)
-        if part is not None:
-            name = alert.names[0]
-            message = _message(catalogue, section, {**labels, "alertname": name})
-            yield replace(_look(part, message), alert=name)
+        return Assessment(id, alert, "none", says=False, reason="unreadable")
+    message = _message(catalogue, id, labels)
+    sections = message.runbooks[0].sections
+    state, sides = _state(runbook, sections)
+    known = AlertLabels(labels)
+    commands = _commands_shown(runbook, sections, known)
+    shown_lines = {section.line for section in sections}
+    held = any(_to_do(it) for it in runbook.own_sections if it.line not in shown_lines)
+    unknown = [it.title for it in runbook.own_sections if not it.name and not it.reference]
+    return Assessment(
+        runbook.id,
+        alert,
+        state,
+        says=state != "none" and commands != "none" and (state == "both" or not held),
+        reason="" if state == "both" else _reason(runbook, sides, catalogue.headings, held=held),
+        has_steps=all(content == "steps" for content in sides.values()),
+        is_wall="wall" in sides.values(),
+        is_cut=state != "none" and _is_cut(message),
+        commands=commands,
+        unknown_headings=tuple(plain(title).strip() for title in unknown),
+        placeholders=tuple(filling(runbook).placeholders(known)),
+    )
 
 
 def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
@@ -259,34 +289,18 @@ def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
     )
 
 
-def _look(runbook: Runbook, message: Notification) -> Assessment:
-    sections = message.runbooks[0].sections
-    labels = AlertLabels(message.group.alerts[0].labels)
+def _state(runbook: Runbook, sections: Sequence[Section]) -> tuple[State, dict[str, Content]]:
+    """The state of a message with these sections, and what it has on each side."""
     sides = {
         side: _content([section for section in sections if section.name in names])
         for side, names in _SIDES.items()
     }
     good = sum(content not in ("absent", "empty") for content in sides.values())
     state: State = ("none", "one-side", "both")[good]
-    if state == "none" and any(map(_instead, sections)):
-        state = "other"
-    commands = _commands_shown(runbook, sections, labels)
-    shown_lines = {section.line for section in sections}
-    held = any(_to_do(it) for it in runbook.sections if it.line not in shown_lines)
-    unknown = [plain(it.title).strip() for it in runbook.sections if not it.name]
-    return Assessment(
-        runbook.id,
-        "",
-        state,
-        says=state != "none" and commands != "none" and (state == "both" or not held),
-        reason="" if state == "both" else _reason(runbook, sides, held=held),
-        has_steps=all(content == "steps" for content in sides.values()),
-        is_wall="wall" in sides.values(),
-        is_cut=state != "none" and _is_cut(message),
-        commands=commands,
-        unknown_headings=tuple(unknown),
-        placeholders=tuple(_placeholders(runbook, labels)),
-    )
+    if state == "none":
+        is_own = runbook.parent is not None and len(to_text(_all_blocks(sections))) >= _FEW
+        state = "other" if is_own or any(map(_instead, sections)) else "none"
+    return state, sides
 
 
 def _content(sections: Sequence[Section]) -> Content:
@@ -316,9 +330,8 @@ def _is_empty(text: str) -> bool:
 def _is_elsewhere(section: Section) -> bool:
     """Whether it is about something else than what to do."""
     title = section.name or plain(section.title)
-    return (
-        section.reference or section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
-    )
+    is_named = section.name in _ELSEWHERE or _INTRODUCTION.search(title) is not None
+    return section.reference or is_named
 
 
 def _to_do(section: Section) -> bool:
@@ -343,8 +356,9 @@ def _commands_shown(
 ) -> Literal["", "none", "some", "all"]:
     """How many of the commands, filled, are in the message."""
     prepared = filling(runbook)
-    if runbook.sections:
-        filled = [prepared.section(it, labels) for it in runbook.sections if not _is_elsewhere(it)]
+    own = runbook.own_sections
+    if own:
+        filled = [prepared.section(it, labels) for it in own if not _is_elsewhere(it)]
         there = set(commands_in(_all_blocks(filled)))
     else:
         there = set(commands_in(prepared.blocks(runbook.blocks, labels)))
@@ -360,9 +374,8 @@ def commands_in(blocks: Iterable[Block]) -> Iterator[str]:
         match block:
             case Code(text, language) if language not in _NO_COMMANDS:
                 for line in text.splitlines():
-                    command = " ".join(_PROMPT.sub("", line).split())
-                    if command.partition(" ")[0] in _COMMANDS:
-                        yield command
+                    if is_command(line):
+                        yield " ".join(_PROMPT.sub("", line).split())
             case Paragraph(children) | Heading(_, children):
                 yield from _inline_commands(children)
             case ListBlock():
@@ -381,28 +394,10 @@ def commands_in(blocks: Iterable[Block]) -> Iterator[str]:
 def _inline_commands(spans: Iterable[Inline]) -> Iterator[str]:
     for span in spans:
         if isinstance(span, CodeSpan):
-            first, space, _ = span.text.strip().partition(" ")
-            if space and first in _COMMANDS:
+            if " " in span.text.strip() and is_command(span.text):
                 yield " ".join(span.text.split())
         elif hasattr(span, "children"):
             yield from _inline_commands(span.children)
-
-
-def _placeholders(runbook: Runbook, labels: AlertLabels) -> Iterator[Placeholder]:
-    """The placeholders in the commands of the whole runbook."""
-    filled = filling(runbook).blocks(runbook.blocks, labels)
-    for written, now in zip(commands_in(runbook.blocks), commands_in(filled), strict=False):
-        left, inert = Counter(_SPELLING.findall(now)), Counter(_INERT.findall(now))
-        for spelling in _SPELLING.findall(written):
-            name = _WORD.findall(spelling)[-1]
-            if left[spelling]:
-                left[spelling] -= 1
-                yield Placeholder(spelling, "left")
-            elif inert[name]:
-                inert[name] -= 1
-                yield Placeholder(spelling, "marked")
-            else:
-                yield Placeholder(spelling, "filled")
 
 
 def _is_cut(message: Notification) -> bool:
@@ -413,16 +408,20 @@ def _is_cut(message: Notification) -> bool:
     )
 
 
-def _reason(runbook: Runbook, sides: Mapping[str, Content], *, held: bool) -> Reason:
+def _reason(
+    runbook: Runbook, sides: Mapping[str, Content], known: Headings, *, held: bool
+) -> Reason:
     """The likeliest reason, by what a reader finds in the file."""
+    if runbook.by_alerts:
+        return "several-alerts"
     wanting = [side for side, content in sides.items() if content in ("absent", "empty")]
     if all(sides[side] == "empty" for side in wanting):
         return "nothing-written"
     own = {section.name for section in runbook.sections}
     headings = [plain(it.children) for it in runbook.blocks if isinstance(it, Heading)]
-    if any(side in wanting and side not in own for side in STANDARD_HEADINGS.names(headings)):
+    if any(side in wanting and side not in own for side in known.names(headings)):
         return "nested-heading"
-    if any(side in wanting for side in STANDARD_HEADINGS.names(list(_bold_lines(runbook.blocks)))):
+    if any(side in wanting for side in known.names(list(_bold_lines(runbook.blocks)))):
         return "bold-heading"
     if not runbook.sections:
         return "no-headings"

@@ -1,6 +1,7 @@
 """Rule files and PrometheusRule resources: what is read, with places, and what is wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -103,8 +104,36 @@ def test_other_files_in_a_directory_are_skipped(tmp_path):
     (tmp_path / "rules.yaml").write_text(PLAIN)
     (tmp_path / "values.yaml").write_text("alertmanager: {enabled: true}\n")
     (tmp_path / "deployment.yaml").write_text("{{- if .Values.enabled }}\nkind: Deployment\n")
+    (tmp_path / "alerts.libsonnet").write_text("{alert: 'X'}\n")
+    (tmp_path / "receiver.json").write_text('{"panels": [{"alert": {"name": "X"}}]}')
     found = read_rules([str(tmp_path)])
     assert (names(found), found.problems) == (["HighErrorRate"], ())
+    assert [(Path(it.file).name, it.reason) for it in found.passed_over] == [
+        ("alerts.libsonnet", "it is a template: render it first"),
+        ("deployment.yaml", "it has no key `alert` or `record`"),
+        ("receiver.json", "it has neither `groups` nor a PrometheusRule"),
+        ("values.yaml", "it has no key `alert` or `record`"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.yaml", "groups: [{name: a, rules: [{alert: One, expr: up == 0}]}]\n"),
+        ("a.yml", "groups:\n- {name: a, rules: [{expr: up == 0, 'alert': One}]}\n"),
+        ("a.json", '{"groups":[{"name":"a","rules":[{"alert":"One","expr":"up == 0"}]}]}'),
+        ("a.rules", 'groups:\n- name: a\n  rules:\n  - "alert": One\n    "expr": up == 0\n'),
+        (
+            "a.yaml",
+            '{"kind": "PrometheusRule",\n"spec": {"groups": [{"name": "a",\n'
+            '"rules": [\n{\n"alert" : "One", "expr": "up == 0"}]}]}}',
+        ),
+    ],
+)
+def test_rules_in_a_directory_are_found_in_any_style(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    found = read_rules([str(tmp_path)])
+    assert (names(found), found.problems, found.passed_over) == (["One"], (), ())
 
 
 def test_an_unrendered_template_is_reported_even_in_a_directory(tmp_path, monkeypatch):
@@ -126,7 +155,10 @@ def test_an_unrendered_template_is_reported_even_in_a_directory(tmp_path, monkey
     [
         ("none.yaml", "none.yaml: error: cannot read the file: No such file or directory"),
         ("no*.yaml", "no*.yaml: error: no file matches this pattern [rules-no-file]"),
-        ("empty", "empty: error: no .yaml or .yml file in this directory [rules-no-file]"),
+        (
+            "empty",
+            "empty: error: no .yaml, .yml, .json or .rules file in this directory [rules-no-file]",
+        ),
         ("other.yaml", "other.yaml: error: no rules in this file"),
         ("records.yaml", "records.yaml: error: no alerting rules found"),
         ("broken.yaml", "broken.yaml:2:1: error: not valid YAML"),

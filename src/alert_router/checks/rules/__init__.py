@@ -8,6 +8,7 @@ from alert_router.checks.rules.label_inference import (
 )
 from alert_router.checks.rules.read import (
     AlertRule,
+    PassedOver,
     RuleSet,
     is_template,
     read_rules,
@@ -17,6 +18,7 @@ from alert_router.checks.rules.read import (
 __all__ = [
     "ABSENT",
     "AlertRule",
+    "PassedOver",
     "PossibleLabels",
     "RuleSet",
     "ValueSet",

@@ -34,9 +34,14 @@ _STDIN = "-"
 _KEYS = ("alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations")
 _LABEL = re.compile(r"\{\{-?\s*\$labels\.(?P<name>\w+)\s*-?\}\}")
 _UNRENDERED = re.compile(r"^[ \t]*(?:- )?\{\{")
+# A key of a rule, in block or flow style or JSON: at the start of a line, or after `{` or `,`.
 _LOOKS_LIKE_RULES = re.compile(
-    r"^[ \t]*(?:- )?(?:(?:alert|record)[ \t]*:|kind[ \t]*:[ \t]*PrometheusRule\b)", re.MULTILINE
+    r"(?:^[ \t]*(?:- +){0,4}|[{,][ \t]*)"
+    r"(?:(['\"]?)(?:alert|record)\1[ \t]*:|(['\"]?)kind\2[ \t]*:[ \t]*['\"]?PrometheusRule\b)",
+    re.MULTILINE,
 )
+_SUFFIXES = (".yaml", ".yml", ".json", ".rules")
+_TEMPLATES = (".libsonnet", ".jsonnet", ".tpl", ".tmpl", ".j2", ".erb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,14 @@ class AlertRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file that a directory or a pattern adds, but that is not read, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
     """The alerting rules of some files, in order, and the problems of those files. `files` are
     the files that contain rules."""
@@ -73,6 +86,7 @@ class RuleSet:
     alerts: tuple[AlertRule, ...]
     problems: tuple[Problem, ...]
     files: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 def is_template(text: str) -> bool:
@@ -81,18 +95,26 @@ def is_template(text: str) -> bool:
 
 
 def read_rules(names: Sequence[str], stdin: Callable[[], bytes] = lambda: b"") -> RuleSet:
-    """The rules in files, in the .yaml and .yml files of directories, in the files that patterns
-    match, and in what `stdin` returns for `-`. Files that are missing or broken are problems."""
+    """The rules in files, in the .yaml, .yml, .json and .rules files of directories, in the files
+    that patterns match, and in what `stdin` returns for `-`. Files that are missing or broken are
+    problems."""
     found, problems = _find(names)
     alerts: list[AlertRule] = []
     files: list[str] = []
+    passed_over: list[PassedOver] = []
     for source in found:
         try:
             documents = _documents(source, stdin)
         except ProblemsError as error:
             problems += error.problems
             continue
+        if isinstance(documents, str):
+            passed_over.append(PassedOver(str(source.path), documents))
+            continue
         rules = _read(documents, source)
+        if not rules.files and not source.is_named:
+            reason = "it has neither `groups` nor a PrometheusRule"
+            passed_over.append(PassedOver(str(source.path), reason))
         files += rules.files
         problems += rules.problems
         alerts += rules.alerts
@@ -100,7 +122,7 @@ def read_rules(names: Sequence[str], stdin: Callable[[], bytes] = lambda: b"") -
         message = "no alerting rules found"
         hint = "recording rules have no alerts: give files that contain alerting rules"
         problems.append(_problem("rules-no-alerts", message, Place(", ".join(names)), hint))
-    return RuleSet(tuple(alerts), tuple(problems), tuple(files))
+    return RuleSet(tuple(alerts), tuple(problems), tuple(files), tuple(passed_over))
 
 
 def read_rules_text(text: str, file: str) -> RuleSet:
@@ -132,7 +154,7 @@ def _find(names: Iterable[str]) -> tuple[list[_Source], list[Problem]]:
         sources = list(_sources(name))
         if not sources:
             is_directory = os.path.isdir(name)  # noqa: PTH112 - Path's own raises for bad paths
-            kind = "no .yaml or .yml file in this directory"
+            kind = "no .yaml, .yml, .json or .rules file in this directory"
             message = kind if is_directory else "no file matches this pattern"
             hint = "give rule files, directories or patterns such as 'rules/**/*.yaml'"
             problems.append(_problem("rules-no-file", message, Place(name), hint))
@@ -147,7 +169,7 @@ def _sources(name: str) -> Iterator[_Source]:
         for at, directories, files in os.walk(name):
             directories[:] = sorted(each for each in directories if not each.startswith("."))
             for file in sorted(files):
-                if file.endswith((".yaml", ".yml")) and not file.startswith("."):
+                if file.endswith((*_SUFFIXES, *_TEMPLATES)) and not file.startswith("."):
                     yield _Source(Path(at, file), is_named=False)
     elif glob.has_magic(name) and not os.path.lexists(name):
         for match in sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - with ** and no base
@@ -160,12 +182,14 @@ def _sources(name: str) -> Iterator[_Source]:
 # Documents
 
 
-def _documents(source: _Source, stdin: Callable[[], bytes]) -> list[YamlFile]:
-    """The documents of a file; none if it was not named and does not contain rules."""
+def _documents(source: _Source, stdin: Callable[[], bytes]) -> list[YamlFile] | str:
+    """The documents of a file, or why it is passed over."""
     file = str(source.path)
+    if not source.is_named and file.endswith(_TEMPLATES):
+        return "it is a template: render it first"
     text = decode(stdin(), file) if file == _STDIN else read_text(source.path)
     if not source.is_named and not _LOOKS_LIKE_RULES.search(text):
-        return []
+        return "it has no key `alert` or `record`"
     try:
         return parse_all(text, file)
     except ProblemsError:

@@ -2,14 +2,16 @@
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from alert_router.alert_stats.report import read_observed
 from alert_router.checks import severities
-from alert_router.checks.coverage import Routing, cover, totals
+from alert_router.checks.coverage import AlertCoverage, Routing, cover, totals
 from alert_router.checks.rules import read_rules
+from alert_router.checks.usefulness import REASONS, SAMPLE_LABELS, assess_message
 from alert_router.cli.formats.coverage import CoverageReport
 from alert_router.cli.formats.observed import write_observed
 from alert_router.cli.options import config_option, format_option
@@ -116,9 +118,22 @@ def _report_rules(
     alerts = cover(found.alerts, routing, labels)
     scale = loaded.config.severities.scale()
     problems = (*found.problems, *severities.in_rules(found.alerts, scale))
-    CoverageReport(alerts, routing, problems, fail_under).write(output)
+    silent = _silent(alerts, catalogue)
+    CoverageReport(alerts, routing, problems, found.passed_over, fail_under, silent).write(output)
     has_errors = any(problem.severity is Severity.ERROR for problem in problems)
     return totals(alerts).percent, has_errors
+
+
+def _silent(alerts: Iterable[AlertCoverage], catalogue: Catalogue) -> dict[str, str]:
+    """Why the message says nothing to do, by runbook, for those that alerts can get."""
+    names = {choice.runbook: it.rule.name for it in alerts for choice in it.choices}
+    silent = {}
+    for id, name in names.items():
+        if id is not None:
+            found = assess_message(catalogue, id, {**SAMPLE_LABELS, "alertname": name})
+            if not found.says:
+                silent[id] = REASONS[found.reason]
+    return silent
 
 
 def _report_observed(

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import click
 from rich.progress import Progress
 
 from alert_router.checks.usefulness import (
+    REASONS,
     SAMPLE_LABELS,
     Assessment,
     Summary,
@@ -20,23 +21,11 @@ from alert_router.checks.usefulness import (
 from alert_router.cli.formats.coverage import format_percent, verdict_style
 from alert_router.cli.options import json_option, label_pairs
 from alert_router.cli.output import clean, console, count, print_json, show, styled, table
+from alert_router.enrich import Outcome
 from alert_router.runbook import Catalogue
 
 _SHOWN = 15  # rows of a ranking
 _MAX_CELL = 60
-_REASONS = {
-    "format-not-read": "the format of the file is not read",
-    "unreadable": "the file cannot be read, or is empty",
-    "nothing-written": "the section is there, but says nothing",
-    "nested-heading": "the section is below another section",
-    "bold-heading": "the section begins with a bold line instead of a heading",
-    "heading-not-recognized": "headings that are not recognized",
-    "no-headings": "no headings",
-    "left-out": "other sections have steps or commands that are not in the message",
-    "one-side-written": "only prose, or only one side is written",
-    "neither-side-written": "only prose, or nothing about what to do",
-    "": "none of its commands is in the message",
-}
 
 
 @click.command("report")
@@ -83,11 +72,15 @@ def report_command(
     with Progress(console=console(err=True), transient=True, disable=not _is_terminal()) as bar:
         for folder in folders:
             summary = Summary()
-            for it in _assessments(folder, sample, bar):
-                summary.add(it)
-                if as_json:
-                    rows.append({"folder": str(folder), **_runbook_json(it)})
-            summary.add_unread(unread(folder))
+            task = bar.add_task(clean(folder.name or str(folder)), total=None)
+            catalogue = Catalogue.load(Path(os.path.normpath(folder)))
+            ids = sorted({*catalogue.runbooks, *catalogue.broken})
+            for id in bar.track(ids, task_id=task):
+                for it in assess(catalogue, id, sample):
+                    summary.add(it)
+                    if as_json:
+                        rows.append({"folder": str(folder), **_runbook_json(it)})
+            summary.add_unread(unread(catalogue))
             collections[str(folder)] = summary
     total = Summary()
     for summary in collections.values():
@@ -101,16 +94,6 @@ def report_command(
 
 def _is_terminal() -> bool:
     return console(err=True).is_terminal
-
-
-def _assessments(folder: Path, labels: Mapping[str, str], bar: Progress) -> Iterator[Assessment]:
-    task = bar.add_task(clean(folder.name or str(folder)), total=None)
-    catalogue = Catalogue.load(Path(os.path.normpath(folder)))
-    ids = sorted({*catalogue.runbooks, *catalogue.broken})
-    bar.update(task, total=len(ids))
-    for id in ids:
-        yield from assess(catalogue, id, labels)
-        bar.advance(task)
 
 
 def _mean(collections: Mapping[str, Summary]) -> float:
@@ -134,14 +117,17 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
     if len(collections) > 1:
         rows.append(("all", *_cells(total)))
     show(table(*columns, rows=rows))
-    reasons = Counter({_REASONS[reason]: n for reason, n in total.reasons.items() if n})
+    reasons = Counter({REASONS[reason]: n for reason, n in total.reasons.items() if n})
     _show_ranking("Why a message does not say what to do", "Runbooks", reasons)
     formats = Counter({f"*{suffix}": number for suffix, number in total.unread.items()})
     _show_ranking("Files not read", "Files", formats)
     _show_ranking("Headings not recognized", "Runbooks", total.unknown_headings)
-    _show_ranking("Placeholders not filled", "Places", total.unknown_spellings)
-    shown = total.placeholders
-    placeholders = f"{shown['filled']} of {count(shown.total(), 'placeholder')} filled"
+    not_filled = Counter(
+        {f"{written}  ({outcome.value})": n for (written, outcome), n in total.not_filled.items()}
+    )
+    _show_ranking("Placeholders not filled", "Places", not_filled)
+    filled = total.placeholders[Outcome.FILLED]
+    placeholders = f"{filled} of {count(total.placeholders.total(), 'placeholder')} filled"
     with_commands = count(total.commands.total(), "runbook")
     commands = f"{total.commands['all']} of {with_commands} with commands show all"
     details = (
@@ -173,7 +159,7 @@ def _show_ranking(title: str, unit: str, counts: Counter[str]) -> None:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _MAX_CELL or text in _REASONS.values() else f"{text[:_MAX_CELL]}…"
+    return text if len(text) <= _MAX_CELL or text in REASONS.values() else f"{text[:_MAX_CELL]}…"
 
 
 def _as_json(
@@ -189,12 +175,19 @@ def _as_json(
         "not_read": _ranking_json("suffix", total.unread),
         "headings": _ranking_json("heading", total.unknown_headings),
         "placeholders": {
-            **{name: total.placeholders[name] for name in ("filled", "marked", "left")},
-            "not_filled": _ranking_json("spelling", total.unknown_spellings),
+            **{_key(outcome): total.placeholders[outcome] for outcome in Outcome},
+            "not_filled": [
+                {"spelling": written, "outcome": _key(outcome), "count": number}
+                for (written, outcome), number in total.not_filled.most_common()
+            ],
         },
         "fail_under": fail_under,
         "runbooks": runbooks,
     }
+
+
+def _key(outcome: Outcome) -> str:
+    return outcome.value.replace(" ", "_")
 
 
 def _counts_json(it: Summary) -> dict[str, Any]:

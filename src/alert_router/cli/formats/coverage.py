@@ -1,8 +1,8 @@
 """The coverage of alerting rules as text, JSON, Markdown for a review comment, or JUnit XML."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from math import floor
 from typing import Any
 
@@ -17,6 +17,7 @@ from alert_router.checks.coverage import (
     by_severity,
     totals,
 )
+from alert_router.checks.rules import PassedOver
 from alert_router.cli.formats.junit import TestCase, TestSuite, junit_xml
 from alert_router.cli.output import (
     clean,
@@ -56,12 +57,15 @@ _TICKS = re.compile("`+")
 
 @dataclass(frozen=True, slots=True)
 class CoverageReport:
-    """What is known of the alerts of some rules, and the problems of the rule files."""
+    """What is known of the alerts of some rules, the problems of the rule files, and the files that
+    were passed over. `silent` has the runbooks whose message says nothing to do, and why."""
 
     alerts: Sequence[AlertCoverage]
     routing: Routing
     problems: Sequence[Problem]
+    passed_over: Sequence[PassedOver]
     fail_under: float | None
+    silent: Mapping[str, str]
 
     def write(self, output: str) -> None:
         """Write the report to standard output as text, json, markdown or junit."""
@@ -80,6 +84,7 @@ class CoverageReport:
             show(styled(file, "bold underline"), *self._lines(group), "")
         for problem in self.problems:
             show(problem_text(problem), "")
+        show(*map(styled, self._passed_over()))
         for title, rows in self._totals_tables():
             show(table(title, *_COLUMNS, rows=[(name, *_cells(it)) for name, it in rows]))
         percent = totals(self.alerts).percent
@@ -100,7 +105,7 @@ class CoverageReport:
                 line.append_text(join("  ", (f"its {own.name} {words}", style)))
             line.append_text(join("  ", (f"line {alert.rule.place.line}", "dim")))
             yield line
-            for note in _notes(alert):
+            for note in self._notes(alert):
                 yield join("      ", (note, "yellow"))
 
     def _as_json(self) -> dict[str, Any]:
@@ -109,7 +114,9 @@ class CoverageReport:
             "totals": _totals_json(totals(self.alerts)),
             "by_severity": {key: _totals_json(it) for key, it in by_severity(self.alerts).items()},
             "by_file": {key: _totals_json(it) for key, it in by_file(self.alerts).items()},
+            "says_nothing": self._says_nothing(),
             "fail_under": self.fail_under,
+            "passed_over": [asdict(it) for it in self.passed_over],
             "problems": [problem.as_json() for problem in self.problems],
         }
 
@@ -148,6 +155,7 @@ class CoverageReport:
             "file": place.file if place else "",
             "line": place.line if place else 0,
             "problem": choice.problem,
+            "says": choice.runbook not in self.silent if choice.runbook else None,
         }
 
     def _as_markdown(self) -> str:
@@ -165,6 +173,7 @@ class CoverageReport:
                 values = (alert.rule.name, alert.severity, runbooks, why, str(alert.rule.place))
                 lines.append(f"| {' | '.join(map(table_cell, values))} |")
             lines += ["", *more_rows(len(found))]
+        lines += [line for each in self._passed_over() for line in (_code_span(each), "")]
         if self.problems:
             first_lines = (problem.show().partition("\n")[0] for problem in self.problems)
             lines += [f"- {_code_span(line)}" for line in first_lines][:MAX_MARKDOWN_ROWS]
@@ -202,7 +211,7 @@ class CoverageReport:
         runbooks = _runbooks(alert)
         text = f"{rule.place}: {rule.name} (group {rule.group}): {runbooks}, {why}"
         message = f"{runbooks}: {why}" if alert.state == "depends" else f"no runbook: {why}"
-        details = "\n".join([text, *_notes(alert)])
+        details = "\n".join([text, *self._notes(alert)])
         return TestCase(name, rule.file, "failure", message, details, alert.state)
 
     def _by_file(self) -> dict[str, list[AlertCoverage]]:
@@ -220,7 +229,8 @@ class CoverageReport:
 
     def _verdict(self) -> str:
         it = totals(self.alerts)
-        parts = [f"{it.covered} with a runbook"]
+        silent = self._says_nothing()
+        parts = [f"{it.covered} with a runbook" + (f" ({silent} say nothing)" if silent else "")]
         if it.depends:
             parts.append(f"{it.depends} where it depends")
         if it.uncovered:
@@ -230,6 +240,31 @@ class CoverageReport:
         required = f", required: {self.fail_under:g} %" if self.fail_under is not None else ""
         share = f"{format_percent(it.percent)} covered{required}"
         return f"{count(it.alerts, 'alert')}: {', '.join(parts)}; {share}"
+
+    def _notes(self, alert: AlertCoverage) -> list[str]:
+        """Problems found while choosing the runbook, and runbooks that say nothing."""
+        found = [choice.problem for choice in alert.choices if choice.problem]
+        for id in dict.fromkeys(choice.runbook for choice in alert.choices):
+            if id is not None and id in self.silent:
+                found.append(f"{id}: covered, but says nothing: {self.silent[id]}")
+        return list(dict.fromkeys(found))
+
+    def _says_nothing(self) -> int:
+        """The number of covered alerts whose message says nothing to do."""
+        return sum(
+            it.state == "covered" and any(choice.runbook in self.silent for choice in it.choices)
+            for it in self.alerts
+        )
+
+    def _passed_over(self) -> Iterator[str]:
+        """A line for each reason, with the first files."""
+        by_reason: dict[str, list[str]] = {}
+        for it in self.passed_over:
+            by_reason.setdefault(it.reason, []).append(it.file)
+        for reason, files in by_reason.items():
+            hidden = len(files) - _MAX_ALTERNATIVES
+            more = f" and {hidden} more" if hidden > 0 else ""
+            yield f"passed over: {', '.join(files[:_MAX_ALTERNATIVES])}{more}: {reason}"
 
     def _reason(self, alert: AlertCoverage) -> str:
         """How its runbook is chosen, or what that depends on."""
@@ -319,11 +354,6 @@ def _receivers(alert: AlertCoverage) -> str:
         found = "one of many outcomes"
     labels = " and ".join(f"label {name}" for name in alert.receivers_depend_on)
     return f"{found} (depends on {labels})" if labels else found
-
-
-def _notes(alert: AlertCoverage) -> list[str]:
-    """Problems found while choosing the runbook."""
-    return list(dict.fromkeys(choice.problem for choice in alert.choices if choice.problem))
 
 
 def _alternatives(texts: Iterable[str]) -> str:

@@ -65,7 +65,7 @@ def designer(type_: str, payload: Any) -> tuple[str, str] | None:
         url = f"https://app.slack.com/block-kit-builder/#{quote(blocks, safe='')}"
         return "Block Kit Builder", url
     if type_ == "teams":
-        name = "Adaptive Cards Designer (paste the `content` of the attachment)"
+        name = "Adaptive Cards Designer (paste the card)"
         return name, "https://adaptivecards.io/designer/"
     return None
 
