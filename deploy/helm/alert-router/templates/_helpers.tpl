@@ -51,7 +51,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- $routing := ternary "routing.yaml" "/usr/share/alert-router/routing.yaml" (not (empty .Values.routing)) -}}
 {{- $chosen := dict "storage" $storage "routing" $routing -}}
-{{- $_ := set $chosen "http" (dict "listen" "0.0.0.0:9095") -}}
+{{- $_ := set $chosen "http" (dict "listen" ":9095") -}}
 {{- $_ := set $chosen "runbooks" (dict "path" (include "alert-router.runbooksPath" .)) -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $chosen) }}
 {{- end }}
