@@ -13,8 +13,14 @@ RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --whe
     && /opt/alert-router/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:3.13-slim-trixie@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Alert Router" \
-      org.opencontainers.image.description="Delivers the runbook with the alert"
+      org.opencontainers.image.description="Delivers the runbook with the alert" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim-trixie" \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION
 ENV PATH=/opt/alert-router/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -25,8 +31,9 @@ RUN groupadd --gid 65532 alert-router \
     && install -d -o 65532 -g 65532 -m 0750 /var/lib/alert-router
 COPY --from=build /opt/alert-router /opt/alert-router
 COPY runbooks /usr/share/alert-router/runbooks
+COPY deploy/monitoring/runbooks /usr/share/alert-router/runbooks/alert-router
+COPY config/routing.yaml /usr/share/alert-router/routing.yaml
 COPY deploy/image/alert-router.yaml /etc/alert-router/alert-router.yaml
-COPY config/routing.yaml /etc/alert-router/routing.yaml
 USER 65532:65532
 WORKDIR /var/lib/alert-router
 VOLUME /var/lib/alert-router

@@ -1,6 +1,6 @@
 # The commands of the project. `make demo` and `make test` set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check coverage bench fmt pictures packages clean
+.PHONY: help demo run test check coverage bench fmt pictures manifests packages clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,7 @@ check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/alert-router test config/routing-tests.yaml
 	$(BIN)/alert-router coverage config/prometheus-rules.yaml --fail-under 100
 	$(BIN)/alert-router runbook index --check
+	$(BIN)/alert-router runbook lint --strict deploy/monitoring/runbooks
 	$(BIN)/codespell
 	$(BIN)/pytest -q tests/test_docs.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
 
@@ -46,6 +47,9 @@ fmt: $(DEV) ## Format, and fix what can be fixed automatically
 pictures: $(DEV) ## Take the pictures in docs/notifiers again
 	@scripts/packages.sh chromium fonts-noto-color-emoji || true
 	$(BIN)/python -m scripts.pictures
+
+manifests: $(DEV) ## Render the chart's files, the plain manifests and the dashboard again
+	@$(BIN)/python -m scripts.manifests
 
 # Without these, tests are skipped with a reason, and fail if CI is set.
 packages:

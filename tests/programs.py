@@ -127,12 +127,21 @@ class Process:
 class Router(Process):
     """`alert-router serve` on a configuration; a port of 0 there is found out from the log."""
 
-    def __init__(self, config: Path, *, prefix: tuple[str, ...] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *,
+        prefix: tuple[str, ...] = (),
+        arguments: tuple[str, ...] = (),
+        **kwargs: Any,
+    ) -> None:
         log = config.parent / "router.log"
         self._skip = log.stat().st_size if log.exists() else 0
         command = [str(Path(sys.executable).parent / "alert-router"), "serve"]
         super().__init__(
-            [*prefix, *command, "--config", str(config), "--log-format", "json"], log, **kwargs
+            [*prefix, *command, "--config", str(config), "--log-format", "json", *arguments],
+            log,
+            **kwargs,
         )
         self.url = ""
 

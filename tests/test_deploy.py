@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -21,12 +22,12 @@ from alert_router.runbook import Catalogue
 from tests.programs import eventually, free_port
 
 ROOT = Path(__file__).parent.parent
-MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+MANIFESTS = ROOT / "deploy" / "kubernetes" / "alert-router.yaml"
 BIN = Path(sys.executable).parent
 
 
 def documents() -> list[dict[str, Any]]:
-    return [document for path in MANIFESTS for document in yaml.safe_load_all(path.read_text())]
+    return list(yaml.safe_load_all(MANIFESTS.read_text()))
 
 
 def of_kind(kind: str) -> dict[str, Any]:
@@ -39,6 +40,11 @@ def test_the_dockerfile_is_clean_to_hadolint() -> None:
         [BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout
+
+
+def test_the_kustomize_base_names_the_manifests() -> None:
+    base = yaml.safe_load((MANIFESTS.parent / "kustomization.yaml").read_text())
+    assert base["resources"] == [MANIFESTS.name]
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda document: document["kind"])
@@ -183,38 +189,42 @@ def test_the_grace_period_is_longer_than_the_shutdown_takes(tmp_path: Path) -> N
     assert grace > loaded.config.delivery.shutdown_timeout + 10
 
 
+def image_runbooks(folder: Path) -> Path:
+    """The image's directory of runbooks."""
+    runbooks = folder / "runbooks"
+    shutil.copytree(ROOT / "runbooks", runbooks, dirs_exist_ok=True)
+    own = ROOT / "deploy" / "monitoring" / "runbooks"
+    shutil.copytree(own, runbooks / "alert-router", dirs_exist_ok=True)
+    return runbooks
+
+
 def write_deployed(folder: Path) -> Path:
-    """The ConfigMap's files as they are mounted, with the paths of the image moved here."""
-    for name, text in of_kind("ConfigMap")["data"].items():
-        moved = text.replace("/usr/share/alert-router/runbooks", str(ROOT / "runbooks"))
-        moved = moved.replace("sqlite:////var/lib/alert-router", f"sqlite:///{folder}")
-        (folder / name).write_text(moved)
-    return folder / "alert-router.yaml"
+    """The ConfigMap's file, with the paths of the image moved here."""
+    (text,) = of_kind("ConfigMap")["data"].values()
+    path = folder / "alert-router.yaml"
+    path.write_text(_moved(text, folder))
+    return path
 
 
 def write_image(folder: Path) -> Path:
     """The image's own configuration, likewise."""
     text = (ROOT / "deploy" / "image" / "alert-router.yaml").read_text()
-    text = text.replace("/usr/share/alert-router/runbooks", str(ROOT / "runbooks"))
-    text = text.replace("sqlite:////var/lib/alert-router", f"sqlite:///{folder}")
-    text = text.replace('"0.0.0.0:9095"', f'"127.0.0.1:{free_port()}"')
-    (folder / "routing.yaml").write_text((ROOT / "config" / "routing.yaml").read_text())
     path = folder / "alert-router.yaml"
-    path.write_text(text)
+    listen = f'"127.0.0.1:{free_port()}"'
+    path.write_text(_moved(text, folder).replace('"0.0.0.0:9095"', listen))
     return path
 
 
-def test_the_config_map_routes_as_the_shipped_routing_table() -> None:
-    """When this fails, copy config/routing.yaml into the ConfigMap, indented by four."""
-    assert of_kind("ConfigMap")["data"]["routing.yaml"] == (
-        (ROOT / "config" / "routing.yaml").read_text()
-    )
+def _moved(text: str, folder: Path) -> str:
+    text = text.replace("/usr/share/alert-router/runbooks", str(image_runbooks(folder)))
+    text = text.replace("/usr/share/alert-router/routing.yaml", f"{ROOT}/config/routing.yaml")
+    return text.replace("sqlite:////var/lib/alert-router", f"sqlite:///{folder}")
 
 
 @pytest.mark.parametrize("write", [write_deployed, write_image])
 def test_what_is_deployed_is_a_configuration_without_problems(write: Any, tmp_path: Path) -> None:
     loaded = load(write(tmp_path))
-    problems = loaded.problems + cross_check(loaded, Catalogue.load(ROOT / "runbooks"))
+    problems = loaded.problems + cross_check(loaded, Catalogue.load(loaded.config.runbooks.path))
     assert [problem.show() for problem in problems] == []
 
 

@@ -1,6 +1,7 @@
 """The project's own files: packages and layers as documented, CI and hooks that can run."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -65,3 +66,21 @@ def test_every_hook_of_the_project_has_its_program_and_files() -> None:
 def test_the_license_is_the_declared_one() -> None:
     assert PROJECT["project"]["license"] == "Apache-2.0"
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_shell_in_the_workflows_is_clean_to_shellcheck() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"].values()
+        steps = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+        assert steps
+        for step in steps:
+            command = [Path(sys.executable).parent / "shellcheck", "--shell=bash", "-"]
+            done = subprocess.run(command, input=step, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout
+
+
+def test_image_and_chart_have_the_version_of_the_package() -> None:
+    version = PROJECT["project"]["version"]
+    chart = yaml.safe_load((ROOT / "deploy" / "helm" / "alert-router" / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+    assert f"ARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()

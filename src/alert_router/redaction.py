@@ -11,7 +11,7 @@ _WIDEST = 200
 
 _SECRET = re.compile(
     r"(url|uri|token|tokn|secret|passw|passphrase|pwd|credential|authorization|dsn|cookie|header"
-    r"|api_?key|^key$|[_-]key$|webhook)",
+    r"|api_?key|^key$|[_-]key$|webhook|^basic_auth_users$)",
     re.IGNORECASE,
 )
 _NOT_SECRET = re.compile(r"(_file$|^external_url$|^(default_)?runbook(_url)?s?$)", re.IGNORECASE)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alert_router.config import Loaded, cross_check, load
 from alert_router.config.model import Config, Http
+from alert_router.config.web import WebFlags
 from alert_router.enrich import Choice, LabelRules, select_runbook
 from alert_router.model import Alert, BodyLimits
 from alert_router.model.problem import Problem
@@ -67,11 +68,14 @@ class Runtime:
         )
 
 
-def read_runtime(path: Path, previous: Runtime | None = None) -> Runtime:
-    """What is on disk. Raises ProblemsError if it cannot be used; a runbook that cannot be
-    read is a problem, and its previous version stays."""
+def read_runtime(
+    path: Path, previous: Runtime | None = None, flags: WebFlags | None = None
+) -> Runtime:
+    """What is on disk, and what flags replace of it. Raises ProblemsError if it cannot be used; a
+    runbook that cannot be read is a problem, and its previous version stays."""
+    flags = flags or WebFlags()
     began = time.time()
-    loaded = load(path)
+    loaded = flags.applied(load(path))
     config = loaded.config
     watched = (*loaded.files, config.runbooks.path)
     seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
@@ -97,7 +101,7 @@ def read_runtime(path: Path, previous: Runtime | None = None) -> Runtime:
         label_rules=config.runbooks.label_rules(),
         limits=BodyLimits(limits.alerts, limits.labels, limits.name, limits.value),
         guard=Guard(config.delivery.private_destinations),
-        external_url=external_url(config.http),
+        external_url=external_url(config.http, flags.route_prefix),
         problems=(
             *loaded.problems,
             *catalogue.problems,
@@ -116,11 +120,11 @@ def _changed_since(moment: float, files: tuple[Path, ...]) -> bool:
         return True
 
 
-def external_url(http: Http) -> str:
+def external_url(http: Http, prefix: str = "") -> str:
     """Where people reach the pages: what is configured, else a guess that serves at home."""
     if http.external_url:
         return http.external_url.rstrip("/")
     anywhere = http.listen.host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
     host = socket.gethostname() if anywhere else http.listen.host
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{http.listen.port}"
+    return f"http://{host}:{http.listen.port}{prefix}"

@@ -84,7 +84,7 @@ def test_what_is_no_size_is_refused(text):
     [
         ("0.0.0.0:9095", Listen("0.0.0.0", 9095)),
         ("[::]:9095", Listen("::", 9095)),
-        (":9095", Listen("0.0.0.0", 9095)),
+        (":9095", Listen("", 9095)),
         ("localhost:0", Listen("localhost", 0)),
     ],
 )

@@ -40,11 +40,12 @@ class Listen:
 
 
 def parse_listen(text: str) -> Listen:
-    """`host:port`, `[::]:port`, or `:port` for all addresses. Raises ValueError."""
+    """`host:port`, `[::]:port`, or `:port` for all addresses, of IPv4 and IPv6 where there is
+    IPv6. Raises ValueError."""
     found = _LISTEN.fullmatch(text)
     if not found or int(found["port"]) > 65535:
         raise ValueError("expected host:port, such as 0.0.0.0:9095, [::]:9095 or :9095")
-    return Listen(found["v6"] or found["host"] or "0.0.0.0", int(found["port"]))  # noqa: S104
+    return Listen(found["v6"] or found["host"] or "", int(found["port"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,31 +9,38 @@ from alert_router.server.api import RECENT, Recent, observed, show_group
 from alert_router.server.auth import refusal
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import on_prepare
+from alert_router.server.web import WebServer
 from alert_router.server.webhook import known_paths, receive
 
 
-def build(site: Site) -> web.Application:
+def build(site: Site, server: WebServer) -> web.Application:
     """The application, ready to be run."""
-    app = web.Application(middlewares=[known_paths])
+    app = web.Application(middlewares=[server.middleware(), known_paths])
+    app.on_response_prepare.append(server.add_headers)
     app.on_response_prepare.append(on_prepare)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()
     app[pages.RENDERED] = pages.Rendered()
     app[RECENT] = Recent()
+    app[pages.PREFIX] = server.flags.route_prefix
+    prefix = server.flags.route_prefix
     for method in ("POST", "PUT"):
-        app.router.add_route(method, "/webhook", receive)
+        app.router.add_route(method, f"{prefix}/webhook", receive)
         # Slashes too many are tolerated: Alertmanager drops what is answered 404.
-        app.router.add_route(method, "/{slashes:/*}webhook{receiver:(?s:(?:/.*)?)}", receive)
-        app.router.add_route(method, "/-/reload", guarded(status.reload, "reload"))
-    app.router.add_get("/-/healthy", status.healthy)
-    app.router.add_get("/-/ready", status.ready)
-    app.router.add_get("/metrics", guarded(status.metrics, "metrics"))
-    app.router.add_get("/api/v1/coverage", guarded(observed, "api"))
+        slashes = "/{slashes:/*}webhook{receiver:(?s:(?:/.*)?)}"
+        app.router.add_route(method, prefix + slashes, receive)
+        app.router.add_route(method, f"{prefix}/-/reload", guarded(status.reload, "reload"))
+    app.router.add_get(f"{prefix}/-/healthy", status.healthy)
+    app.router.add_get(f"{prefix}/-/ready", status.ready)
+    app.router.add_get(f"{prefix}/metrics", guarded(status.metrics, "metrics"))
+    app.router.add_get(f"{prefix}/api/v1/coverage", guarded(observed, "api"))
     # What destinations answered is for those who may post, as well as for those who may read.
-    app.router.add_get("/api/v1/groups/{id:[0-9a-f-]{1,64}}", guarded(show_group, "api", "webhook"))
-    app.router.add_get("/runbooks", pages.to_index)
-    app.router.add_get("/runbooks/", guarded(pages.index, "pages"))
-    app.router.add_get("/runbooks/{id:.+}", guarded(pages.show, "pages"))
+    app.router.add_get(
+        prefix + "/api/v1/groups/{id:[0-9a-f-]{1,64}}", guarded(show_group, "api", "webhook")
+    )
+    app.router.add_get(f"{prefix}/runbooks", pages.to_index)
+    app.router.add_get(f"{prefix}/runbooks/", guarded(pages.index, "pages"))
+    app.router.add_get(prefix + "/runbooks/{id:.+}", guarded(pages.show, "pages"))
     return app
 
 

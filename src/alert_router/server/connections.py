@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from alert_router.config.model import Http
+from alert_router.config.values import Listen
 from alert_router.metrics import Metrics
 from alert_router.server.context import SITE
 from alert_router.server.errors import Handler
+from alert_router.server.web import WebServer
 
 _UNKNOWN = 40  # open files where the system does not list them
 _LEAST = 4
+_BACKLOG = 1024
 _AMPLE = 1024  # free ones from which on nothing needs to be shared out
 
 
@@ -63,6 +67,8 @@ class PatientProtocol(asyncio.Protocol):
         self._waiting_since = self._patience.now()
         self._patience.opened(self, transport)
         self._inner.connection_made(transport)
+        if not self._patience.admits(transport):
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         if not self._busy and self._waiting_since is None:
@@ -112,8 +118,11 @@ class Patience:
     One look at all of them now and then costs less than a timer for each request.
     """
 
-    def __init__(self, header_timeout: float, most: int, metrics: Metrics) -> None:
+    def __init__(
+        self, header_timeout: float, most: int, metrics: Metrics, server: WebServer
+    ) -> None:
         self._most = most
+        self._server = server
         self._metrics = metrics
         metrics.connections_allowed.set(most)
         self._header_timeout = header_timeout
@@ -125,6 +134,11 @@ class Patience:
     def protocol(self, inner: asyncio.Protocol) -> PatientProtocol:
         """A protocol for a new connection, around the server's."""
         return PatientProtocol(inner, self)
+
+    def admits(self, transport: Any) -> bool:
+        """Whether the client of a new connection may go on, by its certificate."""
+        tls = transport.get_extra_info("ssl_object")
+        return tls is None or self._server.may_connect(tls.getpeercert())
 
     def opened(self, protocol: PatientProtocol, transport: Any) -> None:
         """Take note of a new connection. With one too many, the oldest idle one makes room, or the
@@ -172,17 +186,21 @@ class Patience:
 
 
 class Listener:
-    """Serves an application at one address."""
+    """Serves an application at some addresses."""
 
-    def __init__(self, app: web.Application, http: Http, connections: int) -> None:
+    def __init__(
+        self, app: web.Application, http: Http, connections: int, server: WebServer
+    ) -> None:
         site = app[SITE]
         self.addresses: list[tuple[str, int]] = []
-        self._listen = http.listen
+        self._listen = server.flags.listen or (http.listen,)
+        self._header_timeout = http.header_timeout
         self._idle_timeout = http.idle_timeout
         self._quiet = site.quiet
-        self._patience = Patience(http.header_timeout, connections, site.metrics)
-        app.middlewares.append(self._patience.middleware())
-        self._server: asyncio.Server | None = None
+        self._web = server
+        self._patience = Patience(http.header_timeout, connections, site.metrics, server)
+        app.middlewares.insert(0, self._patience.middleware())
+        self._servers: list[asyncio.Server] = []
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -191,30 +209,70 @@ class Listener:
         )
 
     async def open(self) -> None:
-        """Raises OSError if the address cannot be listened on."""
+        """Raises OSError if an address cannot be listened on."""
         await self._runner.setup()
+        made: list[socket.socket] = []
+        try:
+            for listen in self._listen:
+                made += await asyncio.to_thread(_sockets, listen)
+            self._servers = [await self._serve(each) for each in made]
+        except OSError:
+            for each in made:
+                each.close()
+            raise
+        self.addresses = [each.getsockname()[:2] for each in made]
+
+    async def _serve(self, made: socket.socket) -> asyncio.Server:
         server = self._runner.server
         assert server is not None
-        # Not web.TCPSite: it offers no way to put a protocol of ours around aiohttp's.
-        self._server = await asyncio.get_running_loop().create_server(
+        loop = asyncio.get_running_loop()
+        tls = self._web.tls
+        # Not web.SockSite: it offers no way to put a protocol of ours around aiohttp's.
+        return await loop.create_server(
             lambda: self._patience.protocol(
                 Handler(
                     server,
                     self._quiet,
-                    loop=asyncio.get_running_loop(),
+                    loop=loop,
                     access_log=None,
                     keepalive_timeout=self._idle_timeout,
                 )
             ),
-            self._listen.host,
-            self._listen.port,
-            backlog=1024,
+            sock=made,
+            backlog=_BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=self._header_timeout if tls else None,
         )
-        self.addresses = [made.getsockname()[:2] for made in self._server.sockets]
 
     async def close(self) -> None:
         """Take no more connections and finish the requests that are being answered."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         self._patience.close()
         await self._runner.cleanup()
+
+
+def _sockets(listen: Listen) -> list[socket.socket]:
+    """Sockets that listen there, one for each address that a name has; all addresses, of IPv4 and
+    of IPv6 where there is IPv6, are one socket. Raises OSError."""
+    if listen.host in ("", "::") and socket.has_dualstack_ipv6():
+        return [
+            socket.create_server(
+                ("", listen.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
+            )
+        ]
+    found = socket.getaddrinfo(
+        listen.host or "0.0.0.0",  # noqa: S104 - what is written in the configuration
+        listen.port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
+    )
+    made: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            made.append(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
+    except OSError:
+        for each in made:
+            each.close()
+        raise
+    return made

@@ -76,6 +76,7 @@ class Rendered:
 
 
 RENDERED: web.AppKey[Rendered] = web.AppKey("rendered", Rendered)
+PREFIX: web.AppKey[str] = web.AppKey("prefix", str)  # of all paths: "", or "/alerts"
 
 
 async def to_index(_: web.Request) -> web.Response:
@@ -87,7 +88,8 @@ def _to_root(request: web.Request) -> str:
     """The way from a page up to the index, relative: the page may be reached under a prefix that
     a proxy takes off before it asks us. Counted as a browser does, in the path as it is written:
     an encoded slash parts nothing."""
-    depth = request.rel_url.raw_path.count("/") - len(("", "runbooks"))
+    prefix = request.app[PREFIX]
+    depth = request.rel_url.raw_path.removeprefix(prefix).count("/") - len(("", "runbooks"))
     return "../" * depth or "./"
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
+from alert_router.config.web import WebFlags
 from alert_router.deliver import Deliverer, Shared
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
@@ -35,6 +36,7 @@ from alert_router.server.tasks import (
     look_up,
     write_counters,
 )
+from alert_router.server.web import WebServer
 from alert_router.watch import changes
 
 log = structlog.get_logger(__name__)
@@ -47,7 +49,9 @@ _BODIES = 24 * 1024 * 1024  # bytes of webhooks that are read and not yet stored
 class Router:
     """A running router. Made by `running`."""
 
-    def __init__(self, path: Path, runtime: Runtime, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(
+        self, path: Path, runtime: Runtime, outbox: Outbox, metrics: Metrics, server: WebServer
+    ) -> None:
         self.path = path
         self.runtime = runtime
         self.outbox = outbox
@@ -98,7 +102,9 @@ class Router:
             aside=self._aside,
             later=self._do_later,
         )
-        self._listener = Listener(build(self.site), config.http, shares.accepted)
+        self._server = server
+        app = build(self.site, server)
+        self._listener = Listener(app, config.http, shares.accepted, server)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking_up: asyncio.Task[None] | None = None
 
@@ -184,7 +190,9 @@ class Router:
         """Read everything again; if it cannot be used, the old state stays in force."""
         async with self._reloading:
             try:
-                fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime)
+                flags = self._server.flags
+                fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime, flags)
+                await asyncio.to_thread(self._server.reload, fresh.config.http)
             except ProblemsError as error:
                 return self._keep_old(error.problems)
             except Exception as error:  # a defect of ours must not end the watch
@@ -268,7 +276,8 @@ class Router:
         beyond = [
             host for host, _ in self.addresses if not ip_address(host.partition("%")[0]).is_loopback
         ]
-        if beyond and (http.auth is None or "webhook" not in http.auth.protect):
+        is_open = http.auth is None or "webhook" not in http.auth.protect
+        if beyond and is_open and not self._server.is_guarded:
             log.warning(
                 "webhooks are accepted from everyone who reaches this address: set http.auth, or"
                 " listen on 127.0.0.1",
@@ -289,10 +298,12 @@ class Router:
 
     async def _watch(self) -> None:
         while True:
-            runtime = self.runtime
-            async for _ in changes(runtime.watched, runtime.seen):
+            runtime, web_files = self.runtime, self._server.watched
+            watched = (*runtime.watched, *web_files)
+            seen = runtime.seen if not web_files else b""
+            async for _ in changes(watched, seen):
                 await self.reload()
-                if self.runtime.watched != runtime.watched:
+                if (*self.runtime.watched, *self._server.watched) != watched:
                     break
 
 
@@ -317,10 +328,15 @@ def report(problems: tuple[Problem, ...]) -> None:
 
 
 @asynccontextmanager
-async def running(path: Path, runtime: Runtime) -> AsyncIterator[Router]:
+async def running(
+    path: Path, runtime: Runtime, flags: WebFlags | None = None
+) -> AsyncIterator[Router]:
     """A router that serves the configuration at `path`, read as `runtime`, until the block is
-    left. Raises StoreRefused or OSError if the store or the address cannot be had; a store that
-    only cannot be used now does not keep the router from starting."""
+    left. Raises ProblemsError if the web configuration cannot be used, StoreRefused or OSError if
+    the store or the address cannot be had; a store that only cannot be used now does not keep the
+    router from starting."""
+    server = WebServer(flags or WebFlags())
+    server.reload(runtime.config.http)
     metrics = Metrics()
     outbox = await asyncio.to_thread(
         SqliteOutbox.open,
@@ -331,7 +347,7 @@ async def running(path: Path, runtime: Runtime) -> AsyncIterator[Router]:
     for fault in Fault:  # so that the first one is an increase
         metrics.store_faults.labels(fault.value)
     metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
-    router = Router(path, runtime, outbox, metrics)
+    router = Router(path, runtime, outbox, metrics, server)
     try:
         await router.start()
         yield router

@@ -14,7 +14,8 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import click
 import structlog
@@ -22,11 +23,15 @@ import uvloop
 
 from alert_router.cli.options import config_option
 from alert_router.config import config_path
+from alert_router.config.values import Listen, parse_external_url, parse_listen
+from alert_router.config.web import WebFlags, parse_route_prefix
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server import running
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MARGIN = 0.7  # seconds beyond `shutdown_timeout` for everything but the sends
@@ -43,24 +48,70 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
     default=None,
     help="Override log.format of the configuration. auto: console on a terminal, else json.",
 )
-def serve(config: Path | None, log_format: str | None) -> None:
+@click.option(
+    "--web.config.file",
+    "web_config",
+    type=click.Path(path_type=Path),
+    help="TLS, client certificates, basic authentication and headers, in the format of Prometheus.",
+)
+@click.option(
+    "--web.listen-address",
+    "listen",
+    multiple=True,
+    metavar="HOST:PORT",
+    callback=lambda _, __, values: tuple(_parsed(parse_listen, value) for value in values),
+    help="Override http.listen of the configuration. Repeatable.",
+)
+@click.option(
+    "--web.external-url",
+    "external_url",
+    metavar="URL",
+    callback=lambda _, __, value: value and _parsed(parse_external_url, value),
+    help="Override http.external_url of the configuration.",
+)
+@click.option(
+    "--web.route-prefix",
+    "route_prefix",
+    metavar="PATH",
+    callback=lambda _, __, value: value and (_parsed(parse_route_prefix, value) or "/"),
+    help="Serve below this path. Default: the path of --web.external-url.",
+)
+def serve(
+    config: Path | None,
+    log_format: str | None,
+    web_config: Path | None,
+    listen: tuple[Listen, ...],
+    external_url: str | None,
+    route_prefix: str | None,
+) -> None:
     """Run the router: receive, route, store and deliver.
 
     SIGHUP reloads the configuration. SIGTERM and SIGINT stop the router after the sends in
     progress. The log goes to standard error, console notifications to standard output.
     """
     path = config_path(config)
-    runtime = read_runtime(path)
+    if external_url and route_prefix is None:
+        route_prefix = parse_route_prefix(urlsplit(external_url).path)
+    prefix = (route_prefix or "").rstrip("/")
+    flags = WebFlags(listen, external_url or "", prefix, web_config)
+    runtime = read_runtime(path, flags=flags)
     settings = runtime.config.log
     _set_up_log(log_format or settings.format.value, settings.level.value)
     _limit_memory()
     stopper = _Stopper(lambda: runtime.config.delivery.shutdown_timeout)
     stopper.start()
     try:
-        uvloop.run(_serve(path, runtime, stopper))
+        uvloop.run(_serve(path, runtime, flags, stopper))
     except (OSError, StoreUnavailable) as error:
         click.echo(f"cannot start: {error}", err=True)
         sys.exit(1)
+
+
+def _parsed(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 class _Stopper:
@@ -95,12 +146,12 @@ class _Stopper:
         os._exit(1)
 
 
-async def _serve(path: Path, runtime: Runtime, stopper: _Stopper) -> None:
+async def _serve(path: Path, runtime: Runtime, flags: WebFlags, stopper: _Stopper) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     stopper.call(stop.set)
     reloads: set[asyncio.Task[object]] = set()
-    async with running(path, runtime) as router:
+    async with running(path, runtime, flags) as router:
 
         def reload() -> None:
             task: asyncio.Task[object] = asyncio.create_task(router.reload())

@@ -1,0 +1,127 @@
+"""TLS with client certificates and passwords, as real clients speak it: curl, Prometheus that
+scrapes, Alertmanager that posts."""
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.http import get
+from tests.programs import Process, eventually, free_port, need, recorder, router, write_config
+from tests.server.test_web_config import MUTUAL, USERS, Authority, write_web
+
+pytestmark = pytest.mark.story
+
+
+def curl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [need("curl"), "--silent", "--show-error", "--max-time", "10", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def start(program: str, folder: Path, config: dict[str, Any], *arguments: str) -> tuple[str, Any]:
+    path = folder / f"{program}.yml"
+    path.write_text(json.dumps(config))
+    port = free_port()
+    process = Process(
+        [
+            need(program),
+            f"--config.file={path}",
+            f"--storage.{'tsdb.' if program == 'prometheus' else ''}path={folder / program}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            *arguments,
+        ],
+        folder / f"{program}.log",
+    )
+    return f"http://127.0.0.1:{port}", process
+
+
+async def test_curl_prometheus_and_alertmanager_get_in_with_certificate_and_password(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path / "tls")
+    authority.sign("server", "IP:127.0.0.1")
+    certificate, key = authority.sign("prometheus", "DNS:prometheus.example.org")
+    other, other_key = authority.sign("other", "DNS:other.example.org")
+    allowed = MUTUAL | {"client_allowed_sans": ["prometheus.example.org"]}
+    web = write_web(tmp_path, USERS | {"tls_server_config": allowed})
+    flags = (f"--web.config.file={web}", "--web.external-url=https://example.org/alerts")
+    client = {
+        "tls_config": {
+            "ca_file": f"{tmp_path}/tls/ca.crt",
+            "cert_file": str(certificate),
+            "key_file": str(key),
+        },
+        "basic_auth": {"username": "alertmanager", "password": "s3cret"},
+    }
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": f"{destination.url}/hook"}
+        async with router(write_config(tmp_path, [notifier]), arguments=flags) as running:
+            target = running.url.removeprefix("http://")
+            ready = f"https://{target}/alerts/-/ready"
+            ca = ("--cacert", tmp_path / "tls" / "ca.crt")
+            mine = (*ca, "--cert", certificate, "--key", key)
+            assert "ready" in (await asyncio.to_thread(curl, *mine, ready)).stdout
+            assert (await asyncio.to_thread(curl, *ca, ready)).returncode != 0
+            others = await asyncio.to_thread(curl, *ca, "--cert", other, "--key", other_key, ready)
+            assert "ready" not in others.stdout
+            metrics = f"https://{target}/alerts/metrics"
+            assert "unauthorized" in (await asyncio.to_thread(curl, *mine, metrics)).stdout
+            posting, alertmanager = start(
+                "prometheus-alertmanager",
+                tmp_path,
+                {
+                    "route": {"receiver": "router", "group_wait": "0s"},
+                    "receivers": [
+                        {
+                            "name": "router",
+                            "webhook_configs": [
+                                {"url": f"https://{target}/alerts/webhook", "http_config": client}
+                            ],
+                        }
+                    ],
+                },
+                "--cluster.listen-address=",
+            )
+            scraping, prometheus = start(
+                "prometheus",
+                tmp_path,
+                {
+                    "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+                    "rule_files": ["rules.yml"],
+                    "alerting": {
+                        "alertmanagers": [
+                            {"static_configs": [{"targets": [posting.removeprefix("http://")]}]}
+                        ]
+                    },
+                    "scrape_configs": [
+                        {
+                            "job_name": "alert-router",
+                            "scheme": "https",
+                            "metrics_path": "/alerts/metrics",
+                            "static_configs": [{"targets": [target]}],
+                            **client,
+                        }
+                    ],
+                },
+            )
+            rule = {"alert": "Scraped", "expr": "alert_router_build_info == 1"}
+            rules = {"groups": [{"name": "a", "rules": [rule]}]}
+            (tmp_path / "rules.yml").write_text(json.dumps(rules))
+            try:
+                await eventually(lambda: is_up(scraping), "a scrape")
+                got = await eventually(lambda: destination.requests, "the notification")
+            finally:
+                prometheus.end()
+                alertmanager.end()
+    assert got[0].json["alerts"][0]["labels"]["alertname"] == "Scraped"
+
+
+async def is_up(prometheus: str) -> bool:
+    try:
+        _, text = await get(f"{prometheus}/api/v1/query?query=up%3D%3D1")
+    except OSError:
+        return False
+    return bool(json.loads(text)["data"]["result"])
