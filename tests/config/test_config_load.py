@@ -227,7 +227,8 @@ config/main.yaml:1:1: error: `receivers`: expected a list, found nothing [config
     "http: [1]\n" + MAIN: """\
 config/main.yaml:1:7: error: `http`: expected a mapping, found a list [config-wrong-type]
   1 | http: [1]
-    |       ^""",
+    |       ^
+  write each item as `key: value`, without `- `""",
     "http:\n  auth: {bearer_tokn: hunter2}\n" + MAIN: """\
 config/main.yaml:2:10: error: unknown key `bearer_tokn` [config-unknown-key]
   2 |   auth: {bearer_tokn: ***
@@ -727,3 +728,59 @@ def test_a_section_that_a_runbook_does_not_have_is_a_problem_of_the_table(at, tm
 
     assert [problem.message for problem in found] == ["no heading of `many` has the anchor `#gone`"]
     assert found[0].place.line == 5
+
+
+NOTIFIER = "receivers: [{name: oncall, notifiers: [%s]}]"
+WORDING = "the router writes the message; to change its text write `template`"
+
+
+@pytest.mark.parametrize(
+    ("main", "hint"),
+    [
+        ("receivers: [{name: oncall, msteamsv2_configs: []}]", "write notifiers: [{type: teams,"),
+        ("receivers: [{name: oncall, opsgenie_configs: []}]", "use type apprise or webhook"),
+        (NOTIFIER % "{type: teams, webhook_url: 'https://h'}", "write it as `url`"),
+        (NOTIFIER % "{type: pagerduty, service_key: k}", "write it as `routing_key`"),
+        (NOTIFIER % "{type: webhook, url_file: f, http_config: {}}", "write `proxy` and `tls`"),
+        (NOTIFIER % "{type: webhook, url_file: f, tls_config: {}}", "write it as `tls`"),
+        (NOTIFIER % "{type: slack, url_file: f, text: x}", WORDING),
+        (NOTIFIER % "{type: console, text: x, html: y}", WORDING),
+        (NOTIFIER % "{type: slack, api_url: 'https://h/x'}", "Alertmanager's `api_url`"),
+        ("receivers: {oncall: {}}", "begin each item with `- `"),
+        (NOTIFIER % "{type: webhook, url_file: f, headers: ['A: b']}", "write each item as `key: "),
+        ("receivers:\n- name: #oncall\n", "put a value that begins with # in quotes"),
+        (NOTIFIER % "{type: webhook, url_file: f, bearer_token: Bearer x}", "without the word"),
+        ("http: {auth: {bearer_token: bearer x}}\n" + MAIN, "without the word Bearer"),
+        (
+            NOTIFIER % "{type: email, to: a@b.c; d@e.f, from: a@b.c, smarthost: 's:25'}",
+            "commas separate several",
+        ),
+        (
+            NOTIFIER % "{type: email, to: a@b.c, from: a@b.c, smarthost: 'smtp://s:25'}",
+            "expected host:port",
+        ),
+    ],
+)
+def test_what_is_right_in_alertmanager_and_not_here_says_what_to_write(at, main, hint):
+    assert hint in shown(at, main)
+
+
+@pytest.mark.parametrize(
+    ("route", "matchers"),
+    [
+        ("matchers: [{name: a, value: b, matchType: '=~'}]", "['a=~\"b\"']"),
+        ("matchers: [{name: a, value: b, regex: true}]", "['a=~\"b\"']"),
+        ("matchers: [{name: a, value: b}]", "['a=\"b\"']"),
+        ("matchers: [{name: a}]", "['name=\"a\"']"),
+        ("alertname: X", "['alertname=\"X\"']"),
+        ("severity: critical", "['severity=\"critical\"']"),
+    ],
+)
+def test_matchers_in_another_form_are_shown_as_they_are_written_here(at, route, matchers):
+    text = shown(at, routing=f"{ROUTING}  routes:\n    - {{receiver: oncall, {route}}}\n")
+    assert f"write matchers: {matchers}" in text
+
+
+def test_a_directory_of_runbooks_may_have_any_name(tmp_path):
+    (tmp_path / "$books").mkdir()
+    assert load(tmp_path / "$books").config.runbooks.path == tmp_path / "$books"

@@ -202,6 +202,9 @@ class Auth(_Model):
         given = [self.bearer_token, self.bearer_token_file, self.basic]
         if sum(value is not None for value in given) != 1:
             raise ValueError("give one of `bearer_token_file`, `bearer_token` and `basic`")
+        token = self.bearer_token
+        if token and (token.plain or token.text or "").lower().startswith("bearer "):
+            raise ValueError("`bearer_token`: write the token alone, without the word Bearer")
         return self
 
     @property

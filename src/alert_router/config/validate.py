@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from alert_router.config import codes
+from alert_router.config.alertmanager_keys import as_matchers, foreign
 from alert_router.fields import Secret
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.redaction import MASK, clip, is_secret
@@ -99,7 +100,7 @@ def _problem(document: YamlFile, model: type[BaseModel], detail: ErrorDetails) -
     if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(node, Fields):
         return _notifier_type(document, model, location, node)
     secret = any(isinstance(part, str) and is_secret(part) for part in location)
-    message, hint = _wrong_value(detail, node, secret)
+    message, hint = _wrong_value(detail, node, secret, document.lines[node.place.line - 1])
     name = next((part for part in reversed(location) if isinstance(part, str)), "")
     is_item = bool(location) and isinstance(location[-1], int)
     label = (f"an item of `{name}`: " if is_item else f"`{name}`: ") if entry or is_item else ""
@@ -158,12 +159,12 @@ def _notifier_type(
     return document.problem(codes.UNKNOWN_NOTIFIER, message, value.place, hint=hint)
 
 
-def _wrong_value(detail: ErrorDetails, node: Node, secret: bool) -> tuple[str, str]:
-    """What is wrong with a value, and what to do."""
+def _wrong_value(detail: ErrorDetails, node: Node, secret: bool, line: str) -> tuple[str, str]:
+    """What is wrong with a value in a line, and what to do."""
     kind, context = detail["type"], detail.get("ctx", {})
     found = MASK if secret and isinstance(node, Scalar) and node.value else found_text(node)
     if expected := _EXPECTED.get(kind):
-        return f"expected {expected}, found {found}", _type_hint(kind, node)
+        return f"expected {expected}, found {found}", _form_hint(node, expected, line)
     if kind in ("literal_error", "enum"):
         return f"expected {context.get('expected', 'another value')}, found {found}", ""
     if kind in _LIMITS:
@@ -184,9 +185,17 @@ def _own_message(detail: ErrorDetails, node: Node, secret: bool) -> str:
     return clip(text, 300)
 
 
-def _type_hint(kind: str, node: Node) -> str:
-    if kind == "string_type" and isinstance(node, Fields):
+def _form_hint(node: Node, expected: str, line: str) -> str:
+    """What to do where a value has another form than the `expected` text, list or mapping, in
+    this line of the file."""
+    if expected == "text" and isinstance(node, Fields):
         return "put a value that begins with { in quotes"
+    if expected == "text" and isinstance(node, Scalar) and node.value is None and " #" in line:
+        return "put a value that begins with # in quotes"
+    if expected == "a list" and isinstance(node, Fields):
+        return "begin each item with `- `"
+    if expected == "a mapping" and isinstance(node, Items):
+        return "write each item as `key: value`, without `- `"
     return ""
 
 
@@ -258,54 +267,3 @@ def tags_of(model: type[BaseModel]) -> list[str]:
 def key_of(name: str, info: FieldInfo) -> str:
     """The key of a field in the file."""
     return info.alias or name
-
-
-_GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
-_ELSEWHERE = {
-    "mute_time_intervals": "muting",
-    "active_time_intervals": "muting",
-    "time_intervals": "muting",
-    "inhibit_rules": "inhibition",
-    "global": "the global section",
-    "templates": "templating by files",
-    "tracing": "tracing",
-}
-_MAIN = frozenset({"receivers", "http", "storage", "delivery", "log"})
-_ROUTING = frozenset({"route", "default_runbook"})
-
-
-def foreign(location: Location, entry: Entry) -> tuple[str, str] | None:
-    """A message and a hint for an unknown key that is known elsewhere; None for any other."""
-    key = entry.key
-    if key in _GROUPING:
-        return f"`{key}`: grouping belongs to Alertmanager", "keep it in alertmanager.yml"
-    if key in _ELSEWHERE:
-        what = _ELSEWHERE[key]
-        return f"`{key}`: {what} belongs to Alertmanager", "keep it in alertmanager.yml"
-    if key in ("match", "match_re"):
-        hint = f"write {as_matchers(entry.value, '=' if key == 'match' else '=~')}"
-        return f"`{key}` is Alertmanager's old form", hint
-    if key in ("source_match", "target_match", "source_matchers", "target_matchers"):
-        return f"`{key}`: inhibition belongs to Alertmanager", "keep it in alertmanager.yml"
-    if key.endswith("_configs") and "receivers" in location:
-        kind = key.removesuffix("_configs")
-        return f"`{key}` is Alertmanager's form", f"write notifiers: [{{type: {kind}, ...}}]"
-    if len(location) == 1 and key in _MAIN | _ROUTING:
-        home = "the main file" if key in _MAIN else "the file that `routing` names"
-        return f"`{key}` does not belong in this file", f"write it in {home}"
-    return None
-
-
-def as_matchers(node: Node, operator: str = "=") -> str:
-    """The matchers that say what a `match` or `match_re` mapping says, as one would write them."""
-    entries = node.entries.values() if isinstance(node, Fields) else ()
-    texts = [_matcher(entry, operator) for entry in entries] or [f'severity{operator}"critical"']
-    return "matchers: [" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
-
-
-def _matcher(entry: Entry, operator: str) -> str:
-    value = entry.value.value if isinstance(entry.value, Scalar) else None
-    if value is None and "=" in entry.key:  # {a="b"} without quotes: YAML sees a key
-        return entry.key
-    escaped = (value or "").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'{entry.key}{operator}"{escaped}"'

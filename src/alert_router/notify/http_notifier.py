@@ -196,6 +196,9 @@ def check_authorization(
 ) -> None:
     """ValueError where a token, a user with a password and further headers exclude each other;
     `key` is the token's in the configuration."""
+    given = (token.plain or token.text or "") if token else ""
+    if given.lower().startswith("bearer "):
+        raise ValueError(f"`{key}`: write the token alone, without the word Bearer")
     if token and password:
         raise ValueError(f"give `{key}` or `username` and `password`, not both")
     if bool(username) != bool(password):

@@ -91,6 +91,8 @@ def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
 
 def _address(text: str) -> str:
     """The address with its domain in ASCII (IDNA 2008)."""
+    if ";" in text:
+        raise ValueError("expected one address; commas separate several, not semicolons")
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
         raise ValueError("expected an address such as sre@example.org")

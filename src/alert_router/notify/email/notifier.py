@@ -1,5 +1,6 @@
 """The notifier's keys; they are Alertmanager's."""
 
+import re
 import socket
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
@@ -20,6 +21,7 @@ from alert_router.notify.email.headers import (
 from alert_router.notify.email.message import EmailPayload, compose, message_id, render
 from alert_router.notify.http_notifier import HeaderName, Tls
 
+_HOST_AND_PORT = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.%\w]+\]):(?P<port>[0-9]{1,5})")
 _IMPLICIT_TLS = 465  # RFC 8314
 _LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _LONGEST_NAME = 50  # so that a value fits beside it in a line
@@ -33,8 +35,8 @@ _RESERVED = frozenset(
 
 
 def _smarthost(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    found = _HOST_AND_PORT.fullmatch(text)
+    if not found or not 0 < int(found["port"]) < 65536:
         raise ValueError("expected host:port, such as smtp.example.org:587")
     return text
 

@@ -99,7 +99,9 @@ class SlackNotifier(HttpNotifier):
     @model_validator(mode="after")
     def _webhook_or_bot(self) -> Self:
         if (self.url is None) == (self.bot_token is None):
-            raise ValueError("give one of `url` (incoming webhook) and `bot_token`")
+            raise ValueError(
+                "give one of `url` (an incoming webhook, Alertmanager's `api_url`) and `bot_token`"
+            )
         if (self.bot_token is None) == bool(self.channel):
             raise ValueError("`bot_token` and `channel` go together")
         if self.broadcast and not self.thread:
