@@ -114,6 +114,7 @@ _EMPTY = re.compile(
     re.IGNORECASE,
 )
 _UNREAD = frozenset((".adoc", ".asciidoc", ".erb", ".htm", ".html", ".mdx", ".rst"))
+_INDEXES = frozenset(("index", "_index", "readme"))  # the runbook of their directory
 _FEW = 40  # characters; less is not an instruction
 _MAX_ALERTS = 300  # of a file; each takes time in proportion to the whole file
 _WALL = 600  # characters of prose without a list
@@ -211,8 +212,9 @@ def unread(catalogue: Catalogue) -> Counter[str]:
     for folder, _, files in os.walk(catalogue.root):
         for file in files:
             stem, suffix = _stem(file)
-            id = Path(folder, stem).relative_to(catalogue.root).as_posix()
-            found[suffix] += suffix in _UNREAD and id not in known
+            path = Path(folder, stem).relative_to(catalogue.root)
+            ids = {path.as_posix(), *([path.parent.as_posix()] if stem.lower() in _INDEXES else ())}
+            found[suffix] += suffix in _UNREAD and not ids & known
     return +found
 
 

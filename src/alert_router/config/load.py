@@ -213,7 +213,10 @@ DEFAULT_PATHS = (
     Path("config/alert-router.yaml"),
     Path("/etc/alert-router/alert-router.yaml"),
 )
-_MISSING = f"name another with --config or in ${ENVIRONMENT}, or write one: `alert-router init`"
+_MISSING = (
+    f"name another, or a directory of runbooks, with --config or in ${ENVIRONMENT}, or write one: "
+    "`alert-router init`"
+)
 
 
 @dataclass(frozen=True, slots=True)
