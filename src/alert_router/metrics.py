@@ -6,6 +6,7 @@ outcomes and reasons are closed sets. What counts when is decided where it happe
 
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from prometheus_client import (
@@ -171,6 +172,14 @@ class Metrics:
             "store_answer_age_seconds",
             "Seconds since the store last answered; the gauges of deliveries are as old.",
         )
+        self.heartbeat_age = self._gauge(
+            "heartbeat_age_seconds",
+            "Time since a heartbeat was received, or the start.",
+            "heartbeat",
+        )
+        self.heartbeat_missing = self._gauge(
+            "heartbeat_missing", "1 while a heartbeat is missing.", "heartbeat"
+        )
         self.runbooks_loaded = self._gauge("runbooks_loaded", "Runbooks in the catalogue.")
         self.runbooks_broken = self._gauge(
             "runbooks_broken", "Runbook files that could not be loaded."
@@ -201,6 +210,12 @@ class Metrics:
         for names in before - self._shown:
             for gauge in (self.pending, self.oldest_pending, self.dead, self.failing, self.paused):
                 gauge.remove(*names)
+
+    def forget_heartbeat(self, name: str) -> None:
+        """A heartbeat is not configured any more."""
+        for gauge in (self.heartbeat_age, self.heartbeat_missing):
+            with suppress(KeyError):
+                gauge.remove(name)
 
     def count_fault(self, kind: str, lost: dict[str, int]) -> None:
         """Count a fault found in the store, and how many rows of each table it cost."""

@@ -16,6 +16,7 @@ from alert_router.config.model import (
     Delivery,
     ExporterLabelsModel,
     GradeModel,
+    Heartbeat,
     Http,
     HttpLimits,
     Log,
@@ -30,7 +31,7 @@ PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding=
 EXAMPLES = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 MODELS: list[type[BaseModel]] = [
     *(Config, Http, Auth, Basic, HttpLimits, Runbooks, Delivery, Log, Receiver, Notifier),
-    *(Severities, GradeModel, ExporterLabelsModel, Checks),
+    *(Severities, GradeModel, ExporterLabelsModel, Checks, Heartbeat),
     *(RoutingModel, RouteModel, RunbookEntryModel, CasesModel, CaseModel),
 ]
 NAMES = "receivers: [{name: oncall}, {name: pager}, {name: data}]\n"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,7 +13,6 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
-    field_validator,
     model_validator,
 )
 
@@ -32,7 +32,7 @@ from alert_router.fields import (
     SecretUnavailable,
     written,
 )
-from alert_router.matcher import MatcherError, parse_matchers
+from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.model.severity import STANDARD, WARNING, Grade, Scale
 from alert_router.notify.registry import AnyNotifier
 from alert_router.runbook import STANDARD_SECTIONS
@@ -260,21 +260,23 @@ class Http(_Model):
     idle_timeout: Duration = Field(75.0, gt=0)
 
 
+def _matchers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for text in texts:
+            parse_matchers(text)
+    except MatcherError as error:
+        raise ValueError(str(error)) from None
+    return texts
+
+
+Matchers = Annotated[Names, Field(min_length=1), AfterValidator(_matchers)]
+
+
 class ExporterLabelsModel(_Model):
     """Labels that say where a metric was scraped, in alerts that all matchers match."""
 
-    matchers: Annotated[Names, Field(min_length=1)]
+    matchers: Matchers
     labels: Annotated[Names, Field(min_length=1)]
-
-    @field_validator("matchers")
-    @classmethod
-    def _parsed(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            for text in texts:
-                parse_matchers(text)
-        except MatcherError as error:
-            raise ValueError(str(error)) from None
-        return texts
 
 
 class Runbooks(_Model):
@@ -356,6 +358,28 @@ class Receiver(_Model):
     notifiers: tuple[AnyNotifier, ...] = ()
 
 
+class Heartbeat(_Model):
+    """An alert that always fires. Missing for longer than `timeout`, `receiver` is notified.
+
+    `source` is that of the webhook's URL; "" is any.
+    """
+
+    name: Annotated[str, AfterValidator(_name)]
+    matchers: Matchers = ('alertname="Watchdog"',)
+    source: str = ""
+    timeout: Duration = Field(900.0, ge=1)
+    severity: str = "critical"
+    receiver: str
+
+    @cached_property
+    def _compiled(self) -> tuple[Matcher, ...]:
+        return parse_matchers(",".join(self.matchers))
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert with these labels is the heartbeat."""
+        return all(matcher.matches(labels) for matcher in self._compiled)
+
+
 # A section that is left out, or has nothing under it, is validated as this, so that the paths
 # among its defaults are relative to the file too.
 DEFAULTS: dict[str, Any] = {
@@ -384,6 +408,7 @@ class Config(_Model):
     delivery: Delivery
     severities: Severities
     receivers: tuple[Receiver, ...] = Field(min_length=1)
+    heartbeats: tuple[Heartbeat, ...] = Field((), max_length=20)
     log: Log
     checks: Checks
 
@@ -394,3 +419,15 @@ class Config(_Model):
             return data
         given = {k: v for k, v in data.items() if v is not None or k not in DEFAULTS}
         return _RECEIVERS | DEFAULTS | given
+
+    @model_validator(mode="after")
+    def _heartbeats_fit(self) -> Self:
+        receivers = {receiver.name for receiver in self.receivers}
+        names: set[str] = set()
+        for heartbeat in self.heartbeats:
+            if heartbeat.receiver not in receivers:
+                raise ValueError(f"`heartbeats`: there is no receiver `{heartbeat.receiver}`")
+            if heartbeat.name in names:
+                raise ValueError(f"`heartbeats`: two are called `{heartbeat.name}`")
+            names.add(heartbeat.name)
+        return self

@@ -13,6 +13,7 @@ from aiohttp import web
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
 from alert_router.metrics import Metrics
+from alert_router.model import AlertGroup
 from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
@@ -54,6 +55,7 @@ class Site:
     budget: Budget
     aside: Aside
     later: Callable[[Coroutine[Any, Any, None]], None]
+    beat: Callable[[AlertGroup, str], None]  # a group was received, from a source
     quiet: QuietLog = field(default_factory=QuietLog)
     serving: bool = True  # false once stopping: the intake is closed
 

@@ -19,13 +19,14 @@ from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
-from alert_router.outbox.model import Fault
+from alert_router.outbox.model import Fault, NewGroup
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server.app import build
 from alert_router.server.body import Budget
 from alert_router.server.connections import Listener, share
 from alert_router.server.context import ReloadResult, Site
+from alert_router.server.heartbeat import Heartbeats
 from alert_router.server.received import ReceivedAlerts
 from alert_router.server.status import LoopLag, Room, StoreStatus
 from alert_router.server.tasks import (
@@ -85,6 +86,12 @@ class Router:
             lambda: self.runtime.config.delivery.reserve,
             budget.held,
         )
+        self._heartbeats = Heartbeats(
+            config.storage.path.with_name("heartbeats.json"),
+            self.metrics,
+            runtime=lambda: self.runtime,
+            store=self._store_own,
+        )
         self.site = Site(
             runtime=lambda: self.runtime,
             outbox=outbox,
@@ -101,6 +108,7 @@ class Router:
             budget=budget,
             aside=self._aside,
             later=self._do_later,
+            beat=self._heartbeats.note,
         )
         self._server = server
         app = build(self.site, server)
@@ -149,6 +157,7 @@ class Router:
                 ),
                 "watching files": self._watch,
                 "loop lag": self._lag.watch,
+                "heartbeats": self._heartbeats.watch,
             }.items()
         ]
         log.info(
@@ -214,6 +223,13 @@ class Router:
                 )
                 return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
             return ReloadResult(True, "reloaded", fresh.problems)
+
+    async def _store_own(self, group: NewGroup) -> None:
+        """Accept a group of the router's own. Raises StoreUnavailable."""
+        window = self.runtime.config.delivery.dedup_window
+        await self.site.ask(lambda store: store.accept(group, window))
+        for target in group.targets:
+            self.deliverer.wake(target.destination, target.priority)
 
     def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
         """Work that no answer waits for, finished before the stop."""

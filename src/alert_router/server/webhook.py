@@ -95,6 +95,7 @@ async def _take(
         site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
         answer = {"status": "malformed", "expected": error.expected, "found": error.found}
         return "malformed", web.json_response(answer, status=400)
+    site.beat(group, source.source)
     if not site.has_room():
         return "unavailable", unavailable("the disk is full")
     _note(group, source, site, runtime)
