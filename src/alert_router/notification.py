@@ -45,7 +45,9 @@ class Notification:
     the accepted groups that it covers. `without_runbook` lists alerts without a runbook. `notes`
     are messages for readers, such as problems of enriching. `title` and `message` come from the
     notifier's templates, if any, and replace the title and the list of alerts. `scale` defines
-    the severities and how they look.
+    the severities and how they look. `composed_at` is the time that durations are shown for.
+    `mentions` are whom the notifier mentions, in the destination's own markup. `telling` are names
+    of labels that come first where the group has only one alert.
     """
 
     id: str
@@ -56,12 +58,14 @@ class Notification:
     runbooks: tuple[RunbookPart, ...] = ()
     without_runbook: tuple[Alert, ...] = ()
     notes: tuple[str, ...] = ()
-    accepted_at: datetime | None = None
+    composed_at: datetime | None = None
     resent: bool = False
     external_url: str = ""
     title: str = ""
     message: tuple[Block, ...] | None = None
     scale: Scale = STANDARD
+    mentions: tuple[str, ...] = ()
+    telling: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:

@@ -12,6 +12,7 @@ from tests.notify.case import Case
 # docs.discord.com: Execute Webhook, Embed Limits. In UTF-16 units, which are never fewer than
 # the code points that Discord counts.
 MAX_CONTENT, MAX_TITLE, MAX_DESCRIPTION, MAX_EMBEDS, MAX_ALL = 2000, 256, 4096, 10, 6000
+ROLE = "1190000000000000001"
 SUCCESS = b'{"id": "1180000000000000001", "channel_id": "1170000000000000001", "type": 0}'
 
 _UNSEEN = re.compile(
@@ -57,7 +58,8 @@ def check(payload: Any) -> None:
 def read(message: Any) -> Read:
     """A message as a reader sees it. AssertionError where it is not surely as it was meant."""
     assert set(message) == {"content", "embeds", "allowed_mentions"}
-    assert message["allowed_mentions"] == {"parse": []}
+    assert message["allowed_mentions"]["parse"] == message["allowed_mentions"]["users"] == []
+    assert message["allowed_mentions"]["roles"] in ([], [ROLE])
     assert units(message["content"]) <= MAX_CONTENT
     assert message["content"].strip()
     assert len(message["embeds"]) <= MAX_EMBEDS
@@ -119,7 +121,9 @@ class _Line:
         return self.shown
 
     def _step(self, rest: str) -> None:
-        if re.match(r"\\[^0-9A-Za-z\s]", rest):
+        if moment := re.match(r"<t:\d+:[fR]>", rest):
+            self._take(moment.end(), moment[0], _PLAIN)
+        elif re.match(r"\\[^0-9A-Za-z\s]", rest):
             self._take(2, rest[1], _PLAIN)
         elif rest[0] == "`":
             self._code(rest)
@@ -172,4 +176,12 @@ class _Line:
         self.checked += _PLAIN
 
 
-CASES = [Case("discord", lambda url, **k: DiscordNotifier(url=url, **k), check, ok=SUCCESS)]
+CASES = [
+    Case(
+        "discord",
+        lambda url, **k: DiscordNotifier(url=url, **k),
+        check,
+        ok=SUCCESS,
+        mention=(f"role:{ROLE}", f"<@&{ROLE}>"),
+    )
+]

@@ -89,4 +89,12 @@ def _linked(found: Read, link: re.Match[str]) -> str:
     return _kept([], link[2] or "x")
 
 
-CASES = [Case("googlechat", lambda url, **k: GoogleChatNotifier(url=url, **k), check, ok=SUCCESS)]
+CASES = [
+    Case(
+        "googlechat",
+        lambda url, **k: GoogleChatNotifier(url=url, **k),
+        check,
+        ok=SUCCESS,
+        mention=("users/12345", "<users/12345>"),
+    )
+]

@@ -128,4 +128,12 @@ def _plain_words(text: str) -> None:
         assert not any(part.startswith("@") and part != "@" for part in parts), "somebody is pinged"
 
 
-CASES = [Case("mattermost", lambda url, **k: MattermostNotifier(url=url, **k), check, ok=SUCCESS)]
+CASES = [
+    Case(
+        "mattermost",
+        lambda url, **k: MattermostNotifier(url=url, **k),
+        check,
+        ok=SUCCESS,
+        mention=("@oncall-team", "@oncall-team"),
+    )
+]

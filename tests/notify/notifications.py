@@ -1,6 +1,7 @@
 """Notifications to render: one as it should be, and whatever may come."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from alert_router.model import AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.model import Section, Step
 
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STARTED, ENDED = "2026-11-23T10:00:00Z", "2026-11-23T11:04:00Z"
 HOSTILE = [
     "\x00\x1b[2J\x1b]0;owned\x07\x9b31m",
@@ -93,7 +95,12 @@ def notification(
         )
         for number in range(runbooks)
     )
-    return Notification("msg-1", ("g-1", "g-2"), "team", "it", group, parts, notes=notes)
+    without = () if runbooks else group.alerts
+    return Notification(
+        *("msg-1", ("g-1", "g-2"), "team", "it", group, parts, without),
+        notes=notes,
+        composed_at=NOW,
+    )
 
 
 _anything = st.one_of(

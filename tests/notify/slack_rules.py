@@ -101,7 +101,13 @@ def _text(text: dict[str, Any]) -> Any:
 
 
 CASES = [
-    Case("slack", lambda url, **k: SlackNotifier(url=url, **k), check, ok=b"ok"),
+    Case(
+        "slack",
+        lambda url, **k: SlackNotifier(url=url, **k),
+        check,
+        ok=b"ok",
+        mention=("S012AB3CD", "<!subteam^S012AB3CD>"),
+    ),
     Case(
         "slack-bot",
         lambda url, **k: SlackNotifier(
@@ -110,5 +116,6 @@ CASES = [
         check_bot,
         ok=b'{"ok": true, "channel": "C1", "ts": "1764000000.000100"}',
         any_url=False,
+        mention=("here", "<!here>"),
     ),
 ]

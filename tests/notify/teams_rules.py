@@ -15,12 +15,13 @@ from typing import Any
 import fastjsonschema
 
 from alert_router.notify.teams import TeamsNotifier
-from tests.notify.case import Case
+from tests.notify.case import MENTIONED, Case
 
 MAX_SENT = 20_000
 MAX_ENCODED = 28_000
 
-# Text stands in TextRuns alone: no TextBlock, no Fact, which Teams would read as Markdown.
+# Text stands in TextRuns alone: no Fact, which Teams would read as Markdown, and no TextBlock but
+# that of a mention.
 _TYPES = {"AdaptiveCard", "Container", "RichTextBlock", "TextRun"}
 _ACTIONS = {"Action.OpenUrl", "Action.ToggleVisibility"}
 _LANGUAGES = {
@@ -50,14 +51,17 @@ def check(message: Any) -> None:
     sent = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
     assert len(sent.encode()) <= MAX_SENT
     assert len(json.dumps(sent)) <= MAX_ENCODED, "too large once Teams has encoded it again"
-    assert set(message) == {"type", "attachments"}
+    assert set(message) == {"type", "summary", "attachments"}
+    assert message["summary"].strip()
     assert message["type"] == "message"
     (attachment,) = message["attachments"]
     assert set(attachment) == {"contentType", "content"}
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     card = attachment["content"]
     assert card["version"] == "1.5"
-    assert card["msteams"] == {"width": "Full"}, "an entity would be a mention"
+    for entity in card["msteams"].get("entities", ()):
+        assert set(entity.get("text", "")) == {MENTIONED}, "a mention that is not the operator's"
+    assert set(card["msteams"]) <= {"width", "entities"}
     _schema()(_published({key: value for key, value in card.items() if key != "msteams"}))
     assert card["body"]
     assert len(card.get("actions", [])) <= 6, "Teams hides any more of them"
@@ -93,9 +97,11 @@ def _things(data: Any) -> Iterator[dict[str, Any]]:
 
 
 def _sound(thing: dict[str, Any]) -> None:
-    assert thing["type"] in _TYPES | _ACTIONS | {"CodeBlock"}
+    assert thing["type"] in _TYPES | _ACTIONS | {"CodeBlock", "TextBlock", "mention"}
     for key, value in thing.items():
         assert not (isinstance(value, str) and _UNSEEN.search(value)), f"unseen in {key}"
+    if thing["type"] == "TextBlock":
+        assert set(thing["text"]) == {MENTIONED}
     if thing["type"] == "TextRun":
         assert thing["text"]
         assert not _FORMULA.search(thing["text"])
@@ -146,4 +152,11 @@ def links(message: Any) -> list[tuple[str, str]]:
     return found
 
 
-CASES = [Case("teams", lambda url, **k: TeamsNotifier(url=url, **k), check)]
+CASES = [
+    Case(
+        "teams",
+        lambda url, **k: TeamsNotifier(url=url, **k),
+        check,
+        mention=("Ann Smith <ann@example.org>", "<at>Ann Smith</at>"),
+    )
+]

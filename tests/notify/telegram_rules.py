@@ -130,5 +130,6 @@ CASES = [
         check,
         ok=SUCCESS,
         any_url=False,
+        mention=("@oncall_team", "@oncall_team"),
     )
 ]

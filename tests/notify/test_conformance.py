@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from alert_router.markdown import Code, Paragraph, Text
 from alert_router.notification import Detail
 from alert_router.runbook.model import Section, Step
+from tests.notify.case import MENTIONED
 from tests.notify.conformance import CASES, PATH, WORD
 from tests.notify.notifications import HOSTILE, alert, hostile, notification, section
 from tests.notify.trees import deep, lengthen, sections
@@ -16,6 +18,7 @@ from tests.notify.trees import deep, lengthen, sections
 every_notifier = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 URL = f"https://hooks.example{PATH}"
 MANY = [alert(pod=f"a-{number}", annotations={"summary": "x" * 500}) for number in range(600)]
+CRITICAL = notification().group.alerts[0]
 LONG = section("Mitigation", "", *[(f"Step {n}.", "word " * 700) for n in range(60)])
 
 
@@ -62,6 +65,94 @@ def test_detail_is_given_up_in_order(case):
         "logs --previous": Detail.FULL,
     }.items():
         assert {d for d in Detail if words in told[d]} == {d for d in Detail if d >= least}
+
+
+MOUNTS = ("/var/lib/kubelet", "/var/log")
+FILESYSTEMS = [
+    alert(
+        **{f"label{n:02}": "same" for n in range(30)},
+        mountpoint=mount,
+        annotations={"summary": "Little space", "description": f"Only {n} percent are left"},
+    )
+    for n, mount in enumerate(MOUNTS)
+]
+
+
+@every_notifier
+@pytest.mark.parametrize("detail", Detail)
+def test_the_label_that_tells_alerts_apart_is_in_every_message(case, detail):
+    notifier = case.make(URL)
+    shown = json.dumps(notifier.readable(notifier.render(notification(FILESYSTEMS), detail)))
+    plain = shown.replace("\\", "")
+    if case.name == "webhook":  # it has labels as data
+        plain = plain.replace('mountpoint": "', "mountpoint=")
+    assert all(f"mountpoint={mount}" in plain for mount in MOUNTS)
+
+
+@every_notifier
+def test_a_message_has_the_description_the_start_and_the_value(case):
+    notifier = case.make(URL)
+    one = alert(annotations={"summary": "Slow", "description": "Replies take 9 s", "value": "9.1"})
+    shown = json.dumps(notifier.readable(notifier.render(notification([one]))))
+    assert "Replies take 9 s" in shown
+    assert "since 10:00 UTC (2h)" in shown or "<t:1795428000:R>" in shown or "startsAt" in shown
+    assert "value 9.1" in shown or '"value": "9.1"' in shown
+
+
+PAGES = {
+    "runbook_url": "https://wiki.example/runbook",
+    "dashboard_url": "https://grafana.example/d/1",
+}
+
+
+@every_notifier
+@pytest.mark.parametrize("detail", [Detail.FULL, Detail.MINIMAL])
+def test_without_a_runbook_the_annotations_page_is_a_link(case, detail):
+    if case.name == "console":
+        pytest.skip("no links: they cannot be clicked")
+    notifier = case.make(URL)
+    told = notification([alert(annotations=PAGES | {"summary": "x"})], runbooks=0)
+    shown = json.dumps(notifier.readable(notifier.render(told, detail)))
+    assert PAGES["runbook_url"] in shown
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.mention], ids=lambda case: case.name
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(told=hostile)
+@example(told=notification())
+@example(told=notification([alert(annotations={"summary": text}) for text in HOSTILE]))
+def test_a_mention_is_the_operators_words_and_nobody_elses(case, told):
+    name, markup = case.mention
+    told = replace(told, group=told.group.with_alerts((*told.group.alerts, CRITICAL)))
+    notifier = case.make(URL, mention={"critical": [name]})
+    shown = json.dumps(notifier.readable(notifier.render(told)), ensure_ascii=False)
+    assert markup in shown
+    case.keeps_rules(json.loads(shown.replace(markup, MENTIONED * len(markup))))
+    # The same names written by an alert mention nobody.
+    hostile_alert = alert(pod=markup, alertname=markup, annotations={"summary": markup})
+    silent = case.make(URL, mention={"info": [name]})
+    case.keeps_rules(silent.readable(silent.render(notification([hostile_alert]))))
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.mention], ids=lambda case: case.name
+)
+def test_a_resolved_group_mentions_nobody(case):
+    notifier = case.make(URL, mention=case.mention[0])
+    shown = notifier.readable(notifier.render(notification([alert(resolved=True)])))
+    case.keeps_rules(shown)
+    assert case.mention[1] not in json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.mention], ids=lambda case: case.name
+)
+@pytest.mark.parametrize("name", ["", "x y", "<!x>", "@everyone <@1>", "a\nb", "https://x/y"])
+def test_a_mention_in_another_form_is_refused(case, name):
+    with pytest.raises(ValueError, match="expected"):
+        case.make(URL, mention={"critical": name})
 
 
 @every_notifier

@@ -197,7 +197,7 @@ def test_of_too_many_runbooks_the_first_are_told_and_the_links_stay():
     assert 95_000 < len(said["html"].encode()) <= 100_000
     assert "alerts/pod-crashes-0," in said["text"]
     assert "alerts/pod-crashes-599" not in said["text"]
-    assert "Silence: http" in said["text"]
+    assert "Alertmanager: http" in said["text"]
 
 
 def test_a_template_that_says_too_much_for_a_mail_gives_way_to_the_alerts():

@@ -49,6 +49,7 @@ def test_a_typical_message_reads_from_alert_to_steps():
         "🔴 *CRITICAL:* PodCrash",
         "• A pod crashes",
         "    `namespace=prod  pod=a-1`",
+        "    since 10:00 UTC (2h)",
         "",
         "*<https://router.example/runbooks/alerts/pod-crashes|Pods that crash>*",
         "alerts/pod-crashes-0, last updated 2026-11-01, SRE",
@@ -132,12 +133,17 @@ def test_bytes_are_counted_and_not_characters():
 
 
 def test_what_does_not_fit_at_all_is_cut_and_says_so_and_its_links_stay():
-    labels = {f"label{n}": "語" * 200 for n in range(9)}
-    alerts = [alert(annotations={"summary": "語" * 400}, **labels, pod=f"a-{a}") for a in range(20)]
+    alerts = [
+        alert(
+            annotations={"summary": f"{a}" + "語" * 400},
+            **{f"l{n}": f"{a}" + "語" * 200 for n in range(9)},
+        )
+        for a in range(20)
+    ]
     found = read(notification(alerts, runbooks=80))
     assert "This is more than a Google Chat message can hold: see the runbook page." in found.lines
     words = [words for words, _ in found.links]
-    assert words[-3:] == ["Runbook", "Query", "Alertmanager"]
+    assert words[-4:] == ["Runbook", "Silence", "Query", "Alertmanager"]
 
 
 def test_many_alerts_are_counted():

@@ -46,7 +46,7 @@ def test_a_message_reads_from_alert_to_steps():
     assert found["click"] == "https://router.example/runbooks/alerts/pod-crashes"
     assert [action["label"] for action in found["actions"]] == ["Runbook", "Silence", "Query"]
     assert found["message"] == (
-        "A pod crashes\n  namespace=prod  pod=a-1\n\n"
+        "A pod crashes\n  namespace=prod  pod=a-1\n  since 10:00 UTC (2h)\n\n"
         "Pods that crash\nalerts/pod-crashes-0, last updated 2026-11-01, SRE\n\n"
         "DETECTION\nWho is it?\n1. Look at the pod.\n"
         "See the dashboard (https://g.example/d?a=1&b=2).\n\n```\nget\n```\n"

@@ -67,7 +67,7 @@ def test_an_event_tells_what_is_wrong_where_and_what_to_do():
     payload = found["payload"]
     details = payload.pop("custom_details")
     assert payload == {
-        "summary": "CRITICAL: PodCrash: A pod crashes (namespace=prod, pod=a-1)",
+        "summary": "CRITICAL: PodCrash: A pod crashes (namespace=prod pod=a-1)",
         "severity": "critical",
         "source": "a-1",
         "group": "prod",
@@ -75,7 +75,7 @@ def test_an_event_tells_what_is_wrong_where_and_what_to_do():
         "timestamp": "2026-11-23T10:00:00.000+00:00",
     }
     assert details == {
-        "Alerts": "A pod crashes\n    namespace=prod  pod=a-1",
+        "Alerts": "A pod crashes\n    namespace=prod  pod=a-1\n    since 10:00 UTC (2h)",
         "Runbook": "Pods that crash\nhttps://router.example/runbooks/alerts/pod-crashes\n"
         "alerts/pod-crashes-0, last updated 2026-11-01, SRE",
         "Detection": "Who is it?\n\n1. Look at the pod.\n"
@@ -240,14 +240,16 @@ def test_a_template_makes_the_summary():
 
 
 def test_a_summary_is_cut_at_its_limit():
-    found = event(notification([alert(**{f"l{n}": "x" * 500 for n in range(20)})]))
+    found = event(replace(notification(), title="x" * 5000))
     assert len(found["payload"]["summary"]) == 1024
 
 
 def test_many_alerts_are_counted():
     found = event(notification(pods(52)))["payload"]
     assert found["custom_details"]["Alerts"].endswith("and 37 more")
-    assert found["summary"] == "CRITICAL: PodCrash (52 firing): A pod crashes"
+    assert found["summary"] == (
+        "CRITICAL: PodCrash (52 firing): A pod crashes (pod=a-0, pod=a-1, pod=a-2, ...)"
+    )
 
 
 def test_a_repeat_is_not_marked_since_pagerduty_knows_it_by_its_key():

@@ -42,6 +42,7 @@ def test_a_typical_message_reads_from_alert_to_steps():
         "🔴 CRITICAL: PodCrash",
         "A pod crashes",
         "namespace=prod · pod=a-1",
+        "since 10:00 UTC (2h)",
         "Pods that crash",
         "alerts/pod-crashes-0, last updated 2026-11-01, SRE",
         "▾ Detection",

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alert_router.markdown import parse
+from alert_router.markdown import parse, plain
 from alert_router.notification import Detail
 from alert_router.notify import wording
+from alert_router.notify.message import AlertLine, SectionTitle, Shared, StepLine, When, outline
 from alert_router.runbook.model import Step
-from tests.notify.notifications import alert, notification
+from tests.notify.notifications import alert, notification, section
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -109,6 +110,99 @@ def test_about_names_the_alert_whose_labels_the_commands_carry():
 def test_a_value_beside_a_command_is_on_one_line_with_its_spaces():
     assert wording.shown_value("POD", "a  b\n\tc\r") == "POD = a  b\\n\\tc\\r"
     assert len(wording.shown_value("POD", "x" * 100_000)) < 600
+
+
+@pytest.mark.parametrize(
+    ("annotations", "description"),
+    [
+        ({"summary": "S", "description": "D\nmore"}, "D more"),
+        ({"summary": "S", "description": "S"}, ""),
+        ({"description": "D\nsecond line"}, "second line"),
+        ({"message": "M", "description": "D"}, "D"),
+        ({}, ""),
+    ],
+)
+def test_what_else_an_alert_says_is_its_description(annotations, description):
+    assert wording.texts(only(annotations))[1] == description
+
+
+@pytest.mark.parametrize(
+    ("more", "value"),
+    [
+        ({"annotations": {"value": "97 %"}}, "value 97 %"),
+        ({"values": {"A": 1, "B": 2.5}}, "A=1, B=2.5"),
+        (
+            {"valueString": "[ var='B' labels={a=b} value=97.2 ], [ var='C' value=1 ]"},
+            "B=97.2, C=1",
+        ),
+        ({"values": [1], "valueString": 5}, ""),
+        ({"valueString": "[ var='" * 100_000}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_value_of_an_alert_is_shown_if_it_says_one(more, value):
+    assert wording.value(notification([alert() | more]).group.alerts[0]) == value
+
+
+def test_labels_that_differ_come_first_those_with_most_values_before_others():
+    pods = [alert(pod=f"p{n}", zone="ab"[n > 1], job="same", prometheus=str(n)) for n in range(3)]
+    group = notification(pods).group
+    assert wording.differing(group) == ["pod", "zone", "prometheus"]
+    assert wording.shared(group) == [("job", "same")]
+
+
+def test_a_label_that_only_some_alerts_have_differs():
+    group = notification([alert(pod="a", job="x"), alert(pod="a")]).group
+    assert wording.differing(group) == ["job"]
+
+
+@pytest.mark.parametrize(
+    ("when", "shown"),
+    [
+        (When(NOON, None, NOON + timedelta(hours=2)), "since 12:00 UTC (2h)"),
+        (When(NOON, None, NOON + timedelta(days=1)), "since 2026-11-23 12:00 UTC (1d)"),
+        (When(NOON, None, NOON - timedelta(hours=1)), "since 12:00 UTC"),
+        (When(NOON), "since 2026-11-23 12:00 UTC"),
+        (When(NOON, NOON + timedelta(hours=1), NOON), "12:00 to 13:00 UTC"),
+        (When(), ""),
+    ],
+)
+def test_a_start_has_its_zone_and_how_long_ago_it_was(when, shown):
+    assert str(when) == shown
+
+
+def test_a_push_text_says_severity_name_summary_and_subject():
+    told = notification([alert(pod=pod) for pod in "abcd"])
+    expected = "CRITICAL: PodCrash (4 firing): A pod crashes (pod=a, pod=b, pod=c, ...)"
+    assert wording.push(told, 200) == expected
+    assert wording.push(notification([alert(annotations={})]), 200) == "CRITICAL: PodCrash"
+
+
+def test_what_a_group_shares_is_said_once():
+    told = notification([alert(pod=pod, job="same") for pod in "ab"])
+    parts = list(outline(told, Detail.FULL))
+    shared = [part.lines() for part in parts if isinstance(part, Shared)]
+    assert shared == [["A pod crashes"], ["All: job=same"]]
+    lines = [part.lines()[0] for part in parts if isinstance(part, AlertLine)]
+    assert lines == ["pod=a", "pod=b"]
+
+
+def test_in_a_long_message_the_first_step_of_each_section_comes_before_all_others():
+    steps = [(f"Look {n}.", "Closely.") for n in range(1, 6)]
+    sections = (
+        section("Detection", "Why.", *steps),
+        section("Mitigation", "", ("Restart.", "Now.")),
+    )
+    parts = outline(notification(sections=sections), Detail.FIRST_STEPS)
+    shown = [
+        part.text if isinstance(part, SectionTitle) else f"{part.number}. {plain(part.words)}"
+        for part in parts
+        if isinstance(part, SectionTitle | StepLine)
+    ]
+    assert shown == [
+        *("Detection", "1. Look 1.", "Mitigation", "1. Restart."),
+        *("Detection (continued)", "2. Look 2. …", "3. Look 3. …", "4. Look 4. …", "5. Look 5. …"),
+    ]
 
 
 def test_a_steps_opening_is_shown_once():

@@ -16,6 +16,7 @@ from alert_router.config.variables import substitute
 from alert_router.fields import Secret
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity, did_you_mean
 from alert_router.notify.base import Notifier
+from alert_router.notify.by_severity import DEFAULT, RESOLVED
 from alert_router.notify.egress import Guard
 from alert_router.redaction import clip, is_secret
 from alert_router.routing import RouteTree, RunbookTable
@@ -173,7 +174,7 @@ def notifier_problems(main: YamlFile, config: Config) -> Iterator[Problem]:
         for number, notifier in enumerate(receiver.notifiers):
             location: Location = ("receivers", index, "notifiers", number)
             yield from _fallback(main, notifier, receiver.name, (*location, "fallback"))
-            yield from _severity(main, config, notifier, (*location, "min_severity"))
+            yield from _severities(main, config, notifier, location)
 
 
 def _fallback(
@@ -193,19 +194,23 @@ def _fallback(
         yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
 
 
-def _severity(
+def _severities(
     main: YamlFile, config: Config, notifier: Notifier, location: Location
 ) -> Iterator[Problem]:
     scale = config.severities.scale()
-    try:
-        if notifier.min_severity:
-            scale.named(notifier.min_severity)
-    except LookupError:
-        node, _ = main.find(location)
-        known = [value for grade in scale.grades for value in sorted(grade.values)]
-        message = f"`min_severity`: no grade has the name or value `{clip(notifier.min_severity)}`"
-        hint = did_you_mean(notifier.min_severity, known, f"there are: {', '.join(known)}")
-        yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
+    named = [("min_severity", notifier.min_severity)] if notifier.min_severity else []
+    for key in ("detail", "mention"):
+        names = getattr(notifier, key, {})
+        named += [(key, name) for name in names if name not in (DEFAULT, RESOLVED)]
+    for key, name in named:
+        try:
+            scale.named(name)
+        except LookupError:
+            node, _ = main.find((*location, key))
+            known = [value for grade in scale.grades for value in sorted(grade.values)]
+            message = f"`{key}`: no grade has the name or value `{clip(name)}`"
+            hint = did_you_mean(name, known, f"there are: {', '.join(known)}")
+            yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
 
 
 ENVIRONMENT = "ALERT_ROUTER_CONFIG"

@@ -27,7 +27,7 @@ from alert_router.deliver.compose import (
 from alert_router.fields import SecretUnavailable
 from alert_router.metrics import Metrics
 from alert_router.model import Alert
-from alert_router.notification import Detail, Notification
+from alert_router.notification import Notification
 from alert_router.notify.base import (
     Delivered,
     Failed,
@@ -202,7 +202,7 @@ async def _payload(
         metrics.template_failures.labels(*labels).inc(failed)
     most = most_detail(claim)
     payload, detail = await rendered(notification, notifier, most, patient, meter)
-    if detail is not Detail.FULL:
+    if detail < notifier.most_detail(notification):
         metrics.notifications_degraded.labels(*labels).inc()
     return payload
 

@@ -193,7 +193,7 @@ def write(claim: Claim, group: AlertGroup, notifier: Notifier, runtime: Runtime)
         group=group,
         without_runbook=group.alerts,
         notes=(*_told_instead(claim), *_cut(group)),
-        accepted_at=datetime.fromtimestamp(claim.groups[-1].accepted_at, UTC),
+        composed_at=datetime.now(UTC),
         resent=claim.resent,
         external_url=runtime.external_url,
         scale=runtime.scale,
@@ -313,6 +313,7 @@ def render(notification: Notification, notifier: Notifier, most: Detail) -> tupl
     Raises Unmade if even the plainest rendering fails.
     """
     passing, last = False, ""
+    most = min(most, notifier.most_detail(notification))
     for detail in range(most, Detail.MINIMAL - 1, -1):
         try:
             return notifier.render(notification, Detail(detail)), Detail(detail)

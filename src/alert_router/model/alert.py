@@ -4,6 +4,7 @@ Tolerant of what senders really send, strict where meaning would be lost.
 """
 
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
@@ -51,6 +52,10 @@ class Alert(BaseModel):
     def started(self) -> datetime | None:
         """When it started to fire, UTC."""
         return parse_time(self.starts_at)
+
+    def added(self, name: str) -> Any:
+        """What a sender such as Grafana adds under this name; None if it does not."""
+        return (self.model_extra or {}).get(name)
 
     @property
     def ended(self) -> datetime | None:
@@ -139,6 +144,18 @@ class AlertGroup(BaseModel):
         """The resolved alerts, in order."""
         return tuple(alert for alert in self.alerts if not alert.firing)
 
+    @cached_property
+    def distinct(self) -> dict[str, int]:
+        """How many values each label has among the alerts; no label at all counts as a value."""
+        values: dict[str, set[str]] = {}
+        counts: Counter[str] = Counter()
+        for alert in self.alerts:
+            counts.update(alert.labels.keys())
+            for name, value in alert.labels.items():
+                values.setdefault(name, set()).add(value)
+        missing = {name for name, count in counts.items() if count < len(self.alerts)}
+        return {name: len(found) + (name in missing) for name, found in values.items()}
+
     def only(self, fingerprints: frozenset[str]) -> "AlertGroup":
         """The group with only these alerts."""
         if all(alert.fingerprint in fingerprints for alert in self.alerts):
@@ -158,7 +175,11 @@ class AlertGroup(BaseModel):
                 "common_annotations": common([alert.annotations for alert in alerts]),
             }
         )
-        for known in ("firing", "resolved"):  # a copy keeps the cached properties of the original
+        for known in (
+            "firing",
+            "resolved",
+            "distinct",
+        ):  # a copy keeps the cached properties of the original
             group.__dict__.pop(known, None)
         return group
 

@@ -133,9 +133,8 @@ class AppriseRenderer(PlainTextRenderer):
         return ()
 
     def alert(self, part: message.AlertLine) -> Iterable[str]:
-        yield self.literal(part.text)
-        if part.labels:
-            yield f"  {self.literal(part.pairs())}"
+        first, *others = map(self.literal, part.lines())
+        yield from (first, *(f"  {line}" for line in others))
 
     def template_text(self, blocks: Sequence[Block]) -> Iterable[str]:
         # Values of alerts are among its words.

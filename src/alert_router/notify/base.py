@@ -18,6 +18,7 @@ from alert_router.fields import (
     secrets_from_files,
 )
 from alert_router.notification import Detail, Notification
+from alert_router.notify.by_severity import DetailField, for_severity
 from alert_router.notify.egress import EVERYWHERE, Guard, Resolve, system
 from alert_router.notify.templates import TemplateField
 
@@ -115,6 +116,7 @@ class Notifier(BaseModel, ABC):
     fallback_after: Duration = Field(600.0, gt=0)
     title: TemplateField | None = None
     template: TemplateField | None = None
+    detail: DetailField = Field(default_factory=dict)
 
     @abstractmethod
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> Any:
@@ -127,6 +129,10 @@ class Notifier(BaseModel, ABC):
     async def notify(self, payload: Any, sending: Sending) -> Outcome:
         """Send what `render` returned. Never raises for anything the destination does; raises
         SecretUnavailable where a secret cannot be read or used."""
+
+    def most_detail(self, notification: Notification) -> Detail:
+        """How much detail its readers want."""
+        return for_severity(self.detail, notification, Detail.FULL)
 
     def readable(self, payload: Any) -> Any:
         """The payload for `preview`: text, or data for JSON."""

@@ -71,6 +71,19 @@ class ChatRenderer(LineRenderer[str, str]):
         grade = part.grade
         yield f"{grade.emoji} {self.bold(f'{grade.word}:')} {self.text(part.text)}"
 
+    def facts(self, part: message.AlertLine) -> str:
+        return self.joined_facts(str(part.when), part)
+
+    def joined_facts(self, when: str, part: message.AlertLine) -> str:
+        """The time, which is markup of our own, and the value."""
+        return " · ".join(filter(None, (when, self.prose(part.value))))
+
+    def prose(self, text: str) -> str:
+        return self.plain_line(self.text(text))
+
+    def mention(self, names: Sequence[str]) -> Iterator[str]:
+        yield " ".join(names)
+
     def more(self, part: message.More) -> Iterator[str]:
         yield self.linked(part.url, str(part))
 

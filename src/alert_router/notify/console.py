@@ -90,10 +90,13 @@ class _ConsoleRenderer(MessageRenderer[Line]):
     def title(self, part: message.Title) -> Iterator[Line]:
         yield line("title", str(part), color=part.grade.terminal)
 
+    def shared(self, part: message.Shared) -> Iterator[Line]:
+        yield from (line("text", text, 2) for text in part.lines(" "))
+
     def alert(self, part: message.AlertLine) -> Iterator[Line]:
-        yield line("alert", part.text, 2)
-        if part.labels:
-            yield line("soft", part.pairs(" "), 4)
+        first, *others = part.lines(" ")
+        yield line("alert", first, 2)
+        yield from (line("soft", text, 4) for text in others)
 
     def more(self, part: message.More) -> Iterator[Line]:
         yield line("soft", str(part), 2)

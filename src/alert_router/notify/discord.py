@@ -4,7 +4,7 @@ Discord's Markdown."""
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from alert_router.model import Status
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, references, wording
 from alert_router.notify.base import Delivered, Failed, Outcome, Sending
+from alert_router.notify.by_severity import Mentions, mention_names, mentioning
 from alert_router.notify.chat import MarkdownRenderer, cut
 from alert_router.notify.http_notifier import HttpNotifier, with_query
 from alert_router.notify.message import fit, outline
@@ -48,6 +49,27 @@ class DiscordRenderer(MarkdownRenderer):
     # There are no longer fences: three backticks end a block wherever they are.
     rewritten = re.compile("```")
     longest_url = 700  # URLs count among the 6,000 characters
+
+    def facts(self, part: message.AlertLine) -> str:
+        """The time in the reader's own zone."""
+        if not part.firing or part.when.start is None:
+            return super().facts(part)
+        seconds = int(part.when.start.timestamp())
+        return self.joined_facts(f"since <t:{seconds}:f> (<t:{seconds}:R>)", part)
+
+
+MENTION = re.compile(r"<@(?:&(?P<role>[0-9]{1,20})|(?P<user>[0-9]{1,20}))>")
+_NAMED = re.compile(r"(?P<kind>role|user):(?P<id>[0-9]{1,20})")
+
+
+def _mention(name: str) -> str | None:
+    if found := _NAMED.fullmatch(name):
+        return f"<@{'&' * (found['kind'] == 'role')}{found['id']}>"
+    return name if MENTION.fullmatch(name) else None
+
+
+# Not @everyone: `allowed_mentions` would allow it to the text of an alert too.
+_MENTIONS = mention_names(_mention, "role:ID, user:ID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +111,24 @@ class DiscordNotifier(HttpNotifier):
     username: str = Field("", max_length=80)
     avatar_url: WebUrl = ""
     notice: bool = True
+    mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> DiscordPayload:
         """The message with as much detail as fits, and what a change of it needs."""
+        notification = mentioning(notification, self.mention)
 
         def make(level: Detail) -> list[str]:
             return _pieces(outline(notification, level))
 
         pieces = fit(detail, make, lambda made: sum(map(_size, made)) <= MAX_EMBEDS)
-        title, *parts = outline(notification, Detail.MINIMAL)
-        kept = (message.AlertLine, message.TemplateText, message.More)
+        parts = outline(notification, Detail.MINIMAL)
+        kept = (message.Shared, message.AlertLine, message.TemplateText, message.More)
         notice = DiscordRenderer().pieces(part for part in parts if isinstance(part, kept))
         return DiscordPayload(
-            message=_message(title, cut(pieces, _size, MAX_EMBEDS, DiscordRenderer.service)),
-            notice=_message(title, cut(notice, _size, MAX_DESCRIPTION, DiscordRenderer.service)),
+            message=_message(notification, cut(pieces, _size, MAX_EMBEDS, DiscordRenderer.service)),
+            notice=_message(
+                notification, cut(notice, _size, MAX_DESCRIPTION, DiscordRenderer.service)
+            ),
             firing=_firing(notification),
             over=notification.status is Status.RESOLVED,
         )
@@ -149,21 +175,27 @@ def _delivered(id: str, payload: DiscordPayload) -> Delivered:
     return Delivered(references.reference(place, over=payload.over))
 
 
-def _message(title: message.Part, pieces: list[str]) -> dict[str, Any]:
-    assert isinstance(title, message.Title)
-    title = replace(title, text=wording.one_line(title.text, _MAX_TITLE))
-    color = int(title.grade.colour.removeprefix("#"), 16)
+def _message(notification: Notification, pieces: list[str]) -> dict[str, Any]:
+    grade = wording.grade(notification)
+    text = wording.push(notification, _MAX_TITLE).removeprefix(f"{grade.word}: ")
+    title = DiscordRenderer().title(message.Title(grade, text))
+    color = int(grade.colour.removeprefix("#"), 16)
+    found = [MENTION.fullmatch(each) for each in notification.mentions]
     return {
         # Not an embed's title: a phone's notification shows only this.
-        "content": "".join(DiscordRenderer().title(title)),
+        "content": " ".join((*notification.mentions, *title)),
         "embeds": [{"description": text, "color": color} for text in _descriptions(pieces)],
-        # Nobody is pinged, whatever the text holds; also when it is edited.
-        "allowed_mentions": {"parse": []},
+        # Nobody else is pinged, whatever the text holds; also when it is edited.
+        "allowed_mentions": {
+            "parse": [],
+            "roles": [each["role"] for each in found if each and each["role"]],
+            "users": [each["user"] for each in found if each and each["user"]],
+        },
     }
 
 
 def _pieces(parts: Iterable[message.Part]) -> list[str]:
-    _, *others = parts
+    others = [part for part in parts if not isinstance(part, message.Title | message.Mention)]
     return [
         text if utf16_units(text) <= MAX_DESCRIPTION else wording.too_long(DiscordRenderer.service)
         for text in DiscordRenderer().pieces(others)

@@ -5,8 +5,9 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
 from pydantic_core import to_json
 
 from alert_router.fields import LONGEST_URL, Rate, RateField, SecretField
@@ -14,6 +15,7 @@ from alert_router.markdown import Emphasis, Strike, Strong, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import wording
 from alert_router.notify.base import Outcome, Sending
+from alert_router.notify.by_severity import Mentions, mention_names, mentioning
 from alert_router.notify.chat import ADDRESS, ChatRenderer, cut, on_one_line
 from alert_router.notify.http_notifier import HttpNotifier, with_query
 from alert_router.notify.links import encoded
@@ -74,6 +76,13 @@ def _wrong_key(answer: Answer) -> bool:
     return b"API_KEY_INVALID" in answer.body or b"API key not valid" in answer.body
 
 
+_MENTION = re.compile(r"<?users/([0-9]{1,30}|all)>?")
+_MENTIONS = mention_names(
+    lambda name: f"<users/{found[1]}>" if (found := _MENTION.fullmatch(name)) else None,
+    "users/ID, users/all",
+)
+
+
 class GoogleChatNotifier(HttpNotifier):
     """Posts to one space. A request sent twice is the same message to Chat, so that a resend
     does no harm."""
@@ -87,9 +96,11 @@ class GoogleChatNotifier(HttpNotifier):
     type: Literal["googlechat"] = "googlechat"
     rate_limit: RateField | None = Rate(1, 1.0)  # a space accepts 60 a minute, from all apps
     url: SecretField
+    mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> dict[str, Any]:
         """The message with the key of its thread."""
+        notification = mentioning(notification, self.mention)
         # Chat recognizes a resend by its id, so that a note about it would be wrong.
         notification = replace(notification, resent=False)
         # A webhook's default may be either syntax.

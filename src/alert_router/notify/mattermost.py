@@ -5,11 +5,14 @@ would change commands.
 """
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from alert_router.fields import Rate, RateField, SecretField, WebUrl
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Outcome, Sending, misconfigured
+from alert_router.notify.by_severity import Mentions, mention_names, mentioning
 from alert_router.notify.chat import MarkdownRenderer, cut
 from alert_router.notify.http_notifier import HttpNotifier
 from alert_router.notify.message import fit, outline
@@ -64,6 +67,13 @@ def _refused(answer: Answer) -> Outcome | None:
     return misconfigured(f"HTTP {answer.status}: Mattermost says: {why}")
 
 
+_MENTION = re.compile(r"@[a-z0-9][a-z0-9._-]{0,63}")
+_MENTIONS = mention_names(
+    lambda name: name if _MENTION.fullmatch(name) else None,
+    "@name of a user or a group, @here, @channel, @all",
+)
+
+
 class MattermostNotifier(HttpNotifier):
     """Posts to the webhook's channel, or to another that it may post to. A webhook cannot change a
     post: each notification of a group is a post of its own."""
@@ -77,9 +87,11 @@ class MattermostNotifier(HttpNotifier):
     username: str = ""
     icon_url: WebUrl = ""
     icon_emoji: str = ""
+    mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> dict[str, Any]:
         """The post."""
+        notification = mentioning(notification, self.mention)
 
         def make(level: Detail) -> list[str]:
             return MattermostRenderer().pieces(outline(notification, level))

@@ -1,24 +1,32 @@
 """A notification as the parts of a message, in reading order, the same for every destination: what
 a message says, how much of it, and in which order detail is given up."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import compress
 from typing import TypeVar
 
 from alert_router.fields import is_web_url
 from alert_router.markdown import Block, Inline, Text
+from alert_router.model import Alert
 from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import links, wording
 from alert_router.notify.wording import one_line
 from alert_router.runbook.model import Section, Step
 
-_MAX_LABELS = 8
+_MAX_LABELS = 16
+_MAX_DIFFERING = 12
+# Characters of a description, and about how many of all together: steps need the room.
+_MAX_TEXT, _MIN_TEXT, _ALL_TEXTS = 500, 120, 1500
 _MAX_VALUE = 120  # characters of a label's name or value
 _MAX_LINE = 300  # characters of a headline, a title, a note
 _MAX_NOTES = 5
 
 _MORE = "…"  # after a step of which only the runbook page has the rest
+_CONTINUED = " (continued)"
+_FEW_STEPS = 3  # of a section that does not push the next one far down
 
 RESENT = "Sent again: an earlier attempt may have arrived."
 
@@ -38,16 +46,77 @@ class Title:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """Whom to mention, in the destination's own markup: words of the operator, not of an alert."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When an alert began, and ended; `now` is the time that its duration is shown for. UTC."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    now: datetime | None = None
+
+    def __str__(self) -> str:
+        """`since 10:00 UTC (2h)`, with the date if it is not that of `now`."""
+        if self.start is None:
+            return ""
+        if self.end is not None:
+            return f"{self._clock(self.start)} to {self._clock(self.end)} UTC"
+        lasted = wording.duration(self.start, self.now)
+        return f"since {self._clock(self.start)} UTC" + (f" ({lasted})" if lasted else "")
+
+    def _clock(self, moment: datetime) -> str:
+        is_today = self.now is not None and moment.date() == self.now.date()
+        return moment.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+
+
+@dataclass(frozen=True, slots=True)
 class AlertLine:
-    """One alert: its summary, and the labels that identify it. Plain text, hostile."""
+    """One alert: its summary (empty if the group shares it), the labels that identify it, its
+    description, when it began, and what it measured. Plain text, hostile."""
 
     text: str
     labels: tuple[tuple[str, str], ...]
     firing: bool
+    description: str = ""
+    when: When = When()
+    value: str = ""
 
     def pairs(self, between: str = "  ") -> str:
         """`namespace=prod  pod=a-1`."""
-        return between.join(f"{name}={value}" for name, value in self.labels)
+        return _pairs(self.labels, between)
+
+    def lines(self, between: str = "  ") -> list[str]:
+        """The summary or else the labels, then what else there is, a line each."""
+        return [*filter(None, (self.text, self.pairs(between), self.description, self.facts()))]
+
+    def facts(self, when: str = "") -> str:
+        """`since 10:00 UTC (2h) · value 97.2`; `when` replaces the time."""
+        return " · ".join(filter(None, (when or str(self.when), self.value)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all alerts of a group share: texts, or labels. Plain text, hostile."""
+
+    texts: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def pairs(self, between: str = "  ") -> str:
+        """`cluster=eu1  job=node`."""
+        return _pairs(self.labels, between)
+
+    def lines(self, between: str = "  ") -> list[str]:
+        """The texts, and the labels on one line."""
+        return [*self.texts, *([f"All: {self.pairs(between)}"] if self.labels else [])]
+
+
+def _pairs(labels: tuple[tuple[str, str], ...], between: str) -> str:
+    return between.join(f"{name}={value}" for name, value in labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +171,14 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """A step: its number, its first words, and what follows them if it is shown in full."""
+    """A step: its number, its first words, and what follows them if it is shown in full; the
+    standard name of its section, and the step that it shows."""
 
     number: int
     words: tuple[Inline, ...]
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[Block, ...]
+    section: str
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +190,8 @@ class Links:
 
 Part = (
     Title
+    | Mention
+    | Shared
     | AlertLine
     | More
     | TemplateText
@@ -130,16 +204,21 @@ Part = (
 )
 
 
+# What a short reply to a message that was changed consists of.
+REPLIED = (Title, Mention, Shared, AlertLine, More)
+
+
 def outline(notification: Notification, detail: Detail) -> Iterator[Part]:
     """The parts of a message with at most `detail`."""
     yield Title(wording.grade(notification), one_line(wording.title(notification), _MAX_LINE))
+    if notification.mentions:
+        yield Mention(notification.mentions)
     yield from _alerts(notification, detail)
     yield from _notes(notification)
     for part in notification.runbooks:
         yield _runbook(part, notification)
         if detail > Detail.MINIMAL:
-            for section in part.sections:
-                yield from _section(section, detail)
+            yield from _sections(part.sections, detail)
     if found := links.links(notification):
         yield Links(tuple(found))
 
@@ -175,16 +254,43 @@ def _alerts(notification: Notification, detail: Detail) -> Iterator[Part]:
     if notification.message is not None:
         yield TemplateText(notification.message)
         return
+    group = notification.group
     shown, more = wording.alerts(notification, detail)
-    for alert in shown:
-        labels = tuple(
-            (one_line(name, _MAX_VALUE), one_line(value, _MAX_VALUE))
-            for name, value in wording.labels(alert)[:_MAX_LABELS]
+    texts = [_texts(alert, len(shown), detail) for alert in shown]
+    # What all alerts say alike is said once, the most telling labels of each come first.
+    same = [len(shown) > 1 and len(set(column)) == 1 for column in zip(*texts, strict=True)]
+    names = wording.differing(group)[:_MAX_DIFFERING]
+    if same[0] and names and (about := tuple(filter(None, compress(texts[0], same)))):
+        yield Shared(about)
+    for alert, (summary, description) in zip(shown, texts, strict=True):
+        labels = _short(
+            [(name, alert.labels[name]) for name in names if name in alert.labels]
+            if len(group.alerts) > 1
+            else wording.labels(alert, notification.telling)[:_MAX_LABELS]
         )
-        yield AlertLine(wording.line(alert, _MAX_LINE), labels, alert.firing)
+        yield AlertLine(
+            text=wording.line(alert, "" if same[0] and labels else summary),
+            labels=labels,
+            firing=alert.firing,
+            description="" if same[0] and names and same[1] else description,
+            when=When(alert.started, alert.ended, notification.composed_at),
+            value=wording.value(alert),
+        )
     if more:
-        group = notification.group
-        yield More(more, links.alerts(group.external_url, group.group_labels))
+        yield More(more, links.alerts(group))
+    if len(group.alerts) > 1 and (labels := _short(wording.shared(group)[:_MAX_LABELS])):
+        yield Shared((), labels)
+
+
+def _texts(alert: Alert, shown: int, detail: Detail) -> tuple[str, str]:
+    """An alert's summary and, with enough detail, its description, shorter among many alerts."""
+    summary, description = wording.texts(alert)
+    limit = min(_MAX_TEXT, max(_MIN_TEXT, _ALL_TEXTS // shown)) if detail > Detail.MINIMAL else 0
+    return one_line(summary, _MAX_LINE), one_line(description, limit) if limit else ""
+
+
+def _short(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((one_line(name, _MAX_VALUE), one_line(value, _MAX_VALUE)) for name, value in pairs)
 
 
 def _notes(notification: Notification) -> Iterator[Part]:
@@ -207,17 +313,39 @@ def _runbook(part: RunbookPart, notification: Notification) -> RunbookTitle:
     )
 
 
-def _section(section: Section, detail: Detail) -> Iterator[Part]:
-    yield SectionTitle(one_line(wording.heading(section), _MAX_LINE))
+def _sections(sections: Sequence[Section], detail: Detail) -> Iterator[Part]:
+    """The sections in order. In a long message the first step of each comes before all others."""
+    is_long = any(len(section.steps) > _FEW_STEPS for section in sections[:-1])
+    if detail is not Detail.FIRST_STEPS or not is_long:
+        for section in sections:
+            yield from _section(section, detail)
+        return
+    for section in sections:
+        yield SectionTitle(one_line(wording.heading(section), _MAX_LINE))
+        if section.steps:
+            yield _step(section, 1, detail)
+        else:
+            yield Body(section.intro)
+    for section in sections:
+        if (section.intro and section.steps) or len(section.steps) > 1:
+            yield from _section(section, detail, start=2)
+
+
+def _section(section: Section, detail: Detail, start: int = 1) -> Iterator[Part]:
+    """A section, its steps from the number `start` on."""
+    more = _CONTINUED if start > 1 else ""
+    yield SectionTitle(one_line(wording.heading(section), _MAX_LINE) + more)
     if detail > Detail.TITLES and section.intro:
         yield Body(section.intro)
-    for number, step in enumerate(section.steps, 1):
-        yield _step(step, number, whole=wording.is_whole(number, detail))
+    for number in range(start, len(section.steps) + 1):
+        yield _step(section, number, detail)
 
 
-def _step(step: Step, number: int, *, whole: bool) -> StepLine:
+def _step(section: Section, number: int, detail: Detail) -> StepLine:
+    step = section.steps[number - 1]
     first, rest = wording.opening(step)
-    if not whole:
+    if not wording.is_whole(number, detail):
         more = f" {_MORE}" if rest and not step.title.endswith(_MORE) else ""
-        return StepLine(number, (Text(step.title + more),))
-    return StepLine(number, first.children if first else (Text(step.title),), rest)
+        return StepLine(number, (Text(step.title + more),), (), section.name, step)
+    words = first.children if first else (Text(step.title),)
+    return StepLine(number, words, rest, section.name, step)

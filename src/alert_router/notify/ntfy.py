@@ -188,7 +188,7 @@ def _urls(notification: Notification) -> dict[str, Any]:
             found["click"] = encoded(url)
             left -= len(encoded(url))
     for words, url in (*runbooks[:1], *others):
-        button = {"action": "view", "label": words, "url": encoded(url)}
+        button = {"action": "view", "label": visible(words), "url": encoded(url)}
         if len(found["actions"]) < MAX_ACTIONS and len(button["url"]) <= left:
             found["actions"].append(button)
             left -= len(button["url"])

@@ -45,8 +45,11 @@ class PlainTextRenderer(MessageRenderer[str]):
     def title(self, part: message.Title) -> Iterable[str]:
         yield self.literal(str(part))
 
+    def shared(self, part: message.Shared) -> Iterable[str]:
+        yield from map(self.literal, part.lines())
+
     def alert(self, part: message.AlertLine) -> Iterable[str]:
-        yield self.literal(f"{part.text}\n  {part.pairs()}" if part.labels else part.text)
+        yield "\n  ".join(map(self.literal, part.lines()))
 
     def more(self, part: message.More) -> Iterable[str]:
         yield str(part)
@@ -63,7 +66,7 @@ class PlainTextRenderer(MessageRenderer[str]):
         yield f"\n{self.literal(text.upper())}"
 
     def links(self, pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
-        yield "\n" + "\n".join(f"{words}: {url}" for words, url in pairs)
+        yield "\n" + "\n".join(f"{self.literal(words)}: {url}" for words, url in pairs)
 
     def joined_blocks(self, blocks: Sequence[Block]) -> str:
         """Blocks with a blank line between them."""

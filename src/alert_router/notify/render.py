@@ -43,6 +43,10 @@ class MessageRenderer(Renderer[Piece]):
         match part:
             case message.Title():
                 return self.title(part)
+            case message.Mention(names):
+                return self.mention(names)
+            case message.Shared():
+                return self.shared(part)
             case message.AlertLine():
                 return self.alert(part)
             case message.More():
@@ -84,8 +88,14 @@ class MessageRenderer(Renderer[Piece]):
         """What a section says before its first step."""
         return self.blocks(blocks)
 
+    def mention(self, names: Sequence[str]) -> Iterable[Piece]:
+        """Whom the notifier mentions; nobody where that does not exist."""
+        return ()
+
     @abstractmethod
     def title(self, part: message.Title) -> Iterable[Piece]: ...
+    @abstractmethod
+    def shared(self, part: message.Shared) -> Iterable[Piece]: ...
     @abstractmethod
     def alert(self, part: message.AlertLine) -> Iterable[Piece]: ...
     @abstractmethod
@@ -177,10 +187,28 @@ class LineRenderer(MessageRenderer[Piece], SpanRenderer[T]):
     def section(self, text: str) -> Iterator[Piece]:
         yield self.line(self.bold(text), "\n")
 
-    def alert(self, part: message.AlertLine) -> Iterator[Piece]:
-        yield self.line(self.text(part.text), "• ")
+    def shared(self, part: message.Shared) -> Iterator[Piece]:
+        yield from (self.line(self.prose(text)) for text in part.texts)
         if part.labels:
-            yield self.line(self.code_span(part.pairs()), self.indent)
+            yield self.line(self.joined((self.text("All: "), self.code_span(part.pairs()))))
+
+    def alert(self, part: message.AlertLine) -> Iterator[Piece]:
+        if part.text:
+            yield self.line(self.text(part.text), "• ")
+        if part.labels:
+            yield self.line(self.code_span(part.pairs()), self.indent if part.text else "• ")
+        if part.description:
+            yield self.line(self.prose(part.description), self.indent)
+        if facts := self.facts(part):
+            yield self.line(facts, self.indent)
+
+    def facts(self, part: message.AlertLine) -> T | None:
+        """When an alert began and what it measured."""
+        return self.prose(facts) if (facts := part.facts()) else None
+
+    def prose(self, text: str) -> T:
+        """Text of an alert that begins a line."""
+        return self.text(text)
 
 
 def utf16_units(text: str) -> int:

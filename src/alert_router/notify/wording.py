@@ -1,19 +1,30 @@
 """The words that every destination shares: titles, alerts in short, provenance, notes."""
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 
 from alert_router.markdown import Block, Paragraph, plain
-from alert_router.model import Alert
+from alert_router.model import Alert, AlertGroup
 from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.runbook.model import Section, Step
 
 # Labels that identify what is affected, in the order in which people ask; others follow.
 _IDENTIFYING = ("namespace", "pod", "container", "instance", "node", "job", "service", "component")
-_NOISE = frozenset({"alertname", "severity", "prometheus", "uid", "endpoint"})
+_NOISE = ("alertname", "severity", "prometheus", "uid", "endpoint")
+# Annotations that say what an alert is about, the shortest first.
+TEXTS = ("summary", "message", "description")
+_VALUES = ("value", "current_value")
+_MOST_VALUES = 5  # of one alert
+_VALUE_STRING = re.compile(r"(?:var|metric)='([^'\n]{1,40})'[^\[\]]{0,400}?\bvalue=([^\s\]]{1,40})")
 _MOST_ALERTS = {Detail.FULL: 15, Detail.FIRST_STEPS: 10, Detail.TITLES: 10, Detail.MINIMAL: 5}
 _LONGEST_VALUE = 500  # characters
 _LONGEST_LINE = 16_384  # characters; an annotation may hold megabytes of lines
+_LONGEST_TEXT = 500  # characters of a description
+_MAX_SHOWN = 60  # characters of a name or a value where there is little room
+_MOST_SUBJECTS = 3
 
 NO_RUNBOOK = "No runbook is mapped to this."
 
@@ -68,20 +79,75 @@ def name_of(alert: Alert) -> str:
     return one_line(alert.name, 200) or "alert without a name"
 
 
+def texts(alert: Alert) -> tuple[str, str]:
+    """An alert's summary, and what else it says of itself on one line; its name without both."""
+    given = (alert.annotations.get(name, "")[:_LONGEST_LINE].strip() for name in TEXTS)
+    first, *others = [*filter(None, given)] or [name_of(alert)]
+    headline, *rest = first.splitlines()
+    more = (one_line(text, _LONGEST_TEXT) for text in (" ".join(rest), *others))
+    return headline, " ".join(dict.fromkeys(text for text in more if text not in ("", headline)))
+
+
 def headline(alert: Alert) -> str:
     """An alert's summary, else its description's first line, else its name."""
-    for name in ("summary", "message", "description"):
-        if text := alert.annotations.get(name, "").strip():
-            return text[:_LONGEST_LINE].splitlines()[0]
-    return name_of(alert)
+    return texts(alert)[0]
 
 
-def line(alert: Alert, limit: int) -> str:
-    """The headline; for a resolved alert that it is, and after how long."""
-    state = "" if alert.firing else "resolved: "
+def value(alert: Alert) -> str:
+    """`value 97.2`, `B=97.2, C=1`: what the alert measured, empty if it does not say."""
+    for name in _VALUES:
+        if text := one_line(alert.annotations.get(name, ""), _MAX_SHOWN):
+            return f"value {text}"
+    values = alert.added("values")
+    pairs: list[tuple[str, object]] = []
+    if isinstance(values, dict):
+        pairs = [(str(name), each) for name, each in values.items() if not isinstance(each, dict)]
+    elif isinstance(text := alert.added("valueString"), str):
+        pairs = [*_VALUE_STRING.findall(text[: 4 * _LONGEST_TEXT])]
+    shown = [
+        one_line(f"{name}={each:.6g}" if isinstance(each, float) else f"{name}={each}", _MAX_SHOWN)
+        for name, each in pairs[:_MOST_VALUES]
+    ]
+    return ", ".join(shown)
+
+
+def subject(alert: Alert, notification: Notification, most: int = 2) -> str:
+    """What an alert is about, in short: `namespace=prod pod=a-1`, of labels that tell it apart."""
+    names = differing(notification.group)
+    if len(notification.group.alerts) == 1:
+        names = [name for name, _ in labels(alert, notification.telling)]
+    pairs = ((name, alert.labels[name]) for name in names if alert.labels.get(name))
+    return " ".join(
+        f"{one_line(name, _MAX_SHOWN)}={one_line(text, _MAX_SHOWN)}"
+        for name, text in islice(pairs, most)
+    )
+
+
+def push(notification: Notification, limit: int) -> str:
+    """What a phone shows of a message: severity, name, summary and subject, on one line."""
+    group = notification.group
+    text = f"{grade(notification).word}: {title(notification)}"
+    if notification.title:
+        return one_line(text, limit)
+    summaries = list(dict.fromkeys(map(headline, alerts(notification, Detail.MINIMAL)[0])))
+    if summaries[0] != name_of(group.alerts[0]):
+        text += f": {one_line(summaries[0], limit)}" + ("; ..." if len(summaries) > 1 else "")
+    subjects = dict.fromkeys(
+        subject(alert, notification) for alert in group.alerts[:_MOST_SUBJECTS]
+    )
+    if about := ", ".join(filter(None, subjects)):
+        more = ", ..." if len(group.alerts) > _MOST_SUBJECTS else ""
+        text += f" ({about}{more})"
+    return one_line(text, limit)
+
+
+def line(alert: Alert, summary: str) -> str:
+    """The summary; for a resolved alert that it is, and after how long."""
+    if alert.firing:
+        return summary
     lasted = duration(alert.started, alert.ended)
     after = f" (after {lasted})" if lasted else ""
-    return f"{state}{one_line(headline(alert), limit)}{after}"
+    return f"resolved: {summary}{after}" if summary else f"resolved{after}"
 
 
 def alerts(notification: Notification, detail: Detail) -> tuple[tuple[Alert, ...], int]:
@@ -96,11 +162,34 @@ def without_runbook(notification: Notification) -> str:
     return f"No runbook is mapped to {one_line(', '.join(names), 200)}."
 
 
-def labels(alert: Alert) -> list[tuple[str, str]]:
-    """The labels that identify the alert, the most useful first."""
-    names = [name for name in _IDENTIFYING if name in alert.labels]
-    names += sorted(set(alert.labels) - set(names) - _NOISE)
-    return [(name, alert.labels[name]) for name in names]
+def labels(alert: Alert, telling: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The labels that identify the alert, the most useful first: `telling`, then others."""
+    others = sorted((name for name in alert.labels if _is_shown(name)), key=_order)
+    first = [name for name in telling if name in alert.labels]
+    return [(name, alert.labels[name]) for name in dict.fromkeys((*first, *others))]
+
+
+def differing(group: AlertGroup) -> list[str]:
+    """The labels in which the alerts of a group differ, those with the most values first."""
+    counts = {name: count for name, count in group.distinct.items() if count > 1}
+    return sorted(
+        (name for name in counts if not name.startswith("__")),
+        key=lambda name: (name != "alertname", name in _NOISE, -counts[name], _order(name)),
+    )
+
+
+def shared(group: AlertGroup) -> list[tuple[str, str]]:
+    """The labels that all alerts of a group have alike, the most useful first."""
+    return [pair for pair in labels(group.alerts[0]) if group.distinct[pair[0]] == 1]
+
+
+def _order(name: str) -> tuple[int, str]:
+    return (_IDENTIFYING.index(name) if name in _IDENTIFYING else len(_IDENTIFYING), name)
+
+
+def _is_shown(name: str) -> bool:
+    # Grafana's own labels begin with two underscores.
+    return name not in _NOISE and not name.startswith("__")
 
 
 def provenance(part: RunbookPart) -> str:
@@ -121,15 +210,14 @@ def about(part: RunbookPart, notification: Notification) -> str:
         names = dict.fromkeys(name_of(alert) for alert in part.alerts)
         parts.append(f"for {', '.join(names)} ({len(part.alerts)})")
     if part.commands_for is not None:
-        pairs = labels(part.commands_for)[:4]
-        identifying = " ".join(f"{name}={value}" for name, value in pairs)
-        parts.append(f"commands are for {name_of(part.commands_for)} {identifying}".rstrip())
+        which = subject(part.commands_for, notification, 4)
+        parts.append(f"commands are for {name_of(part.commands_for)} {which}".rstrip())
     return one_line("; ".join(parts))
 
 
 def heading(section: Section) -> str:
-    """A section's standard name, else its heading."""
-    return section.name or plain(section.title) or "Section"
+    """A section's heading as its author wrote it, else its standard name."""
+    return plain(section.title).strip() or section.name or "Section"
 
 
 def is_whole(number: int, detail: Detail) -> bool:

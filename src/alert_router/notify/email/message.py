@@ -108,16 +108,15 @@ def _text(part: Part) -> Iterator[str]:
     match part:
         case message.Title():
             yield from (visible(str(part)), "")
-        case message.AlertLine(text, labels):
-            yield visible(f"- {text}")
-            if labels:
-                yield visible(f"    {part.pairs()}")
+        case message.Shared():
+            yield from map(visible, part.lines())
+        case message.AlertLine():
+            yield visible("- " + "\n    ".join(part.lines()))
         case message.Note(text):
             yield from ("", visible(text))
         case message.RunbookTitle(text, url, provenance, about):
             yield from ("", "-" * 72, visible(text), url, visible(provenance))
-            if about:
-                yield visible(about)
+            yield from filter(None, (visible(about),))
         case message.SectionTitle(text):
             yield from ("", visible(text).upper())
         case message.TemplateText(blocks) | message.Body(blocks):
@@ -129,7 +128,7 @@ def _text(part: Part) -> Iterator[str]:
                 yield from ("", *(f"   {line}".rstrip() for line in _lines(blocks)))
         case message.Links(pairs):
             yield ""
-            yield from (f"{name}: {encoded(url)}" for name, url in pairs)
+            yield from (f"{visible(name)}: {encoded(url)}" for name, url in pairs)
         case _:
             yield visible(str(part))
 
@@ -143,8 +142,11 @@ def _html(part: Part) -> Iterator[dict[str, Any]]:
         case message.Title(grade):
             text = f"{grade.emoji} {part}".strip()
             yield {"kind": "title", "text": visible(text), "colour": grade.colour}
-        case message.AlertLine(text):
-            yield {"kind": "alert", "text": visible(text), "soft": visible(part.pairs())}
+        case message.Shared():
+            yield from ({"kind": "soft", "text": visible(text)} for text in part.lines())
+        case message.AlertLine():
+            head, *others = map(visible, part.lines())
+            yield {"kind": "alert", "text": head, "soft": others}
         case message.More(_, url):
             yield {"kind": "more", "text": str(part), "url": encoded(url)}
         case message.Note(text):
@@ -162,7 +164,7 @@ def _html(part: Part) -> Iterator[dict[str, Any]]:
             first = Paragraph((Strong((Text(f"{number}."),)), Text(" "), *spans))
             yield {"kind": "body", "html": _fragment((first, *blocks))}
         case message.Links(pairs):
-            yield {"kind": "links", "pairs": [(name, encoded(url)) for name, url in pairs]}
+            yield {"kind": "links", "pairs": [(visible(name), encoded(url)) for name, url in pairs]}
 
 
 def _fragment(blocks: tuple[Block, ...]) -> Markup:

@@ -15,7 +15,7 @@ from alert_router.markdown import Block, visible
 from alert_router.model import Alert, AlertGroup
 from alert_router.model.severity import Scale
 from alert_router.notification import Detail, Notification, RunbookPart
-from alert_router.notify import message
+from alert_router.notify import message, wording
 from alert_router.notify.links import encoded, links
 from alert_router.notify.message import outline
 from alert_router.notify.plaintext import PlainTextRenderer
@@ -128,11 +128,14 @@ def _split(notification: Notification, form: EventForm) -> Iterator[Notification
     alerts = {alert.fingerprint: alert for alert in (*group.resolved, *group.firing)}
     of = [(part, {alert.fingerprint for alert in part.alerts}) for part in notification.runbooks]
     bare = {alert.fingerprint for alert in notification.without_runbook}
+    telling = tuple(wording.differing(group))
     for name, alert in sorted(alerts.items(), key=lambda item: not item[1].firing):
         parts = tuple(_for(part, alert) for part, names in of if name in names)
         alone = group.with_alerts((alert,)).model_copy(update={"truncated_alerts": 0})
         without = (alert,) if name in bare else ()
-        yield replace(notification, group=alone, runbooks=parts, without_runbook=without)
+        yield replace(
+            notification, group=alone, runbooks=parts, without_runbook=without, telling=telling
+        )
 
 
 def _for(part: RunbookPart, alert: Alert) -> RunbookPart:
@@ -151,7 +154,7 @@ def _event(
     group = notification.group
     alerts = group.firing or group.alerts
     payload = {
-        "summary": _summary(notification),
+        "summary": visible(wording.push(notification, MAX_SUMMARY))[:MAX_SUMMARY],
         "severity": form.severity.worst(alerts, notification.scale),
         **form.labels.values(group, alerts),
         "custom_details": _details(notification, detail, sections),
@@ -182,19 +185,6 @@ def _dedup_key(notification: Notification, alert: Alert | None) -> str:
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
-def _summary(notification: Notification) -> str:
-    """What is read out on the phone: the title, then the alert's summary."""
-    parts = list(outline(replace(notification, runbooks=()), Detail.MINIMAL))
-    lines = [part for part in parts if isinstance(part, message.AlertLine)]
-    summaries = list(dict.fromkeys(line.text.removeprefix("resolved: ") for line in lines))
-    text = str(parts[0])
-    if summaries and summaries[0] != notification.group.alerts[0].name:
-        text += f": {summaries[0]}" + ("; ..." if len(summaries) > 1 else "")
-    if len(notification.group.alerts) == 1 and lines and lines[0].labels:
-        text += f" ({lines[0].pairs(', ')})"
-    return one_line(visible(text), MAX_SUMMARY)
-
-
 def _moment(alerts: Sequence[Alert]) -> datetime | None:
     """When the first of the alerts began, or the last was resolved."""
     if alerts[0].firing:
@@ -208,14 +198,15 @@ def _links(notification: Notification) -> list[dict[str, str]]:
         for part in notification.runbooks[:_MAX_RUNBOOK_LINKS]
         if is_web_url(part.url)
     ]
-    return [{"href": encoded(url), "text": text} for text, url in (*pages, *links(notification))]
+    others = [(visible(words), url) for words, url in links(notification)]
+    return [{"href": encoded(url), "text": text} for text, url in (*pages, *others)]
 
 
 class EventRenderer(PlainTextRenderer):
     """The title is in the summary, and links are a field of their own."""
 
     def alert(self, part: message.AlertLine) -> Iterable[str]:
-        yield visible(f"{part.text}\n    {part.pairs()}" if part.labels else part.text)
+        yield visible("\n    ".join(part.lines()))
 
     def template_text(self, blocks: Sequence[Block]) -> Iterable[str]:
         yield visible(self.joined_blocks(blocks))
@@ -249,7 +240,7 @@ def _details(
     for piece in outline(replace(notification, runbooks=bare, resent=False), detail):
         texts = EventRenderer().part(piece)
         match piece:
-            case message.AlertLine() | message.More() | message.TemplateText():
+            case message.Shared() | message.AlertLine() | message.More() | message.TemplateText():
                 alerts += texts
             case message.Note():
                 notes += texts

@@ -58,16 +58,15 @@ def render_change(notification: Notification) -> dict[str, Any]:
     parts = [
         part
         for part in outline(notification, Detail.MINIMAL)
-        if isinstance(part, message.Title | message.AlertLine | message.More)
-        or part == message.Note(message.RESENT)
+        if isinstance(part, message.REPLIED) or part == message.Note(message.RESENT)
     ]
     return _message(notification, kit.sections([SlackRenderer().parts(parts)]))
 
 
 def _message(notification: Notification, blocks: list[Block]) -> dict[str, Any]:
-    text = f"{wording.grade(notification).word}: {wording.title(notification)}"
+    text = cut(escape(wording.push(notification, _MAX_FALLBACK)), _MAX_FALLBACK)
     return {
-        "text": cut(escape(text), _MAX_FALLBACK),
+        "text": " ".join((*notification.mentions, text)),
         "blocks": blocks,
         # Slack would otherwise fetch what links lead to.
         "unfurl_links": False,
@@ -110,9 +109,14 @@ class SlackRenderer(LineRenderer[Piece, str]):
     def title(self, part: message.Title) -> Iterator[Piece]:
         yield Piece("plain", escape(f"{part.grade.emoji} {part}"))
 
+    def mention(self, names: Sequence[str]) -> Iterator[Piece]:
+        yield Piece("text", " ".join(names))
+
+    def shared(self, part: message.Shared) -> Iterator[Piece]:
+        yield Piece("plain", escape("\n".join(part.lines())))
+
     def alert(self, part: message.AlertLine) -> Iterator[Piece]:
-        labels = f"\n    {part.pairs()}" if part.labels else ""
-        yield Piece("plain", escape(f"{part.text}{labels}"))
+        yield Piece("plain", escape("\n    ".join(part.lines())))
 
     def more(self, part: message.More) -> Iterator[Piece]:
         yield Piece("text", linked(part.url, str(part)))

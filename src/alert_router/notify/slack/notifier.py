@@ -1,9 +1,10 @@
 """The notifier's keys, how messages are posted and changed, and what the Web API's answers mean."""
 
+import re
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from alert_router.fields import ApiUrl, Rate, RateField, SecretField
 from alert_router.model import Status
@@ -18,6 +19,7 @@ from alert_router.notify.base import (
     Sending,
     misconfigured,
 )
+from alert_router.notify.by_severity import Mentions, mention_names, mentioning
 from alert_router.notify.http_notifier import HttpNotifier
 from alert_router.notify.responses import Answer, AnswerRules
 from alert_router.notify.slack.message import render, render_change
@@ -69,6 +71,23 @@ def _web_api(answer: Answer) -> Outcome | bool:
 _WEB_API = AnswerRules(confirms=_web_api)
 
 
+_ID = re.compile(r"(?:<@|<!subteam\^)?(?P<id>[SUW][A-Z0-9]{4,20})>?")
+_ALL = re.compile(r"(?:<!|@)?(?P<name>here|channel|everyone)>?")
+
+
+def _mention(name: str) -> str | None:
+    if found := _ALL.fullmatch(name):
+        return f"<!{found['name']}>"
+    if found := _ID.fullmatch(name):
+        return f"<!subteam^{found['id']}>" if found["id"][0] == "S" else f"<@{found['id']}>"
+    return None
+
+
+_MENTIONS = mention_names(
+    _mention, "the id of a user group (S012AB3CD) or a user (U012AB3CD), here, channel, everyone"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BotPayload:
     """The message, the reply in its thread when it is changed, and whether the group is over."""
@@ -94,6 +113,7 @@ class SlackNotifier(HttpNotifier):
     channel: str = ""
     thread: bool = True
     broadcast: bool = False
+    mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
     api_url: ApiUrl = "https://slack.com/api"
 
     @model_validator(mode="after")
@@ -112,6 +132,7 @@ class SlackNotifier(HttpNotifier):
         self, notification: Notification, detail: Detail = Detail.FULL
     ) -> dict[str, Any] | BotPayload:
         """A webhook's message, or what a bot posts."""
+        notification = mentioning(notification, self.mention)
         if self.bot_token is None:
             return render(notification, detail)
         return BotPayload(

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from alert_router.fields import is_web_url
-from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain
+from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.message import fit, outline
@@ -28,6 +28,7 @@ from alert_router.notify.teams.elements import (
     foldable,
     line,
     link,
+    mentions,
 )
 
 # Teams accepts about 28 KB (learn.microsoft.com, "Create incoming webhooks": "28 KB"), counted
@@ -35,6 +36,7 @@ from alert_router.notify.teams.elements import (
 # once they are a string in JSON, in ASCII.
 MAX_SENT = 20_000
 MAX_ENCODED = 27_000
+_MAX_SUMMARY = 300  # characters
 
 _OLD = "This version of Teams cannot show the message: open it in Teams on a computer."
 # A terminal's color of a severity is one of few, as are the styles of a container.
@@ -55,7 +57,7 @@ _LOOKS: dict[type, Look] = {
 def render(notification: Notification, detail: Detail) -> dict[str, Any]:
     """The message with as much detail as fits."""
     twice = _is_room_for_twice(notification)
-    whole = fit(detail, lambda level: _message(outline(notification, level), twice), _fits)
+    whole = fit(detail, lambda level: _message(notification, level, twice), _fits)
     _cut(whole)
     return whole
 
@@ -66,10 +68,10 @@ def _is_room_for_twice(notification: Notification) -> bool:
     longer message."""
 
     def make(level: Detail) -> tuple[Detail, dict[str, Any]]:
-        return level, _message(outline(notification, level), twice=False)
+        return level, _message(notification, level, twice=False)
 
     level, _ = fit(Detail.FULL, make, lambda made: _fits(made[1]))
-    return _fits(_message(outline(notification, level), twice=True))
+    return _fits(_message(notification, level, twice=True))
 
 
 def _fits(whole: dict[str, Any]) -> bool:
@@ -100,19 +102,25 @@ def _cut(whole: dict[str, Any]) -> None:
     card["body"][:0] = kept
 
 
-def _message(outlined: Iterable[message.Part], twice: bool) -> dict[str, Any]:
-    parts = list(outlined)
+def _message(notification: Notification, detail: Detail, twice: bool) -> dict[str, Any]:
+    parts = list(outline(notification, detail))
+    entities = mentions(notification.mentions)
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.5",
         "fallbackText": _OLD,
-        "msteams": {"width": "Full"},
+        "msteams": {"width": "Full"} | ({"entities": entities} if entities else {}),
         "body": list(_body(parts, TeamsRenderer(twice))),
         "actions": buttons(message.all_links(parts)),
     }
     kind = "application/vnd.microsoft.card.adaptive"
-    return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+    return {
+        "type": "message",
+        # What a notification and the list of chats show.
+        "summary": visible(wording.push(notification, _MAX_SUMMARY)),
+        "attachments": [{"contentType": kind, "content": card}],
+    }
 
 
 def _body(parts: Sequence[message.Part], renderer: "TeamsRenderer") -> Iterator[Element]:
@@ -148,10 +156,23 @@ class TeamsRenderer(LineRenderer[Element, list[Run]]):
         style = _STYLES.get(part.grade.terminal, "emphasis")
         yield {"type": "Container", "style": style, "bleed": True, "items": [text]}
 
-    def alert(self, part: message.AlertLine) -> Iterator[Element]:
-        yield line([(part.text, {})])
+    def mention(self, names: Sequence[str]) -> Iterator[Element]:
+        # Only here is text parsed: it is the operator's.
+        words = " ".join(entity["text"] for entity in mentions(names))
+        yield {"type": "TextBlock", "text": words, "wrap": True}
+
+    def shared(self, part: message.Shared) -> Iterator[Element]:
+        yield from (line([(text, {})]) for text in part.texts)
         if part.labels:
-            yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **TIGHT)
+            yield line([(f"All: {part.pairs(' · ')}", SUBTLE | MONOSPACE)])
+
+    def alert(self, part: message.AlertLine) -> Iterator[Element]:
+        if part.text:
+            yield line([(part.text, {})])
+        if part.labels:
+            yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **(TIGHT if part.text else {}))
+        for text in filter(None, (part.description, part.facts())):
+            yield line([(text, SUBTLE)], **TIGHT)
 
     def more(self, part: message.More) -> Iterator[Element]:
         yield line([(str(part), link(part.url))])

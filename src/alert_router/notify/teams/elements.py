@@ -10,12 +10,15 @@ from typing import Any
 
 from alert_router.fields import LONGEST_URL
 from alert_router.markdown import visible
+from alert_router.notify.by_severity import named
 from alert_router.notify.chat import ADDRESS
 from alert_router.notify.links import encoded
 
 Element = dict[str, Any]
 Look = dict[str, Any]
 Run = tuple[str, Look]
+
+MAX_BUTTONS = 6  # Teams hides any more of them
 
 MONOSPACE: Look = {"fontType": "Monospace"}
 BOLD: Look = {"weight": "Bolder"}
@@ -81,7 +84,16 @@ def link(url: str) -> Look:
 def buttons(pairs: Iterable[tuple[str, str]]) -> list[Element]:
     """Buttons below the card that open pages; only for URLs that Teams accepts."""
     found = ((title, link(url).get("selectAction")) for title, url in pairs)
-    return [action | {"title": title} for title, action in found if action]
+    return [action | {"title": visible(title)} for title, action in found if action][:MAX_BUTTONS]
+
+
+def mentions(names: Iterable[str]) -> list[Element]:
+    """The entities of a card for names of the form `Ann Smith <id>`."""
+    found = filter(None, map(named, names))
+    return [
+        {"type": "mention", "text": f"<at>{name}</at>", "mentioned": {"id": id, "name": name}}
+        for name, id in found
+    ]
 
 
 def foldable(id: str, title: str, items: Sequence[Element], *, opened: bool) -> list[Element]:

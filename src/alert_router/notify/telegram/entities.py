@@ -12,6 +12,7 @@ from typing import Any
 
 from alert_router.fields import LONGEST_URL
 from alert_router.markdown import visible
+from alert_router.notify.by_severity import named
 from alert_router.notify.chat import ADDRESS
 from alert_router.notify.links import encoded
 from alert_router.notify.render import utf16_units as units
@@ -49,18 +50,22 @@ _CODE = ("code", "pre")
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """What a stretch of the text is. `url` goes with `text_link`, `language` with `pre`."""
+    """What a stretch of the text is. `url` goes with `text_link`, `language` with `pre`, `user`
+    (an id) with `text_mention`."""
 
     type: str
     offset: int
     length: int
     url: str = ""
     language: str = ""
+    user: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The entity as the Bot API has it."""
         found: dict[str, Any] = {"type": self.type, "offset": self.offset, "length": self.length}
-        more = {"url": self.url, "language": self.language}
+        more: dict[str, Any] = {"url": self.url, "language": self.language}
+        if self.user:
+            more["user"] = {"id": self.user}
         return found | {name: value for name, value in more.items() if value}
 
 
@@ -109,6 +114,14 @@ def code(text: str, kind: str = "code", language: str = "") -> Marked:
         return Marked(words)
     known = language if kind == "pre" and _LANGUAGE.fullmatch(language) else ""
     return Marked(words, (Entity(kind, 0, units(words), language=known),))
+
+
+def mentioned(name: str) -> Marked:
+    """`@name`, which Telegram finds by itself, or `Ann <123>`: the name, for that user."""
+    found = named(name)
+    if found is None:
+        return Marked(name)
+    return Marked(found[0], (Entity("text_mention", 0, units(found[0]), user=int(found[1])),))
 
 
 def is_linked(url: str) -> bool:

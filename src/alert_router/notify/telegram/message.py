@@ -16,6 +16,7 @@ from alert_router.notify.telegram.entities import (
     joined,
     link,
     literal,
+    mentioned,
     trimmed,
 )
 
@@ -25,7 +26,7 @@ MAX_UNITS = 4096
 MAX_ENTITIES = 100
 _MAX_URLS = 10_000  # characters; that there is a limit is known (ENTITIES_TOO_LONG), not which
 
-_URGENT = "Mitigation"
+_URGENT = "Mitigation"  # the standard name of a section
 _CUT = Marked(wording.cut_note("Telegram"))
 _KINDS = {Strong: "bold", Emphasis: "italic", Strike: "strikethrough"}
 
@@ -47,8 +48,7 @@ def render_change(notification: Notification) -> dict[str, Any]:
     parts = [
         part
         for part in outline(notification, Detail.MINIMAL)
-        if isinstance(part, message.Title | message.AlertLine | message.More)
-        or part == message.Note(message.RESENT)
+        if isinstance(part, message.REPLIED) or part == message.Note(message.RESENT)
     ]
     return _as_json([*TelegramRenderer().parts(parts), Marked("")])
 
@@ -93,14 +93,12 @@ def _left(pieces: Iterable[Marked]) -> list[int]:
 def _filled(parts: list[message.Part], full: Iterable[message.Part]) -> list[message.Part]:
     """The parts with as many steps as fit shown as they are in `full`: the first of each section,
     then the others, Mitigation's before any."""
-    full_steps = (part for part in full if isinstance(part, message.StepLine))
-    section, steps = "", []
-    for index, part in enumerate(parts):
-        if isinstance(part, message.SectionTitle):
-            section = part.text
-        elif isinstance(part, message.StepLine):
-            order = (part.number > 1, section != _URGENT, index)
-            steps.append((order, index, next(full_steps)))
+    full_steps = {id(part.step): part for part in full if isinstance(part, message.StepLine)}
+    steps = [
+        ((part.number > 1, part.section != _URGENT, index), index, full_steps[id(part.step)])
+        for index, part in enumerate(parts)
+        if isinstance(part, message.StepLine)
+    ]
     renderer = TelegramRenderer()
     filled, left = list(parts), _left(_pieces(parts))
     for _, index, step in sorted(steps, key=lambda each: each[0]):
@@ -148,6 +146,9 @@ class TelegramRenderer(LineRenderer[Marked, Marked]):
 
     def title(self, part: message.Title) -> Iterator[Marked]:
         yield self.line(self.bold(str(part)), f"{part.grade.emoji} ")
+
+    def mention(self, names: Sequence[str]) -> Iterator[Marked]:
+        yield joined(map(mentioned, names), " ")
 
     def more(self, part: message.More) -> Iterator[Marked]:
         yield link(part.url, str(part)) if is_linked(part.url) else literal(str(part))

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
 from alert_router.fields import (
     ApiUrl,
     Rate,
@@ -28,6 +30,7 @@ from alert_router.notify.base import (
     Sending,
     misconfigured,
 )
+from alert_router.notify.by_severity import Mentions, mention_names, mentioning, named
 from alert_router.notify.http_notifier import HttpNotifier
 from alert_router.notify.responses import Answer, AnswerRules
 from alert_router.notify.telegram.message import render, render_change
@@ -86,6 +89,17 @@ def _refused(answer: Answer) -> Outcome | None:
     return None
 
 
+_USERNAME = re.compile(r"@[A-Za-z][A-Za-z0-9_]{3,31}")
+
+
+def _mention(name: str) -> str | None:
+    found = named(name)
+    return name if _USERNAME.fullmatch(name) or (found and found[1].isdecimal()) else None
+
+
+_MENTIONS = mention_names(_mention, "@username, or a name and the user's number: Ann <123456>")
+
+
 @dataclass(frozen=True, slots=True)
 class TelegramPayload:
     """The message, the reply to it when it is changed, and whether the group is over."""
@@ -112,6 +126,7 @@ class TelegramNotifier(HttpNotifier):
     message_thread_id: int | None = None
     disable_notifications: bool = False
     reply: bool = True
+    mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
     api_url: ApiUrl = "https://api.telegram.org"
 
     def secrets(self) -> list[Secret]:
@@ -126,6 +141,7 @@ class TelegramNotifier(HttpNotifier):
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> TelegramPayload:
         """The message, and what a change of it needs."""
+        notification = mentioning(notification, self.mention)
         return TelegramPayload(
             message=render(notification, detail),
             reply=render_change(notification),
