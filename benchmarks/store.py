@@ -52,7 +52,7 @@ async def measure(outbox: SqliteOutbox) -> None:
 
     async def claim_one(verdict: Verdict, to: Destination = SOON, delay: float = 0.0) -> int:
         now = time.time()
-        claims = await outbox.claim(to, limit=1, now=now, lease=60, fold=False)
+        claims = await outbox.claim(to, owner="bench", limit=1, now=now, lease=60, fold=False)
         settlement = Settlement(verdict, now, due_at=now + delay)
         await asyncio.gather(*(outbox.settle(claim, settlement) for claim in claims))
         return len(claims)

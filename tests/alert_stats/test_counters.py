@@ -9,8 +9,9 @@ from alert_router.alert_stats.counters import AlertCounters
 from alert_router.enrich import Choice
 from alert_router.model import Alert
 from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, day_of
-from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.opening import open_outbox
 
 NOW = 1_700_000_000.0
 TODAY = day_of(NOW)
@@ -18,8 +19,8 @@ REDIS = Choice("alerts/redis-issues", "table", 0)
 
 
 @pytest.fixture
-async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
-    opened = SqliteOutbox.open(tmp_path / "store.db")
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    opened = await open_outbox(Storage(tmp_path / "store.db"), Role.SERVICE)
     yield opened
     await opened.close()
 
@@ -28,9 +29,7 @@ def alert(name: str) -> Alert:
     return Alert.model_construct(status="firing", labels={"alertname": name}, fingerprint="f")
 
 
-async def counted(
-    counters: AlertCounters, outbox: SqliteOutbox, day: int = TODAY
-) -> dict[str, tuple]:
+async def counted(counters: AlertCounters, outbox: Outbox, day: int = TODAY) -> dict[str, tuple]:
     await counters.write(outbox)
     return {row.alert: (row.received, row.woken) for row in await outbox.observed(day)}
 
@@ -79,7 +78,7 @@ async def test_a_failing_runbook_choice_counts_as_none(outbox) -> None:
 
 
 async def test_counts_are_kept_while_the_store_is_unavailable(tmp_path) -> None:
-    closed = SqliteOutbox.open(tmp_path / "store.db")
+    closed = await open_outbox(Storage(tmp_path / "store.db"), Role.SERVICE)
     await closed.close()
     counters = AlertCounters()
     counters.count_received("A", None, "none", 1, NOW)
@@ -87,6 +86,6 @@ async def test_counts_are_kept_while_the_store_is_unavailable(tmp_path) -> None:
     with pytest.raises(StoreUnavailable):
         await closed.observed(TODAY)
     counters.count_received("A", None, "none", 1, NOW)
-    again = SqliteOutbox.open(tmp_path / "store.db")
+    again = await open_outbox(Storage(tmp_path / "store.db"), Role.SERVICE)
     assert await counted(counters, again) == {"A": (2, 0)}
     await again.close()

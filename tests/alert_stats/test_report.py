@@ -5,7 +5,8 @@ from pathlib import Path
 
 from alert_router.alert_stats.report import coverage_state, gather, read_observed
 from alert_router.outbox.alert_stats import Observation
-from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.opening import open_outbox
 
 DAY = 86_400.0
 NOW = 20_000 * DAY + 3600  # 2024-10-04T01:00:00Z
@@ -60,7 +61,7 @@ def test_a_limited_list_counts_the_alerts_not_listed() -> None:
 
 
 async def test_the_report_includes_today(tmp_path: Path) -> None:
-    outbox = SqliteOutbox.open(tmp_path / "store.db")
+    outbox = await open_outbox(Storage(tmp_path / "store.db"), Role.SERVICE)
     days = range(20_000 - 30, 20_001)
     await outbox.observe([replace(REDIS, day=day, alert=str(day)) for day in days])
     found = {days: await read_observed(outbox, days, NOW) for days in (1, 7, 30)}

@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from alert_router.outbox.alert_stats import Observation, day_of
-from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.opening import open_outbox
 
 NOW = time.time()
 DAY = datetime.fromtimestamp(NOW, UTC).date().isoformat()
@@ -25,7 +26,7 @@ def keep(router, *rows: Observation) -> None:
     """Have the store of the configuration hold these."""
 
     async def run() -> None:
-        outbox = SqliteOutbox.open(router.directory / "store.db")
+        outbox = await open_outbox(Storage(router.directory / "store.db"), Role.SERVICE)
         await outbox.observe(rows)
         await outbox.close()
 

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.model import Destination, NewGroup, Settlement, Target, Verdict
+from alert_router.outbox.model import (
+    Destination,
+    NewGroup,
+    Role,
+    Settlement,
+    Storage,
+    Target,
+    Verdict,
+)
+from alert_router.outbox.opening import open_outbox
 from alert_router.outbox.sqlite import SqliteOutbox
 from tests.cli.world import alert, body
+from tests.outbox.kit import take
 
 SCREEN = Destination("pager", "screen")
 WEBHOOK = Destination("pager", "webhook")
@@ -19,7 +29,7 @@ CONSOLE = Destination("oncall", "console")
 
 async def fill(path: Path, *stories: tuple[Destination, Verdict | None, bytes]) -> None:
     """A group and a delivery for each, of a lane of its own unless identities are equal."""
-    outbox = SqliteOutbox.open(path, exclusive=True)
+    outbox = await open_outbox(Storage(path), Role.SERVICE)
     now = time.time() - 300
     for number, (destination, verdict, identity) in enumerate(stories):
         await outbox.accept(
@@ -34,7 +44,7 @@ async def fill(path: Path, *stories: tuple[Destination, Verdict | None, bytes]) 
             0.0,
         )
         if verdict is not None:
-            [claim] = await outbox.claim(destination, limit=1, now=now, lease=60, fold=True)
+            [claim] = await take(outbox, destination, limit=1, now=now)
             settlement = Settlement(verdict, now + 1, reason="rejected", message="no such channel")
             assert await outbox.settle(claim, settlement)
     await outbox.close()
@@ -238,7 +248,7 @@ def test_discard_requires_yes_without_a_terminal(router, store):
 
 def test_the_commands_work_beside_a_running_router(router, store):
     path = store((SCREEN, Verdict.DEAD, b"a"))
-    service = SqliteOutbox.open(path, exclusive=True)
+    service = SqliteOutbox.open(path)
     try:
         assert router.run("deliveries", "replay", "1").exit_code == 0
     finally:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.opening import open_outbox
 from tests.outbox.kit import group, put
 
 
@@ -23,7 +24,7 @@ def store(router) -> Path:
 
 def fill(path: Path, *names: str) -> None:
     async def work() -> None:
-        outbox = SqliteOutbox.open(path)
+        outbox = await open_outbox(Storage(path), Role.SERVICE)
         await put(outbox, *(group(name, lane=name) for name in names))
         await outbox.close()
 
@@ -35,8 +36,10 @@ def groups(path: Path) -> list[str]:
 
     async def work() -> list[str]:
         faults = []
-        outbox = SqliteOutbox.open(path, on_fault=lambda fault, lost: faults.append(fault))
-        rows = await outbox.list()
+        outbox = await open_outbox(
+            Storage(path), Role.SERVICE, on_fault=lambda fault, lost: faults.append(fault)
+        )
+        rows = await outbox.deliveries()
         await outbox.close()
         assert faults == []
         return sorted(row.group for row in rows)
@@ -62,7 +65,7 @@ def test_a_backup_is_one_file_that_can_be_restored(router, store, tmp_path):
 
 def test_a_backup_of_a_running_router_has_everything_it_accepted(router, store, tmp_path):
     async def work() -> None:
-        outbox = SqliteOutbox.open(store)
+        outbox = await open_outbox(Storage(store), Role.SERVICE)
         await put(outbox, group("two", lane="two"))
         # In the -wal file alone, as `cp` would miss it.
         await asyncio.to_thread(router.json, "storage", "backup", tmp_path / "copy.db")

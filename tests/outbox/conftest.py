@@ -16,6 +16,6 @@ def open_outbox(request: pytest.FixtureRequest) -> Open:
 
 @pytest.fixture
 async def outbox(open_outbox: Open, tmp_path: Path) -> AsyncIterator[Outbox]:
-    opened = open_outbox(tmp_path)
+    opened = await open_outbox(tmp_path)
     yield opened
     await opened.close()

@@ -1,10 +1,11 @@
 """What the store's tests share: groups with little in them, and the drivers to be proven."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from alert_router.fields import Rate
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import (
     Claim,
@@ -13,6 +14,7 @@ from alert_router.outbox.model import (
     NewGroup,
     Probe,
     Settlement,
+    State,
     Target,
     Verdict,
 )
@@ -25,10 +27,10 @@ NOW = 1_700_000_000.0
 LEASE = 60.0
 
 # Opens the store in a directory; twice in the same one, after closing, finds what was there.
-Open = Callable[[Path], Outbox]
+Open = Callable[[Path], Awaitable[Outbox]]
 
 
-def open_sqlite(directory: Path) -> Outbox:
+async def open_sqlite(directory: Path) -> SqliteOutbox:
     return SqliteOutbox.open(directory / "alert-router.db", new_id=ids().__next__)
 
 
@@ -80,8 +82,12 @@ async def take(
     now: float = NOW,
     fold: bool = True,
     probe: Probe | None = None,
+    owner: str = "service",
+    rate: Rate | None = None,
 ) -> list[Claim]:
-    return await outbox.claim(to, limit=limit, now=now, lease=LEASE, fold=fold, probe=probe)
+    return await outbox.claim(
+        to, owner=owner, limit=limit, now=now, lease=LEASE, fold=fold, probe=probe, rate=rate
+    )
 
 
 async def take_one(
@@ -94,6 +100,17 @@ async def take_one(
 async def end(outbox: Outbox, claim: Claim, verdict: Verdict, **more: object) -> bool:
     settlement = Settlement(verdict, NOW)
     return await outbox.settle(claim, replace(settlement, **more))  # type: ignore[arg-type]
+
+
+async def set_health(outbox: Outbox, to: Destination, health: Health) -> None:
+    """As the settlement of an attempt that leaves nothing behind."""
+    name = f"health-{next(_batches)}"
+    await put(outbox, group(name, to, lane=name, priority=-1))
+    [claim] = await take(outbox, to, probe=Probe.URGENT)
+    assert names(claim) == [name]
+    await end(outbox, claim, Verdict.DEAD, health=health)
+    [row, *_] = await outbox.deliveries(state=State.DEAD, destination=to)
+    await outbox.discard(row.id, now=NOW)
 
 
 def failing(

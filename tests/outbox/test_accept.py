@@ -125,7 +125,7 @@ async def test_a_group_for_nobody_is_remembered_all_the_same(outbox):
 
     assert await outbox.accept(nobody, WINDOW) == Accepted("one", duplicate=False)
     assert (await outbox.accept(nobody, WINDOW)).duplicate
-    assert await outbox.list() == []
+    assert await outbox.deliveries() == []
 
 
 async def test_a_group_that_cannot_be_stored_harms_no_other(outbox):
@@ -141,7 +141,7 @@ async def test_a_group_that_cannot_be_stored_harms_no_other(outbox):
 
     assert isinstance(results.pop(2), UnicodeEncodeError)
     assert [result.id for result in results] == [one.id for one in good]
-    assert {row.group for row in await outbox.list()} == {one.id for one in good}
+    assert {row.group for row in await outbox.deliveries()} == {one.id for one in good}
 
 
 async def test_what_a_cancelled_caller_wanted_does_not_disturb_the_others(outbox):
@@ -156,12 +156,12 @@ async def test_what_a_cancelled_caller_wanted_does_not_disturb_the_others(outbox
 
 
 async def test_what_was_accepted_is_there_after_a_restart(open_outbox, tmp_path):
-    first = open_outbox(tmp_path)
+    first = await open_outbox(tmp_path)
     await put(first, group("one"), group("two"))
     await first.close()
 
-    second = open_outbox(tmp_path)
-    rows = await second.list()
+    second = await open_outbox(tmp_path)
+    rows = await second.deliveries()
     assert [(row.group, row.state) for row in rows] == [
         ("two", State.WAITING),
         ("one", State.WAITING),
@@ -173,7 +173,7 @@ async def test_what_was_accepted_is_there_after_a_restart(open_outbox, tmp_path)
 async def test_a_closed_store_says_so(open_outbox, tmp_path):
     from alert_router.outbox.base import StoreUnavailable
 
-    outbox = open_outbox(tmp_path)
+    outbox = await open_outbox(tmp_path)
     await outbox.close()
     await outbox.close()
     with pytest.raises(StoreUnavailable, match="closed"):

@@ -75,10 +75,10 @@ async def test_earlier_days_are_forgotten_in_small_steps(outbox):
 
 
 async def test_what_was_observed_outlives_the_process(open_outbox, tmp_path):
-    first = open_outbox(tmp_path)
+    first = await open_outbox(tmp_path)
     await first.observe([SEEN])
     await first.close()
-    second = open_outbox(tmp_path)
+    second = await open_outbox(tmp_path)
     assert await second.observed(TODAY) == [SEEN]
     await second.close()
 
@@ -102,7 +102,7 @@ def test_no_alert_is_lost_or_counted_twice(tmp_path_factory, batches):
 
     async def count():
         for driver in DRIVERS.values():
-            outbox = driver(tmp_path_factory.mktemp("store"))
+            outbox = await driver(tmp_path_factory.mktemp("store"))
             for batch in batches:
                 await outbox.observe(batch)
             rows = [row for day in range(3) for row in await outbox.observed(day)]

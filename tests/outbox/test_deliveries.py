@@ -6,7 +6,20 @@ import pytest
 
 from alert_router.outbox.base import RECENT_GROUPS
 from alert_router.outbox.model import Destination, State, Verdict
-from tests.outbox.kit import LEASE, NOW, A, B, end, failing, group, names, put, take, take_one
+from tests.outbox.kit import (
+    LEASE,
+    NOW,
+    A,
+    B,
+    end,
+    failing,
+    group,
+    names,
+    put,
+    set_health,
+    take,
+    take_one,
+)
 
 
 async def kill(outbox, *groups, to=A):
@@ -21,13 +34,13 @@ async def test_lists_are_newest_first_filtered_and_paged(outbox):
     await put(outbox, group("three", B, lane="x"), group("four", lane="z"))
 
     async def listed(**how):
-        return [row.group for row in await outbox.list(**how)]
+        return [row.group for row in await outbox.deliveries(**how)]
 
     assert await listed() == ["four", "three", "two", "one"]
     assert await listed(state=State.DEAD) == ["two", "one"]
     assert await listed(state=State.WAITING, destination=A) == ["four"]
     assert await listed(destination=Destination("no", "such")) == []
-    page = await outbox.list(limit=2)
+    page = await outbox.deliveries(limit=2)
     assert await listed(limit=1, before=page[-1].id) == ["two"]
 
 
@@ -52,16 +65,16 @@ async def test_a_group_long_past_is_not_looked_for(outbox):
 async def test_what_waits_for_a_destination_that_rests_says_why_and_until_when(outbox):
     await put(outbox, group("one"))
     rests = failing(until=NOW + 300, why="404 Not Found: no_service")
-    await outbox.set_health(A, rests, now=NOW)
+    await set_health(outbox, A, rests)
 
-    [row] = await outbox.list()
+    [row] = await outbox.deliveries()
 
     assert (row.due_at, row.message) == (NOW + 300, "404 Not Found: no_service")
 
 
 async def test_show_has_the_row_and_the_body_as_it_came(outbox):
     await put(outbox, group("one", body=b"\xff\x00raw"))
-    [row] = await outbox.list()
+    [row] = await outbox.deliveries()
     assert await outbox.show(row.id) == (row, b"\xff\x00raw")
     assert row.fingerprints == ("fp-one",)
     assert await outbox.show(99) is None
@@ -69,14 +82,14 @@ async def test_show_has_the_row_and_the_body_as_it_came(outbox):
 
 async def test_a_dead_delivery_goes_again_as_a_new_one_and_counts_as_dead_no_more(outbox):
     await kill(outbox, group("one"))
-    [dead] = await outbox.list()
+    [dead] = await outbox.deliveries()
 
     new = await outbox.replay(dead.id, now=NOW + 500)
 
     claim = await take_one(outbox)
     assert (names(claim), claim.attempt) == (["one"], 1)
     assert (claim.groups[0].delivery, claim.groups[0].accepted_at) == (new, NOW + 500)
-    assert await outbox.list(state=State.DEAD) == []
+    assert await outbox.deliveries(state=State.DEAD) == []
     assert (await outbox.backlog())[0].dead == 0
     old, _ = await outbox.show(dead.id)
     assert (old.state, old.message) == (State.DEAD, f"replayed as {new}")
@@ -84,7 +97,7 @@ async def test_a_dead_delivery_goes_again_as_a_new_one_and_counts_as_dead_no_mor
 
 async def test_the_dead_of_a_lane_are_replayed_in_their_order(outbox):
     await kill(outbox, group("one"), group("two"))
-    for row in reversed(await outbox.list()):
+    for row in reversed(await outbox.deliveries()):
         await outbox.replay(row.id, now=NOW)
     assert names(await take_one(outbox)) == ["one", "two"]
 
@@ -144,7 +157,7 @@ async def test_a_dead_or_waiting_delivery_can_be_discarded(outbox):
         with pytest.raises(LookupError):
             await outbox.discard(delivery, now=NOW)
 
-    assert await outbox.list() == []
+    assert await outbox.deliveries() == []
     assert await take(outbox) == []
     await put(outbox, group("three"))
     assert names(await take_one(outbox)) == ["three"]
@@ -187,4 +200,4 @@ async def test_discarding_what_a_dead_process_was_sending(outbox):
     await outbox.discard(1, now=NOW + LEASE)
     assert await take(outbox, now=NOW + LEASE) == []
     await end(outbox, claim, Verdict.DELIVERED)
-    assert await outbox.list() == []
+    assert await outbox.deliveries() == []

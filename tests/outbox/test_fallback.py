@@ -83,12 +83,12 @@ async def test_whoever_is_told_anyway_is_not_told_twice(outbox):
 
 
 async def test_since_when_it_fails_outlives_a_restart(open_outbox, tmp_path):
-    outbox = open_outbox(tmp_path)
+    outbox = await open_outbox(tmp_path)
     await put(outbox, group("g1"))
     await fail(outbox)
     await fail(outbox, at=NOW + 60)
     await outbox.close()
-    again = open_outbox(tmp_path)
+    again = await open_outbox(tmp_path)
     (backlog,) = [row for row in await again.backlog() if row.destination == A]
     assert backlog.health.failing_since == NOW
     assert await divert(again) == 1

@@ -19,6 +19,7 @@ from tests.outbox.kit import (
     names,
     open_sqlite,
     put,
+    set_health,
     take,
     take_one,
 )
@@ -156,22 +157,24 @@ async def test_settling_twice_changes_nothing(outbox):
     assert await end(outbox, claim, Verdict.DELIVERED)
     assert await end(outbox, claim, Verdict.DELIVERED)
     assert await end(outbox, claim, Verdict.DEAD)
-    assert [row.state for row in await outbox.list()] == [State.WAITING, State.DELIVERED]
+    assert [row.state for row in await outbox.deliveries()] == [State.WAITING, State.DELIVERED]
 
     await take_one(outbox)
     assert not await end(outbox, claim, Verdict.DELIVERED)
-    assert (await outbox.list(state=State.WAITING))[0].group == "two"
+    assert (await outbox.deliveries(state=State.WAITING))[0].group == "two"
 
 
 async def test_what_was_claimed_by_a_process_that_died_is_due_at_once(open_outbox, tmp_path):
-    dead = open_outbox(tmp_path)
+    dead = await open_outbox(tmp_path)
     await put(dead, group("one"), group("two", lane="other"))
     claims = await take(dead)
     await end(dead, claims[1], Verdict.RETRY, due_at=NOW + 50)
     await put(dead, group("three"))
     await dead.close()  # a claim is open: as if it had been killed
 
-    outbox = open_outbox(tmp_path)
+    outbox = await open_outbox(tmp_path)
+    assert await take(outbox) == []
+    assert await outbox.recover("service") == 1
     again = await take_one(outbox)
     assert names(again) == ["one"]
     assert (again.id, again.crashes, again.resent) == (claims[0].id, 1, True)
@@ -179,6 +182,39 @@ async def test_what_was_claimed_by_a_process_that_died_is_due_at_once(open_outbo
     other = await take_one(outbox, now=NOW + 50)
     assert (names(other), other.attempt, other.resent) == (["two"], 2, False)
     await outbox.close()
+
+
+async def test_one_that_starts_ends_its_own_leases_and_no_others(outbox):
+    await put(outbox, group("one", lane="x"), group("two", lane="y"))
+    [mine] = await take(outbox, limit=1, owner="a")
+    [others] = await take(outbox, limit=1, owner="b")
+    assert await outbox.recover("a") == 1
+    assert await outbox.recover("a") == 0
+    [again] = await take(outbox, owner="a")
+    assert (names(again), again.crashes) == (names(mine), 1)
+    assert not await end(outbox, mine, Verdict.DELIVERED)
+    assert await end(outbox, others, Verdict.DELIVERED)
+
+
+async def test_two_that_claim_at_once_never_get_the_same_lane(outbox):
+    await put(outbox, *(group(f"{n}", lane=f"{n}") for n in range(40)))
+    claims = await asyncio.gather(
+        *(take(outbox, limit=3, owner=owner) for owner in "abab" for _ in range(5))
+    )
+    got = sorted(name for some in claims for claim in some for name in names(claim))
+    assert got == sorted(f"{n}" for n in range(40))
+
+
+async def test_one_that_was_paused_past_its_lease_settles_nothing(outbox):
+    await put(outbox, group("one"))
+    [paused] = await take(outbox, owner="a")
+    [other] = await take(outbox, owner="b", now=NOW + LEASE)
+    assert (other.id, other.resent) == (paused.id, True)
+    assert not await end(outbox, paused, Verdict.DEAD, health=failing())
+    assert await outbox.health(A) == HEALTHY
+    assert await end(outbox, other, Verdict.DELIVERED)
+    assert not await end(outbox, paused, Verdict.RETRY)
+    assert [row.state for row in await outbox.deliveries()] == [State.DELIVERED]
 
 
 async def test_what_was_released_is_as_if_never_claimed(outbox):
@@ -211,7 +247,7 @@ async def test_a_dead_batch_leaves_the_lane_to_what_waits_behind_it(outbox):
         await put(outbox, group(f"behind {verdict}"))
         await end(outbox, claim, verdict, reason="rejected", message="no such channel")
 
-    dead = await outbox.list(state=State.DEAD)
+    dead = await outbox.deliveries(state=State.DEAD)
     assert [(row.group, row.reason, row.message, row.attempts) for row in dead] == [
         ("behind retry", "rejected", "no such channel", 2),
         ("one", "rejected", "no such channel", 2),
@@ -223,7 +259,7 @@ async def test_a_dead_batch_leaves_the_lane_to_what_waits_behind_it(outbox):
 async def test_what_was_dropped_is_done_and_says_why(outbox):
     await put(outbox, group("one"))
     await end(outbox, await take_one(outbox), Verdict.DROPPED, reason="send_resolved")
-    [row] = await outbox.list()
+    [row] = await outbox.deliveries()
     assert (row.state, row.reason, row.settled_at) == (State.DELIVERED, "send_resolved", NOW)
 
 
@@ -274,18 +310,18 @@ async def test_a_batch_is_bounded_in_rows(outbox):
 
 async def test_a_paused_destination_gives_no_claims_until_it_is_resumed(outbox):
     await put(outbox, group("one", A, B))
-    await outbox.set_health(A, failing(until=NOW + 100), now=NOW)
+    await set_health(outbox, A, failing(until=NOW + 100))
     assert await take(outbox, now=NOW + 99) == []
     assert len(await take(outbox, B)) == 1
-    await outbox.set_health(A, HEALTHY, now=NOW)
+    await set_health(outbox, A, HEALTHY)
     assert len(await take(outbox)) == 1
 
 
 async def test_a_pause_ends_by_itself_and_outlasts_a_restart(open_outbox, tmp_path):
-    first = open_outbox(tmp_path)
-    await first.set_health(A, failing(until=NOW + 100), now=NOW)
+    first = await open_outbox(tmp_path)
+    await set_health(first, A, failing(until=NOW + 100))
     await first.close()
-    outbox = open_outbox(tmp_path)
+    outbox = await open_outbox(tmp_path)
     await put(outbox, group("one"))
     assert await take(outbox, now=NOW + 99) == []
     assert len(await take(outbox, now=NOW + 100)) == 1
@@ -295,7 +331,7 @@ async def test_a_pause_ends_by_itself_and_outlasts_a_restart(open_outbox, tmp_pa
 async def test_a_probe_claims_the_most_urgent_lane_of_a_destination_that_rests(outbox):
     later = group("page", lane="page", at=NOW + 9, priority=0)
     await put(outbox, group("one", lane="one"), group("two", lane="two"), later)
-    await outbox.set_health(A, failing(until=NOW + 100), now=NOW)
+    await set_health(outbox, A, failing(until=NOW + 100))
     assert await take(outbox) == []
     [claim] = await take(outbox, probe=Probe.URGENT)
     assert (names(claim), claim.most_urgent) == (["page"], 0)
@@ -332,21 +368,21 @@ async def test_a_destination_that_was_well_keeps_its_lanes_in_back_off(outbox):
 
 
 async def test_how_a_destination_is_outlasts_a_restart(open_outbox, tmp_path):
-    first = open_outbox(tmp_path)
+    first = await open_outbox(tmp_path)
     assert await first.health(A) == HEALTHY
     health = Health(NOW, 7, "rate_limited", "429 \ud800", NOW + 60, NOW + 50)
-    await first.set_health(A, health, now=NOW)
+    await set_health(first, A, health)
     await first.close()
-    again = open_outbox(tmp_path)
+    again = await open_outbox(tmp_path)
     assert await again.health(A) == replace(health, message="429 ?")
     await again.close()
 
 
 async def test_claiming_and_probing_read_only_a_few_of_many_lanes(tmp_path):
     """Every statement that a claim runs finds its rows by an index, and sorts none."""
-    from alert_router.outbox.sqlite.queries import query
+    from alert_router.outbox.sqlite.queries import QUERIES
 
-    await open_sqlite(tmp_path).close()
+    await (await open_sqlite(tmp_path)).close()
     with closing(sqlite3.connect(tmp_path / "alert-router.db")) as raw:
         for name, index in {
             "ready_lanes": "lane_ready",
@@ -354,8 +390,8 @@ async def test_claiming_and_probing_read_only_a_few_of_many_lanes(tmp_path):
             "next_priority": "lane_later",
             "all_is_due": "lane_later",
         }.items():
-            values = (0,) * query(name).count("?")
-            plan = raw.execute(f"EXPLAIN QUERY PLAN {query(name)}", values).fetchall()
+            values = (0,) * QUERIES[name].count("?")
+            plan = raw.execute(f"EXPLAIN QUERY PLAN {QUERIES[name]}", values).fetchall()
             assert all(f"INDEX {index} (" in step for *_, step in plan), (name, plan)
 
 
@@ -369,7 +405,7 @@ async def test_what_a_hostile_answer_says_can_be_written_down(outbox):
     await put(outbox, group("one"))
     claim = await take_one(outbox)
     assert await end(outbox, claim, Verdict.DEAD, reason="rejected", message="\ud800 \x00 \x1b[")
-    [row] = await outbox.list()
+    [row] = await outbox.deliveries()
     assert row.message == "? \x00 \x1b["
 
 
@@ -377,10 +413,10 @@ async def test_what_a_hostile_answer_says_can_be_written_down(outbox):
 async def test_what_waits_shows_the_last_failure_of_its_lane(outbox, verdict):
     await put(outbox, group("one"))
     claim = await take_one(outbox)
-    [row] = await outbox.list()
+    [row] = await outbox.deliveries()
     assert (row.attempts, row.due_at) == (1, None)
 
     await end(outbox, claim, verdict, due_at=NOW + 9, reason="timeout", message="no answer")
-    [row] = await outbox.list()
+    [row] = await outbox.deliveries()
     assert (row.state, row.attempts, row.due_at) == (State.WAITING, 1, NOW + 9)
     assert (row.reason, row.message) == ("timeout", "no answer")

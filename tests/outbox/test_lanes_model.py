@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from alert_router.outbox.model import Claim, State, Verdict
-from tests.outbox.kit import DRIVERS, LEASE, NOW, A, end, group, put
+from tests.outbox.kit import DRIVERS, LEASE, NOW, end, group, put, take
 
 LANES = st.sampled_from("xyz")
 FINAL = (Verdict.DELIVERED, Verdict.DROPPED, Verdict.DEAD)
@@ -47,7 +47,7 @@ class Lanes(RuleBasedStateMachine):
         self.claims: list[Claim] = []
 
     def open(self):
-        return DRIVERS[self.driver](Path(self.directory.name))
+        return self.runner.run(DRIVERS[self.driver](Path(self.directory.name)))
 
     def lane(self, claim: Claim) -> Lane:
         return self.lanes[self.lane_of[claim.groups[0].group]]
@@ -75,9 +75,7 @@ class Lanes(RuleBasedStateMachine):
             if lane.waiting
             and (lane.lease_ends <= self.now if lane.holder else lane.due <= self.now)
         }
-        claims = self.runner.run(
-            self.outbox.claim(A, limit=limit, now=self.now, lease=LEASE, fold=fold)
-        )
+        claims = self.runner.run(take(self.outbox, limit=limit, now=self.now, fold=fold))
         assert len(claims) == min(limit, len(may))
         for claim in claims:
             may.remove(self.lane_of[claim.groups[0].group])
@@ -128,6 +126,7 @@ class Lanes(RuleBasedStateMachine):
     def restart(self) -> None:
         self.runner.run(self.outbox.close())
         self.outbox = self.open()
+        self.runner.run(self.outbox.recover("service"))
         for lane in self.lanes.values():
             if lane.holder is not None:
                 lane.holder = None
@@ -136,7 +135,7 @@ class Lanes(RuleBasedStateMachine):
 
     @invariant()
     def every_group_is_in_exactly_one_state(self) -> None:
-        rows = self.runner.run(self.outbox.list(limit=10_000))
+        rows = self.runner.run(self.outbox.deliveries(limit=10_000))
         found = {row.group: row.state for row in rows}
         waiting = {id_: State.WAITING for lane in self.lanes.values() for id_ in lane.waiting}
         assert len(rows) == len(found) == len(self.lane_of)

@@ -3,7 +3,20 @@
 import asyncio
 
 from alert_router.outbox.model import Backlog, Health, Settlement, State, Verdict
-from tests.outbox.kit import LEASE, NOW, A, B, end, failing, group, names, put, take, take_one
+from tests.outbox.kit import (
+    LEASE,
+    NOW,
+    A,
+    B,
+    end,
+    failing,
+    group,
+    names,
+    put,
+    set_health,
+    take,
+    take_one,
+)
 
 DAY = 86_400.0
 
@@ -58,7 +71,7 @@ async def test_what_waits_too_long_expires_unless_it_is_being_sent(outbox):
 
     assert await outbox.expire(older_than=NOW - 5, now=NOW, served=()) == {A: 2}
 
-    dead = await outbox.list(state=State.DEAD)
+    dead = await outbox.deliveries(state=State.DEAD)
     assert {(row.group, row.reason, row.settled_at) for row in dead} == {
         ("old", "expired", NOW),
         ("behind", "expired", NOW),
@@ -78,7 +91,7 @@ async def test_at_a_destination_that_is_served_only_what_was_tried_expires(outbo
 
     assert await outbox.expire(older_than=ahead - 5, now=ahead, served=[A]) == {A: 2, B: 1}
 
-    assert {row.group for row in await outbox.list(state=State.DEAD)} == {
+    assert {row.group for row in await outbox.deliveries(state=State.DEAD)} == {
         "tried",
         "behind",
         "elsewhere",
@@ -87,9 +100,9 @@ async def test_at_a_destination_that_is_served_only_what_was_tried_expires(outbo
 
 async def test_at_a_destination_that_is_failing_everything_old_was_tried(outbox):
     await put(outbox, group("old", at=NOW - 9), group("new", lane="y", at=NOW))
-    await outbox.set_health(A, failing(NOW - 9), now=NOW)
+    await set_health(outbox, A, failing(NOW - 9))
     assert await outbox.expire(older_than=NOW - 5, now=NOW, served=[A]) == {A: 1}
-    assert [row.group for row in await outbox.list(state=State.DEAD)] == ["old"]
+    assert [row.group for row in await outbox.deliveries(state=State.DEAD)] == ["old"]
 
 
 async def test_many_expire_in_one_go(outbox):
@@ -109,7 +122,7 @@ async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_aga
     failed = Settlement(Verdict.RETRY, ahead, due_at=ahead + 30, health=failing(ahead))
     assert await outbox.settle(claim, failed)
     asked = Health(NOW, 1, "rate_limited", next_at=ahead + 300, asked_until=ahead + 300)
-    await outbox.set_health(B, asked, now=NOW)
+    await set_health(outbox, B, asked)
     sent = await take_one(outbox)
     assert names(sent) == ["sent"]
 
@@ -125,7 +138,7 @@ async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_aga
 async def test_what_is_put_off_as_the_schedule_has_it_is_not_hastened(outbox):
     await put(outbox, group("one"))
     await end(outbox, await take_one(outbox), Verdict.RETRY, due_at=NOW + 300)
-    await outbox.set_health(B, failing(until=NOW + 3600), now=NOW)
+    await set_health(outbox, B, failing(until=NOW + 3600))
 
     assert await outbox.hasten(latest=NOW + 3600, now=NOW) == 0
     assert await take(outbox) == []
@@ -149,9 +162,9 @@ async def test_settled_rows_are_pruned_by_age_each_kind_by_its_own(outbox):
     await settle_three(outbox)
     assert await prune(outbox) == 0
     assert await prune(outbox, delivered_before=NOW + 1) == 1
-    assert [row.group for row in await outbox.list()] == ["waiting", "dead"]
+    assert [row.group for row in await outbox.deliveries()] == ["waiting", "dead"]
     assert await prune(outbox, dead_before=NOW + 1) == 1
-    assert [row.group for row in await outbox.list()] == ["waiting"]
+    assert [row.group for row in await outbox.deliveries()] == ["waiting"]
 
 
 async def test_pruning_goes_in_small_steps_until_it_says_0(outbox):
@@ -175,7 +188,7 @@ async def test_the_last_word_outlives_its_deliveries_by_a_day(outbox):
     window = 10 * DAY
 
     await prune(outbox, delivered_before=NOW + DAY - 1)
-    assert await outbox.list() == []
+    assert await outbox.deliveries() == []
     assert (await outbox.accept(group("two", says="x"), window)).id == "one"
     assert await prune(outbox, delivered_before=NOW + DAY + 1) == 1
     assert (await outbox.accept(group("two", says="x"), window)).id == "two"
@@ -193,7 +206,7 @@ async def test_a_reference_outlives_its_deliveries_by_a_week(outbox):
     await put(outbox, group("one"))
     await end(outbox, await take_one(outbox), Verdict.DELIVERED, reference="ts")
     await prune(outbox, delivered_before=NOW + 7 * DAY - 1)
-    assert await outbox.list() == []
+    assert await outbox.deliveries() == []
     await put(outbox, group("two"))
     claim = await take_one(outbox)
     assert claim.reference == "ts"

@@ -55,7 +55,7 @@ def writer(path: Path, first: int, most: int = 10**6, prefix: tuple[str, ...] = 
 async def stored(path: Path) -> list[str]:
     """The groups that wait in the store, in order, read the way a service reads them."""
     outbox = SqliteOutbox.open(path)
-    rows = await outbox.list(limit=10**6)
+    rows = await outbox.deliveries(limit=10**6)
     await outbox.close()
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -148,7 +148,7 @@ async def test_on_a_full_disk_each_of_many_callers_is_told_and_nothing_is_half_t
         assert all(isinstance(result, StoreUnavailable) for result in results)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert [row.group for row in await outbox.list()] == ["first"]
+    assert [row.group for row in await outbox.deliveries()] == ["first"]
     [claim] = await take(outbox)
     assert await end(outbox, claim, Verdict.DELIVERED, now=NOW)
     assert (await outbox.backlog())[0].destination == A

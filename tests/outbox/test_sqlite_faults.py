@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import Fault, State, Verdict
+from alert_router.outbox.model import Fault, Role, State, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.salvage import salvage
 from tests.outbox.kit import A, B, end, group, names, put, take
@@ -205,10 +205,12 @@ async def use(path: Path) -> None:
     """What is in a store and what comes afterwards can be listed and claimed."""
     outbox = SqliteOutbox.open(path)
     await outbox.accept(group("new", A, lane="new"), 0)
-    await outbox.list(limit=10_000)
+    await outbox.deliveries(limit=10_000)
     await outbox.backlog()
     seen = set()
-    while claims := await outbox.claim(A, limit=50, now=1e12, lease=1e12, fold=True):
+    while claims := await outbox.claim(
+        A, owner="service", limit=50, now=1e12, lease=1e12, fold=True
+    ):
         seen |= {name for claim in claims for name in names(claim)}
     assert "new" in seen
     await outbox.close()
@@ -271,7 +273,7 @@ async def test_large_bodies_below_a_damaged_inner_page_are_saved_whole(path):
     await outbox.close()
     overwrite(path, pages_of(path, "alert_group")[0])
     outbox = SqliteOutbox.open(path)
-    saved = {row.group: await outbox.show(row.id) for row in await outbox.list()}
+    saved = {row.group: await outbox.show(row.id) for row in await outbox.deliveries()}
     assert {name: found[1] for name, found in saved.items() if found} == bodies
     await outbox.close()
 
@@ -281,7 +283,7 @@ async def test_numbers_of_lost_deliveries_are_not_used_again(path):
     overwrite(path, pages_of(path, "delivery")[-1])
     outbox = SqliteOutbox.open(path)
     await put(outbox, group("after"))
-    assert max(row.id for row in await outbox.list()) == 4001
+    assert max(row.id for row in await outbox.deliveries()) == 4001
     await outbox.close()
 
 
@@ -307,7 +309,7 @@ async def test_a_store_whose_schema_is_lost_is_kept_beside_a_new_one(path):
     [kept] = beside(path, "damaged")
     assert kept.stat().st_ino == before
     await put(outbox, group("after"))
-    assert [row.group for row in await outbox.list()] == ["after"]
+    assert [row.group for row in await outbox.deliveries()] == ["after"]
     await outbox.close()
     assert [row.group for row in await reopened(path)] == ["after"]
 
@@ -315,7 +317,7 @@ async def test_a_store_whose_schema_is_lost_is_kept_beside_a_new_one(path):
 async def reopened(path: Path):
     faults = Faults()
     outbox = SqliteOutbox.open(path, on_fault=faults)
-    rows = await outbox.list(limit=10**6)
+    rows = await outbox.deliveries(limit=10**6)
     await outbox.close()
     assert faults.kinds == []
     return rows
@@ -346,7 +348,9 @@ async def test_a_store_damaged_while_it_is_used_is_saved_and_goes_on(path):
     await put(outbox, group("after"))
     assert outbox.why_unusable is None
     assert faults.kinds == ["damaged"]
-    left = len([row for row in await outbox.list(limit=10**6) if row.state is State.WAITING]) - 1
+    left = (
+        len([row for row in await outbox.deliveries(limit=10**6) if row.state is State.WAITING]) - 1
+    )
     assert 5000 < left < 6000
     assert faults.lost["delivery"] == faults.lost["alert_group"] == 6000 - left
     assert "after" in (await waiting(outbox))["slack"]
@@ -409,7 +413,7 @@ async def after(path: Path, faults: Faults) -> set[str]:
     """The groups there are once the service has started, which works."""
     outbox = SqliteOutbox.open(path, on_fault=faults)
     await put(outbox, group("after"))
-    found = {row.group for row in await outbox.list(limit=1000)}
+    found = {row.group for row in await outbox.deliveries(limit=1000)}
     await outbox.close()
     assert len(await reopened(path)) == len(found)
     return found - {"after"}
@@ -506,7 +510,7 @@ async def test_a_command_leaves_a_store_that_was_left_damaged_to_the_service(pat
         os.truncate(path, 0)
     before = {one.name: one.read_bytes() for one in path.parent.iterdir()}
     with pytest.raises(StoreRefused, match="start the service once"):
-        SqliteOutbox.open(path, exclusive=False)
+        SqliteOutbox.open(path, Role.COMMAND)
     for name, content in before.items():
         if not name.endswith("-shm"):
             assert (path.parent / name).read_bytes() == content
@@ -514,8 +518,8 @@ async def test_a_command_leaves_a_store_that_was_left_damaged_to_the_service(pat
 
 async def test_a_command_after_a_kill_loses_nothing_and_leads_to_no_fault(path):
     killed(path)
-    guest = SqliteOutbox.open(path, exclusive=False)
-    assert len(await guest.list()) == 50
+    guest = SqliteOutbox.open(path, Role.COMMAND)
+    assert len(await guest.deliveries()) == 50
     await guest.close()
     faults = Faults()
     assert len(await after(path, faults)) == 50
@@ -623,7 +627,7 @@ async def test_a_store_that_cannot_be_opened_yet_is_once_it_can(path):
             except StoreUnavailable:
                 await asyncio.sleep(0.05)
         await put(outbox, group("two"))
-        assert [row.group for row in await outbox.list()] == ["two"]
+        assert [row.group for row in await outbox.deliveries()] == ["two"]
         await outbox.close()
     finally:
         subprocess.run(["umount", small], check=True)

@@ -9,7 +9,7 @@ import pytest
 
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import State
+from alert_router.outbox.model import Role, State
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.queries import MIGRATIONS
 from tests.outbox.kit import NOW, B, group, names, put, take
@@ -34,7 +34,9 @@ def version(path: Path) -> int:
 async def test_the_service_brings_an_earlier_store_up_to_date_and_carries_on(path):
     assert version(path) == 1
     outbox = SqliteOutbox.open(path)
-    assert {(row.group, row.destination.notifier): row.state for row in await outbox.list()} == {
+    assert {
+        (row.group, row.destination.notifier): row.state for row in await outbox.deliveries()
+    } == {
         ("delivered", "slack"): State.DELIVERED,
         ("waiting", "slack"): State.WAITING,
         ("waiting", "webhook"): State.WAITING,
@@ -84,7 +86,7 @@ async def test_an_updated_store_has_the_tables_of_a_new_one(path, tmp_path):
 
 def test_a_command_leaves_an_earlier_store_to_the_service(path):
     with pytest.raises(StoreUnavailable, match=r"older version: start the service once"):
-        SqliteOutbox.open(path, exclusive=False)
+        SqliteOutbox.open(path, Role.COMMAND)
     assert version(path) == 1
 
 
@@ -106,4 +108,5 @@ def test_the_scripts_of_versions_in_use_never_change():
         "d4a78afd5254fc99",
         "69e5aae2bb98d15a",
         "54436510e50706cb",
+        "9724f80f5bd044cb",
     ]

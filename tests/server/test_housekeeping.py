@@ -1,9 +1,10 @@
 """What is done now and then while the router runs."""
 
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
-from alert_router.outbox.model import Destination, Health
 from alert_router.runtime import read_runtime
 from alert_router.server import running
 from alert_router.server.tasks import tidy
@@ -17,10 +18,15 @@ async def test_a_pause_set_by_a_clock_that_was_ahead_ends_once_it_is_set_back(
     async with recorder() as destination:
         config = write_config(tmp_path, [{"type": "webhook", "url": destination.url}])
         async with running(config, read_runtime(config)) as router:
-            hours_ahead = time.time() + 5 * 3600
-            asked = Health(time.time(), 1, "rate_limited", "429", hours_ahead, hours_ahead)
-            hook = Destination("oncall", "webhook")
-            await router.outbox.set_health(hook, asked, now=time.time())
+            await router.deliverer.recovered()
+            with closing(sqlite3.connect(router.runtime.config.storage.path)) as store:
+                values = "oncall", "webhook", time.time(), time.time() + 5 * 3600
+                store.execute(
+                    "INSERT INTO destination (receiver, notifier, failing_since, paused_until)"
+                    " VALUES (?, ?, ?, ?)",
+                    values,
+                )
+                store.commit()
             host, port = router.addresses[0]
             assert (await post(f"http://{host}:{port}/webhook", body()))[0] == 200
             await tidy(router.outbox, router.runtime, router.metrics, time.time())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from alert_router.outbox.model import Destination, Health, State
+from alert_router.outbox.model import Destination, State
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
 from tests.http import post
@@ -35,6 +35,19 @@ async def serving(
             store.close()
 
 
+async def rest(router: Router, store: sqlite3.Connection, until: float) -> None:
+    """Have the destination be left alone until then, once its loop has asked how it is."""
+    await router.deliverer.recovered()
+    await turns()
+    await router.outbox.health(HOOK)
+    values = (HOOK.receiver, HOOK.notifier, until)
+    store.execute(
+        "INSERT INTO destination (receiver, notifier, failing_since, paused_until)"
+        " VALUES (?, ?, 1, ?)",
+        values,
+    )
+
+
 async def accept(router: Router) -> None:
     host, port = router.addresses[0]
     status, _ = await post(f"http://{host}:{port}/webhook", body())
@@ -51,8 +64,7 @@ async def test_what_the_store_hands_out_during_the_stop_is_left_for_the_next_sta
     tmp_path: Path,
 ) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, store):
-        rests = Health(1.0, 1, next_at=time.time() + 1000)
-        await router.outbox.set_health(HOOK, rests, now=1.0)
+        await rest(router, store, until=time.time() + 1000)
         await accept(router)
         store.execute("BEGIN IMMEDIATE")  # the claim that is made now waits for this
         store.execute("UPDATE destination SET paused_until = 0")
@@ -62,7 +74,7 @@ async def test_what_the_store_hands_out_during_the_stop_is_left_for_the_next_sta
         await turns()
         store.execute("COMMIT")
         await stopping
-        (row,) = await router.outbox.list()
+        (row,) = await router.outbox.deliveries()
         assert (row.state, row.attempts) == (State.WAITING, 0)
         assert row.due_at is not None, "it is still being sent"
         assert destination.requests == []
@@ -104,8 +116,7 @@ async def test_a_row_that_cannot_be_read_does_not_end_the_service_of_its_destina
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, store):
-        rests = Health(1.0, 1, next_at=time.time() + 1000)
-        await router.outbox.set_health(HOOK, rests, now=1.0)
+        await rest(router, store, until=time.time() + 1000)
         await accept(router)
         store.execute("UPDATE delivery SET fingerprints = '['")
         store.execute("UPDATE destination SET paused_until = 0")

@@ -142,7 +142,7 @@ async def test_whoever_waits_for_a_store_that_ends_is_answered(
     it takes what comes next."""
     import ctypes
 
-    outbox = open_sqlite(tmp_path)
+    outbox = await open_sqlite(tmp_path)
     (thread,) = (it for it in threading.enumerate() if it.name == "outbox-writer")
     await outbox.accept(group("first"), 0)
     with closing(sqlite3.connect(tmp_path / "alert-router.db", isolation_level=None)) as other:

@@ -8,8 +8,9 @@ from typing import TypeVar
 import click
 
 from alert_router.config import Config, default_config_path, load
-from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import Role
+from alert_router.outbox.opening import open_outbox
 
 T = TypeVar("T")
 
@@ -29,13 +30,13 @@ def existing_store(config: Config) -> Path:
     return path
 
 
-def with_outbox(config: Config, work: Callable[[SqliteOutbox], Awaitable[T]]) -> T:
+def with_outbox(config: Config, work: Callable[[Outbox], Awaitable[T]]) -> T:
     """The result of `work` on the outbox of this configuration, which is closed afterwards.
     Raises ClickException."""
     path = existing_store(config)
 
     async def run() -> T:
-        outbox = await asyncio.to_thread(SqliteOutbox.open, path, exclusive=False)
+        outbox = await open_outbox(config.storage, Role.COMMAND)
         try:
             return await work(outbox)
         finally:

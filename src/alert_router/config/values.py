@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 
 from alert_router.fields import base_of
+from alert_router.outbox.model import Storage
 
 _SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -46,13 +47,6 @@ def parse_listen(text: str) -> Listen:
     if not found or int(found["port"]) > 65535:
         raise ValueError("expected host:port, such as 0.0.0.0:9095, [::]:9095 or :9095")
     return Listen(found["v6"] or found["host"] or "", int(found["port"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """Where the store is. SQLite's file is the only kind there is so far."""
-
-    path: Path
 
 
 def parse_storage(text: str, base: Path) -> Storage:

@@ -113,6 +113,7 @@ class Shared:
     resolve: Resolve
     calm: Calm = field(default_factory=Calm)
     room: Room = field(default_factory=Room)
+    recovered: asyncio.Event = field(default_factory=asyncio.Event)  # leases of an earlier process
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ async def carry_out(claim: Claim, notifier: Notifier, shared: Shared) -> Attempt
         log.exception("attempt failed", **_names(claim), id=claim.id)
         outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)
     if isinstance(outcome, Delivered):
-        _count_delivered(claim, shared.metrics, time.time())
+        _count_delivered(claim, shared.metrics, shared.outbox.now())
     elif isinstance(outcome, Failed):
         shared.metrics.notifications_failed.labels(*_labels(claim), outcome.reason.value).inc()
     return Attempted(outcome, meter.seconds)
@@ -168,7 +169,7 @@ async def _attempt(
         outcome, seconds = await send(notifier, payload, sending)
     shared.metrics.send_duration.labels(*_labels(claim)).observe(seconds)
     if isinstance(outcome, Delivered):
-        shared.counters.count_notified(told, runtime.choose, time.time())
+        shared.counters.count_notified(told, runtime.choose, shared.outbox.now())
     return outcome
 
 

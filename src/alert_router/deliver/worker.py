@@ -86,6 +86,7 @@ class DestinationLoop:
 
     async def _look(self) -> None:
         """Claim again and again. Trouble with the store is waited out."""
+        await self.shared.recovered.wait()
         is_known = False
         while not self._stopping:
             self.wake.clear()
@@ -110,7 +111,8 @@ class DestinationLoop:
     async def _recall(self) -> None:
         health = await self.shared.outbox.health(self.destination)
         delivery = self.shared.runtime().config.delivery
-        self._health.recall(health, delivery, now=time.time(), clock=time.monotonic())
+        now = self.shared.outbox.now()
+        self._health.recall(health, delivery, now=now, clock=time.monotonic())
 
     async def _claim(self, clock: float) -> bool:
         running = len(self._running)
@@ -124,11 +126,13 @@ class DestinationLoop:
         probe = self._health.probe()
         claims = await self.shared.outbox.claim(
             self.destination,
+            owner=self.shared.outbox.owner,
             limit=free,
-            now=time.time(),
+            now=self.shared.outbox.now(),
             lease=self.notifier.timeout + _LEASE_MARGIN,
             fold=self.notifier.fold,
             probe=probe,
+            rate=self.notifier.rate_limit,
         )
         if self._stopping:
             await self._give_back(claims)
@@ -145,8 +149,9 @@ class DestinationLoop:
 
     async def _give_back(self, claims: list[Claim]) -> None:
         """What was claimed while the stop was called is the next start's."""
+        outbox = self.shared.outbox
         for claim in claims:
-            await self.shared.outbox.settle(claim, Settlement(Verdict.RELEASED, time.time()))
+            await outbox.settle(claim, Settlement(Verdict.RELEASED, outbox.now()))
 
     async def _paced(self) -> Pace | None:
         """The pace to keep. At the start it goes on from what the store knows to be sent."""
@@ -154,7 +159,7 @@ class DestinationLoop:
         if rate is None:
             self._pace = None
         elif self._pace is None:
-            now = time.time()
+            now = self.shared.outbox.now()
             sent = await self.shared.outbox.sent(
                 self.destination, since=now - rate.seconds, now=now
             )
@@ -169,7 +174,7 @@ class DestinationLoop:
 
     async def _rest(self, clock: float) -> None:
         """Until something may be due: a new group, a finished attempt, a retry, or a while."""
-        now = time.time()
+        now = self.shared.outbox.now()
         self._health.report(now, clock)
         self._due = [due for due in self._due if due > now]
         pause = min([_POLL, *(due - now for due in self._due)])
@@ -189,7 +194,7 @@ class DestinationLoop:
             attempted = await carry_out(claim, self.notifier, self.shared)
         except asyncio.CancelledError:
             # Cut off at the stop's deadline: it may have arrived. The next start sends it again.
-            now = time.time()
+            now = self.shared.outbox.now()
             doubt = Settlement(Verdict.DOUBT, now, due_at=now, reason=Reason.TIMEOUT.value)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_LAST_WORD):
@@ -204,7 +209,7 @@ class DestinationLoop:
         self, claim: Claim, attempted: Attempted, began: float, probe: Probe | None
     ) -> Settlement:
         """What an attempt that has ended just now means, as it is to be written down."""
-        now, clock = time.time(), time.monotonic()
+        now, clock = self.shared.outbox.now(), time.monotonic()
         outcome, cost = attempted.outcome, attempted.cost
         if isinstance(outcome, str):
             return Settlement(Verdict.DROPPED, now, reason=outcome)
@@ -271,6 +276,7 @@ class Deliverer:
         self._shared = shared
         self._loops: dict[Destination, DestinationLoop] = {}
         self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}
+        self._recovering: asyncio.Task[None] | None = None
         self._stopping = False
 
     def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
@@ -278,6 +284,8 @@ class Deliverer:
         it is stopping, a reload that comes late begins nothing."""
         if self._stopping:
             return
+        if self._recovering is None:
+            self._recovering = asyncio.create_task(self._recover())
         for destination in set(self._loops) - set(notifiers):
             self._let_go(destination)
         for destination, notifier in notifiers.items():
@@ -288,6 +296,23 @@ class Deliverer:
             self._loops[destination] = loop
             loop.start()
 
+    async def recovered(self) -> None:
+        """Wait until what an earlier process had claimed is due."""
+        await self._shared.recovered.wait()
+
+    async def _recover(self) -> None:
+        """What an earlier process of this name had claimed is due, before anything is claimed."""
+        outbox = self._shared.outbox
+        while True:
+            try:
+                await outbox.recover(outbox.owner)
+            except StoreUnavailable as error:
+                log.warning("cannot recover leases", error=str(error))
+                await asyncio.sleep(_STORE_PAUSE)
+            else:
+                self._shared.recovered.set()
+                return
+
     def wake(self, destination: Destination, priority: int = 1) -> None:
         """Something was accepted for this destination: of priority 0 it is a page."""
         loop = self._loops.get(destination)
@@ -297,6 +322,9 @@ class Deliverer:
     async def stop(self, deadline: float) -> None:
         """Finish what is being sent within `deadline` seconds; leave the rest for next time."""
         self._stopping = True
+        if self._recovering and not self._shared.recovered.is_set():
+            self._recovering.cancel()
+            self._shared.recovered.set()
         loops = [*self._loops.values(), *self._leaving]
         draining = asyncio.gather(*(loop.drain() for loop in loops))
         try:

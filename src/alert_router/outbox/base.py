@@ -2,14 +2,14 @@
 
 A store knows rows, lanes and leases. It does not know runbooks, routes or destinations, and
 decides nothing about retries: it does what a Settlement says. The values that pass through it
-are in `model`.
+are in `model`. Each part of the program asks for the part of the contract that it needs.
 """
 
-import builtins
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from alert_router.fields import Rate
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
     Accepted,
@@ -29,7 +29,7 @@ RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptanc
 
 class StoreUnavailable(Exception):
     """Nothing could be made durable now (disk full, failed fsync, lock), or the store cannot be
-    opened; the message says which and names the file. Nothing was accepted."""
+    opened; the message says which and names the store. Nothing was accepted."""
 
 
 class StoreRefused(StoreUnavailable):
@@ -41,8 +41,18 @@ class StoreEnded(StoreUnavailable):
     """The store can do nothing any more in this process: only a restart helps."""
 
 
-class Outbox(Protocol):
-    """A durable store. Every method raises StoreUnavailable when the disk or lock says no."""
+class Intake(Protocol):
+    """The part of a store that accepts. Every coroutine of a store raises StoreUnavailable where
+    it cannot read or write now."""
+
+    def now(self) -> float:
+        """The store's clock, Unix seconds. Every time that is passed to a store is one of it."""
+        ...
+
+    def has_room(self, *, reserve: int, coming: int) -> bool:
+        """Whether bodies of `coming` bytes that are being received can be stored, and leave
+        `reserve` bytes for everything else."""
+        ...
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """Make the group and its deliveries durable in one transaction, or say which accepted
@@ -50,22 +60,49 @@ class Outbox(Protocol):
         than `dedup_window` seconds, and not `is_repeat`. On return it is on disk."""
         ...
 
+
+class Deliveries(Protocol):
+    """The part of a store that hands out what is pending and takes the outcomes."""
+
+    @property
+    def owner(self) -> str:
+        """The name of this process in leases. No other process that runs has it."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other services may use the store at the same time."""
+        ...
+
+    def now(self) -> float:
+        """As `Intake.now`."""
+        ...
+
+    async def recover(self, owner: str) -> int:
+        """End the leases of an owner whose process is gone, as if they had run out now; how many.
+        Leases of others end by time."""
+        ...
+
     async def claim(
         self,
         destination: Destination,
         *,
+        owner: str,
         limit: int,
         now: float,
         lease: float,
         fold: bool,
         probe: Probe | None = None,
-    ) -> builtins.list[Claim]:
+        rate: Rate | None = None,
+    ) -> list[Claim]:
         """Up to `limit` lanes of the destination that are due and not leased, critical first,
         then oldest. Each claim takes all that waits in its lane (bounded in rows and bytes),
         or the oldest alone where `fold` is false; a batch in doubt goes again as it was.
 
         None before the `next_at` of the destination's health, except with `probe`: that is one
-        lane, whatever its destination's health."""
+        lane, whatever its destination's health. Services that share a store claim none without
+        `probe` at a destination that is failing, have one probe at a time, and keep to `rate`
+        together."""
         ...
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
@@ -73,19 +110,22 @@ class Outbox(Protocol):
         Writing the same end of the same claim again changes nothing."""
         ...
 
-    async def sent(
-        self, destination: Destination, *, since: float, now: float
-    ) -> builtins.list[float]:
+    async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
         """When the destination got a message after `since`, one time for each: those that it
         took, and as of `now` those in doubt. Refused ones are not among them."""
         ...
 
     async def health(self, destination: Destination) -> Health:
-        """How the destination is, as the last settlement or `set_health` said."""
+        """How the destination is, as the last settlement said."""
         ...
 
-    async def set_health(self, destination: Destination, new: Health, *, now: float) -> None:
-        """As `Settlement.health`. Once it is well again, every lane that backs off is due."""
+
+class Administration(Protocol):
+    """The part of a store that people and the background tasks use."""
+
+    @property
+    def why_unusable(self) -> str | None:
+        """Why nothing can be read or written now; None while all is well."""
         ...
 
     async def divert(
@@ -101,23 +141,23 @@ class Outbox(Protocol):
         itself; how many. What the others get anyway is not sent twice."""
         ...
 
-    async def backlog(self) -> builtins.list[Backlog]:
+    async def backlog(self) -> list[Backlog]:
         """Per destination that ever had rows; cheap enough to ask every few seconds."""
         ...
 
-    async def list(
+    async def deliveries(
         self,
         *,
         state: State | None = None,
         destination: Destination | None = None,
         limit: int = 100,
         before: int | None = None,
-    ) -> builtins.list[DeliveryRow]:
+    ) -> list[DeliveryRow]:
         """Deliveries, newest first; `before` is the id of the last row of the page before.
         Dead are those that nobody has replayed."""
         ...
 
-    async def of_group(self, group: str) -> builtins.list[DeliveryRow]:
+    async def of_group(self, group: str) -> list[DeliveryRow]:
         """The deliveries of an accepted group, oldest first; none where it had none, they were
         pruned, or it is not among the RECENT_GROUPS accepted last."""
         ...
@@ -167,7 +207,7 @@ class Outbox(Protocol):
         A short transaction where the observations are few."""
         ...
 
-    async def observed(self, day: int) -> builtins.list[Observation]:
+    async def observed(self, day: int) -> list[Observation]:
         """The counts of one day: one for each alert name, runbook and way."""
         ...
 
@@ -176,5 +216,9 @@ class Outbox(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish what was begun and let go of the file."""
+        """Finish what was begun and let go of the store."""
         ...
+
+
+class Outbox(Intake, Deliveries, Administration, Protocol):
+    """A durable store."""

@@ -5,7 +5,22 @@ They are plain and frozen. What a store does with them is the contract in `base`
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the store is. SQLite's file is the only kind there is so far."""
+
+    path: Path
+
+
+class Role(Enum):
+    """What a store is opened for."""
+
+    SERVICE = auto()  # it is made if it is missing, and brought up to date
+    COMMAND = auto()  # it must be there and up to date, and stays the service's
 
 
 class State(StrEnum):

@@ -47,8 +47,6 @@ class Site:
     received: ReceivedAlerts
     wake: Callable[[Destination, int], None]
     reload: Callable[[], Awaitable[ReloadResult]]
-    has_room: Callable[[], bool]
-    stored: Callable[[int], None]  # so many bytes of a body may have been written just now
     store_trouble: Callable[[], str]  # why the store cannot be used; "" if it can
     is_stalled: Callable[[], bool]  # whether the store has not answered for too long
     is_late: Callable[[], bool]
@@ -58,6 +56,11 @@ class Site:
     beat: Callable[[AlertGroup, str], None]  # a group was received, from a source
     quiet: QuietLog = field(default_factory=QuietLog)
     serving: bool = True  # false once stopping: the intake is closed
+
+    def has_room(self) -> bool:
+        """Whether what is being received can be stored."""
+        reserve = self.runtime().config.delivery.reserve
+        return self.outbox.has_room(reserve=reserve, coming=self.budget.held())
 
     async def ask(self, call: Callable[[Outbox], Awaitable[T]]) -> T:
         """What the store answers to a request. Raises StoreUnavailable, also where it does not

@@ -19,8 +19,8 @@ from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
-from alert_router.outbox.model import Fault, NewGroup
-from alert_router.outbox.sqlite import SqliteOutbox
+from alert_router.outbox.model import Fault, NewGroup, Role
+from alert_router.outbox.opening import open_outbox
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server.app import build
 from alert_router.server.body import Budget
@@ -28,7 +28,7 @@ from alert_router.server.connections import Listener, share
 from alert_router.server.context import ReloadResult, Site
 from alert_router.server.heartbeat import Heartbeats
 from alert_router.server.received import ReceivedAlerts
-from alert_router.server.status import LoopLag, Room, StoreStatus
+from alert_router.server.status import LoopLag, StoreStatus
 from alert_router.server.tasks import (
     Clock,
     keep_falling_back,
@@ -79,13 +79,7 @@ class Router:
             )
         )
         config = runtime.config
-        # Where the store is, not where a reload says that the next start's will be.
         budget = Budget(max(_BODIES, 2 * config.http.max_body))
-        room = Room(
-            config.storage.path.parent,
-            lambda: self.runtime.config.delivery.reserve,
-            budget.held,
-        )
         self._heartbeats = Heartbeats(
             config.storage.path.with_name("heartbeats.json"),
             self.metrics,
@@ -100,8 +94,6 @@ class Router:
             received=self._received,
             wake=self.deliverer.wake,
             reload=self.reload,
-            has_room=room.has_room,
-            stored=room.stored,
             store_trouble=self._store.trouble,
             is_stalled=self._store.is_stalled,
             is_late=self._lag.is_late,
@@ -354,12 +346,7 @@ async def running(
     server = WebServer(flags or WebFlags())
     server.reload(runtime.config.http)
     metrics = Metrics()
-    outbox = await asyncio.to_thread(
-        SqliteOutbox.open,
-        runtime.config.storage.path,
-        exclusive=True,
-        on_fault=metrics.count_fault,
-    )
+    outbox = await open_outbox(runtime.config.storage, Role.SERVICE, on_fault=metrics.count_fault)
     for fault in Fault:  # so that the first one is an increase
         metrics.store_faults.labels(fault.value)
     metrics.store_usable.set_function(lambda: outbox.why_unusable is None)

@@ -1,12 +1,9 @@
 """How the router is: the store, its disk and the event loop, and the endpoints that say so."""
 
 import asyncio
-import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -22,44 +19,10 @@ from alert_router.server.errors import refuse
 
 log = structlog.get_logger(__name__)
 
-_ROOM_SECONDS = 1.0  # how long an answer about free space is believed
-_COST = 3  # bytes on disk for each byte of a body: the -wal file, the store, rows and indexes
-
 # Seconds between questions to the store, at least; so many times as long as an answer took; and at
 # most.
 _ASK_EVERY, _ASK_REST, _ASK_SELDOM = 1.0, 20.0, 10.0
 _STALLED = 5.0  # seconds without an answer after which the store counts as stalled
-
-
-class Room:
-    """The free space beside the store: `reserve` bytes of it are for claims, settlements, pruning
-    and writing the -wal file back. `held` says how many bytes of bodies are on their way there."""
-
-    def __init__(
-        self, directory: Path, reserve: Callable[[], int], held: Callable[[], int]
-    ) -> None:
-        self._directory = directory
-        self._reserve = reserve
-        self._held = held
-        self._asked_at = -inf
-        self._free = 0
-        self._stored = 0  # bytes of bodies since the last look
-
-    def has_room(self) -> bool:
-        """Whether free space is over the reserve; not where the disk does not say."""
-        now = time.monotonic()
-        if now - self._asked_at > _ROOM_SECONDS:
-            self._asked_at, self._stored = now, 0
-            try:
-                self._free = shutil.disk_usage(self._directory).free
-            except OSError as error:
-                log.error("cannot read free disk space; rejecting webhooks", error=str(error))
-                self._free = 0
-        return self._free - _COST * (self._stored + self._held()) > self._reserve()
-
-    def stored(self, size: int) -> None:
-        """A body of so many bytes may have been stored just now."""
-        self._stored += size
 
 
 class StoreStatus:
@@ -114,7 +77,7 @@ class StoreStatus:
         if now - asked_at > _STALLED:
             log.warning("the store answers again", seconds=round(now - asked_at, 1))
         self._is_failing = False
-        wall = time.time()
+        wall = self._outbox.now()
         self._metrics.show_backlog(_gauges(row, wall) for row in self.backlog)
 
     def _say_stalled(self) -> None:

@@ -108,7 +108,7 @@ async def keep_falling_back(
     """One round after another, for as long as the router runs."""
     while True:
         try:
-            await fall_back(outbox, runtime(), wake, metrics, time.time())
+            await fall_back(outbox, runtime(), wake, metrics, outbox.now())
         except StoreUnavailable as error:
             log.warning("fallback postponed", error=str(error))
         await asyncio.sleep(_FALLBACK_EVERY)

@@ -85,12 +85,12 @@ async def _take(
     request: web.Request, raw: bytes, site: Site, runtime: Runtime
 ) -> tuple[str, web.Response]:
     source = Source(_receiver(request, runtime), request.query.get("source", ""))
-    is_small = len(raw) <= SMALL_BODY
+    is_small, now = len(raw) <= SMALL_BODY, site.outbox.now()
     try:
         if is_small:
-            group, new = _prepare(raw, source, runtime)
+            group, new = _prepare(raw, source, runtime, now)
         else:
-            group, new = await site.aside.run(_prepare, raw, source, runtime)
+            group, new = await site.aside.run(_prepare, raw, source, runtime, now)
     except PayloadError as error:
         site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
         answer = {"status": "malformed", "expected": error.expected, "found": error.found}
@@ -108,8 +108,6 @@ async def _take(
     except StoreUnavailable as error:
         log.error("webhook not accepted", error=str(error))
         return "unavailable", unavailable("the store cannot be written")
-    finally:
-        site.stored(len(raw))
     if accepted.duplicate:
         return "duplicate", _ok("duplicate", accepted.id)
     for target in new.targets:
@@ -128,10 +126,12 @@ def _receiver(request: web.Request, runtime: Runtime) -> str:
     return name if name in runtime.names else name.strip("/")
 
 
-def _prepare(raw: bytes, source: Source, runtime: Runtime) -> tuple[AlertGroup, NewGroup]:
+def _prepare(
+    raw: bytes, source: Source, runtime: Runtime, now: float
+) -> tuple[AlertGroup, NewGroup]:
     """The group in a body, and what is to be stored of it. Raises PayloadError."""
     group, kept = AlertGroup.within(runtime.limits, raw)
-    return group, to_store(group, kept, source, runtime, time.time())
+    return group, to_store(group, kept, source, runtime, now)
 
 
 def _note(group: AlertGroup, source: Source, site: Site, runtime: Runtime) -> None:

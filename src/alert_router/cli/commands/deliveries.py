@@ -23,9 +23,9 @@ from alert_router.cli.output import (
     styled,
     table,
 )
+from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import DeliveryRow, Destination, State
 from alert_router.outbox.serialize import iso, row_as_json
-from alert_router.outbox.sqlite import SqliteOutbox
 
 _PAGE = 500  # rows read at a time
 _STYLES = {State.WAITING: "yellow", State.DELIVERED: "green", State.DEAD: "bold red"}
@@ -65,7 +65,7 @@ def list_(
         to = row.destination
         return receiver in (None, to.receiver) and notifier in (None, to.notifier)
 
-    async def read(outbox: SqliteOutbox) -> list[DeliveryRow]:
+    async def read(outbox: Outbox) -> list[DeliveryRow]:
         return await _read_rows(outbox, State(state) if state else None, is_wanted, limit)
 
     rows = with_outbox(read_config(config), read)
@@ -140,11 +140,11 @@ def replay(
     ]
     target = _destination(configured, to) if to is not None else None
 
-    async def replay_one(outbox: SqliteOutbox, delivery: int) -> dict[str, object]:
+    async def replay_one(outbox: Outbox, delivery: int) -> dict[str, object]:
         if target is None and not force:
             await _require_configured(outbox, delivery, configured)
-        now = time.time()
-        return {"replayed_as": await outbox.replay(delivery, now=now, to=target, force=force)}
+        new = await outbox.replay(delivery, now=outbox.now(), to=target, force=force)
+        return {"replayed_as": new}
 
     chosen = None if all_dead else ids
     results = with_outbox(loaded, lambda outbox: _apply(outbox, chosen, replay_one))
@@ -173,8 +173,8 @@ def discard(
             raise click.UsageError("not a terminal: pass --yes")
         click.confirm(f"Discard {count(len(ids), 'delivery', 'deliveries')}?", abort=True, err=True)
 
-    async def discard_one(outbox: SqliteOutbox, delivery: int) -> dict[str, object]:
-        await outbox.discard(delivery, now=time.time())
+    async def discard_one(outbox: Outbox, delivery: int) -> dict[str, object]:
+        await outbox.discard(delivery, now=outbox.now())
         return {"discarded": True}
 
     results = with_outbox(loaded, lambda outbox: _apply(outbox, ids, discard_one))
@@ -182,7 +182,7 @@ def discard(
 
 
 async def _read_rows(
-    outbox: SqliteOutbox,
+    outbox: Outbox,
     state: State | None,
     is_wanted: Callable[[DeliveryRow], bool],
     limit: int | None,
@@ -191,7 +191,7 @@ async def _read_rows(
     found: list[DeliveryRow] = []
     before: int | None = None
     while limit is None or len(found) < limit:
-        page = await outbox.list(state=state, limit=_PAGE, before=before)
+        page = await outbox.deliveries(state=state, limit=_PAGE, before=before)
         found += filter(is_wanted, page)
         if len(page) < _PAGE:
             break
@@ -215,7 +215,7 @@ def _destination(configured: Sequence[Destination], text: str) -> Destination:
 
 
 async def _require_configured(
-    outbox: SqliteOutbox, delivery: int, configured: Sequence[Destination]
+    outbox: Outbox, delivery: int, configured: Sequence[Destination]
 ) -> None:
     """Raises ValueError for a delivery whose notifier no longer exists: nothing would send it."""
     found = await outbox.show(delivery)
@@ -227,9 +227,9 @@ async def _require_configured(
 
 
 async def _apply(
-    outbox: SqliteOutbox,
+    outbox: Outbox,
     ids: Sequence[int] | None,
-    work: Callable[[SqliteOutbox, int], Awaitable[dict[str, object]]],
+    work: Callable[[Outbox, int], Awaitable[dict[str, object]]],
 ) -> list[dict[str, object]]:
     """The result or the error for each delivery; None means every dead one."""
     if ids is None:

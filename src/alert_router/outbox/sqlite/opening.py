@@ -17,12 +17,9 @@ import structlog
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Fault
 from alert_router.outbox.sqlite import copies, database, wal
-from alert_router.outbox.sqlite.queries import query
 from alert_router.outbox.sqlite.salvage import salvage, start_empty
 
 log = structlog.get_logger(__name__)
-
-_VOID_LEASES = query("void_leases")
 
 # Seconds between two looks at the names of the open files. A look at each commit would slow the
 # next one (by a tenth for one webhook at a time), since the system then records the time of each
@@ -34,6 +31,10 @@ _abandoned: list[sqlite3.Connection] = []
 
 # Called for each fault, on whatever thread, with how many rows of each table are lost.
 OnFault = Callable[[Fault, dict[str, int]], None]
+
+
+def ignore_fault(_: Fault, __: dict[str, int]) -> None:
+    """An `OnFault` for those who read the log."""
 
 
 class Moved(StoreUnavailable):
@@ -105,7 +106,6 @@ class ServiceAccess:
         self._places: _Places | None = None  # while it is open
         self._had_wal: bool | None = None  # at the start, once that was looked at
         self._is_checked = False
-        self._is_taken_over = False  # from the service before
         self._damage: BaseException | None = None  # of what lies there, until it is salvaged
         self._end = ""  # why it cannot be opened again before a restart
 
@@ -179,12 +179,9 @@ class ServiceAccess:
         database.prepare(connection, self._path, may_change=True)
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            if not self._is_taken_over:
-                connection.execute(_VOID_LEASES)
             database.mark(connection, is_open=True)
         # Into the file itself, so that it is known without the -wal file, too.
         database.checkpoint(connection, self._path)
-        self._is_taken_over = True
         self._places = _Places(self._path)
         return connection
 

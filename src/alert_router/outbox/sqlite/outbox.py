@@ -1,18 +1,17 @@
 """The store's public face: each method one operation on the writer's thread.
 
-What the operations do is in `accept`, `claim`, `settle`, `letters`, `divert`, `upkeep` and
-`observed`.
+What they do is in `operations`.
 """
 
 import asyncio
 import sqlite3
 import time
-from builtins import list as List  # noqa: N812 (the class has a method of that name)
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from alert_router.fields import Rate
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import (
@@ -21,20 +20,26 @@ from alert_router.outbox.model import (
     Claim,
     DeliveryRow,
     Destination,
-    Fault,
     Health,
     NewGroup,
     Probe,
+    Role,
     Settlement,
     State,
 )
-from alert_router.outbox.sqlite import alert_stats, deliveries, health, maintenance
-from alert_router.outbox.sqlite.accept import accept
-from alert_router.outbox.sqlite.claim import claim, webhook_id
-from alert_router.outbox.sqlite.health import divert
-from alert_router.outbox.sqlite.opening import Access, CommandAccess, OnFault, ServiceAccess
-from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.settle import settle
+from alert_router.outbox.operations import alert_stats, deliveries, health, maintenance
+from alert_router.outbox.operations.accept import accept
+from alert_router.outbox.operations.claim import Wanted, claim, recover, webhook_id
+from alert_router.outbox.operations.settle import settle
+from alert_router.outbox.sqlite.opening import (
+    Access,
+    CommandAccess,
+    OnFault,
+    ServiceAccess,
+    ignore_fault,
+)
+from alert_router.outbox.sqlite.room import Room
+from alert_router.outbox.sqlite.session import SqliteSession
 from alert_router.outbox.sqlite.writer import Writer
 
 _BATCH = 100  # rows of one short transaction where many may have to be changed
@@ -47,47 +52,49 @@ _OLD_SQLITE = (
 )
 
 
-def _ignore(_: Fault, __: dict[str, int]) -> None:
-    pass
-
-
 class SqliteOutbox:
     """An Outbox in one SQLite file. Made by `open`; used from any event loop."""
 
-    def __init__(self, session: Session) -> None:
+    # No other service can have the file: whoever starts on it takes over from the one before.
+    owner = "service"
+    is_shared = False
+
+    def __init__(self, session: SqliteSession) -> None:
         self._session = session
         self._writer = Writer(session)
         self._run = self._writer.run
+        self._room = Room(session.path.parent)
 
     @classmethod
     def open(
         cls,
         path: Path,
+        role: Role = Role.SERVICE,
         *,
-        exclusive: bool = True,
         new_id: Callable[[], str] = webhook_id,
-        on_fault: OnFault = _ignore,
+        on_fault: OnFault = ignore_fault,
     ) -> "SqliteOutbox":
         """The store in the file at `path`.
 
-        `exclusive`, for the service: made if it is missing, brought up to date, held against
-        other services, and what an earlier process had claimed is due at once, in doubt. Where the
-        disk does not allow that now, it is tried again with each operation, all of which raise
-        StoreUnavailable meanwhile. What was wrong with the store is logged, and `on_fault` is
-        called with it and with how many rows of each table are lost.
+        For the service it is made if it is missing, brought up to date, and held against other
+        services. Where the disk does not allow that now, it is tried again with each operation, all
+        of which raise StoreUnavailable meanwhile. What was wrong with the store is logged, and
+        `on_fault` is called with it and with how many rows of each table are lost.
 
-        Else, for a command beside it: the file must be there and up to date, and stays the
-        service's. `new_id` makes the ids of batches. Blocks for a moment, or while a damaged store
+        For a command beside it the file must be there and up to date, and stays the service's.
+        `new_id` makes the ids of batches. Blocks for a moment, or while a damaged store
         is saved. Raises StoreUnavailable.
         """
         if sqlite3.sqlite_version_info < (3, 35):
             raise StoreRefused(_OLD_SQLITE)
-        access: Access = ServiceAccess(path, on_fault) if exclusive else CommandAccess(path)
-        session = Session(path, access, new_id)
+        access: Access = (
+            ServiceAccess(path, on_fault) if role is Role.SERVICE else CommandAccess(path)
+        )
+        session = SqliteSession(path, access, new_id)
         try:
             session.open()
         except StoreUnavailable as error:
-            if not exclusive or isinstance(error, StoreRefused):
+            if role is Role.COMMAND or isinstance(error, StoreRefused):
                 session.close()
                 raise
         return cls(session)
@@ -97,38 +104,50 @@ class SqliteOutbox:
         """Why nothing can be read or written now; None while all is well."""
         return self._session.why_unusable
 
+    def now(self) -> float:
+        """As `Outbox.now`: this machine's clock."""
+        return time.time()
+
+    def has_room(self, *, reserve: int, coming: int) -> bool:
+        """As `Outbox.has_room`."""
+        return self._room.has_room(reserve=reserve, coming=coming)
+
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """As `Outbox.accept`."""
+        self._room.stored(len(group.body))
         return await self._writer.run_jointly(accept, (group, dedup_window))
+
+    async def recover(self, owner: str) -> int:
+        """As `Outbox.recover`."""
+        return await self._run(recover, owner)
 
     async def claim(
         self,
         destination: Destination,
         *,
+        owner: str,
         limit: int,
         now: float,
         lease: float,
         fold: bool,
         probe: Probe | None = None,
-    ) -> List[Claim]:
+        rate: Rate | None = None,
+    ) -> list[Claim]:
         """As `Outbox.claim`."""
-        return await self._run(claim, destination, limit, now, lease, fold, probe)
+        wanted = Wanted(owner, limit, now, lease, fold, probe, rate)
+        return await self._run(claim, destination, wanted)
 
     async def settle(self, claim: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`."""
         return await self._run(settle, claim, settlement)
 
-    async def sent(self, destination: Destination, *, since: float, now: float) -> List[float]:
+    async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
         """As `Outbox.sent`."""
         return await self._run(maintenance.sent, destination, since, now)
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`."""
         return await self._run(health.read, destination)
-
-    async def set_health(self, destination: Destination, new: Health, *, now: float) -> None:
-        """As `Outbox.set_health`."""
-        await self._run(health.write, destination, new, now)
 
     async def divert(
         self,
@@ -139,25 +158,27 @@ class SqliteOutbox:
         now: float,
     ) -> int:
         """As `Outbox.divert`; in short transactions as `expire`."""
-        steps = self._steps(lambda: self._run(divert, destination, to, failing_before, now, _BATCH))
+        steps = self._steps(
+            lambda: self._run(health.divert, destination, to, failing_before, now, _BATCH)
+        )
         return sum([done async for done in steps])
 
-    async def backlog(self) -> List[Backlog]:
+    async def backlog(self) -> list[Backlog]:
         """As `Outbox.backlog`."""
         return await self._run(maintenance.backlog)
 
-    async def list(
+    async def deliveries(
         self,
         *,
         state: State | None = None,
         destination: Destination | None = None,
         limit: int = 100,
         before: int | None = None,
-    ) -> List[DeliveryRow]:
-        """As `Outbox.list`."""
+    ) -> list[DeliveryRow]:
+        """As `Outbox.deliveries`."""
         return await self._run(deliveries.rows, state, destination, limit, before)
 
-    async def of_group(self, group: str) -> List[DeliveryRow]:
+    async def of_group(self, group: str) -> list[DeliveryRow]:
         """As `Outbox.of_group`."""
         return await self._run(deliveries.of_group, group)
 
@@ -197,7 +218,7 @@ class SqliteOutbox:
         """As `Outbox.observe`."""
         await self._run(alert_stats.observe, observations)
 
-    async def observed(self, day: int) -> List[Observation]:
+    async def observed(self, day: int) -> list[Observation]:
         """As `Outbox.observed`."""
         return await self._run(alert_stats.observed, day)
 

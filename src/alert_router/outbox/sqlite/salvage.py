@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from alert_router.outbox.sqlite import copies, database
-from alert_router.outbox.sqlite.queries import query
+from alert_router.outbox.sqlite.queries import QUERIES
 
 # ruff: noqa: S608 (names of tables and columns are those of our own schema)
 
@@ -49,30 +49,30 @@ class _Table(NamedTuple):
 _TABLES = (
     _Table(
         "destination", "id", "sqlite_autoindex_destination_1",
-        "id, receiver, notifier", query("make_destination_again"),
+        "id, receiver, notifier", QUERIES["make_destination_again"],
     ),
     _Table(
         "identity", "id", "sqlite_autoindex_identity_1",
-        "id, digest", query("make_identity_again"),
+        "id, digest", QUERIES["make_identity_again"],
     ),
     _Table("alert_group", "seq"),
     _Table(
         "lane", "id", "sqlite_autoindex_lane_1",
-        "id, identity, destination", query("make_lane_again"),
+        "id, identity, destination", QUERIES["make_lane_again"],
     ),
     _Table("delivery", "id", "delivery_lane", "id"),
 )  # fmt: skip
 
 # In this order.
 _REPAIRS = (
-    query("drop_unsound_lanes"),
-    query("make_lanes_up"),
-    query("idle_lanes"),
-    query("drop_empty_lanes"),
-    query("make_identities_up"),
-    query("wake_lanes"),
-    query("forget_batches"),
-    query("drop_idle_identities"),
+    QUERIES["drop_unsound_lanes"],
+    QUERIES["make_lanes_up"],
+    QUERIES["idle_lanes"],
+    QUERIES["drop_empty_lanes"],
+    QUERIES["make_identities_up"],
+    QUERIES["wake_lanes"],
+    QUERIES["forget_batches"],
+    QUERIES["drop_idle_identities"],
 )
 
 
@@ -103,10 +103,10 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
             }
             _copy_counts(source, target)
             _copy_sequence(source, target)
-        (lost["alert_group"],) = target.execute(query("groups_missing")).fetchone()
-        lost["delivery"] += target.execute(query("drop_orphans")).rowcount
-        target.execute(query("repair_deliveries"))
-        target.execute(query("drop_idle_groups"))
+        (lost["alert_group"],) = target.execute(QUERIES["groups_missing"]).fetchone()
+        lost["delivery"] += target.execute(QUERIES["drop_orphans"]).rowcount
+        target.execute(QUERIES["repair_deliveries"])
+        target.execute(QUERIES["drop_idle_groups"])
         for statement in _REPAIRS:
             target.execute(statement)
         counts = {

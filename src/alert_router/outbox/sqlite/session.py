@@ -1,27 +1,26 @@
 """A session: the connection with its transactions, opened again after trouble with the disk.
 
-Who runs what in a transaction is for `writer`; it alone uses this, on its thread.
+Who runs what in a transaction is for `writer`; it alone uses this, on its thread. Its coroutines
+never wait.
 """
 
+import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import Destination
+from alert_router.outbox.model import NewGroup
+from alert_router.outbox.operations.session import Session, Values
 from alert_router.outbox.sqlite import database, wal
 from alert_router.outbox.sqlite.opening import Access
-from alert_router.outbox.sqlite.queries import query
+from alert_router.outbox.sqlite.queries import QUERIES
 
 log = structlog.get_logger(__name__)
-
-_FIND_DESTINATION = query("find_destination")
-_ADD_DESTINATION = query("add_destination")
-_DESTINATION_NAMES = query("destination_names")
 
 _MOST_ROWS = 64  # in a statement; far below SQLite's limit on the values of one
 _WAL_LARGE = 64 * 1024 * 1024  # bytes
@@ -52,8 +51,9 @@ _MAY_PASS = frozenset(
 )
 _PAUSE = 1.0  # seconds between attempts to open it, or as long as one took
 
-_LARGE = 256 * 1024  # bytes
-_LARGE_KEPT = 1
+# Pages: what is deleted is kept for what comes, unless it is much; and given back bit by bit.
+_FREE_PAGES = 1024
+_GIVEN_BACK = 256
 
 
 def is_trouble(error: BaseException) -> bool:
@@ -61,22 +61,15 @@ def is_trouble(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OWN_FAULTS)
 
 
-def clean(text: str) -> str:
-    """Text that SQLite can hold: a destination's answer may have lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-class Session:
+class SqliteSession(Session):
     """One connection's transactions. Every method may raise sqlite3.Error."""
 
     def __init__(self, path: Path, access: Access, new_id: Callable[[], str]) -> None:
         """Of the store at `path`, not opened yet."""
+        super().__init__(new_id)
         self.path = path
-        self.new_id = new_id
         self.why_unusable: str | None = "the store is not open yet"
         self._access = access
-        self._destinations: dict[Destination, int] = {}
-        self._large: dict[str, bytes] = {}
         self._connection: sqlite3.Connection | None = None
         self._run: Callable[..., sqlite3.Cursor] = _closed
         self._trouble: BaseException | None = None
@@ -112,71 +105,79 @@ class Session:
         may_pass = isinstance(error, OSError) or code in _MAY_PASS
         return StoreUnavailable(why) if may_pass else StoreRefused(why)
 
-    def execute(
-        self, statement: str, values: Sequence[Any] | dict[str, Any] = ()
-    ) -> sqlite3.Cursor:
+    def execute(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
         """Run a statement in the transaction that was begun."""
         return self._run(statement, values)
 
-    def insert(self, statement: str, values: Sequence[Any]) -> int:
-        """Run an INSERT; the number of the new row."""
-        key = self._run(statement, values).lastrowid
+    async def rows(self, name: str, values: Values = (), tail: str = "") -> list[Any]:
+        """As `Session.rows`."""
+        statement = f"{QUERIES[name]} {tail}" if tail else QUERIES[name]
+        return self._run(statement, values).fetchall()
+
+    async def row(self, name: str, values: Values = ()) -> Any:
+        """As `Session.row`."""
+        return self._run(QUERIES[name], values).fetchone()
+
+    one = row
+
+    async def each(self, name: str, values: Sequence[Any]) -> AsyncIterator[Sequence[Any]]:
+        """As `Session.each`."""
+        for row in self._run(QUERIES[name], values):
+            yield row
+
+    async def run(self, name: str, values: Values) -> int:
+        """As `Session.run`."""
+        return self._run(QUERIES[name], values).rowcount
+
+    async def insert(self, name: str, values: Sequence[Any]) -> int:
+        """As `Session.insert`."""
+        key = self._run(QUERIES[name], values).lastrowid
         assert key is not None
         return key
 
-    def insert_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run an INSERT that is written for one row with many, in few statements."""
-        head, row = statement.removesuffix(";").split("VALUES")
-        for some in _parts(rows):
-            values = [value for row in some for value in row]
-            self._run(f"{head}VALUES{', '.join([row] * len(some))}", values)
-
-    def among(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        """The column that a SELECT written with `IN (?)` finds for many values."""
+    async def among(self, name: str, values: Sequence[bytes]) -> list[Any]:
+        """As `Session.among`."""
         found: list[Any] = []
         for some in _parts(values):
             marks = ", ".join("?" * len(some))
-            found += [row[0] for row in self._run(statement.replace("(?)", f"({marks})"), some)]
+            statement = QUERIES[name].replace("(?)", f"({marks})")
+            found += [row[0] for row in self._run(statement, some)]
         return found
 
-    def last(self, statement: str) -> int:
+    async def add_new(self, groups: Collection[NewGroup]) -> set[bytes]:
+        """As `Session.add_new`."""
+        identity, key, lane = map(self._last, ("last_identity", "last_group", "last_lane"))
+        contents, bodies, lanes, deliveries = [], [], [], []
+        for group in groups:
+            identity += 1
+            now = group.accepted_at
+            contents.append((identity, group.identity, group.content, group.id, now))
+            if not group.targets:
+                continue
+            key += 1
+            bodies.append((key, group.id, now, group.body))
+            for target in group.targets:
+                lane += 1
+                destination = await self.key(target.destination)
+                lanes.append((lane, identity, destination, target.priority, now, now))
+                fingerprints = json.dumps(target.fingerprints)
+                deliveries.append((lane, destination, key, target.priority, now, fingerprints))
+        self._insert_rows("add_identities", contents)
+        self._insert_rows("add_groups", bodies)
+        self._insert_rows("add_lanes", lanes)
+        self._insert_rows("add_delivery", deliveries)
+        return {group.identity for group in groups}
+
+    def _last(self, name: str) -> int:
         """The number that a SELECT of the greatest finds, 0 in an empty table."""
-        return self._run(statement).fetchone()[0] or 0
+        return self._run(QUERIES[name]).fetchone()[0] or 0
 
-    def find(self, destination: Destination) -> int | None:
-        """The key of a destination, None if the store has never seen it."""
-        key = self._destinations.get(destination)
-        if key is None:
-            names = (destination.receiver, destination.notifier)
-            row = self._run(_FIND_DESTINATION, names).fetchone()
-            if row is None:
-                return None
-            key = self._destinations[destination] = row[0]
-        return key
-
-    def key(self, destination: Destination) -> int:
-        """The key of a destination, which is added if need be."""
-        key = self.find(destination)
-        if key is None:
-            names = (destination.receiver, destination.notifier)
-            key = self._destinations[destination] = self.insert(_ADD_DESTINATION, names)
-        return key
-
-    def shared(self, group: str, body: bytes) -> bytes:
-        """The same object for the same large body, so that all destinations of a group, which claim
-        it at about the same time, hold it once."""
-        if len(body) < _LARGE:
-            return body
-        found = self._large.pop(group, body)
-        self._large[group] = found
-        if len(self._large) > _LARGE_KEPT:
-            del self._large[next(iter(self._large))]
-        return found
-
-    def named(self, key: int) -> Destination:
-        """The destination of a key."""
-        receiver, notifier = self._run(_DESTINATION_NAMES, (key,)).fetchone()
-        return Destination(receiver, notifier)
+    def _insert_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run an INSERT that is written for one row with many, in few statements."""
+        head, row = QUERIES[name].split("VALUES")
+        for some in _parts(rows):
+            values = [value for row in some for value in row]
+            self._run(f"{head}VALUES{', '.join([row] * len(some))}", values)
 
     def begin(self) -> None:
         """Begin a transaction that may write; after trouble, on a new connection.
@@ -204,10 +205,6 @@ class Session:
         except sqlite3.Error as error:
             self.distrust(error)
 
-    def forget(self) -> None:
-        """Remember no keys: one of them may just have been undone."""
-        self._destinations.clear()
-
     def distrust(self, trouble: BaseException) -> None:
         """After trouble with the disk: nothing more on this connection."""
         if not database.is_damage(self._trouble):
@@ -215,11 +212,22 @@ class Session:
         if self._connection is not None:  # else it says already why it cannot be opened
             self.why_unusable = str(trouble)
 
-    def want_tidying(self) -> None:
-        """Have `tidy` look at the -wal file once this transaction is done."""
+    async def tidy(self, until: float) -> None:
+        """As `Session.tidy`. The file is shortened a little if much of it is unused, and the -wal
+        file is looked at once this transaction is done."""
         self._wants_tidying = True
+        (unused,) = self._run("PRAGMA freelist_count").fetchone()
+        (pages,) = self._run("PRAGMA page_count").fetchone()
+        if unused <= max(_FREE_PAGES, pages // 4):
+            return
+        # One at a time: the statement gives back a page a step, and Python's cursor takes one
+        # step of a statement without columns.
+        for number in range(_GIVEN_BACK):
+            self._run("PRAGMA incremental_vacuum(1)")
+            if number and time.monotonic() >= until:
+                break
 
-    def tidy(self) -> None:
+    def shorten_wal(self) -> None:
         """Give back a -wal file that a long read made large, if that was asked for. Outside of
         transactions; waits for nobody and raises nothing."""
         if not self._wants_tidying:

@@ -6,7 +6,7 @@ What an operation does is its own affair; what an error means to its caller is d
 
 import sqlite3
 from asyncio import AbstractEventLoop, Future, get_running_loop
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +18,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import structlog
 
 from alert_router.outbox.base import StoreEnded, StoreUnavailable
-from alert_router.outbox.sqlite.session import Session, is_trouble
+from alert_router.outbox.sqlite.session import SqliteSession, is_trouble
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Writer:
     """Runs operations for callers on any event loop; made on a session, which it opens again
     where that is not open, and closes in the end."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SqliteSession) -> None:
         self._session = session
         self._queue: SimpleQueue[list[_Job] | None] = SimpleQueue()
         self._gathered: dict[AbstractEventLoop, list[_Job]] = {}
@@ -54,7 +54,9 @@ class Writer:
         self._thread = Thread(target=self._work, name="outbox-writer", daemon=True)
         self._thread.start()
 
-    def run(self, operation: "Callable[[Session, *Ts], T]", *arguments: *Ts) -> "Future[T]":
+    def run(
+        self, operation: "Callable[[SqliteSession, *Ts], Coroutine[Any, Any, T]]", *arguments: *Ts
+    ) -> "Future[T]":
         """Call `operation(session, *arguments)` in the next transaction. The future has its
         result once that is on disk, the error it raised, or StoreUnavailable.
 
@@ -63,7 +65,9 @@ class Writer:
         return self._enter(operation, arguments, is_joint=False)
 
     def run_jointly(
-        self, operation: Callable[[Session, Sequence[A]], Sequence[T]], argument: A
+        self,
+        operation: Callable[[SqliteSession, Sequence[A]], Coroutine[Any, Any, Sequence[T]]],
+        argument: A,
     ) -> "Future[T]":
         """As `run`, for an operation that does many at once in less time than one by one: it is
         called with the arguments of all that were asked for in a row, in that order, and
@@ -115,7 +119,7 @@ class Writer:
                 self._commit(jobs)
                 self._answer(jobs)
                 del jobs  # bodies; the next ones may be long in coming
-                self._session.tidy()
+                self._session.shorten_wal()
         except BaseException as error:
             # No memory, a defect: nobody must wait for a thread that is gone.
             log.critical("the thread of the store failed", exc_info=error)
@@ -192,19 +196,30 @@ class Writer:
         session.commit()
 
 
-def _run_all(session: Session, jobs: list[_Job]) -> None:
+def _run_all(session: SqliteSession, jobs: list[_Job]) -> None:
     for (operation, is_joint), its in groupby(jobs, key=attrgetter("operation", "is_joint")):
         if is_joint:
             together = list(its)
-            results = operation(session, [job.arguments[0] for job in together])
+            results = _finish(operation(session, [job.arguments[0] for job in together]))
             for job, result in zip(together, results, strict=True):
                 job.result = result
         else:
             for job in its:
-                job.result = operation(session, *job.arguments)
+                job.result = _finish(operation(session, *job.arguments))
 
 
-def _run_alone(session: Session, job: _Job) -> None:
+def _finish(operation: Coroutine[Any, Any, T]) -> T:
+    """The result of an operation: on this session it never waits."""
+    try:
+        operation.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    operation.close()
+    raise RuntimeError("an operation of the store waited")
+
+
+def _run_alone(session: SqliteSession, job: _Job) -> None:
     session.execute("SAVEPOINT job")
     try:
         _run_all(session, [job])
@@ -234,9 +249,9 @@ def _resolve(jobs: list[_Job]) -> None:
             job.answer.set_result(job.result)
 
 
-def _ended(session: Session) -> StoreEnded:
+def _ended(session: SqliteSession) -> StoreEnded:
     return StoreEnded(f"the thread that writes the store {session.path} has ended: restart")
 
 
-def _nothing(_: Session) -> None:
+async def _nothing(_: SqliteSession) -> None:
     pass

@@ -3,13 +3,14 @@
 import json
 import os
 import time
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from alert_router.fields import Rate
 from alert_router.outbox.model import Claim, Destination, Probe, WaitingGroup
-from alert_router.outbox.sqlite import health
-from alert_router.outbox.sqlite.queries import query
-from alert_router.outbox.sqlite.session import Session
+from alert_router.outbox.operations import health, maintenance
+from alert_router.outbox.operations.session import Session
 
 
 def webhook_id() -> str:
@@ -20,15 +21,10 @@ def webhook_id() -> str:
     return str(UUID(int=number & ~(0b11 << 62) | 0b10 << 62))
 
 
-_READY_LANES = query("ready_lanes")
-_LATER_LANES = query("later_lanes")
-_NEXT_PRIORITY = query("next_priority")
-_WAITING_IN_LANE = query("waiting_in_lane")
-_TAKE_LEASE = query("take_lease")
-
 MOST_ROWS = 1000  # of a batch
 MOST_BYTES = 4 * 1024 * 1024  # of bodies in a batch, and in all batches of one call
 _NO_END = 2**63 - 1
+_NO_PRIORITY = -(2**31)
 
 # Of those that a back-off has just made due, so many more than wanted are looked at for the
 # oldest; where more become due at once, it is the oldest of these.
@@ -37,6 +33,19 @@ _SPARE = 64
 # Lanes among which a probe may choose, so that one message that is always refused does not keep
 # a destination from being found well.
 _FEW = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller of `Outbox.claim` asks for."""
+
+    owner: str
+    limit: int
+    now: float
+    lease: float
+    fold: bool
+    probe: Probe | None = None
+    rate: Rate | None = None
 
 
 class _Lane(NamedTuple):
@@ -53,22 +62,23 @@ class _Lane(NamedTuple):
     reference: str | None
 
 
-def claim(
-    session: Session,
-    destination: Destination,
-    limit: int,
-    now: float,
-    lease: float,
-    fold: bool,
-    probe: Probe | None = None,
-) -> list[Claim]:
+async def claim(session: Session, destination: Destination, wanted: Wanted) -> list[Claim]:
     """As `Outbox.claim`. Writes nothing where nothing is due."""
-    key = session.find(destination)
-    if key is None or limit <= 0:
+    key = await session.find(destination)
+    if key is None or wanted.limit <= 0:
         return []
-    if probe is None and now < health.of(session, key).next_at:
+    probe, now = wanted.probe, wanted.now
+    if probe is None:
+        current = await health.of(session, key)
+        # Another service may have found it failing since this one asked.
+        if now < current.next_at or (session.is_shared and current.is_failing):
+            return []
+    limit = wanted.limit
+    if session.is_shared and (probe or wanted.rate):
+        limit = min(limit, await _permitted(session, destination, key, wanted))
+    if limit <= 0:
         return []
-    lanes = _next_lanes(session, key, _FEW if probe else limit, now)
+    lanes = await _next_lanes(session, key, _FEW if probe else limit, now)
     if not lanes:
         return []
     most_urgent = lanes[0].priority
@@ -76,64 +86,80 @@ def claim(
         lanes.sort(key=lambda lane: lane.attempts)
     if probe is not None:
         lanes = lanes[:1]
+        if session.is_shared:
+            await session.run("begin_probe", (now + wanted.lease, lanes[0].id, key))
     claims: list[Claim] = []
     room = MOST_BYTES
     for lane in lanes:
-        groups = _batch(session, lane, room, fold)
+        groups = await _batch(session, lane, room, wanted.fold)
         size = sum(len(group.body) for group in groups)
         if claims and size > room:  # it alone is larger than what the others leave
             break
         room -= size
-        claims.append(_take(session, destination, lane, groups, now + lease, most_urgent))
+        claims.append(await _take(session, destination, lane, groups, wanted, most_urgent))
         if room <= 0:
             break
     return claims
 
 
-def _next_lanes(session: Session, destination: int, limit: int, now: float) -> list[_Lane]:
+async def _permitted(session: Session, destination: Destination, key: int, wanted: Wanted) -> int:
+    """How many lanes of a destination that is failing or has a rate may be claimed now. Services
+    that share the store ask one after the other."""
+    (probing_until,) = await session.one("lock_destination", (key,))
+    if wanted.probe is not None and probing_until > wanted.now:
+        return 0
+    if wanted.rate is None:
+        return wanted.limit
+    since = wanted.now - wanted.rate.seconds
+    sent = await maintenance.sent(session, destination, since, wanted.now)
+    return wanted.rate.messages - len(sent)
+
+
+async def _next_lanes(session: Session, destination: int, limit: int, now: float) -> list[_Lane]:
     """The lanes that are due, the most urgent first, then the oldest; at most `limit`."""
-    found = session.execute(_READY_LANES, (destination, limit)).fetchall()
-    (priority,) = session.execute(_NEXT_PRIORITY, (destination, -_NO_END)).fetchone()
+    found = [*await session.rows("ready_lanes", (destination, limit))]
+    (priority,) = await session.one("next_priority", (destination, _NO_PRIORITY))
     while priority is not None:
         values = (destination, priority, now, limit + _SPARE)
-        found += session.execute(_LATER_LANES, values).fetchall()
-        (priority,) = session.execute(_NEXT_PRIORITY, (destination, priority)).fetchone()
-    found.sort(key=lambda row: row[:3])
+        found += await session.rows("later_lanes", values)
+        (priority,) = await session.one("next_priority", (destination, priority))
+    found.sort(key=lambda row: tuple(row[:3]))
     return [_Lane(*row) for row in found[:limit]]
 
 
-def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[WaitingGroup, ...]:
+async def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[WaitingGroup, ...]:
     """What the claim of a lane covers: all that waits, within bounds, or the batch that is in
     doubt, whatever its size."""
     again = lane.batch is not None
     most = MOST_ROWS if fold or again else 1
     values = (lane.id, lane.batch_end if again else _NO_END, most)
     groups: list[WaitingGroup] = []
-    for delivery, group, body, fingerprints, accepted_at, origin in session.execute(
-        _WAITING_IN_LANE, values
+    async for delivery, group, body, fingerprints, accepted_at, origin in session.each(
+        "waiting_in_lane", values
     ):
         room -= len(body)
         if groups and room < 0 and not again:
             break
         names = tuple(json.loads(fingerprints))
-        instead_of = session.named(origin) if origin is not None else None
-        shared = session.shared(group, body)
+        instead_of = await session.named(origin) if origin is not None else None
+        shared = session.same_body(group, body)
         groups.append(WaitingGroup(delivery, group, shared, names, accepted_at, instead_of))
     return tuple(groups)
 
 
-def _take(
+async def _take(
     session: Session,
     destination: Destination,
     lane: _Lane,
     groups: tuple[WaitingGroup, ...],
-    until: float,
+    wanted: Wanted,
     most_urgent: int,
 ) -> Claim:
     """Write the claim of a lane down. A lease found on it has run out: nobody settled it."""
     id_ = lane.batch or session.new_id()
     crashes = lane.crashes + lane.leased
-    session.execute(_TAKE_LEASE, (until, id_, groups[-1].delivery, crashes, lane.id))
+    until, end = wanted.now + wanted.lease, groups[-1].delivery
+    await session.run("take_lease", (until, id_, end, crashes, wanted.owner, lane.id))
     return Claim(
         id=id_,
         lane=lane.id,
@@ -147,3 +173,8 @@ def _take(
         reference=lane.reference,
         most_urgent=most_urgent,
     )
+
+
+async def recover(session: Session, owner: str) -> int:
+    """As `Outbox.recover`."""
+    return await session.run("recover", (owner,))

@@ -5,20 +5,9 @@ from typing import Any
 
 from alert_router.outbox.base import RECENT_GROUPS
 from alert_router.outbox.model import DeliveryRow, Destination, State
-from alert_router.outbox.sqlite.accept import enter_lane
-from alert_router.outbox.sqlite.queries import query
-from alert_router.outbox.sqlite.session import Session
-from alert_router.outbox.sqlite.settle import DELIVERED, shrink
-
-_ROWS = query("rows").removesuffix(";")
-_RECENT_GROUP = query("recent_group")
-_BODY_OF = query("body_of")
-_TO_REPLAY = query("to_replay")
-_MOVED_ON = query("moved_on")
-_ADD_DELIVERY = query("add_delivery")
-_MARK_REPLAYED = query("mark_replayed")
-_TO_DISCARD = query("to_discard")
-_DELETE_DELIVERY = query("delete_delivery")
+from alert_router.outbox.operations.accept import enter_lane
+from alert_router.outbox.operations.session import Session
+from alert_router.outbox.operations.settle import DELIVERED, shrink
 
 _STATES = (State.WAITING, State.DELIVERED, State.DEAD)
 # Constants, so that each finds its index.
@@ -29,48 +18,50 @@ _IN_STATE = {
 }
 
 
-def rows(
+async def rows(
     session: Session,
     state: State | None,
     destination: Destination | None,
     limit: int,
     before: int | None,
 ) -> list[DeliveryRow]:
-    """As `Outbox.list`."""
+    """As `Outbox.deliveries`."""
     conditions, values = ["TRUE"], list[Any]()
     if state is not None:
         conditions.append(_IN_STATE[state])
     if destination is not None:
         conditions.append("d.destination = ?")
-        values.append(session.find(destination))
+        values.append(await session.find(destination))
     if before is not None:
         conditions.append("d.id < ?")
         values.append(before)
-    where = f"{_ROWS} WHERE {' AND '.join(conditions)} ORDER BY d.id DESC LIMIT ?"
-    return [_row(*found) for found in session.execute(where, [*values, limit])]
+    tail = f"WHERE {' AND '.join(conditions)} ORDER BY d.id DESC LIMIT ?"
+    return [_row(*found) for found in await session.rows("rows", [*values, limit], tail)]
 
 
-def of_group(session: Session, group: str) -> list[DeliveryRow]:
+async def of_group(session: Session, group: str) -> list[DeliveryRow]:
     """As `Outbox.of_group`."""
-    found = session.execute(_RECENT_GROUP, (RECENT_GROUPS, group)).fetchone()
+    found = await session.row("recent_group", (RECENT_GROUPS, group))
     if found is None:
         return []
-    where = f"{_ROWS} WHERE d.alert_group = ? ORDER BY d.id"
-    return [_row(*row) for row in session.execute(where, found)]
+    tail = "WHERE d.alert_group = ? ORDER BY d.id"
+    return [_row(*row) for row in await session.rows("rows", found, tail)]
 
 
-def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | None:
+async def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | None:
     """As `Outbox.show`."""
-    found = session.execute(f"{_ROWS} WHERE d.id = ?", (delivery,)).fetchone()
-    if found is None:
+    found = await session.rows("rows", (delivery,), "WHERE d.id = ?")
+    if not found:
         return None
-    (body,) = session.execute(_BODY_OF, (delivery,)).fetchone()
-    return _row(*found), body
+    (body,) = await session.one("body_of", (delivery,))
+    return _row(*found[0]), body
 
 
-def replay(session: Session, delivery: int, now: float, to: Destination | None, force: bool) -> int:
+async def replay(
+    session: Session, delivery: int, now: float, to: Destination | None, force: bool
+) -> int:
     """As `Outbox.replay`."""
-    found = session.execute(_TO_REPLAY, (delivery,)).fetchone()
+    found = await session.row("to_replay", (delivery,))
     if found is None:
         raise LookupError(f"there is no delivery {delivery}")
     state, replayed_as, lane, destination, group, priority, fingerprints, identity = found
@@ -79,24 +70,24 @@ def replay(session: Session, delivery: int, now: float, to: Destination | None, 
     if not force:
         if replayed_as is not None:
             raise ValueError(f"delivery {delivery} was replayed already, as {replayed_as}")
-        later = session.execute(_MOVED_ON, (lane, delivery, group)).fetchone()
+        later = await session.row("moved_on", (lane, delivery, group))
         if later is not None:
             raise ValueError(
                 f"a newer notification for this group was already sent (delivery {later[0]}); "
                 "--force sends the old state all the same"
             )
     if to is not None:
-        destination = session.key(to)
-    lane = enter_lane(session, identity, destination, priority, now)
+        destination = await session.key(to)
+    lane = await enter_lane(session, identity, destination, priority, now)
     values = (lane, destination, group, priority, now, fingerprints)
-    new = session.insert(_ADD_DELIVERY, values)
-    session.execute(_MARK_REPLAYED, (new, delivery))
+    new = await session.insert("add_delivery", values)
+    await session.run("mark_replayed", (new, delivery))
     return new
 
 
-def discard(session: Session, delivery: int, now: float) -> None:
+async def discard(session: Session, delivery: int, now: float) -> None:
     """As `Outbox.discard`."""
-    found = session.execute(_TO_DISCARD, (now, delivery)).fetchone()
+    found = await session.row("to_discard", (now, delivery))
     if found is None:
         raise LookupError(f"there is no delivery {delivery}")
     state, lane, is_being_sent = found
@@ -104,9 +95,9 @@ def discard(session: Session, delivery: int, now: float) -> None:
         raise ValueError(f"delivery {delivery} was delivered: there is nothing to discard")
     if state == 0 and is_being_sent:
         raise ValueError(f"delivery {delivery} is being sent just now: try again in a while")
-    session.execute(_DELETE_DELIVERY, (delivery,))
+    await session.run("delete_delivery", (delivery,))
     if state == 0:
-        shrink(session, lane, now)
+        await shrink(session, lane, now)
 
 
 def _row(

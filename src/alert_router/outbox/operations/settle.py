@@ -1,0 +1,94 @@
+"""Settling: the outcome of a claim's deliveries, and what follows for its lane."""
+
+from alert_router.outbox.model import HEALTHY, Claim, Settlement, Verdict
+from alert_router.outbox.operations import health
+from alert_router.outbox.operations.session import Session
+
+DELIVERED, DEAD = 1, 2
+_FINAL = {Verdict.DELIVERED: DELIVERED, Verdict.DROPPED: DELIVERED, Verdict.DEAD: DEAD}
+
+
+async def settle(session: Session, claim: Claim, settlement: Settlement) -> bool:
+    """As `Outbox.settle`."""
+    row = await session.row("lane_of_claim", (claim.lane,))
+    if row is None or row[0] != claim.fence:
+        return False
+    _, leased, batch, batch_end, attempts, destination = row
+    if not leased:  # said before, and the answer was lost
+        return True
+    if batch != claim.id:  # another lane, which has taken the number of one that was pruned
+        return False
+    if settlement.health is not None:
+        await health.note(session, destination, settlement.health, settlement.now)
+    elif settlement.verdict is Verdict.DELIVERED:
+        await health.note(session, destination, HEALTHY, settlement.now)
+    elif session.is_shared:
+        await session.run("end_probe", (destination, claim.lane))
+    if settlement.verdict in _FINAL:
+        await _finish(session, claim.lane, settlement, batch_end, attempts)
+    elif settlement.verdict is Verdict.RELEASED:
+        values = {"lane": claim.lane, "now": settlement.now, "keep": int(claim.resent)}
+        await session.run("lane_released", values)
+    else:
+        await _try_again(session, claim.lane, settlement)
+    return True
+
+
+async def _finish(
+    session: Session, lane: int, settlement: Settlement, batch_end: int, attempts: int
+) -> None:
+    """The batch is done with; the lane goes on at once with what waits behind it."""
+    verdict, now = settlement.verdict, settlement.now
+    reason, message = session.clean(settlement.reason), session.clean(settlement.message)
+    values = (_FINAL[verdict], now, attempts, reason, message, lane, batch_end)
+    await session.run("settle_batch", values)
+    rest, priority, oldest = await session.one("rest_of_lane", (lane,))
+    reference = settlement.reference if verdict is Verdict.DELIVERED else None
+    await session.run(
+        "lane_goes_on",
+        {
+            "lane": lane,
+            "phase": 1 if rest else 0,
+            "rest": rest,
+            "priority": priority or 0,
+            "oldest": oldest or 0.0,
+            "now": now,
+            "reference": session.clean(reference) if reference is not None else None,
+        },
+    )
+
+
+async def _try_again(session: Session, lane: int, settlement: Settlement) -> None:
+    await session.run(
+        "lane_tries_again",
+        {
+            "lane": lane,
+            "now": settlement.now,
+            "due_at": settlement.due_at,
+            "phase": 2 if settlement.due_at > settlement.now else 1,
+            "smaller": int(settlement.smaller),
+            "reason": session.clean(settlement.reason),
+            "message": session.clean(settlement.message),
+            "keep": int(settlement.verdict is Verdict.DOUBT),
+        },
+    )
+
+
+async def shrink(session: Session, lane: int, now: float) -> None:
+    """Put a lane right after waiting deliveries outside a running attempt were taken from it."""
+    rest, priority, oldest = await session.one("rest_of_lane", (lane,))
+    if not rest:
+        values = {"phase": 0, "rest": 0, "priority": 0, "oldest": 0.0, "reference": None}
+        await session.run("lane_goes_on", values | {"lane": lane, "now": now})
+        return
+    (batch_left,) = await session.one("batch_left", (lane,))
+    await session.run(
+        "lane_shrinks",
+        {
+            "lane": lane,
+            "rest": rest,
+            "priority": priority,
+            "oldest": oldest,
+            "batch_left": int(batch_left),
+        },
+    )

@@ -1,0 +1,290 @@
+-- The statements of the operations, each under its name, in SQL that every database runs. Constants
+-- for states and phases are those of the schemas.
+
+-- name: find_destination
+SELECT id FROM destination WHERE receiver = ? AND notifier = ?;
+
+-- name: add_destination
+INSERT INTO destination (receiver, notifier) VALUES (?, ?);
+
+-- name: sent
+-- A message is a batch of one lane, all of which is settled at once. What was dropped has a reason.
+SELECT settled_at FROM (
+    SELECT DISTINCT settled_at, lane FROM delivery
+    WHERE state = 1 AND state > 0 AND settled_at > :since AND destination = :destination AND reason = ''
+) AS message
+UNION ALL
+SELECT CAST(:now AS DOUBLE PRECISION) FROM lane
+WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL;
+
+-- name: health
+SELECT failing_since, failures, failing_reason, pause_reason, paused_until, asked_until
+FROM destination WHERE id = ?;
+
+-- name: last_content
+SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
+
+-- name: known
+SELECT digest FROM identity WHERE digest IN (?);
+
+-- name: set_last_content
+UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
+
+-- name: add_group
+INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?);
+
+-- name: find_lane
+SELECT id, phase FROM lane WHERE identity = ? AND destination = ?;
+
+-- name: add_lane
+INSERT INTO lane (identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, 1, ?, ?, ?);
+
+-- name: wake_lane
+UPDATE lane SET phase = 1, priority = ?, oldest = ?, due_at = ? WHERE id = ?;
+
+-- name: hasten_lane
+-- One that is busy or backs off stays so; only its place among the others may change.
+UPDATE lane SET priority = ? WHERE id = ? AND priority > ?;
+
+-- name: add_delivery
+INSERT INTO delivery (lane, destination, alert_group, priority, accepted_at, fingerprints)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: ready_lanes
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference
+FROM lane WHERE destination = ? AND phase = 1 ORDER BY priority, oldest LIMIT ?;
+
+-- name: later_lanes
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference
+FROM lane WHERE destination = ? AND phase = 2 AND priority = ? AND due_at <= ?
+ORDER BY due_at LIMIT ?;
+
+-- name: next_priority
+SELECT min(priority) FROM lane WHERE destination = ? AND phase = 2 AND priority > ?;
+
+-- name: waiting_in_lane
+SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at, d.diverted_from
+FROM delivery d JOIN alert_group g ON g.seq = d.alert_group
+WHERE d.lane = ? AND d.state = 0 AND d.id <= ? ORDER BY d.id LIMIT ?;
+
+-- name: take_lease
+UPDATE lane
+SET phase = 2, leased = 1, fence = fence + 1, attempts = attempts + 1,
+    due_at = ?, batch = ?, batch_end = ?, crashes = ?, owner = ?
+WHERE id = ?;
+
+-- name: recover
+-- The process that held them is gone: what it had claimed is in doubt, and due at once. Leases
+-- without an owner are from before they had one.
+UPDATE lane SET phase = 1, leased = 0, fence = fence + 1, crashes = crashes + 1
+WHERE phase = 2 AND leased = 1 AND owner IN (?, '');
+
+-- name: lane_of_claim
+SELECT fence, leased, batch, batch_end, attempts, destination FROM lane WHERE id = ?;
+
+-- name: destination_fails
+UPDATE destination
+SET failing_since = ?, failures = ?, failing_reason = ?, pause_reason = ?, paused_until = ?,
+    asked_until = ?
+WHERE id = ?;
+
+-- name: destination_is_well
+UPDATE destination
+SET failing_since = 0, failures = 0, failing_reason = '', pause_reason = '', paused_until = 0,
+    asked_until = 0
+WHERE id = ? AND (failing_since > 0 OR paused_until > 0);
+
+-- name: all_is_due
+UPDATE lane SET phase = 1, due_at = ? WHERE destination = ? AND phase = 2 AND leased = 0;
+
+-- name: to_divert
+SELECT d.id, d.alert_group, d.priority, d.fingerprints, l.identity
+FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.state = 0 AND d.destination = ? AND d.diverted = 0 AND d.diverted_from IS NULL
+ORDER BY d.accepted_at LIMIT ?;
+
+-- name: group_is_in_lane
+SELECT EXISTS (SELECT 1 FROM delivery WHERE alert_group = ? AND destination = ?);
+
+-- name: add_diverted
+INSERT INTO delivery
+    (lane, destination, alert_group, priority, accepted_at, fingerprints, diverted_from)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: mark_diverted
+UPDATE delivery SET diverted = 1 WHERE id = ?;
+
+-- name: destination_names
+SELECT receiver, notifier FROM destination WHERE id = ?;
+
+-- name: settle_batch
+UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
+WHERE lane = ? AND state = 0 AND id <= ?;
+
+-- name: rest_of_lane
+-- Few rows say enough: where more wait, the lane keeps its priority, which errs to the urgent.
+SELECT count(*), min(priority), min(accepted_at)
+FROM (
+    SELECT priority, accepted_at FROM delivery WHERE lane = ? AND state = 0 ORDER BY id LIMIT 65
+) AS few;
+
+-- name: lane_goes_on
+UPDATE lane
+SET phase = :phase, priority = CASE WHEN :rest > 64 AND priority < :priority THEN priority ELSE :priority END,
+    oldest = :oldest, due_at = :now, leased = 0, batch = NULL, batch_end = 0,
+    attempts = 0, crashes = 0, smaller = 0, reason = '', message = '',
+    reference = coalesce(:reference, reference), settled_at = :now
+WHERE id = :lane;
+
+-- name: lane_tries_again
+-- One that need not wait by itself is ready: whether its destination is, is known there.
+UPDATE lane
+SET phase = :phase, leased = 0, due_at = :due_at, smaller = :smaller, reason = :reason,
+    message = :message, settled_at = :now,
+    batch = CASE WHEN :keep = 1 THEN batch END, batch_end = batch_end * :keep
+WHERE id = :lane;
+
+-- name: lane_released
+UPDATE lane
+SET phase = 1, leased = 0, due_at = :now, attempts = attempts - 1,
+    batch = CASE WHEN :keep = 1 THEN batch END, batch_end = batch_end * :keep
+WHERE id = :lane;
+
+-- name: lane_shrinks
+UPDATE lane
+SET priority = CASE WHEN :rest > 64 AND priority < :priority THEN priority ELSE :priority END, oldest = :oldest,
+    batch = CASE WHEN :batch_left = 1 THEN batch END, batch_end = batch_end * :batch_left
+WHERE id = :lane;
+
+-- name: batch_left
+SELECT EXISTS (
+    SELECT 1 FROM delivery d JOIN lane l ON l.id = d.lane
+    WHERE d.lane = ? AND d.state = 0 AND d.id <= l.batch_end);
+
+-- name: backlog
+SELECT d.receiver, d.notifier,
+    (SELECT count(*) FROM delivery WHERE destination = d.id AND state = 0),
+    (SELECT min(accepted_at) FROM delivery WHERE destination = d.id AND state = 0),
+    (SELECT count(*) FROM delivery
+        WHERE destination = d.id AND state = 2 AND replayed_as IS NULL),
+    d.failing_since, d.failures, d.failing_reason, d.pause_reason, d.paused_until, d.asked_until
+FROM destination d ORDER BY d.receiver, d.notifier;
+
+-- name: rows
+SELECT d.id, g.id, t.receiver, t.notifier, d.state, d.accepted_at, d.settled_at,
+    CASE WHEN d.state = 0 THEN l.attempts ELSE d.attempts END,
+    CASE WHEN d.state > 0 OR l.leased = 1 THEN NULL
+        WHEN l.due_at > t.paused_until THEN l.due_at ELSE t.paused_until END,
+    CASE WHEN d.state = 0 THEN l.reason ELSE d.reason END,
+    CASE WHEN d.state > 0 THEN d.message
+        WHEN l.message = '' AND t.paused_until > l.due_at THEN t.pause_reason
+        ELSE l.message END,
+    d.replayed_as, d.fingerprints
+FROM delivery d
+JOIN lane l ON l.id = d.lane
+JOIN destination t ON t.id = d.destination
+JOIN alert_group g ON g.seq = d.alert_group;
+
+-- name: recent_group
+SELECT seq FROM alert_group
+WHERE seq > (SELECT max(seq) FROM alert_group) - ? AND id = ? ORDER BY seq DESC LIMIT 1;
+
+-- name: body_of
+SELECT g.body FROM delivery d JOIN alert_group g ON g.seq = d.alert_group WHERE d.id = ?;
+
+-- name: to_replay
+SELECT d.state, d.replayed_as, d.lane, d.destination, d.alert_group, d.priority, d.fingerprints,
+    l.identity
+FROM delivery d JOIN lane l ON l.id = d.lane WHERE d.id = ?;
+
+-- name: moved_on
+SELECT d.id FROM delivery d
+WHERE d.lane = ? AND d.state IN (0, 1) AND d.id > ? AND d.alert_group >= ? LIMIT 1;
+
+-- name: mark_replayed
+UPDATE delivery SET replayed_as = ? WHERE id = ?;
+
+-- name: to_discard
+SELECT d.state, d.lane, l.leased = 1 AND l.due_at > ? AND d.id <= l.batch_end
+FROM delivery d JOIN lane l ON l.id = d.lane WHERE d.id = ?;
+
+-- name: delete_delivery
+DELETE FROM delivery WHERE id = ?;
+
+-- name: to_expire
+SELECT d.id, d.lane, l.attempts FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.state = 0 AND d.destination = :destination AND d.accepted_at < :before
+    AND NOT (l.leased = 1 AND l.due_at > :now AND d.id <= l.batch_end)
+ORDER BY d.accepted_at LIMIT :limit;
+
+-- name: to_expire_tried
+-- Whose lease ran out, as where the clock was set, is claimed again.
+SELECT d.id, d.lane, l.attempts FROM lane l JOIN delivery d ON d.lane = l.id
+WHERE l.destination = :destination AND l.phase = 2 AND l.attempts > 0 AND d.state = 0
+    AND d.accepted_at < :before AND NOT (l.leased = 1 AND d.id <= l.batch_end)
+LIMIT :limit;
+
+-- name: expire
+UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired',
+    message = 'waited longer than max_age'
+WHERE id = ?;
+
+-- name: hasten_lanes
+UPDATE lane SET due_at = ? WHERE phase = 2 AND leased = 0 AND due_at > ?;
+
+-- name: end_pauses
+UPDATE destination SET paused_until = :now,
+    asked_until = CASE WHEN asked_until < :now THEN asked_until ELSE :now END
+WHERE paused_until > :latest;
+
+-- name: failing_now
+UPDATE destination SET failing_since = ? WHERE failing_since > ?;
+
+-- name: destinations
+SELECT id, failing_since FROM destination;
+
+-- name: prune_settled
+-- `state > 0` is what the index is for: without it every delivery would be read.
+DELETE FROM delivery WHERE id IN (
+    SELECT id FROM delivery WHERE state = ? AND state > 0 AND settled_at < ?
+    ORDER BY settled_at LIMIT ?);
+
+-- name: old_contents
+SELECT id FROM identity WHERE accepted_at > 0 AND accepted_at < ? ORDER BY accepted_at LIMIT ?;
+
+-- name: forget_content
+UPDATE identity SET accepted_at = 0, content = ? WHERE id = ?;
+
+-- name: drop_empty_identity
+DELETE FROM identity WHERE id = ?
+    AND NOT EXISTS (SELECT 1 FROM lane WHERE identity = identity.id);
+
+-- name: old_references
+SELECT id FROM lane
+WHERE reference IS NOT NULL AND phase = 0 AND settled_at < ? ORDER BY settled_at LIMIT ?;
+
+-- name: forget_reference
+UPDATE lane SET reference = NULL WHERE id = ?;
+
+-- name: drop_empty_lane
+DELETE FROM lane WHERE id = ? AND phase = 0
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE lane = lane.id);
+
+-- name: add_to_observed
+UPDATE observed SET received = received + ?, woken = woken + ?,
+    seen_at = CASE WHEN seen_at > ? THEN seen_at ELSE ? END
+WHERE day = ? AND alert = ? AND runbook = ? AND way = ?;
+
+-- name: begin_observed
+INSERT INTO observed (received, woken, seen_at, day, alert, runbook, way)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: counts_on
+SELECT count(*) FROM observed WHERE day = ?;
+
+-- name: observed_on
+SELECT day, alert, runbook, way, received, woken, seen_at FROM observed WHERE day = ?;
+
+-- name: forget_observed
+DELETE FROM observed WHERE (day, alert, runbook, way) IN (
+    SELECT day, alert, runbook, way FROM observed WHERE day < ? ORDER BY day LIMIT ?);
