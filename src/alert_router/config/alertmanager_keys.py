@@ -89,7 +89,7 @@ def _label(entry: Entry) -> tuple[str, str] | None:
 
 
 def as_matchers(node: Node, operator: str = "=") -> str:
-    """The matchers that a mapping of labels and values stands for, or one mapping of the form
+    """The matchers that a mapping of labels and values means, or one mapping of the form
     {name: ..., value: ..., matchType: ...} (Prometheus Operator), as one would write them."""
     fields = node if isinstance(node, Fields) else None
     texts = [f'severity{operator}"critical"']
