@@ -62,6 +62,9 @@ class Unreadable:
     def get(self, id: str) -> Any:
         raise self._error
 
+    def named(self, reference: str, alertname: str) -> Any:
+        raise self._error
+
 
 def without_runbooks(runtime: Runtime) -> Runtime:
     """A runtime in which reading a runbook fails for want of memory."""

@@ -237,6 +237,10 @@ def titles(text: str, *wanted: str) -> list[str]:
             "# A\n\n## Symptoms\n\na\n\n## Boot it\n\n`boot now`\n\n## Example alert\n\n    x\n",
             ["Symptoms", "Boot it"],
         ),
+        (
+            "# A\n\n## Checks\n\n- a\n\n## How to investigate\n\n`look at`\n\n## Fix\n\nb\n",
+            ["Checks", "How to investigate", "Fix"],
+        ),
         ("# A\n\n1. a\n\n## References\n\nb\n", ["A"]),
         ("# A\n\n**Owner:** me\n\nabout\n\n## Fix\n\n1. a\n", ["Fix"]),
         ("# A\n\n## Overview\n\n1. a\n\n## Impact\n\nb\n", []),

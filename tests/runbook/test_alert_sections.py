@@ -214,6 +214,16 @@ def test_a_variable_that_the_file_sets_elsewhere_stays(tmp_path: Path) -> None:
     assert "$NAMESPACE" in shown(message(catalogue, "QueueDown"))
 
 
+def test_an_alerts_own_text_is_sent_without_the_alerts_below_it(tmp_path: Path) -> None:
+    text = "# P\n\n## QueueDown\n\n1. Do A.\n\n### QueueDownInEurope\n\n1. Do B.\n"
+    catalogue = load(tmp_path, playbooks=text)
+
+    said = shown(message(catalogue, "QueueDown"))
+
+    assert "Do A." in said
+    assert "Do B." not in said
+
+
 @pytest.mark.parametrize(
     ("heading", "name"),
     [

@@ -17,7 +17,7 @@ from alert_router.markdown import plain
 from alert_router.model import Alert, AlertGroup, common
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.model import Runbook, Section
-from alert_router.runbook.steps import has_steps
+from alert_router.runbook.steps import has_commands, has_steps
 
 # Characters of labels and annotations in one group for which runbooks are chosen: the table is
 # asked about each alert, and other notifications wait meanwhile.
@@ -144,32 +144,35 @@ def _pick(runbook: Runbook, wanted: Sequence[str], firing: bool) -> list[Section
 
     For a firing alert, Investigation replaces a missing Detection. If Detection or Mitigation is
     still missing, sections of other names that have steps or commands are added; if both are, all
-    sections that say what to do. These are in the order of the file.
+    sections that say what to do; and if no section so far has commands, those that have. Then all
+    are in the order of the file.
     """
     sections = runbook.own_sections
     picked = {name.casefold(): _named(sections, name) for name in wanted}
     if firing and wanted and not picked.get("detection", True):
         picked["detection"] = _named(sections, "Investigation")
-    found = list(dict.fromkeys(section for chosen in picked.values() for section in chosen))
+    found = [section for chosen in picked.values() for section in chosen]
     missing = [name for name in _SIDES if not picked.get(name, found)]
-    if not firing or not wanted or not missing:
+    bare = any(name in picked for name in _SIDES) and not any(map(has_commands, found))
+    if not firing or not wanted or not (missing or bare):
         return found
+    shown = set(map(id, found))
     lead = [] if runbook.lead is None or runbook.by_alerts else [runbook.lead]
-    others = [section for section in sections if section.name in ("", "Investigation")]
-    added = [
-        section
-        for section in (*lead, *others)
-        if not section.reference
-        and (section.intro or section.steps)
-        and section not in found
-        and (
-            has_steps(section) or _is_body(section, runbook) or (not found and section not in lead)
-        )
-    ]
-    if not found and not added:
-        added = [s for s in sections if s.name in _LAST_RESORT and has_steps(s)]
-    order = {id(section): number for number, section in enumerate((*lead, *runbook.sections))}
-    return sorted((*found, *added), key=lambda section: order[id(section)])
+    for section in (*lead, *sections):
+        if section.reference or section.name not in ("", "Investigation"):
+            continue
+        if missing:
+            is_prose = _is_body(section, runbook) or (not found and section is not runbook.lead)
+            adds = has_steps(section) or (is_prose and bool(section.intro))
+        else:
+            adds = has_commands(section)
+        if adds:
+            shown.add(id(section))
+    if not shown:
+        shown = {id(s) for s in sections if s.name in _LAST_RESORT and has_steps(s)}
+    if len(shown) == len(found):
+        return found
+    return [section for section in (*lead, *runbook.sections) if id(section) in shown]
 
 
 def _named(sections: Sequence[Section], name: str) -> list[Section]:

@@ -184,6 +184,7 @@ def part(runbook: Runbook, anchor: str, headings: Headings) -> Runbook | None:
         for alert in runbook.alerts
         if heading.line < alert.line and (last is None or alert.line < last)
     )
+    is_own = any(alert.anchor == anchor for alert in runbook.alerts)
     return Runbook(
         id=f"{runbook.id}#{anchor}",
         title=words(heading),
@@ -192,7 +193,7 @@ def part(runbook: Runbook, anchor: str, headings: Headings) -> Runbook | None:
         blocks=own,
         lead=Section("", heading.children, *split_steps(lead), heading.line) if lead else None,
         alerts=alerts,
-        by_alerts=bool(alerts),
+        by_alerts=bool(alerts) and not is_own,
         parent=runbook,
     )
 

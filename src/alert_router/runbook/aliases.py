@@ -47,14 +47,14 @@ ENGLISH = {
         "playbooks, runbook, fix, fixes, fixing, remediation, remediations, remediate, "
         "remediating, remedy, remedies, resolve, repair, repairing, recovery, recover, "
         "recovering, restore, restoring, solution, solutions, solving, solve, solutions list, "
-        "solutions detail, workaround, workarounds, immediate actions, immediate action, "
-        "immediate response, actions, action, actions to take, action to take, actions required, "
-        "action required, action items, what to do, what should i do, what should you do, "
-        "what can i do, what to do next, first response, response, corrective actions, "
-        "corrective action, countermeasures, procedure, procedures, steps, steps to take, "
-        "instructions, handling, handle, respond, treatment, how do i fix it, how do i fix this, "
-        "hotfix, operator action, operator actions, response actions, incident response, "
-        "emergency actions, manual intervention"
+        "solutions detail, workaround, workarounds, in case of emergency, immediate actions, "
+        "immediate action, immediate response, actions, action, actions to take, action to take, "
+        "actions required, action required, action items, what to do, what should i do, "
+        "what should you do, what can i do, what to do next, first response, response, "
+        "corrective actions, corrective action, countermeasures, procedure, procedures, steps, "
+        "steps to take, instructions, handling, handle, respond, treatment, how do i fix it, "
+        "how do i fix this, hotfix, operator action, operator actions, response actions, "
+        "incident response, emergency actions, manual intervention"
     ),
     "Verification": (
         "verify, verifying, validation, validate, how to verify, verify recovery, "
@@ -212,7 +212,7 @@ _AFTER = (
 )
 AFTER = frozenset(_AFTER.split())
 
-# Words in mixed case that are not an alert's name.
+# Words in mixed case that are no alert's name.
 _NOT_ALERTS = (
     "AlertManager ArgoCD BigQuery BitBucket ChatOps ClickHouse CloudFormation CloudFront "
     "CloudSQL CloudWatch CockroachDB ConfigMap ConfigMaps ContainerCreating CoreDNS "

@@ -69,7 +69,7 @@ def _title(headings: Sequence[Heading], known: Headings) -> Heading | None:
     H1, the first heading, if all others are below it."""
     top = [heading for heading in headings if heading.level == 1 and words(heading)]
     if not top:
-        is_title = len(headings) > 1 and all(h.level > headings[0].level for h in headings[1:])
+        is_title = headings and all(h.level > headings[0].level for h in headings[1:])
         return headings[0] if is_title and not known.kind(words(headings[0])) else None
     if len(top) > 1 and sum(names_in(heading)[1] for heading in top) > 1:
         return None if names_in(top[0])[1] else top[0]

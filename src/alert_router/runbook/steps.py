@@ -47,6 +47,12 @@ def has_steps(section: Section) -> bool:
     return bool(section.steps) or any(map(_has_command, section.intro))
 
 
+def has_commands(section: Section) -> bool:
+    """Whether a section has commands, or other code."""
+    steps = (block for step in section.steps for block in step.blocks)
+    return any(map(_has_command, (*section.intro, *steps)))
+
+
 def _has_command(block: Block) -> bool:
     match block:
         case Code():
