@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.markdown import to_text
 from alert_router.model.problem import Severity
 from alert_router.runbook import Catalogue
 from alert_router.runbook.sections import Headings
@@ -410,3 +411,67 @@ def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -
     assert len(first.runbooks) == 1000
     assert reloaded - loaded < loaded - began
     assert loaded - began < 30  # about two; the limit only catches quadratic time
+
+
+SIDES = "## Detection\n\n1. Look.\n\n## Mitigation\n\n1. Restart.\n"
+
+
+def written(root: Path, **files: str) -> Catalogue:
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return Catalogue.load(root)
+
+
+def test_every_format_that_can_be_read_is_a_runbook(tmp_path: Path) -> None:
+    found = written(
+        tmp_path, a_dot_md="# A", b_dot_markdown="# B", c_dot_mdx="# C", d_dot_md_dot_erb="# D",
+        x__e_dot_adoc="= E", F_dot_MD="# F",
+    )  # fmt: skip
+    assert {id: runbook.title for id, runbook in found.runbooks.items()} == {
+        "a": "A", "b": "B", "c": "C", "d": "D", "x/e": "E", "F": "F",
+    }  # fmt: skip
+    assert found.problems == ()
+    assert found.file("x/e") == tmp_path / "x" / "e.adoc"
+    assert found.by_reference("https://docs.example.org/x/e.html") == ["x/e"]
+
+
+def test_a_page_of_a_folder_is_the_runbook_of_that_name(tmp_path: Path) -> None:
+    found = written(
+        tmp_path, a__README_dot_md=f"# A\n\n{SIDES}", b__index_dot_md="# B", c___index_dot_md="# C",
+        d__README_dot_md="# About this folder", README_dot_md=SIDES,
+    )  # fmt: skip
+    assert sorted(found.runbooks) == ["a", "b"]
+    assert found.by_reference("https://docs.example.org/runbooks/a/") == ["a"]
+
+
+def test_what_is_passed_over_is_reported_once(tmp_path: Path) -> None:
+    found = written(
+        tmp_path, a_dot_md="# A", a_dot_adoc="= B", x_dot_html="<p>", y_dot_html="<p>",
+        logo_dot_png="", partials__p_dot_adoc="= P",
+    )  # fmt: skip
+    assert [runbook.title for runbook in found.runbooks.values()] == ["A"]
+    messages = [problem.message for problem in found.problems]
+    assert messages == [
+        "1 file was not read: another runbook has its name, such as a.adoc",
+        "2 `.html` files were not read: this format is not supported, such as x.html",
+    ]
+
+
+def test_asciidoc_includes_files_of_the_directory_only(tmp_path: Path) -> None:
+    (tmp_path / "secret.adoc").write_text("secret", encoding="utf-8")
+    root = tmp_path / "runbooks"
+    page = (
+        "= A\n\ninclude::partial$p.adoc[]\n\ninclude::../../../../secret.adoc[]\n\n"
+        "include::/etc/passwd[]\n\ninclude::https://x.example/y[]\n"
+    )
+    found = written(
+        root, modules__m__pages__a_dot_adoc=page, modules__m__partials__p_dot_adoc="Shared words."
+    )
+    (runbook,) = found.runbooks.values()
+    assert to_text(runbook.blocks) == "A\n=\n\nShared words."
+    assert [problem.place.line for problem in runbook.problems] == [5, 7, 9]
+    (root / "modules/m/partials/p.adoc").write_text("Other words.", encoding="utf-8")
+    (again,) = Catalogue.load(root, found).runbooks.values()
+    assert "Other words." in to_text(again.blocks)

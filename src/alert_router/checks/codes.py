@@ -21,6 +21,7 @@ LINT: Mapping[str, Severity] = MappingProxyType(
         "runbook-front-matter": Severity.WARNING,
         "runbook-no-title": Severity.WARNING,
         "runbook-unread-markup": Severity.WARNING,
+        "runbook-not-read": Severity.INFO,
         "runbook-not-utf8": Severity.WARNING,
         "runbook-too-large": Severity.ERROR,
         "runbook-unclosed-fence": Severity.WARNING,

@@ -78,7 +78,7 @@ def texts_of(files: Iterable[str]) -> dict[str, str]:
 
 def _comments(file: str, text: str) -> Iterator[_Comment]:
     lines = re.split(r"\r\n|\r|\n", text)
-    is_markdown = file.endswith(".md")
+    is_markdown = not file.lower().endswith((".yaml", ".yml"))
     body = _front_matter_end(lines) if is_markdown else 0
     fenced = _fences(lines, body) if is_markdown else {}
     for index, line in enumerate(lines):

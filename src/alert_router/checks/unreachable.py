@@ -50,7 +50,7 @@ def unreached(loaded: Loaded, catalogue: Catalogue, reached: Collection[str]) ->
         yield Problem(
             code,
             "no entry of the runbook table leads to this runbook",
-            Place(str(Path(catalogue.root, f"{id}.md"))),
+            Place(str(catalogue.file(id))),
             codes.SEVERITIES[code],
             "only an alert's annotation or name selects it; if people look it up themselves, write "
             "`alerts: none` in its front matter",

@@ -3,6 +3,7 @@ as HTML and as text."""
 
 from alert_router.markdown.anchors import Anchors
 from alert_router.markdown.html import to_html
+from alert_router.markdown.inline import commands_apart
 from alert_router.markdown.parse import parse, parse_document
 from alert_router.markdown.renderer import Renderer, SpanRenderer
 from alert_router.markdown.text import plain, rows_as_list, slug, to_text, visible
@@ -49,6 +50,7 @@ __all__ = [
     "Strong",
     "Table",
     "Text",
+    "commands_apart",
     "parse",
     "parse_document",
     "plain",

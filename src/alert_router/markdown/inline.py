@@ -120,10 +120,10 @@ def spans(tokens: Sequence[Token]) -> tuple[Inline, ...]:
                 _autolink(out, str(token.attrs["href"]))
         elif not skip:
             _token(out, token)
-    return _with_commands_apart(out.done())
+    return commands_apart(out.done())
 
 
-def _with_commands_apart(spans: tuple[Inline, ...]) -> tuple[Inline, ...]:
+def commands_apart(spans: tuple[Inline, ...]) -> tuple[Inline, ...]:
     """Spans in which the lines of the source that are commands, or code alone, stay lines."""
     lines: list[list[Inline]] = [[]]
     for span in spans:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
+from alert_router.formats import ASCIIDOC, NOT_READ, format_of, without_suffix
 from alert_router.markdown import Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runbook.alert_sections import (
@@ -30,10 +31,13 @@ from alert_router.runbook.sections import STANDARD_HEADINGS, Headings
 
 MAX_REFERENCE = 2_000  # characters of a reference or an alert's name; longer ones name no runbook
 
-_NOT_RUNBOOKS = frozenset({"readme.md", "_index.md"})
-_EXTENSION = re.compile(r"(?:\.(?:md|mdx|markdown|html?|adoc|rst|txt|erb)){1,2}$", re.IGNORECASE)
+_EXTENSION = re.compile(
+    r"(?:\.(?:md|mdx|markdown|html?|adoc|asciidoc|asc|rst|txt|erb)){1,2}$", re.IGNORECASE
+)
+_PARTS = frozenset({"partials", "_partials", "_includes"})  # folders of what pages include
 _INDEXES = frozenset({"index", "readme", "_index"})  # a directory's page is the directory's runbook
 _NOT_AN_ANCHOR = re.compile(r"top$|L\d+|[/!:]", re.IGNORECASE)  # lines, pages of web applications
+_SIDES = ("Detection", "Investigation", "Mitigation")
 _ALERT_FIELDS = ("alerts", "alert", "alert_name", "alertname")
 
 _Version = tuple[int, int, int, int]  # of a file: mtime and ctime in ns, size, inode
@@ -87,8 +91,13 @@ class Catalogue:
     def of_file(cls, path: Path) -> "Catalogue":
         """A catalogue of one runbook. Never raises for what is on disk."""
         loading = _Loading(path.parent, None)
-        loading.load_file(path.name.removesuffix(".md"), path)
+        loading.load_file(without_suffix(path.name), path)
         return loading.catalogue()
+
+    def file(self, id: str) -> Path:
+        """The file of a runbook; if it was never read, the one that it would have as Markdown."""
+        runbook = self.runbooks.get(id)
+        return Path(runbook.file if runbook and runbook.file else self.root / f"{id}.md")
 
     def get(self, id: str) -> Runbook | None:
         """The runbook with that id, or the section of one."""
@@ -170,6 +179,9 @@ class _Loading:
         self._versions: dict[str, _Version] = {}
         self._problems: list[Problem] = []
         self._broken: set[str] = set()
+        self._passed: dict[
+            str, list[str]
+        ] = {}  # files by suffix; by "" if a runbook has their name
         self._unavailable = False
 
     def load_directory(self) -> None:
@@ -190,7 +202,7 @@ class _Loading:
                 if (status.st_dev, status.st_ino) in entered:
                     continue
                 entered.add((status.st_dev, status.st_ino))
-                entries = sorted(os.scandir(Path(top, below)), key=lambda entry: entry.name)
+                entries = sorted(os.scandir(Path(top, below)), key=_markdown_first)
             except OSError as error:
                 self.keep_below(below, _unreadable(Path(self._root, below), _reason(error)))
                 continue
@@ -204,11 +216,47 @@ class _Loading:
                     self._problems.append(_unreadable(path, "its name is not UTF-8"))
                 elif _is_directory(entry):
                     (linked if entry.is_symlink() else real).append(at)
-                elif name.endswith(".md") and name.lower() not in _NOT_RUNBOOKS:
-                    self.load_file(at.removesuffix(".md"), Path(self._root, PurePosixPath(at)))
+                elif format_of(name):
+                    self._load_entry(below, name)
+                elif name.lower().endswith(NOT_READ):
+                    self._pass_over(PurePosixPath(name).suffix.lower(), at)
+        self._problems.extend(_not_read(self._root, *each) for each in self._passed.items())
+
+    def _load_entry(self, below: str, name: str) -> None:
+        """Load a file below a directory, unless it is not a runbook."""
+        at = f"{below}/{name}" if below else name
+        stem, path = without_suffix(name), Path(self._root, PurePosixPath(at))
+        id = without_suffix(at)
+        is_page = stem.lower() in _INDEXES  # of its folder
+        if is_page and below:
+            id = below
+        if format_of(name) in ASCIIDOC and (_PARTS & {*below.split("/")} or name.startswith("_")):
+            return  # a part of pages
+        if id in self._runbooks or id in self._broken:
+            self._pass_over("", at)
+        elif not is_page or stem.lower() == "index":
+            self.load_file(id, path)
+        elif below:
+            self._load_readme(id, path)
+
+    def _load_readme(self, id: str, path: Path) -> None:
+        """Load a folder's README if it says what to do."""
+        before = self._problems, self._broken
+        self._problems, self._broken = [], set()
+        self.load_file(id, path)
+        found = self._runbooks.get(id)
+        problems, (self._problems, self._broken) = self._problems, before
+        if found and not any(s.name in _SIDES for s in found.sections):
+            del self._runbooks[id], self._versions[id]
+        elif found:
+            self._problems.extend(problems)
+
+    def _pass_over(self, suffix: str, at: str) -> None:
+        self._passed.setdefault(suffix, []).append(at)
 
     def load_file(self, id: str, path: Path) -> None:
         """Load one file."""
+        include = _Includes(path, self._root)
         try:
             version = _version(path, self._root)
             unchanged = (
@@ -216,7 +264,8 @@ class _Loading:
                 and self._previous.headings.known == self._headings.known
             )
             kept = self._previous.runbooks.get(id) if unchanged else None
-            runbook = kept or _read_runbook(id, path, self._headings)
+            kept = kept if kept and kept.file == str(path) else None
+            runbook = kept or _read_runbook(id, path, self._headings, include)
         except UnusableFile as error:
             self._fail(id, error.problem)
             return
@@ -224,7 +273,8 @@ class _Loading:
             self._fail(id, *runbook.problems)
             return
         self._runbooks[id] = runbook
-        self._versions[id] = version
+        if not include.used:  # else its content depends on other files too
+            self._versions[id] = version
         self._problems.extend(runbook.problems)
 
     def catalogue(self) -> Catalogue:
@@ -289,14 +339,43 @@ def read(path: Path) -> bytes:
     return data
 
 
-def _read_runbook(id: str, path: Path, headings: Headings) -> Runbook:
+class _Includes:
+    """Reads the files that one file includes: regular files below the root."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._root = root
+        self.used = False
+
+    def __call__(self, target: str) -> str | None:
+        """The text of a file, named relative to the page or, as Antora does, `partial$name`."""
+        self.used = True
+        module, _, rest = target.rpartition(":")
+        family, dollar, name = rest.partition("$")
+        folder = self._path.parent
+        if dollar:
+            modules = [parent for parent in self._path.parents if parent.parent.name == "modules"]
+            if not modules or family not in ("partial", "example", "attachment"):
+                return None
+            folder = (modules[0].parent / module if module else modules[0]) / f"{family}s"
+        try:
+            path = folder / (name if dollar else target)
+            _version(path, self._root)
+            return read(path).decode(errors="replace")
+        except (UnusableFile, OSError, ValueError):  # a null byte in the name
+            return None
+
+
+def _read_runbook(id: str, path: Path, headings: Headings, include: _Includes) -> Runbook:
     data = read(path)
     try:
-        return parse_runbook(data.decode(), id=id, path=str(path), headings=headings)
+        return parse_runbook(
+            data.decode(), id=id, path=str(path), headings=headings, include=include
+        )
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
     text = data.decode(errors="replace")
-    runbook = parse_runbook(text, id=id, path=str(path), headings=headings)
+    runbook = parse_runbook(text, id=id, path=str(path), headings=headings, include=include)
     problem = Problem(
         code="runbook-not-utf8",
         message="this line is not UTF-8; unreadable bytes are shown as \ufffd",
@@ -406,6 +485,23 @@ def _unreadable(path: Path, why: str) -> Problem:
         message=f"cannot be read: {why}",
         place=Place(str(path)),
         hint="Check that it exists, that the router may read it, and where its link leads.",
+    )
+
+
+def _markdown_first(entry: os.DirEntry[str]) -> tuple[bool, str]:
+    return not entry.name.endswith(".md"), entry.name
+
+
+def _not_read(root: Path, suffix: str, files: list[str]) -> Problem:
+    were = "file was" if len(files) == 1 else "files were"
+    kind = f"`{suffix}` {were}" if suffix else were
+    why = "this format is not supported" if suffix else "another runbook has its name"
+    return Problem(
+        code="runbook-not-read",
+        message=f"{len(files)} {kind} not read: {why}, such as {files[0]}",
+        place=Place(str(root)),
+        severity=Severity.INFO,
+        hint="Runbooks are Markdown (.md, .markdown, .mdx, .md.erb) or AsciiDoc (.adoc).",
     )
 
 

@@ -58,7 +58,8 @@ class AlertHeading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runbook:
-    """A runbook, compared by identity. `id` is its path below the catalogue without `.md`.
+    """A runbook, compared by identity. `id` is its path below the catalogue without its
+    suffix, `file` the file that it was read from.
 
     `metadata` comes from front matter, bold lines or a table under the title, keys in lower case
     with `_`; `lead` is the text before the first section; `blocks` is the whole document. `alerts`
@@ -78,6 +79,7 @@ class Runbook:
     alerts: tuple[AlertHeading, ...] = ()
     by_alerts: bool = False
     parent: "Runbook | None" = None
+    file: str = ""
 
     @property
     def own_sections(self) -> tuple[Section, ...]:

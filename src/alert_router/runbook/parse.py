@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from alert_router.markdown import Block, Heading, Text, parse_document
+from alert_router.formats import Include, read_document
+from alert_router.markdown import Block, Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runbook.alert_sections import find_alert_sections, is_alert_name, names_in
 from alert_router.runbook.metadata import front_matter, leading_fields
@@ -15,13 +16,19 @@ MAX_CHARACTERS = 1024 * 1024  # the longest of 1,300 public runbooks has 63,000
 
 
 def parse_runbook(
-    text: str, *, id: str, path: str, headings: Headings = STANDARD_HEADINGS
+    text: str,
+    *,
+    id: str,
+    path: str,
+    headings: Headings = STANDARD_HEADINGS,
+    include: Include = lambda target: None,
 ) -> Runbook:
-    """The runbook in a text; `path` is the file named in its problems. Never raises: a runbook
-    that cannot be used has a problem of severity ERROR."""
+    """The runbook in a text; `path` is the file named in its problems, whose suffix is its format.
+    `include` returns the text of a file that it includes. Never raises: a runbook that cannot be
+    used has a problem of severity ERROR."""
     if len(text) > MAX_CHARACTERS:
         return Runbook(id, title_from(id), {}, (), (), (too_large(path),))
-    document = parse_document(text)
+    document = read_document(text, path, include)
     problems: list[Problem] = []
     fields: dict[str, str] = {}
     if document.front_matter is not None:
@@ -55,6 +62,7 @@ def parse_runbook(
         lead=Section("", (Text(name),), *split_steps(lead)) if lead else None,
         alerts=alerts,
         by_alerts=by_alerts,
+        file=path,
     )
 
 

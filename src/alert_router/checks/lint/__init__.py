@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 from alert_router.checks.codes import LINT as SEVERITIES
 from alert_router.checks.lint import (
@@ -76,7 +75,7 @@ def _check(
 
 def _read(catalogue: Catalogue, id: str) -> RunbookSource | None:
     """The runbook with its text; None if its file has been deleted since it was read."""
-    path = Path(catalogue.root, f"{id}.md")
+    path = catalogue.file(id)
     try:
         text = read(path).decode(errors="replace")
     except UnusableFile:

@@ -206,7 +206,7 @@ def _files(loaded: Loaded | None, catalogue: Catalogue, rules: RuleSet) -> Itera
     yield from map(str, loaded.files if loaded else ())
     yield from rules.files
     for id in {*catalogue.runbooks, *catalogue.broken}:
-        yield str(Path(catalogue.root, f"{id}.md"))
+        yield str(catalogue.file(id))
 
 
 def _summary(loaded: Loaded, catalogue: Catalogue, rules: RuleSet) -> str:

@@ -24,6 +24,7 @@ from alert_router.cli.output import (
 )
 from alert_router.config import default_config_path, load
 from alert_router.enrich import AlertLabels, filling
+from alert_router.formats import without_suffix
 from alert_router.markdown import Block, Code, Heading, ListBlock, Quote, plain, to_text
 from alert_router.model import Labels
 from alert_router.model.problem import Problem, ProblemsError
@@ -141,7 +142,7 @@ def _find(which: str, config: Path | None) -> Runbook:
     except OSError as error:
         raise click.ClickException(f"cannot read {which!r}: {error.strerror}") from None
     catalogue = _catalogue(config)
-    id = catalogue.named(which.removesuffix(".md").strip("/"))
+    id = catalogue.named(without_suffix(which).strip("/"))
     found = catalogue.get(id)
     if found is not None:
         return found
@@ -180,7 +181,7 @@ def _rows(catalogue: Catalogue) -> list[dict[str, Any]]:
 
 
 def _problems(catalogue: Catalogue, id: str) -> list[Problem]:
-    file = str(catalogue.root / f"{id}.md")
+    file = str(catalogue.file(id))
     return [problem for problem in catalogue.problems if problem.place.file == file]
 
 

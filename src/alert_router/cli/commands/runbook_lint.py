@@ -11,6 +11,7 @@ from alert_router.checks.lint import SEVERITIES, lint
 from alert_router.cli.formats.problems import FORMATS, report
 from alert_router.cli.options import format_option, strict_option
 from alert_router.cli.output import count
+from alert_router.formats import format_of
 from alert_router.runbook import Catalogue
 
 # These need rules, or occur only where bash is missing.
@@ -38,7 +39,7 @@ def lint_command(ctx: click.Context, paths: tuple[Path, ...], strict: bool, outp
     # Without `..`: links can then be followed up to the repository, and places are short.
     catalogues = [_catalogue(Path(os.path.normpath(path))) for path in paths]
     files = [
-        Path(catalogue.root, f"{id}.md")
+        catalogue.file(id)
         for catalogue in catalogues
         for id in sorted({*catalogue.runbooks, *catalogue.broken})
     ]
@@ -61,6 +62,8 @@ def _catalogue(path: Path) -> Catalogue:
     """The runbooks below a directory, or the one in a file."""
     if path.is_dir():
         return Catalogue.load(path)
-    if path.suffix != ".md":
-        raise click.UsageError(f"{str(path)!r} is not a runbook: its name must end in `.md`")
+    if not format_of(path.name):
+        raise click.UsageError(
+            f"{str(path)!r} is not a runbook: its name must end in `.md` or `.adoc`"
+        )
     return Catalogue.of_file(path)
