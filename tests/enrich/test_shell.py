@@ -252,9 +252,9 @@ def test_a_name_that_may_be_variable_or_label_is_neither_kept_nor_filled(sets: s
 
 @pytest.mark.parametrize("language", ["", "text", "sql", "yaml"])
 def test_code_of_other_languages_gets_tokens(language: str) -> None:
-    text = f"```{language}\nrm -rf /data/$pod {{{{ $labels.pod }}}} $HOME\n```"
+    text = f"```{language}\nx: rm -rf /data/$pod {{{{ $labels.pod }}}} $HOME\n```"
 
-    assert fill_runbook(text, {"pod": "web"}) == [f"rm -rf /data/{_TOKEN} {_TOKEN} $HOME"]
+    assert fill_runbook(text, {"pod": "web"}) == [f"x: rm -rf /data/{_TOKEN} {_TOKEN} $HOME"]
 
 
 def test_code_with_variables_of_its_own_keeps_them() -> None:

@@ -23,10 +23,11 @@ from alert_router.enrich.placeholder import (
 )
 from alert_router.enrich.promql import QUERY_LANGUAGES, compile_query
 from alert_router.enrich.shell import (
-    SHELL_LANGUAGES,
     compile_fence,
     compile_inline,
     own_variables,
+    shell_language,
+    split,
     unfilled,
 )
 from alert_router.markdown import (
@@ -95,10 +96,11 @@ class Filling:
         shell: list[str] = []
         other: list[str] = []
         for code, _ in _code_in((runbook.parent or runbook).blocks):
-            if isinstance(code, Code) and code.language in SHELL_LANGUAGES:
-                shell.append(code.text)
-            elif isinstance(code, CodeSpan) or code.language not in QUERY_LANGUAGES:
-                other.append(code.text)
+            for part in (code,) if isinstance(code, CodeSpan) else split(code):
+                if isinstance(part, Code) and shell_language(part):
+                    shell.append(part.text)
+                elif isinstance(part, CodeSpan) or part.language not in QUERY_LANGUAGES:
+                    other.append(part.text)
         self._variables = replace(own_variables(shell, other), known=rules.names)
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
@@ -129,7 +131,7 @@ class Filling:
 
     def blocks(self, blocks: Sequence[Block], labels: AlertLabels) -> tuple[Block, ...]:
         """Blocks for an alert."""
-        return tuple(self._block(block, labels) for block in blocks)
+        return tuple(filled for block in blocks for filled in self._block(block, labels))
 
     def _step(self, step: Step, labels: AlertLabels) -> Step:
         blocks = self.blocks(step.blocks, labels)
@@ -138,22 +140,24 @@ class Filling:
             return Step(item_title(blocks), blocks, step.line)
         return Step(_prose(step.title, labels), blocks, step.line)
 
-    def _block(self, block: Block, labels: AlertLabels) -> Block:
+    def _block(self, block: Block, labels: AlertLabels) -> Iterator[Block]:
         match block:
             case Code():
-                return self._code(block, labels)
+                for part in split(block):
+                    filled = self._template(part).fill(labels)
+                    yield replace(part, text=filled.text, values=_shown(filled.values))
             case Heading() | Paragraph():
-                return replace(block, children=self._inlines(block.children, labels))
+                yield replace(block, children=self._inlines(block.children, labels))
             case ListBlock():
                 items = tuple(self._item(item, labels) for item in block.items)
-                return replace(block, items=items)
+                yield replace(block, items=items)
             case Quote():
-                return replace(block, blocks=self.blocks(block.blocks, labels))
+                yield replace(block, blocks=self.blocks(block.blocks, labels))
             case Table():
                 rows = tuple(self._row(row, labels) for row in block.rows)
-                return replace(block, header=self._row(block.header, labels), rows=rows)
+                yield replace(block, header=self._row(block.header, labels), rows=rows)
             case Rule():
-                return block
+                yield block
 
     def _item(self, item: Item, labels: AlertLabels) -> Item:
         return replace(item, blocks=self.blocks(item.blocks, labels))
@@ -182,18 +186,12 @@ class Filling:
             case _:
                 return replace(span, children=self._inlines(span.children, labels))
 
-    def _code(self, code: Code, labels: AlertLabels) -> Code:
-        if not _MARK.search(code.text):
-            return code
-        filled = self._template(code).fill(labels)
-        return replace(code, text=filled.text, values=_shown(filled.values))
-
     def _template(self, code: Code | CodeSpan) -> Fillable[Any]:
         """Code split at its placeholders, by its language."""
         if isinstance(code, CodeSpan):
             return compile_inline(code.text, self._variables)
-        if code.language in SHELL_LANGUAGES:
-            return compile_fence(code.text, code.language, self._variables)
+        if language := shell_language(code):
+            return compile_fence(code.text, code.language and language, self._variables)
         if code.language in QUERY_LANGUAGES:
             return compile_query(code.text)
         of_language = code.language in _WITH_DOLLARS
@@ -201,15 +199,20 @@ class Filling:
 
     def placeholders(self, labels: AlertLabels) -> Iterator[FoundPlaceholder]:
         """Each placeholder in the runbook's code, in order, as for an alert with these labels."""
-        for code, line in _code_in(self._runbook.blocks):
-            for slot in self._template(code).slots:
-                value = labels.get(slot.name, slot.spelled)
-                if value is not None:
-                    outcome = Outcome.REFUSED if slot.fill(value) is None else Outcome.FILLED
-                else:
-                    known = key_of(slot.name) in labels.rules.aliases
-                    outcome = Outcome.NO_LABEL if known else Outcome.UNKNOWN
-                yield FoundPlaceholder(slot.written, line, outcome)
+        slots = (
+            (slot, line)
+            for code, line in _code_in(self._runbook.blocks)
+            for part in ((code,) if isinstance(code, CodeSpan) else split(code))
+            for slot in self._template(part).slots
+        )
+        for slot, line in slots:
+            value = labels.get(slot.name, slot.spelled)
+            if value is not None:
+                outcome = Outcome.REFUSED if slot.fill(value) is None else Outcome.FILLED
+            else:
+                known = key_of(slot.name) in labels.rules.aliases
+                outcome = Outcome.NO_LABEL if known else Outcome.UNKNOWN
+            yield FoundPlaceholder(slot.written, line, outcome)
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from alert_router.checks.lint.shell import command_ranges
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
 from alert_router.enrich.placeholder import ANGLE, NO_VALUE
-from alert_router.enrich.shell import SHELL_LANGUAGES
+from alert_router.enrich.shell import shell_language
 from alert_router.markdown import CodeSpan
 from alert_router.model.problem import Problem
 
@@ -39,7 +39,7 @@ def _by_hand(source: RunbookSource, labels: frozenset[str] | None) -> Iterator[P
     found = [
         (match, code)
         for code in source.codes
-        if code.language in SHELL_LANGUAGES
+        if shell_language(code)
         for start, end in command_ranges(code)
         for match in ANGLE.finditer(code.text, start, end)
         if match["name"].lower() not in _HTML_ELEMENTS | NO_VALUE

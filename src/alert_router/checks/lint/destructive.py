@@ -21,7 +21,7 @@ from alert_router.runbook import Section
 _DATABASE_LANGUAGES = frozenset(
     ("sql", "psql", "pgsql", "postgresql", "mysql", "plsql", "redis", "cql")
 )
-_LANGUAGES = SHELL_LANGUAGES | _DATABASE_LANGUAGES | {"", "zsh", "shel", "cmd"}
+_LANGUAGES = SHELL_LANGUAGES | _DATABASE_LANGUAGES | {"", "cmd"}
 
 # Options before a subcommand, each with or without a value.
 _OPTIONS = r"(?:\s+-{1,2}[\w-]+(?:[= ](?!(?:delete|drain|scale|uninstall|rollback)\b)[^\s-]\S*)?)*"

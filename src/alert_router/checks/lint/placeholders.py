@@ -7,7 +7,7 @@ from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
 from alert_router.enrich.placeholder import PLACEHOLDER, name_of, of_environment
 from alert_router.enrich.promql import QUERY_LANGUAGES
-from alert_router.enrich.shell import SHELL_LANGUAGES, compile_fences
+from alert_router.enrich.shell import compile_fences, shell_language
 from alert_router.model.problem import Problem, did_you_mean
 
 # Misspellings of `{{ $labels.pod }}`; one of the groups is the label.
@@ -70,9 +70,9 @@ def _unknown(
 
 def _in_code(source: RunbookSource) -> Iterator[_Found]:
     """The placeholders in commands and queries that are not variables set there."""
-    shell = [c for c in source.codes if c.language in SHELL_LANGUAGES]
-    templates = compile_fences([(code.text, code.language) for code in shell])
-    for code, template in zip(shell, templates, strict=True):
+    shell = [(code, language) for code in source.codes if (language := shell_language(code))]
+    templates = compile_fences([(code.text, code.language and name) for code, name in shell])
+    for (code, _), template in zip(shell, templates, strict=True):
         for slot in template.slots:
             yield slot.name, slot.spelled, slot.written, *source.in_code(code, slot.start)
     for code in source.codes:

@@ -15,7 +15,13 @@ from functools import lru_cache
 from alert_router.checks.codes import LINT
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.placeholder import ANGLE
-from alert_router.enrich.shell import CONSOLE_LANGUAGES, command_spans, reads_as_simple_commands
+from alert_router.enrich.shell import (
+    CONSOLE_LANGUAGES,
+    command_spans,
+    is_session,
+    reads_as_simple_commands,
+    shell_language,
+)
 from alert_router.markdown import Code
 from alert_router.model.problem import Place, Problem
 
@@ -24,11 +30,6 @@ _BASH_LANGUAGES = frozenset(("bash", "sh", "shell")) | CONSOLE_LANGUAGES
 _MAX_LENGTH = 100_000
 _TIMEOUT = 5  # seconds
 _CONCURRENT = 4
-
-# A block labelled `bash` is often a session: after the prompts there are commands, the rest is
-# output.
-_HOST = r"\[[^\]\n]{1,60}\]|[\w.-]+@[\w.-]+(?:[: ][^\s$#%]{0,60})?|[a-z][\w.-]*"
-_PROMPT = re.compile(rf"^[ \t]*(?:[$%]|(?:{_HOST})[$#%])[ \t]+(?=\S)", re.MULTILINE)
 
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{0,100}\}\}")
 
@@ -62,21 +63,10 @@ class BashError:
 
 def command_ranges(code: Code) -> list[tuple[int, int]]:
     """Where in a block's text there are commands: everywhere, or after the prompts of a session."""
-    text = code.text
-    prompts = list(_PROMPT.finditer(text))
-    if not prompts:
-        return command_spans(text, code.language)
-    spans = []
-    for prompt in prompts:
-        end = prompt.end()
-        while True:
-            newline = text.find("\n", end)
-            end = len(text) if newline < 0 else newline
-            if newline < 0 or text[end - 1] != "\\":
-                break
-            end += 1
-        spans.append((prompt.end(), end))
-    return spans
+    language = shell_language(code)
+    if not language:
+        return [(0, len(code.text))]
+    return command_spans(code.text, code.language and language)
 
 
 def check(sources: Sequence[RunbookSource]) -> Iterator[Problem]:
@@ -97,12 +87,8 @@ def check(sources: Sequence[RunbookSource]) -> Iterator[Problem]:
     for each in doubtful:
         error = errors.get(each.text)
         # What a session leaves open may continue after a continuation prompt.
-        if error and not (error.open and _is_session(each.code)):
+        if error and not (error.open and is_session(each.code)):
             yield _problem(each, error)
-
-
-def _is_session(code: Code) -> bool:
-    return code.language in CONSOLE_LANGUAGES or _PROMPT.search(code.text) is not None
 
 
 def _commands(source: RunbookSource) -> Iterator[_Commands]:

@@ -1,13 +1,18 @@
 """Filling placeholders in shell commands: denied by default, with an inert word instead.
 
-`template` is the interface. `reader` splits commands into words, and `commands` decides which
-values may fill a word.
+`session` finds the commands of a block, and `template` compiles them: `reader` splits commands into
+words, and `commands` decides which values may fill a word.
 """
 
-from alert_router.enrich.shell.template import (
+from alert_router.enrich.shell.session import (
     CONSOLE_LANGUAGES,
     SHELL_LANGUAGES,
     command_spans,
+    is_session,
+    shell_language,
+    split,
+)
+from alert_router.enrich.shell.template import (
     compile_fence,
     compile_fences,
     compile_inline,
@@ -23,7 +28,10 @@ __all__ = [
     "compile_fence",
     "compile_fences",
     "compile_inline",
+    "is_session",
     "own_variables",
     "reads_as_simple_commands",
+    "shell_language",
+    "split",
     "unfilled",
 ]

@@ -26,16 +26,13 @@ from alert_router.enrich.placeholder import (
 )
 from alert_router.enrich.shell.commands import Placeholder
 from alert_router.enrich.shell.reader import Reader
-
-CONSOLE_LANGUAGES = frozenset(("console", "shell-session", "shellsession", "sh-session"))
-SHELL_LANGUAGES = frozenset(("bash", "sh", "shell", "zsh", "ksh")) | CONSOLE_LANGUAGES
+from alert_router.enrich.shell.session import command_spans
 
 # An escaped placeholder would be expanded by a nested shell. Of those with an operator, only one
 # with its own default cannot become empty.
 _IN_CODE = re.compile(r"\\?(?:" + PLACEHOLDER.pattern + r")", re.ASCII)
 _OPERATOR = re.compile(r"\\?\$\{[#!]?(?P<name>[A-Za-z_]\w*)(?=[^\w}])", re.ASCII)
 _DEFAULT = re.compile(r"\$\{\w+:[-=][^}\s]", re.ASCII)
-_PROMPT = re.compile(r"^[$#] +", re.MULTILINE)
 # A Go template in which the form of a placeholder means something else.
 _GO_TEMPLATE = re.compile(r"go-template|--format|--template|\s-f[\s=]")
 _CLOSING_TAG = re.compile(r"</([A-Za-z][\w.:-]*)")
@@ -112,7 +109,8 @@ CommandTemplate = Fillable[CommandSlot]
 
 @lru_cache(maxsize=4096)
 def compile_fence(text: str, language: str, variables: Variables) -> CommandTemplate:
-    """The template of shell code. `variables` are those of the whole runbook."""
+    """The template of shell code, whose language is "" if the block has none. `variables` are those
+    of the whole runbook."""
     found = list(_placeholders(text, variables, spelled=True))
     inserted: dict[int, str] = {}
     further: list[Placeholder] = []
@@ -192,24 +190,6 @@ def reads_as_simple_commands(text: str) -> bool:
     reader = Reader(text, [], 0, len(text))
     reader.read()
     return reader.simple
-
-
-def command_spans(text: str, language: str) -> list[tuple[int, int]]:
-    """Where commands are: everywhere, or after the prompts of a session."""
-    if language not in CONSOLE_LANGUAGES:
-        return [(0, len(text))]
-    spans = []
-    at = 0
-    while at < len(text) and (match := _PROMPT.search(text, at)):
-        at = match.end()
-        while True:
-            newline = text.find("\n", at)
-            at = len(text) if newline < 0 else newline
-            if newline < 0 or text[at - 1] != "\\":
-                break
-            at += 1
-        spans.append((match.end(), at))
-    return spans
 
 
 def _placeholders(
