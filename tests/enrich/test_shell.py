@@ -243,6 +243,43 @@ def test_a_variable_set_outside_the_fence_is_not_filled(sets: str) -> None:
     assert "prod" not in fill_runbook(text, {"namespace": "prod"})[-1]
 
 
+_SET_SOMEWHERE = [
+    "```sh\n$ export NS=\"$(c)\"\n```", "```\n$ export NS=staging\n```",
+    "```console\n[root@x ~]# NS=staging\n```", "```\nexport NS=staging\n```", "    $ NS=staging",
+    "    export NS=staging", "Run `NS=$(c)`.", "```\nc | while read -r x NS; do d; done\n```",
+    "```sh\nf() {\n  local ns=$1 NS=$2\n}\n```", "```sh\nprintf -v NS x\n```",
+    "```sh\nwhile getopts n: o; do case $o in n) NS=$OPTARG ;; esac; done\n```",
+    "```sh\nmapfile -t NS < f\n```", "```sh\nselect NS in a b; do c; done\n```",
+    "```sh\ncat > env.sh <<EOF\nexport NS=staging\nEOF\n```", "```sh\nsource ./env.sh\n```",
+    "```sh\n. env.sh\n```", "```sh\nsudo NS=staging c\n```", "```sh\nenv NS=staging c\n```",
+    "```sh\n((NS = 1))\n```", "```fish\nset -x NS staging\n```", "```csh\nsetenv NS staging\n```",
+    "```powershell\n$env:NS = 'staging'\n```", "```make\nNS := staging\n```",
+    "```python\nNS = 'staging'\n```", "Set `NS` to the namespace of the operator.",
+    "Export the variable NS first.", "| do |\n|-|\n| `export NS=x` |", "> ```\n> $ NS=x\n> ```",
+    "1. a\n\n   ```yaml\n   NS: &x\n   ```\n\n   ```\n   $ NS=x\n   ```",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sets", _SET_SOMEWHERE)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_variable_that_the_runbook_sets_anywhere_is_never_replaced(
+    sets: str, first: bool
+) -> None:
+    uses = "In $NS, run `c -n $NS`.\n\n[x](https://x.org/$NS)\n\n```sh\n$ c -n $NS\n```\n"
+    uses += '\n```promql\nup{namespace="$NS"}\n```\n'
+    book = "\n\n## Other\n\n".join(("# R", sets, uses) if first else ("# R", uses, sets))
+    runbook = parse_runbook(book, id="r", path="r.md")
+    labels = AlertLabels({"namespace": "prod"})
+
+    assert "prod" not in repr([filling(runbook).section(it, labels) for it in runbook.sections])
+
+
+def test_the_shell_of_the_user_sets_no_variable_of_the_runbook() -> None:
+    text = "```sh\nsource <(kubectl completion bash)\n. ~/.bashrc\nc $NS\n```"
+
+    assert fill_runbook(text, {"namespace": "prod"})[0].endswith("c prod")
+
+
 @pytest.mark.parametrize("sets", ["    ns=staging", "Set `ns=staging`.", "```sh\n# ns=x\n```"])
 def test_a_name_that_may_be_variable_or_label_is_neither_kept_nor_filled(sets: str) -> None:
     text = f"{sets}\n\n```sh\nkubectl -n $ns delete pods --all\n```\n"

@@ -4,7 +4,7 @@ The tree is filled, never Markdown text, so a value cannot become markup.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -17,6 +17,7 @@ from alert_router.enrich.placeholder import (
     PLACEHOLDER,
     Context,
     Fillable,
+    is_kept,
     may_fill,
     name_of,
     of_environment,
@@ -45,6 +46,7 @@ from alert_router.markdown import (
     Rule,
     Table,
     Text,
+    plain,
 )
 from alert_router.runbook.model import Runbook, Section, Step
 from alert_router.runbook.steps import item_title
@@ -101,7 +103,9 @@ class Filling:
                     shell.append(part.text)
                 elif isinstance(part, CodeSpan) or part.language not in QUERY_LANGUAGES:
                     other.append(part.text)
-        self._variables = replace(own_variables(shell, other), known=rules.names)
+        prose = _prose_in((runbook.parent or runbook).blocks)
+        self._variables = replace(own_variables(shell, other, prose), known=rules.names)
+        self._own = self._variables.own | self._variables.doubtful
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
         """The section for an alert, cached by the values that it uses."""
@@ -138,7 +142,7 @@ class Filling:
         # A title taken from an item is taken again, since it may be a command.
         if step.title and step.title == item_title(step.blocks):
             return Step(item_title(blocks), blocks, step.line)
-        return Step(_prose(step.title, labels), blocks, step.line)
+        return Step(_prose(step.title, labels, self._own), blocks, step.line)
 
     def _block(self, block: Block, labels: AlertLabels) -> Iterator[Block]:
         match block:
@@ -173,13 +177,13 @@ class Filling:
     def _span(self, span: Inline, labels: AlertLabels) -> Inline:
         match span:
             case Text(text):
-                return Text(_prose(text, labels)) if _MARK.search(text) else span
+                return Text(_prose(text, labels, self._own)) if _MARK.search(text) else span
             case CodeSpan(text):
                 return (
                     CodeSpan(self._template(span).fill(labels).text) if _MARK.search(text) else span
                 )
             case Link():
-                url = from_page(fill_url(span.url, labels), self._page)
+                url = from_page(fill_url(span.url, labels, self._own), self._page)
                 return Link(url, self._inlines(span.children, labels))
             case Break():
                 return span
@@ -193,7 +197,7 @@ class Filling:
         if language := shell_language(code):
             return compile_fence(code.text, code.language and language, self._variables)
         if code.language in QUERY_LANGUAGES:
-            return compile_query(code.text)
+            return compile_query(code.text, self._own)
         of_language = code.language in _WITH_DOLLARS
         return unfilled(code.text, self._variables, only_explicit=of_language)
 
@@ -242,6 +246,23 @@ def _code_in(blocks: Iterable[Block]) -> Iterator[tuple[Code | CodeSpan, int]]:
                 pass
 
 
+def _prose_in(blocks: Iterable[Block]) -> Iterator[str]:
+    """The text of all headings, paragraphs and table cells, inline code included."""
+    for block in blocks:
+        match block:
+            case Heading() | Paragraph():
+                yield plain(block.children)
+            case Quote():
+                yield from _prose_in(block.blocks)
+            case ListBlock():
+                for item in block.items:
+                    yield from _prose_in(item.blocks)
+            case Table():
+                yield from (plain(cell) for row in (block.header, *block.rows) for cell in row)
+            case _:
+                pass
+
+
 def _spans_in(spans: Iterable[Inline]) -> Iterator[CodeSpan]:
     for span in spans:
         if isinstance(span, CodeSpan):
@@ -250,18 +271,20 @@ def _spans_in(spans: Iterable[Inline]) -> Iterator[CodeSpan]:
             yield from _spans_in(span.children)
 
 
-def _prose(text: str, labels: AlertLabels) -> str:
-    """Prose: only plain values are filled, all other text stays as written."""
+def _prose(text: str, labels: AlertLabels, own: Set[str]) -> str:
+    """Prose: only plain values are filled, all other text stays as written, and so do `own`, the
+    runbook's variables."""
 
     def value_of(match: re.Match[str]) -> str:
-        name = name_of(match)
-        before, after = match.string[: match.start()], match.string[match.end() :]
-        if (match["explicit"] is None and of_environment(name)) or before.endswith(("~", "\\")):
+        name, start, end = name_of(match), match.start(), match.end()
+        before, after = text[max(start - 1, 0) : start], text[end : end + 2]
+        kept = is_kept(match, own) or (match["explicit"] is None and of_environment(name))
+        if kept or before in ("~", "\\"):
             return match[0]
         value = labels.get(name)
-        joined = _JOINS.match(before[-1:]) or (_JOINS.match(after) and after[1:2].strip())
+        joined = _JOINS.match(before) or (_JOINS.match(after) and after[1:].strip())
         context = Context.PART if joined else Context.ARGUMENT
-        fits = value is not None and may_fill(context, value, before[-1:], after[:1])
+        fits = value is not None and may_fill(context, value, before, after[:1])
         return value if value is not None and fits else match[0]
 
     return PLACEHOLDER.sub(value_of, text)

@@ -4,10 +4,11 @@ So a value cannot set the host or scheme, nor add a parameter or path segment.
 """
 
 import re
+from collections.abc import Set
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from alert_router.enrich.labels import AlertLabels
-from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, name_of
+from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, is_kept, name_of
 
 # Scheme and host, path, query, fragment (RFC 3986, appendix B), where a scheme has a host.
 _URL = re.compile(
@@ -18,15 +19,16 @@ _RELATIVE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)[^\[\]]")  # urlsplit re
 _OPAQUE = re.compile(r"[^/?#]*:")  # a scheme without a host, such as mailto
 
 
-def fill_url(url: str, labels: AlertLabels) -> str:
-    """The URL for an alert. Placeholders that cannot be filled stay as written."""
+def fill_url(url: str, labels: AlertLabels, own: Set[str] = frozenset()) -> str:
+    """The URL for an alert. Placeholders that cannot be filled stay as written, and so do `own`,
+    the runbook's variables."""
     match = _URL.match(url) if PLACEHOLDER.search(url) else None
     if match is None or (match["origin"] is None and _OPAQUE.match(url)):
         return url
     return (
         (match["origin"] or "")
-        + _fill(match["path"], labels, path=True)
-        + _fill(match["query"] or "", labels, path=False)
+        + _fill(match["path"], labels, own, path=True)
+        + _fill(match["query"] or "", labels, own, path=False)
         + url[match.end() :]
     )
 
@@ -41,9 +43,9 @@ def from_page(url: str, page: str) -> str:
     return urljoin(page, urlunsplit(("", "", path, parts.query, parts.fragment)))
 
 
-def _fill(text: str, labels: AlertLabels, *, path: bool) -> str:
+def _fill(text: str, labels: AlertLabels, own: Set[str], *, path: bool) -> str:
     def value_of(placeholder: re.Match[str]) -> str:
-        value = labels.get(name_of(placeholder))
+        value = None if is_kept(placeholder, own) else labels.get(name_of(placeholder))
         if value is None or len(value) > LONGEST:
             return placeholder[0]
         if path and not value.strip("."):

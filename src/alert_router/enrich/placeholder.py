@@ -1,7 +1,7 @@
 """What a placeholder looks like, and which values may fill it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -111,6 +111,11 @@ def of_environment(name: str) -> bool:
 def name_of(match: re.Match[str]) -> str:
     """The name in a match of PLACEHOLDER."""
     return match["explicit"] or match["braced"] or match["bare"]
+
+
+def is_kept(match: re.Match[str], own: Set[str]) -> bool:
+    """Whether a match of PLACEHOLDER is one of the runbook's own variables."""
+    return match["explicit"] is None and name_of(match) in own
 
 
 class Slot(Protocol):

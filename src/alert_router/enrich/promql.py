@@ -78,8 +78,8 @@ def fill_query(text: str, labels: AlertLabels) -> Filled:
 
 
 @lru_cache(maxsize=4096)
-def compile_query(text: str) -> Fillable[QuerySlot]:
-    """The query split at its placeholders."""
+def compile_query(text: str, own: frozenset[str] = frozenset()) -> Fillable[QuerySlot]:
+    """The query split at its placeholders. `own` variables of the runbook stay as written."""
     parts: list[str | QuerySlot] = []
     operator = last = stage = ""  # the current operator, that of the string before, the stage
     plain = 0  # all text before this is in `parts`
@@ -103,7 +103,14 @@ def compile_query(text: str) -> Fillable[QuerySlot]:
             if written == "|" or (kind == "word" and text[: token.start()].rstrip()[-1:] == "|"):
                 stage = written
     parts += _cut(text[plain:])
-    return Fillable(tuple(parts))
+    return Fillable(
+        tuple(
+            part.written
+            if isinstance(part, QuerySlot) and part.written[0] == "$" and part.name in own
+            else part
+            for part in parts
+        )
+    )
 
 
 def _cut(text: str) -> list[str | QuerySlot]:

@@ -166,7 +166,8 @@ class Placeholder:
 
     `spelled`: it is not a variable (`<pod-name>`). `stays`: it is a plain word and stays as written
     if it is not filled. `raw`: the shell does not expand it. `own`: it is a variable of the program
-    in whose text it stands. `computed`: an unknown word would count as 0 there; None if not known.
+    in whose text it stands. `hidden`: the runbook may set it, so it is not filled, nor its value
+    shown. `computed`: an unknown word would count as 0 there; None if not known.
     """
 
     start: int
@@ -178,6 +179,7 @@ class Placeholder:
     computed: bool | None = None
     spelled: bool = False
     stays: bool = False
+    hidden: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -49,10 +49,26 @@ _READS = re.compile(
 )
 _DEFINES = re.compile(r"([\w.-]+)[ \t]*\([ \t]*\)|\b(?:function|alias)[ \t]+([\w.-]+)", re.ASCII)
 _WORD = re.compile(rf"(?<![\w$=/.-]){_NAME}(?![\w/.-])", re.ASCII)
+# What may set a variable: arithmetic, an assignment of another shell or language, or a name in
+# capitals before `=` that is an argument.
+_MAY_SET = re.compile(
+    rf"\(\(\s*({_NAME})\s*(?:[-+*/%]?=(?!=)|\+\+|--)|(?<![\w.])\$env:({_NAME})\s*="
+    rf"|\b(?:setenv|set\s+-\w+)\s+({_NAME})\b"
+    r"|(?<![\w$./,=?&-])([A-Z][A-Z0-9_]+)\s?[:?+]?=(?!=)",
+    re.ASCII,
+)
+_SAYS_SET = re.compile(
+    r"\b(?i:export|set|define|assign|store|save)[^.\n$A-Z]{0,40}\$?\{?([A-Z][A-Z0-9_]+)\b", re.ASCII
+)
+# A file that may set any variable. Those of the user's own shell set none of a runbook's.
+_SOURCES = re.compile(
+    r"(?:^|[;&|(])\s*(?:source|\.)\s+(?![^\n;&|]*(?:completion|rc\b|profile|activate))\S",
+    re.MULTILINE,
+)
 # What precedes a command: nothing, an operator, a keyword, or `sh -c '`, then perhaps a prompt and
 # assignments.
 _COMMAND_START = re.compile(
-    r"(?:\A|[;&|(`]|\{\s|(?<![\w-])(?:do|then|else|while|until|if|!)\s|-\w*c\s+['\"])\s*"
+    r"(?:\A|[;&|()`]|\{\s|(?<![\w-])(?:do|then|else|while|until|if|!|sudo|env|time|command)\s|-\w*c\s+['\"])\s*"
     rf"(?:[\w@:~./\[\]-]*(?P<prompt>[$#%>])\s+)?(?:{_NAME}=\S*\s+)*\Z",
     re.ASCII,
 )
@@ -119,9 +135,6 @@ def compile_fence(text: str, language: str, variables: Variables) -> CommandTemp
         reader.read()
         inserted |= reader.inserted
         further += reader.found
-    for each in found:
-        if each.name in variables.doubtful and not each.spelled and text[each.start] != "{":
-            each.context = Context.NONE
     tags = _tags(text)
     further = [each for each in further if each.name.lower() not in tags]
     return _build(text, sorted((*found, *further), key=attrgetter("start")), inserted)
@@ -154,25 +167,36 @@ def unfilled(text: str, variables: Variables, *, only_explicit: bool = False) ->
     return _build(text, found)
 
 
-def own_variables(shell: Iterable[str], other: Iterable[str] = ()) -> Variables:
+def own_variables(
+    shell: Iterable[str], other: Iterable[str] = (), prose: Iterable[str] = ()
+) -> Variables:
     """The variables that code sets or reads. In `other` code, such as inline code, `name=value`
-    may be a label as well."""
+    may be a label as well; in `prose`, names in capitals that are to be set count."""
     own: set[str] = set()
     doubtful: set[str] = set()
     functions: set[str] = set()
+    used: set[str] = set()
+    sources = False
     for text in shell:
         functions.update(a or b for a, b in _DEFINES.findall(text))
+        sources = sources or _SOURCES.search(text) is not None
+        used.update(name_of(match) for match in PLACEHOLDER.finditer(text))
         for name, certain in _set_in(text):
             (own if certain else doubtful).add(name)
     for text in other:
         for name, certain in _set_in(text):
             (own if certain and name.isupper() else doubtful).add(name)
+    for text in prose:
+        doubtful.update(_SAYS_SET.findall(text))
+    if sources:
+        doubtful.update(name for name in used if name.isupper())
     return Variables(frozenset(own), frozenset(doubtful - own), frozenset(functions))
 
 
 def _set_in(text: str) -> Iterator[tuple[str, bool]]:
     """Each variable that is set, and whether that is certain: after `# ` it may be a comment."""
-    for whole in text.split("\n") if "=" in text or _READS.search(text) else ():
+    sets = any(sign in text for sign in ("=", "((", "set")) or _READS.search(text)
+    for whole in text.split("\n") if sets else ():
         line = whole[:_LONGEST_LINE]
         yield from ((name, True) for name in _SETS_BY_DEFAULT.findall(line))
         for match in (*_SETS.finditer(line), *_READS.finditer(line)):
@@ -181,6 +205,8 @@ def _set_in(text: str) -> Iterator[tuple[str, bool]]:
                 continue
             names = [match[1]] if match[1] else _WORD.findall(match[2])
             yield from ((name, start["prompt"] != "#") for name in names)
+        for groups in _MAY_SET.findall(whole):
+            yield from ((name, False) for name in groups if name)
 
 
 def reads_as_simple_commands(text: str) -> bool:
@@ -215,6 +241,8 @@ def _placeholders(
             placeholder = _plain(match, variables.own)
         if placeholder:
             at = placeholder.end
+            doubtful = placeholder.name in variables.doubtful and not placeholder.spelled
+            placeholder.hidden = doubtful and text[placeholder.start] != "{"
             yield placeholder
 
 
@@ -288,18 +316,17 @@ def _build(
         if computed is None:
             lookback = text[max(0, each.start - _LOOKBACK) : each.start]
             computed = _COMPUTES.search(lookback) is not None
-        parts.append(
-            CommandSlot(
-                name=each.name,
-                written=written,
-                start=each.start,
-                context=each.context if plain else Context.NONE,
-                before=text[max(0, each.start - 1) : each.start],
-                after=text[each.end : each.end + 1],
-                otherwise=written if each.stays else token(each.name, fails=computed),
-                spelled=each.spelled,
-            )
+        slot = CommandSlot(
+            name=each.name,
+            written=written,
+            start=each.start,
+            context=each.context if plain else Context.NONE,
+            before=text[max(0, each.start - 1) : each.start],
+            after=text[each.end : each.end + 1],
+            otherwise=written if each.stays else token(each.name, fails=computed),
+            spelled=each.spelled,
         )
+        parts.append(slot.otherwise if each.hidden else slot)
         at = each.end
     parts.append(_with(text, at, len(text), insertions))
     return Fillable(tuple(part for part in parts if part != ""))
