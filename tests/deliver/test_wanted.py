@@ -27,7 +27,7 @@ def test_without_send_resolved_only_what_fires_is_told():
 
 @pytest.mark.parametrize(
     ("least", "pods"),
-    [("critical", ["c", "odd"]), ("s2", ["c", "w", "odd"]), ("INFO", ["c", "w", "i", "odd"])],
+    [("critical", ["c", "odd"]), ("s3", ["c", "w", "odd"]), ("INFO", ["c", "w", "i", "odd"])],
 )
 def test_what_is_minor_is_left_out_and_what_is_unknown_is_not(least, pods):
     alerts = [

@@ -215,7 +215,7 @@ def test_a_silence_on_another_host_than_the_senders_is_not_linked(given):
 def test_grafanas_internal_labels_are_hidden_and_its_values_shown():
     (line,) = (part for part in outline(of_grafana(), Detail.FULL) if isinstance(part, AlertLine))
     assert [name for name, _ in line.labels] == ["pod"]
-    assert line.value == "B=97.25, C=1"
+    assert line.value == "value B=97.25, C=1"
 
 
 def test_pages_in_annotations_are_linked_by_name_each_once():

@@ -130,10 +130,10 @@ def test_what_else_an_alert_says_is_its_description(annotations, description):
     ("more", "value"),
     [
         ({"annotations": {"value": "97 %"}}, "value 97 %"),
-        ({"values": {"A": 1, "B": 2.5}}, "A=1, B=2.5"),
+        ({"values": {"A": 1, "B": 2.5}}, "value A=1, B=2.5"),
         (
             {"valueString": "[ var='B' labels={a=b} value=97.2 ], [ var='C' value=1 ]"},
-            "B=97.2, C=1",
+            "value B=97.2, C=1",
         ),
         ({"values": [1], "valueString": 5}, ""),
         ({"valueString": "[ var='" * 100_000}, ""),
@@ -160,6 +160,8 @@ def test_a_label_that_only_some_alerts_have_differs():
     ("when", "shown"),
     [
         (When(NOON, None, NOON + timedelta(hours=2)), "since 12:00 UTC (2h)"),
+        (When(NOON, None, NOON + timedelta(minutes=17, seconds=2)), "since 12:00 UTC (17m)"),
+        (When(NOON, None, NOON + timedelta(seconds=2)), "since 12:00 UTC (2s)"),
         (When(NOON, None, NOON + timedelta(days=1)), "since 2026-11-23 12:00 UTC (1d)"),
         (When(NOON, None, NOON - timedelta(hours=1)), "since 12:00 UTC"),
         (When(NOON), "since 2026-11-23 12:00 UTC"),

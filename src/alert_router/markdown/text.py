@@ -68,7 +68,8 @@ def rows_as_list(block: Table) -> ListBlock | None:
     if not has_lines and all(sum(map(len, map(plain, row))) <= _LONGEST_ROW for row in rows):
         return None
     items = []
-    for number, (first, *rest) in enumerate(block.rows or (block.header,), 2):
+    for number, row in enumerate(block.rows or (block.header,), 2):
+        first, *rest = row or ((),)
         named = zip_longest(block.header[1:] if block.rows else (), rest, fillvalue=())
         blocks = [Paragraph(first)] if first else []
         for name, cell in named:

@@ -3,7 +3,7 @@ a message says, how much of it, and in which order detail is given up."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import compress
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ _MAX_TEXT, _MIN_TEXT, _ALL_TEXTS = 500, 120, 1500
 _MAX_VALUE = 120  # characters of a label's name or value
 _MAX_LINE = 300  # characters of a headline, a title, a note
 _MAX_NOTES = 5
+_MINUTE = 60  # seconds
 
 _MORE = "…"  # after a step of which only the runbook page has the rest
 _CONTINUED = " (continued)"
@@ -66,12 +67,18 @@ class When:
             return ""
         if self.end is not None:
             return f"{self._clock(self.start)} to {self._clock(self.end)} UTC"
-        lasted = wording.duration(self.start, self.now)
+        lasted = self.now and wording.duration(self.start, _whole_minutes(self.start, self.now))
         return f"since {self._clock(self.start)} UTC" + (f" ({lasted})" if lasted else "")
 
     def _clock(self, moment: datetime) -> str:
         is_today = self.now is not None and moment.date() == self.now.date()
         return moment.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+
+
+def _whole_minutes(start: datetime, end: datetime) -> datetime:
+    """The end without the seconds of a duration of a minute or more."""
+    seconds = int((end - start).total_seconds())
+    return end if seconds < _MINUTE else start + timedelta(seconds=seconds - seconds % _MINUTE)
 
 
 @dataclass(frozen=True, slots=True)

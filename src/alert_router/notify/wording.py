@@ -94,7 +94,7 @@ def headline(alert: Alert) -> str:
 
 
 def value(alert: Alert) -> str:
-    """`value 97.2`, `B=97.2, C=1`: what the alert measured, empty if it does not say."""
+    """`value 97.2`, `value B=97.2, C=1`: what the alert measured, empty if it does not say."""
     for name in _VALUES:
         if text := one_line(alert.annotations.get(name, ""), _MAX_SHOWN):
             return f"value {text}"
@@ -108,7 +108,7 @@ def value(alert: Alert) -> str:
         one_line(f"{name}={each:.6g}" if isinstance(each, float) else f"{name}={each}", _MAX_SHOWN)
         for name, each in pairs[:_MOST_VALUES]
     ]
-    return ", ".join(shown)
+    return f"value {', '.join(shown)}" if shown else ""
 
 
 def subject(alert: Alert, notification: Notification, most: int = 2) -> str:
@@ -116,6 +116,7 @@ def subject(alert: Alert, notification: Notification, most: int = 2) -> str:
     names = differing(notification.group)
     if len(notification.group.alerts) == 1:
         names = [name for name, _ in labels(alert, notification.telling)]
+    names = [name for name in names if name == "alertname" or name not in _NOISE]
     pairs = ((name, alert.labels[name]) for name in names if alert.labels.get(name))
     return " ".join(
         f"{one_line(name, _MAX_SHOWN)}={one_line(text, _MAX_SHOWN)}"

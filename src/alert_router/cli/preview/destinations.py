@@ -162,9 +162,9 @@ def _discord(payload: Any) -> Iterator[Element]:
 
 
 def _discord_message(message: Any) -> Iterator[Element]:
-    yield from markup.commonmark(message["content"])
+    yield from markup.discord(message["content"])
     for embed in message["embeds"]:
-        description = tuple(markup.commonmark(embed["description"]))
+        description = tuple(markup.discord(embed["description"]))
         yield Panel(description, f"#{embed['color']:06x}")
 
 
@@ -222,7 +222,7 @@ def _card_element(element: Any) -> Iterator[Element]:
             inner = tuple(_card_elements(element["items"]))
             yield Panel(inner, color, filled="style" in element)
         case "TextBlock":
-            yield line(element["text"])
+            yield line(element["text"].replace("<at>", "@").replace("</at>", ""))
         case _:
             yield _data(element)
 

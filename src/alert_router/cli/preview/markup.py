@@ -5,6 +5,7 @@ It is read only to draw what a destination would make of a message, never to wri
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,9 @@ _SLACK_FENCE = re.compile(r"```\n?(?P<code>.*?)\n?```\n?", re.DOTALL)
 _MARKDOWN_FENCE = re.compile(
     r"^(?P<fence>`{3,})[^\n`]*\n(?P<code>.*?)\n(?P=fence)$\n?", re.DOTALL | re.MULTILINE
 )
+_SLACK_MENTION = re.compile(r"<(?:!subteam\^|@|!)(?P<name>\w+)>")
+_DISCORD_TIME = re.compile(r"since <t:(?P<seconds>\d{1,11}):f> \(<t:(?P=seconds):R>\)")
+_DISCORD_MENTION = re.compile(r"^<@&?(?P<id>\d+)>")
 _SLACK_TOKEN = re.compile(
     r"`(?P<code>[^`\n]+)`"
     r"|<(?P<url>[^<>|\s]+)(?:\|(?P<label>[^<>\n]*))?>"
@@ -51,7 +55,8 @@ def plain_text(text: str) -> Iterator[Element]:
 
 def slack(text: str) -> Iterator[Element]:
     """Slack's mrkdwn: `*b*`, `_i_`, `~s~`, code, `<url|label>`; `&`, `<` and `>` are escaped."""
-    return _elements(text, _SLACK_FENCE, lambda row: _slack_line(row, unescaped), unescaped)
+    shown = _SLACK_MENTION.sub(r"@\g<name>", text)
+    return _elements(shown, _SLACK_FENCE, lambda row: _slack_line(row, unescaped), unescaped)
 
 
 def google_chat(text: str) -> Iterator[Element]:
@@ -62,6 +67,15 @@ def google_chat(text: str) -> Iterator[Element]:
 def commonmark(text: str) -> Iterator[Element]:
     """CommonMark, line by line, with fenced code."""
     return _elements(text, _MARKDOWN_FENCE, _markdown_line, str)
+
+
+def discord(text: str) -> Iterator[Element]:
+    """Discord's Markdown; times are in UTC, since the reader's zone is not known."""
+
+    def moment(found: re.Match[str]) -> str:
+        return f"since {datetime.fromtimestamp(int(found['seconds']), UTC):%Y-%m-%d %H:%M} UTC"
+
+    return commonmark(_DISCORD_TIME.sub(moment, _DISCORD_MENTION.sub(r"@\g<id>", text)))
 
 
 def unescaped(text: str) -> str:

@@ -116,7 +116,7 @@ class SlackRenderer(LineRenderer[Piece, str]):
         yield Piece("plain", escape("\n".join(part.lines())))
 
     def alert(self, part: message.AlertLine) -> Iterator[Piece]:
-        yield Piece("plain", escape("\n    ".join(part.lines())))
+        yield Piece("plain", escape("• " + "\n    ".join(part.lines())))
 
     def more(self, part: message.More) -> Iterator[Piece]:
         yield Piece("text", linked(part.url, str(part)))

@@ -169,8 +169,10 @@ class TeamsRenderer(LineRenderer[Element, list[Run]]):
     def alert(self, part: message.AlertLine) -> Iterator[Element]:
         if part.text:
             yield line([(part.text, {})])
-        if part.labels:
-            yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **(TIGHT if part.text else {}))
+        if part.labels and part.text:
+            yield line([(part.pairs(" · "), SUBTLE | MONOSPACE)], **TIGHT)
+        elif part.labels:
+            yield line([(part.pairs(" · "), MONOSPACE)])
         for text in filter(None, (part.description, part.facts())):
             yield line([(text, SUBTLE)], **TIGHT)
 
