@@ -1,3 +1,3 @@
 """Alert Router: delivers the runbook's content with the alert."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

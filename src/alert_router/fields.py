@@ -154,7 +154,7 @@ def variables(text: str) -> list[str]:
 
 def check_variables(text: str) -> None:
     """ValueError, without any of the text, where a `$` looks like a variable and is not one."""
-    if _ALMOST.search(_VARIABLE.sub("", text)):
+    if _ALMOST.search(_VARIABLE.sub(" ", text)):
         raise ValueError(
             "write ${NAME} for an environment variable; if the `$` is part of the value,"
             " put the value into a variable, or a secret into its `_file`"

@@ -164,3 +164,41 @@ def test_a_file_is_reached_through_its_sections(tmp_path, monkeypatch):
     found = unreached(load(Path("main.yaml")), Catalogue.load(Path("books")), {"rules": None})
 
     assert [problem.place.file for problem in found] == ["books/nowhere.md"]
+
+
+def odd(problems):
+    return [problem for problem in problems if "routing-odd-value" in problem]
+
+
+@pytest.mark.parametrize(
+    ("matcher", "looks"),
+    [
+        ("severity='critical'", "single quotes"),
+        ("severity == critical", "second `=`"),
+        ("severity=critical and team=a", "all of this is one value"),
+        ("severity=critical or severity=warning", "all of this is one value"),
+        ('alertname="Kube.*"', "`=` compares the text as it is"),
+        ('alertname!="Kube.+"', "`!=` compares the text as it is"),
+        ('severity="critical|warning"', "`=` compares the text as it is"),
+        ('severity=~"critical, warning"', "a comma separates nothing"),
+        ('alertname=~"Kube*"', "repeats the character before it"),
+    ],
+)
+def test_a_value_that_is_probably_meant_otherwise_is_reported(problems_of, matcher, looks):
+    entry = "'" + matcher.replace("'", "''") + "'"
+    (found,) = odd(problems_of(f"runbooks:\n  - {{matchers: [{entry}], runbook: null}}\n{ROUTE}"))
+    assert looks in found
+    routes = f"route:\n  receiver: a\n  routes: [{{matchers: [{entry}]}}]\n"
+    assert len(odd(problems_of(routes))) == 1
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        *('a="it\'s"', 'path="/api/*"', 'a=~"x|y.*"', 'a="black and white"', 'version="1.2+3"'),
+        *('a=~"a{1,2}"', 'a="x,y"', 'a=~".*x.*"', 'a="||"', 'le="+Inf"', 'job="a.b"'),
+    ],
+)
+def test_a_value_that_a_label_may_have_is_not_reported(problems_of, matcher):
+    entry = "'" + matcher.replace("'", "''") + "'"
+    assert odd(problems_of(f"runbooks:\n  - {{matchers: [{entry}], runbook: null}}\n{ROUTE}")) == []

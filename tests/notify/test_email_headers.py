@@ -5,6 +5,7 @@ import email.header
 import email.policy
 import quopri
 import re
+import time
 from email import message_from_bytes
 
 import pytest
@@ -213,3 +214,13 @@ def test_what_not_every_server_accepts_as_an_address_is_refused(text):
 def test_a_list_with_something_else_in_it_is_refused(text):
     with pytest.raises(ValueError, match="expected"):
         parse_mailboxes(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['"' + '\\"' * 500_000, '"' * 1_000_001, ", " * 500_000, "\\" * 10**6]
+)
+def test_hostile_text_is_refused_as_addresses_in_linear_time(text):
+    began = time.process_time()
+    with pytest.raises(ValueError, match="expected"):
+        parse_mailboxes(text)
+    assert time.process_time() - began < 2

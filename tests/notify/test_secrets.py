@@ -69,6 +69,11 @@ def test_other_dollar_signs_are_part_of_a_plain_secret(value):
     assert load(type="webhook", url="https://h", bearer_token=value).bearer_token.read() == value
 
 
+def test_a_dollar_sign_before_a_variable_is_part_of_the_value(monkeypatch):
+    monkeypatch.setenv("TOKEN", "t")
+    assert load(type="webhook", url="https://h/$${TOKEN}x").url.read() == "https://h/$tx"
+
+
 def test_the_value_of_a_variable_is_never_read_for_variables(monkeypatch):
     monkeypatch.setenv("TOKEN", "a${HOME}$HOME")
     assert load(type="webhook", url="https://h/${TOKEN}").url.read() == "https://h/a${HOME}$HOME"

@@ -1,5 +1,6 @@
 """Routes, table entries and runbooks that no alert reaches, and entries that match too much."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from alert_router.checks.shadowing import (
 from alert_router.config import codes
 from alert_router.config.load import Loaded
 from alert_router.config.routing import matcher_places
-from alert_router.matcher import Matcher, Part
+from alert_router.matcher import Matcher, Op, Part
 from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.redaction import clip
 from alert_router.routing import Route
@@ -22,6 +23,7 @@ from alert_router.runbook import Catalogue
 from alert_router.yaml_source import Node, YamlFile, children, read
 
 _SHOWN = 5
+_LONGEST_VALUE = 200  # characters of a value that are looked at
 _ALWAYS_THERE = "alertname"
 
 
@@ -98,6 +100,7 @@ def _of_table(loaded: Loaded, document: YamlFile) -> Iterator[Problem]:
         written = _Written().with_(entry.matchers, node)
         excluded = list(_contradictions(document, written, 0))
         yield from excluded
+        yield from _odd_values(document, written, 0)
         vague = list(_vague(document, written, 0))
         yield from vague
         if not excluded and not vague:
@@ -147,6 +150,7 @@ def _of_routes(
     for number, (child, at) in enumerate(zip(route.routes, below, strict=True)):
         written = above.with_(child.matchers, at)
         places[(*path, number)] = at.place
+        yield from _odd_values(document, written, len(above.matchers))
         yield from _vague(document, written, len(above.matchers))
         excluded = list(_contradictions(document, written, len(above.matchers)))
         yield from excluded
@@ -194,6 +198,36 @@ def _contradictions(document: YamlFile, written: _Written, start: int) -> Iterat
         message = f"no alert matches both `{clip(str(matcher), 80)}` and the matchers before it"
     hint = f'all matchers must match; to accept either value write {clip(matcher.name)}=~"a|b"'
     yield document.problem(code, message, place, hint=hint, severity=codes.SEVERITIES[code])
+
+
+# Values that are valid and are hardly ever those of a label, what they look like, and what to do.
+_ODD_LITERALS = (
+    (re.compile(r"'.*'"), "the single quotes are part of the value", "use double quotes"),
+    (re.compile(r"=.*"), "the second `=` is part of the value", "write one `=`"),
+    (re.compile(r".* (?:and|or|&&|\|\|) [^ ]+ *[=!].*"), "all of this is one value", "{list}"),
+    (re.compile(r".*(?:\.[*+]|[^|]\|[^|]).*"), "`{op}` compares the text as it is", "write {re}"),
+)
+_ODD_PATTERNS = (
+    (re.compile(r"[\w-]+(?:, *[\w-]+)+"), "a comma separates nothing", "separate values with |"),
+    (re.compile(r"[\w-]+\*"), "`*` repeats the character before it", "write .* for any text"),
+)
+
+
+def _odd_values(document: YamlFile, written: _Written, start: int) -> Iterator[Problem]:
+    """Matchers, from `start` on, whose value is probably meant otherwise."""
+    code = codes.ROUTING_ODD_VALUE
+    for matcher, place in list(zip(written.matchers, written.places, strict=True))[start:]:
+        is_literal = matcher.op in (Op.EQUAL, Op.NOT_EQUAL)
+        value = matcher.value[:_LONGEST_VALUE]
+        for pattern, looks, hint in _ODD_LITERALS if is_literal else _ODD_PATTERNS:
+            if not pattern.fullmatch(value):
+                continue
+            regex = Op.REGEX if matcher.op is Op.EQUAL else Op.NOT_REGEX
+            message = f"`{clip(str(matcher), 80)}`: {looks.format(op=matcher.op)}"
+            write = hint.format(list="write one matcher for each in the list", re=f"`{regex}`")
+            severity = codes.SEVERITIES[code]
+            yield document.problem(code, message, place, hint=write, severity=severity)
+            break
 
 
 def _vague(document: YamlFile, written: _Written, start: int) -> Iterator[Problem]:

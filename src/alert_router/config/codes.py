@@ -30,6 +30,7 @@ ROUTING_SHADOWED_ENTRY = "routing-shadowed-entry"
 ROUTING_SHADOWED_ROUTE = "routing-shadowed-route"
 ROUTING_CONTRADICTION = "routing-contradiction"
 ROUTING_MATCHES_MISSING = "routing-matches-missing"
+ROUTING_ODD_VALUE = "routing-odd-value"
 ROUTING_UNREACHED_RUNBOOK = "routing-unreached-runbook"
 
 SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - a code, not a secret
@@ -57,6 +58,7 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
         ROUTING_SHADOWED_ROUTE: Severity.WARNING,
         ROUTING_CONTRADICTION: Severity.WARNING,
         ROUTING_MATCHES_MISSING: Severity.WARNING,
+        ROUTING_ODD_VALUE: Severity.WARNING,
         ROUTING_UNREACHED_RUNBOOK: Severity.INFO,
         SECRET_UNREADABLE: Severity.WARNING,
         SECRET_IN_PLAIN: Severity.WARNING,

@@ -18,6 +18,7 @@ _SHORTEST = 20  # an encoded word of one character, which has up to 4 bytes
 _LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 _LONGEST_LOCAL = 64
 _LONGEST_NAME = 200
+_LONGEST_MAILBOX = 700  # the two together, each character of the name escaped
 
 # The headers that hold addresses, besides those that every message has.
 ADDRESS_HEADERS = frozenset(
@@ -33,7 +34,8 @@ _LOCAL = re.compile(rf"{_ATOM.pattern}(?:\.{_ATOM.pattern})*")
 _DOMAIN = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _LITERAL = re.compile(r"\[[0-9A-Za-z:.]{2,60}\]")  # [192.0.2.1], [IPv6:2001:db8::1]
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|[^",]+|[",]')
+# Quoted strings, one that does not end too, so that no text is looked at twice.
+_PARTS = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|$)|[^",]+|,', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def parse_mailbox(text: str) -> Mailbox:
     """`sre@example.org` or `Alerts <alerts@example.org>`, the name in quotes or not. Raises
     ValueError where it is not an address, or not one that every server accepts."""
     text = text.strip()
+    if len(text) > _LONGEST_MAILBOX:
+        raise ValueError(f"expected an address of at most {_LONGEST_ADDRESS} characters")
     name, address = "", text
     if text.endswith(">"):
         name, opened, address = text[:-1].rpartition("<")
@@ -75,13 +79,13 @@ def parse_mailbox(text: str) -> Mailbox:
 
 def split_mailboxes(text: str) -> list[str]:
     """The texts between the commas. A comma within quotes belongs to a name."""
-    items = [""]
+    items: list[list[str]] = [[]]
     for part in _PARTS.findall(text):
         if part == ",":
-            items.append("")
+            items.append([])
         else:
-            items[-1] += part
-    return items
+            items[-1].append(part)
+    return ["".join(parts) for parts in items]
 
 
 def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
