@@ -127,7 +127,7 @@ async def deliveries(request: web.Request) -> web.Response:
     except ValueError as error:
         return refuse(400, str(error))
     try:
-        rows = await site.ask(lambda store: store.list(state=state, limit=limit, before=last))
+        rows = await site.ask(lambda store: store.deliveries(state=state, limit=limit, before=last))
     except StoreUnavailable:
         return unavailable("the store cannot be read")
     return _answer(200, {"deliveries": [row_as_json(row) for row in rows]})
