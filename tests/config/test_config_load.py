@@ -215,7 +215,7 @@ config/main.yaml:1:1: error: unknown key `receviers` [config-unknown-key]
 config/main.yaml:1:1: error: unknown key `qqq` [config-unknown-key]
   1 | qqq: 1
     | ^
-  known here: http, storage, runbooks, routing, delivery, severities, receivers, log, checks""",
+  known here: http, storage, runbooks, routing, delivery, severities, receivers, heartbeats, log, checks""",  # noqa: E501
     "receivers: []\n": """\
 config/main.yaml:1:12: error: `receivers`: must have at least 1 item [config-invalid-value]
   1 | receivers: []
