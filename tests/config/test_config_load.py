@@ -656,6 +656,15 @@ def test_the_default_path_is_the_first_that_exists(tmp_path, monkeypatch):
             "    |                                               ^\n"
             "  did you mean `critical`?",
         ),
+        (
+            "detail: {critcal: link, resolved: link, default: full}",
+            "config/main.yaml:4:36: error: `detail`: no grade has the name or value "
+            "`critcal` [config-invalid-value]\n"
+            "  4 |     notifiers: [{type: console, detail: {critcal: link, resolved: link, "
+            "default: full}}]\n"
+            "    |                                         ^\n"
+            "  did you mean `critical`?",
+        ),
     ],
 )
 def test_what_a_notifier_names_elsewhere_has_to_be_there(at, keys, expected):

@@ -66,6 +66,8 @@ def bot(folder: Path, url: str) -> Path:
     return write_config(folder, [notifier], delivery={"min_backoff": "50ms"})
 
 
+FIRING_TEXT = "CRITICAL: HighErrorRate: HighErrorRate firing"
+RESOLVED_TEXT = "RESOLVED: HighErrorRate: HighErrorRate resolved"
 FIRING, RESOLVED = body("HighErrorRate"), body("HighErrorRate", "resolved")
 CHANGED = body("HighErrorRate", pod="another")
 
@@ -85,13 +87,13 @@ async def test_one_message_is_kept_up_to_date_over_a_restart(tmp_path: Path) -> 
             await post(running, RESOLVED)
             await eventually(lambda: slack.replies, "the thread to be told")
             await settled(running)
-            assert slack.texts() == ["RESOLVED: HighErrorRate"]
+            assert slack.texts() == [RESOLVED_TEXT]
             await post(running, FIRING)
             await eventually(lambda: len(slack.messages) == 2, "a new story")
         finally:
             running.end(signal.SIGKILL)
-    assert slack.texts() == ["RESOLVED: HighErrorRate", "CRITICAL: HighErrorRate"]
-    assert [reply["text"] for reply in slack.replies] == ["RESOLVED: HighErrorRate"]
+    assert slack.texts() == [RESOLVED_TEXT, FIRING_TEXT]
+    assert [reply["text"] for reply in slack.replies] == [RESOLVED_TEXT]
 
 
 async def test_killed_between_posting_and_writing_it_down_the_one_repeat_is_marked(
@@ -118,7 +120,7 @@ async def test_killed_between_posting_and_writing_it_down_the_one_repeat_is_mark
     assert "Sent again" not in json.dumps(first)
     assert "RESOLVED" in second["text"], "the repeat is the one that is kept up to date"
     repeats = [request.json for request in server.requests if "Sent again" in request.body.decode()]
-    assert [one["text"] for one in repeats] == ["CRITICAL: HighErrorRate"]
+    assert [one["text"] for one in repeats] == [FIRING_TEXT]
 
 
 async def test_killed_between_changing_and_writing_it_down_the_same_message_is_changed_again(
