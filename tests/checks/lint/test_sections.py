@@ -119,3 +119,22 @@ def test_steps_can_be_written_in_three_ways(tmp_path, body):
 def test_an_empty_file_and_front_matter_alone_are_reported_once(tmp_path):
     problems = linted(tmp_path, {"a.md": "", "b.md": FRONT.split("# ")[0]})
     assert [problem.code for problem in problems] == ["runbook-empty", "runbook-empty"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Give access\n\n## Steps\n\n1. Do.\n",
+        "# Playbooks\n\n## QueueDown\n\n1. Do.\n\n## QueueFull\n\n1. Do.\n",
+        "---\nalerts: none\n---\n# Down\n\n## Impact\n\nx\n\n## Fix\n\n1. Do.\n",
+        "# QueueDown\n\n## Investigation\n\n1. Look.\n\n## Fix\n\n1. Do.\n",
+    ],
+)
+def test_pages_that_are_not_the_runbook_of_one_alert_need_no_sections(tmp_path, text):
+    assert not found(linted(tmp_path, text), "runbook-missing-section")
+
+
+def test_sections_below_different_headings_do_not_repeat_each_other(tmp_path):
+    text = "# P\n\n" + "".join(f"## {name}\n\n## Fix\n\n1. Do.\n\n" for name in ("Disk", "Net"))
+    assert not [p for p in linted(tmp_path, text) if p.code == "runbook-repeated-section"]
+    assert not found(linted(tmp_path, text), "runbook-empty-section")

@@ -129,7 +129,7 @@ def test_the_invalid_query_among_one_line_queries_is_reported(tmp_path):
 
 def test_code_after_an_unclosed_fence_is_not_parsed(tmp_path):
     text = "# A\n\n```promql\nup\n\n## Mitigation\n\nIt's (here).\n"
-    assert [p.code for p in linted(tmp_path, text)][:1] == ["runbook-missing-section"]
+    assert [p.code for p in linted(tmp_path, text)][:1] == ["runbook-unclosed-fence"]
     assert found(linted(tmp_path, text), "runbook-promql-syntax") == []
 
 

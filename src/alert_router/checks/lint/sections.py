@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from alert_router.checks.lint.conventions import SHOWN, Conventions, names
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.markdown import Heading, plain
 from alert_router.model.problem import Problem
-from alert_router.runbook import STANDARD_SECTIONS, Section
+from alert_router.runbook import STANDARD_SECTIONS, Runbook, Section
+from alert_router.runbook.alert_sections import is_alert_name
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
 
@@ -24,6 +26,10 @@ def check(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
 
 def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
     present = names(source.runbook)
+    if not expected.ordered and not _is_for_alerts(source.runbook, present):
+        return
+    if "Investigation" in present and not expected.ordered:
+        present.add("Detection")  # sent in its place
     missing = [name for name in expected.sections if name not in present]
     if not missing:
         return
@@ -37,16 +43,43 @@ def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
     yield source.problem("runbook-missing-section", message, source.title_line, hint=hint)
 
 
+def _is_for_alerts(runbook: Runbook, present: set[str]) -> bool:
+    """Whether a page is certainly a runbook of one alert: named like one, or with the sections of
+    one (symptoms, or a meaning and what to do). Other pages are not expected to have sections."""
+    if runbook.by_alerts or runbook.metadata.get("alerts", "").lower() == "none":
+        return False
+    name = runbook.id.rpartition("/")[2]
+    is_named = any(map(is_alert_name, (runbook.title, name))) or "alert" in runbook.metadata
+    acts = present & {"Investigation", "Mitigation"} and present & {"Overview", "Severity"}
+    return is_named or "Detection" in present or bool(acts)
+
+
 def _empty(source: RunbookSource) -> Iterator[Problem]:
-    headings = [block for block in source.runbook.blocks if isinstance(block, Heading)]
-    levels = {heading.line: heading.level for heading in headings}
-    usual = max((levels.get(section.line, 0) for section in source.runbook.sections), default=0)
+    groups = _groups(source)
     for section in source.runbook.sections:
-        # A heading above the level of sections only groups them.
-        if not section.intro and not section.steps and levels.get(section.line) == usual:
+        if _says_nothing(section) and section.line not in groups:
             message = f"section {_title(section)} is empty"
             hint = 'Fill it in, or say why there is nothing: "Nothing to do here, because ...".'
             yield source.problem("runbook-empty-section", message, section.line, hint=hint)
+
+
+def _says_nothing(section: Section) -> bool:
+    return not section.intro and not section.steps
+
+
+def _groups(source: RunbookSource) -> set[int]:
+    """The lines of headings that only group the sections after them: those above the level of
+    sections, and empty ones without a section's name before one that has one."""
+    sections = source.runbook.sections
+    headings = [block for block in source.runbook.blocks if isinstance(block, Heading)]
+    levels = {heading.line: heading.level for heading in headings}
+    usual = max((levels.get(section.line, 0) for section in sections), default=0)
+    above = {section.line for section in sections if levels.get(section.line) != usual}
+    return above | {
+        first.line
+        for first, second in pairwise(sections)
+        if not first.name and second.name and _says_nothing(first)
+    }
 
 
 def _title(section: Section) -> str:
@@ -55,7 +88,10 @@ def _title(section: Section) -> str:
 
 def _repeated(source: RunbookSource) -> Iterator[Problem]:
     seen: dict[str, Section] = {}
+    groups = _groups(source)
     for section in source.runbook.sections:
+        if section.line in groups:
+            seen.clear()
         key = section.name and _NOT_A_WORD.sub(" ", plain(section.title)).strip().lower()
         if not key:
             continue
