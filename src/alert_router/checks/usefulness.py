@@ -30,6 +30,7 @@ from alert_router.enrich import (
     enrich,
     filling,
 )
+from alert_router.formats import NOT_READ
 from alert_router.markdown import (
     Block,
     Code,
@@ -113,8 +114,6 @@ _EMPTY = re.compile(
     r"work in progress|no content|empty|section|add|here|insert|command needed)*+",
     re.IGNORECASE,
 )
-_UNREAD = frozenset((".adoc", ".asciidoc", ".erb", ".htm", ".html", ".mdx", ".rst"))
-_INDEXES = frozenset(("index", "_index", "readme"))  # the runbook of their directory
 _FEW = 40  # characters; less is not an instruction
 _MAX_ALERTS = 300  # of a file; each takes time in proportion to the whole file
 _WALL = 600  # characters of prose without a list
@@ -211,17 +210,10 @@ def unread(catalogue: Catalogue) -> Counter[str]:
     found: Counter[str] = Counter()
     for folder, _, files in os.walk(catalogue.root):
         for file in files:
-            stem, suffix = _stem(file)
-            path = Path(folder, stem).relative_to(catalogue.root)
-            ids = {path.as_posix(), *([path.parent.as_posix()] if stem.lower() in _INDEXES else ())}
-            found[suffix] += suffix in _UNREAD and not ids & known
+            path = Path(folder, file).relative_to(catalogue.root)
+            suffix = path.suffix.lower()
+            found[suffix] += suffix in NOT_READ and path.with_suffix("").as_posix() not in known
     return +found
-
-
-def _stem(file: str) -> tuple[str, str]:
-    """A file's name without `.md.erb` and the like, and its last suffix in lower case."""
-    path = Path(file)
-    return path.stem.removesuffix(".md").removesuffix(".html"), path.suffix.lower()
 
 
 def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Iterator[Assessment]:

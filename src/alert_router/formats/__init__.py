@@ -9,7 +9,7 @@ __all__ = ["ASCIIDOC", "NOT_READ", "Include", "format_of", "read_document", "wit
 
 Include = Callable[[str], str | None]
 
-_MARKDOWN = (".md", ".markdown", ".md.erb", ".markdown.erb")
+_MARKDOWN = (".md", ".markdown", ".md.erb", ".html.md.erb", ".markdown.erb")
 _MDX = (".mdx",)
 ASCIIDOC = (".adoc", ".asciidoc", ".asc")
 _SUFFIXES = (*_MARKDOWN, *_MDX, *ASCIIDOC)
