@@ -1,16 +1,29 @@
-"""The JSON API: what came in and its coverage, and the deliveries of a group."""
+"""The JSON API: runbooks, which an alert gets, deliveries, and what came in. `openapi.json`
+describes it."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import resources
+from urllib.parse import quote
 
 from aiohttp import web
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.alert_stats.report import Observed, read_observed
+from alert_router.enrich import enrich
+from alert_router.markdown import plain
+from alert_router.model import Alert, AlertGroup, BodyLimits, Status
+from alert_router.notification import Notification
+from alert_router.notify.base import Notifier
+from alert_router.notify.webhook import runbook_data
 from alert_router.outbox.alert_stats import KEPT_DAYS
 from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import State
 from alert_router.outbox.serialize import row_as_json
+from alert_router.runbook import Runbook
+from alert_router.runtime import Runtime
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import refuse, unavailable
 
@@ -49,10 +62,10 @@ RECENT: web.AppKey[Recent] = web.AppKey("recent", Recent)
 
 async def observed(request: web.Request) -> web.Response:
     """The alerts of the last `days` days, 30 if not said."""
-    text = request.query.get("days", str(KEPT_DAYS))
-    days = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
-    if not 1 <= days <= KEPT_DAYS:
-        return refuse(400, f"days: expected a whole number from 1 to {KEPT_DAYS}")
+    try:
+        days = _number(request.query.get("days", str(KEPT_DAYS)), "days", 1, KEPT_DAYS)
+    except ValueError as error:
+        return refuse(400, str(error))
     try:
         answer = await request.app[RECENT].read(request.app[SITE], days)
     except StoreUnavailable:
@@ -61,6 +74,127 @@ async def observed(request: web.Request) -> web.Response:
 
 
 _HEADERS = {"Cache-Control": "no-store"}
+_ROWS = 1000  # deliveries in an answer
+_DESCRIPTION = resources.files("alert_router.server").joinpath("openapi.json").read_bytes()
+
+
+async def description(_: web.Request) -> web.Response:
+    """The OpenAPI document."""
+    return web.Response(body=_DESCRIPTION, content_type="application/json")
+
+
+async def runbooks(request: web.Request) -> web.Response:
+    """All runbooks, without their text."""
+    runtime = request.app[SITE].runtime()
+    rows = sorted(runtime.catalogue.runbooks.items())
+    found = [_summary(id_, runbook, runtime.external_url) for id_, runbook in rows]
+    return _answer(200, {"runbooks": found})
+
+
+async def show_runbook(request: web.Request) -> web.Response:
+    """One runbook with the names of its sections."""
+    runtime = request.app[SITE].runtime()
+    id_ = request.match_info["id"]
+    runbook = runtime.catalogue.get(id_)
+    if runbook is None:
+        return _answer(404, {"status": "unknown", "error": "there is no such runbook"})
+    sections = [
+        {"name": section.name, "title": plain(section.title), "steps": len(section.steps)}
+        for section in runbook.sections
+    ]
+    return _answer(200, _summary(id_, runbook, runtime.external_url) | {"sections": sections})
+
+
+def _summary(id_: str, runbook: Runbook, base: str) -> dict[str, object]:
+    return {
+        "id": id_,
+        "title": runbook.title or id_,
+        "url": f"{base}/runbooks/{quote(id_, errors='replace')}",
+        "owner": str(runbook.metadata.get("owner", "")),
+        "severity": str(runbook.metadata.get("severity", "")),
+        "last_updated": str(runbook.metadata.get("last_updated", "")),
+    }
+
+
+async def deliveries(request: web.Request) -> web.Response:
+    """Deliveries, newest first."""
+    site, query = request.app[SITE], request.query
+    try:
+        limit = _number(query.get("limit", "100"), "limit", 1, _ROWS)
+        before = query.get("before")
+        last = None if before is None else _number(before, "before", 0, 2**62)
+        state = State(query["state"]) if "state" in query else None
+    except ValueError as error:
+        return refuse(400, str(error))
+    try:
+        rows = await site.ask(lambda store: store.list(state=state, limit=limit, before=last))
+    except StoreUnavailable:
+        return unavailable("the store cannot be read")
+    return _answer(200, {"deliveries": [row_as_json(row) for row in rows]})
+
+
+def _number(text: str, name: str, least: int, most: int) -> int:
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else least - 1
+    if not least <= value <= most:
+        raise ValueError(f"{name}: expected a whole number from {least} to {most}")
+    return value
+
+
+async def resolve(request: web.Request) -> web.Response:
+    """Which receivers and which runbook an alert with these labels gets, its steps filled."""
+    site = request.app[SITE]
+    runtime, query = site.runtime(), request.query
+    try:
+        labels = _pairs(query.getall("label", ()), "label", runtime.limits)
+        annotations = _pairs(query.getall("annotation", ()), "annotation", runtime.limits)
+        status = Status(query.get("status", "firing"))
+        if not labels:
+            raise ValueError("label: expected at least one, such as label=alertname=HighErrorRate")
+    except ValueError as error:
+        return refuse(400, str(error))
+    alert = Alert(status=status, labels=labels, annotations=annotations, fingerprint="resolve")
+    async with request.app[RESOLVING]:
+        answer = await asyncio.to_thread(_resolved, alert, runtime)
+    return _answer(200, answer)
+
+
+RESOLVING: web.AppKey[asyncio.Lock] = web.AppKey("resolving", asyncio.Lock)  # one at a time
+
+
+def _pairs(texts: Sequence[str], what: str, limits: BodyLimits) -> dict[str, str]:
+    if len(texts) > limits.labels:
+        raise ValueError(f"{what}: expected at most {limits.labels}")
+    pairs = dict[str, str]()
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise ValueError(f"{what}: expected NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _resolved(alert: Alert, runtime: Runtime) -> dict[str, object]:
+    """The answer for one alert. The same code decides as for a notification."""
+    group = AlertGroup(groupKey="resolve", status=alert.status, alerts=(alert,))
+    defaults = Notifier.model_fields
+    found = enrich(
+        Notification("resolve", (), "", "", group, external_url=runtime.external_url),
+        choose=runtime.choose,
+        runbook=runtime.catalogue.get,
+        firing_sections=defaults["firing_sections"].default,
+        resolved_sections=defaults["resolved_sections"].default,
+        rules=runtime.label_rules,
+    )
+    choice = runtime.choose(alert)
+    part = found.runbooks[0] if found.runbooks else None
+    shown = ("id", "title", "url", "owner", "last_updated", "sections")
+    data = runbook_data(part) if part else {}
+    return {
+        "receivers": list(runtime.tree.match(alert.labels)),
+        "runbook": {name: data[name] for name in shown} if part else None,
+        "chosen_by": choice.way,
+        "notes": list(found.notes),
+    }
 
 
 async def show_group(request: web.Request) -> web.Response:

@@ -1,11 +1,23 @@
 """The HTTP surface: which path is answered by what."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from alert_router.server import pages, status
-from alert_router.server.api import RECENT, Recent, observed, show_group
+from alert_router.server.api import (
+    RECENT,
+    RESOLVING,
+    Recent,
+    deliveries,
+    description,
+    observed,
+    resolve,
+    runbooks,
+    show_group,
+    show_runbook,
+)
 from alert_router.server.auth import refusal
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import on_prepare
@@ -22,6 +34,7 @@ def build(site: Site, server: WebServer) -> web.Application:
     app[status.EXPOSITION] = status.Exposition()
     app[pages.RENDERED] = pages.Rendered()
     app[RECENT] = Recent()
+    app[RESOLVING] = asyncio.Lock()
     app[pages.PREFIX] = server.flags.route_prefix
     prefix = server.flags.route_prefix
     for method in ("POST", "PUT"):
@@ -33,11 +46,15 @@ def build(site: Site, server: WebServer) -> web.Application:
     app.router.add_get(f"{prefix}/-/healthy", status.healthy)
     app.router.add_get(f"{prefix}/-/ready", status.ready)
     app.router.add_get(f"{prefix}/metrics", guarded(status.metrics, "metrics"))
-    app.router.add_get(f"{prefix}/api/v1/coverage", guarded(observed, "api"))
+    api = f"{prefix}/api/v1"
+    app.router.add_get(f"{api}/openapi.json", description)
+    app.router.add_get(f"{api}/coverage", guarded(observed, "api"))
+    app.router.add_get(f"{api}/resolve", guarded(resolve, "api"))
+    app.router.add_get(f"{api}/runbooks", guarded(runbooks, "api"))
+    app.router.add_get(api + "/runbooks/{id:.+}", guarded(show_runbook, "api"))
     # What destinations answered is for those who may post, as well as for those who may read.
-    app.router.add_get(
-        prefix + "/api/v1/groups/{id:[0-9a-f-]{1,64}}", guarded(show_group, "api", "webhook")
-    )
+    app.router.add_get(f"{api}/deliveries", guarded(deliveries, "api", "webhook"))
+    app.router.add_get(api + "/groups/{id:[0-9a-f-]{1,64}}", guarded(show_group, "api", "webhook"))
     app.router.add_get(f"{prefix}/runbooks", pages.to_index)
     app.router.add_get(f"{prefix}/runbooks/", guarded(pages.index, "pages"))
     app.router.add_get(prefix + "/runbooks/{id:.+}", guarded(pages.show, "pages"))
