@@ -9,7 +9,15 @@ import pytest
 from alert_router.config.model import Severities
 from alert_router.model import AlertGroup
 from alert_router.outbox.model import Destination
-from alert_router.receive import Source, content, identity, priority, to_store
+from alert_router.receive import (
+    Source,
+    content,
+    identity,
+    priority,
+    to_store,
+    trace_of,
+    with_trace,
+)
 from alert_router.runtime import Runtime, read_runtime
 from tests.programs import write_config
 
@@ -163,3 +171,33 @@ def test_the_configured_scale_sets_the_priority(
     assert {target.priority for target in to_store(body, b"", Source(), scaled, 0.0).targets} == {
         expected
     }
+
+
+def test_labels_of_alertmanager_s_route_are_matched_where_the_alert_has_none(
+    runtime: Runtime,
+) -> None:
+    on_route = {"routeLabels": {"component": "database", "severity": "critical"}}
+    given = group(alert(alertname="A", severity="warning"), **on_route)
+    assert targets(runtime, given) == {Destination("db", "console"): 1}
+    assert "routeLabels" in given.as_json()
+    assert "routeLabels" not in group(alert(alertname="A")).as_json()
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_stored_trace_goes_on_with_a_span_of_our_own() -> None:
+    body = with_trace(b' {"groupKey": "k", "alerts": []} \n', TRACE)
+    assert json.loads(body)["traceparent"] == TRACE
+    version, trace, span, flags = trace_of(body).split("-")
+    assert (version, trace, flags) == ("00", TRACE.split("-")[1], "01")
+    assert span != TRACE.split("-")[2]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "x", TRACE + '"', TRACE.upper(), "01" + TRACE[2:], f"00-{'0' * 32}-{'1' * 16}-01"],
+)
+def test_an_invalid_trace_is_not_stored(header: str) -> None:
+    assert with_trace(b"{}", header) == b"{}"
+    assert trace_of(b'{"a":"b","traceparent":"%s"}' % header.encode()) == ""

@@ -4,6 +4,7 @@ Runbooks are decided later, at enrichment, so that a corrected one reaches pendi
 """
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -33,7 +34,7 @@ def by_receiver(group: AlertGroup, chosen: str, runtime: Runtime) -> dict[str, l
         return {name: list(group.alerts)}
     routed: dict[str, list[Alert]] = {}
     for alert in group.alerts:
-        for receiver in tree.match(alert.labels):
+        for receiver in tree.match(alert.matching_labels):
             routed.setdefault(receiver, []).append(alert)
     return routed
 
@@ -88,6 +89,26 @@ def to_store(
         accepted_at=now,
         is_repeat=group.notification_reason == _REPEAT,
     )
+
+
+# W3C Trace Context, version 00; an id of zeros is invalid.
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+_STORED = re.compile(rb',"traceparent":"([0-9a-f-]{55})"\}\Z')
+
+
+def with_trace(body: bytes, traceparent: str) -> bytes:
+    """The body, a JSON object, with the sender's `traceparent` header as its last member; the body
+    itself if the header is missing or invalid."""
+    if not _TRACEPARENT.fullmatch(traceparent):
+        return body
+    return b'%s,"traceparent":"%s"}' % (body.rstrip()[:-1], traceparent.encode())
+
+
+def trace_of(body: bytes) -> str:
+    """The header that continues the trace of a stored body, with a span id of our own; or empty."""
+    stored = _STORED.search(body, max(0, len(body) - 100))
+    found = stored and _TRACEPARENT.fullmatch(stored[1].decode())
+    return f"00-{found[1]}-{random.getrandbits(64) or 1:016x}-{found[2]}" if found else ""
 
 
 def new_id() -> str:

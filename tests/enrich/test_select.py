@@ -7,7 +7,7 @@ import pytest
 
 from alert_router.enrich import Choice, select_runbook
 from alert_router.matcher import parse_matchers
-from alert_router.model import Alert
+from alert_router.model import Alert, AlertGroup
 from alert_router.routing import RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
 
@@ -94,3 +94,33 @@ def test_a_reference_that_is_too_long_is_reported_and_skipped(catalogue: Catalog
 
     assert (chosen.runbook, chosen.way) == ("alerts/pod-crashes", "name")
     assert "longer than 2000 characters" in (chosen.problem or "")
+
+
+def on_route(**labels: str) -> Alert:
+    body = {"groupKey": "k", "status": "firing", "routeLabels": labels}
+    alerts = [{"status": "firing", "labels": {"alertname": "X"}, "fingerprint": "f"}]
+    return AlertGroup.model_validate(body | {"alerts": alerts}).alerts[0]
+
+
+def test_the_runbook_that_alertmanager_s_route_names_comes_before_the_table(
+    catalogue: Catalogue,
+) -> None:
+    entries = table(("alertname=X", "default"))
+    given = on_route(runbook="alerts/redis")
+    assert select_runbook(given, entries, catalogue, None) == Choice("alerts/redis", "table")
+
+
+@pytest.mark.parametrize("named", ["gone", "x" * 5000, ""])
+def test_a_route_that_names_no_runbook_leaves_the_choice_to_the_table(
+    catalogue: Catalogue, named: str
+) -> None:
+    chosen = select_runbook(
+        on_route(runbook=named), table(("alertname=X", "default")), catalogue, None
+    )
+    assert (chosen.runbook, chosen.entry) == ("default", 0)
+    assert ("gone" in (chosen.problem or "")) == (named == "gone")
+
+
+def test_an_entry_of_the_table_matches_labels_of_the_route(catalogue: Catalogue) -> None:
+    entries = table(("team=db", "alerts/redis"))
+    assert select_runbook(on_route(team="db"), entries, catalogue, None).entry == 0

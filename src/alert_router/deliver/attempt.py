@@ -41,6 +41,7 @@ from alert_router.notify.base import (
 from alert_router.notify.egress import Resolve
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Claim
+from alert_router.receive import trace_of
 from alert_router.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -165,7 +166,14 @@ async def _attempt(
                 return made
             payload, told = made
             await until_sent.enter_async_context(shared.room.to_send(payload))
-        sending = Sending(shared.session, claim.id, claim.reference, runtime.guard, shared.resolve)
+        sending = Sending(
+            shared.session,
+            claim.id,
+            claim.reference,
+            runtime.guard,
+            shared.resolve,
+            trace_of(claim.groups[-1].body),
+        )
         outcome, seconds = await send(notifier, payload, sending)
     shared.metrics.send_duration.labels(*_labels(claim)).observe(seconds)
     if isinstance(outcome, Delivered):

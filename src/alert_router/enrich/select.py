@@ -41,9 +41,9 @@ class Choice:
 def select_runbook(
     alert: Alert, table: EntryTable, catalogue: Catalogue, default: str | None
 ) -> Choice:
-    """The runbook for an alert: the table's, else its annotation's, else the one named like it,
-    else the default. References to missing or broken runbooks are skipped. In a file that describes
-    several alerts it is the alert's section."""
+    """The runbook for an alert: that of Alertmanager's route, else the table's, else its
+    annotation's, else the one named like it, else the default. References to missing or broken
+    runbooks are skipped. In a file that describes several alerts it is the alert's section."""
     problems: list[str] = []
 
     def usable(id: str, origin: str) -> bool:
@@ -68,7 +68,12 @@ def select_runbook(
         problem = f"{name}: {'; '.join(problems)}." if problems else None
         return Choice(runbook, way, entry, problem, no_section)
 
-    entry = table.match(alert.labels)
+    entry = None
+    if 0 < len(alert.route_runbook) <= MAX_REFERENCE:
+        on_route = catalogue.named(alert.route_runbook, alert.name)
+        if usable(on_route, "the label runbook of its route"):
+            return choice(on_route, "table")
+    entry = table.match(alert.matching_labels)
     if entry is not None:
         named = table.entries[entry].runbook
         wanted = None if named is None else catalogue.named(named, alert.name)

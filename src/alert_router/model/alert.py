@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from alert_router.model.limits import BodyLimits, trim
 from alert_router.model.normalize import (
@@ -37,6 +37,18 @@ class Alert(BaseModel):
     ends_at: str = Field("", alias="endsAt")
     generator_url: str = Field("", alias="generatorURL")
     fingerprint: str = Field(min_length=1)
+    _route_labels: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def matching_labels(self) -> dict[str, str]:
+        """What routing matches: the alert's labels, and those of Alertmanager's route that the
+        alert does not have itself."""
+        return self._route_labels | self.labels if self._route_labels else self.labels
+
+    @property
+    def route_runbook(self) -> str:
+        """The runbook that Alertmanager's route names in its label `runbook`; or empty."""
+        return self._route_labels.get("runbook", "")
 
     @property
     def name(self) -> str:
@@ -84,9 +96,16 @@ class AlertGroup(BaseModel):
     group_labels: dict[str, str] = Field(default_factory=dict, alias="groupLabels")
     common_labels: dict[str, str] = Field(default_factory=dict, alias="commonLabels")
     common_annotations: dict[str, str] = Field(default_factory=dict, alias="commonAnnotations")
+    route_labels: dict[str, str] = Field(default_factory=dict, alias="routeLabels")
     external_url: str = Field("", alias="externalURL")
     notification_reason: str = ""
     alerts: tuple[Alert, ...] = Field(min_length=1)
+
+    def model_post_init(self, _: Any) -> None:
+        """The alerts know the labels of the route, since they are matched one by one."""
+        if self.route_labels:
+            for alert in self.alerts:
+                alert._route_labels = self.route_labels
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "AlertGroup":
@@ -117,7 +136,7 @@ class AlertGroup(BaseModel):
 
     def _is_within(self, limits: BodyLimits) -> bool:
         maps: Iterable[dict[str, str]] = (
-            *(self.group_labels, self.common_labels, self.common_annotations),
+            *(self.group_labels, self.common_labels, self.common_annotations, self.route_labels),
             *(alert.labels for alert in self.alerts),
             *(alert.annotations for alert in self.alerts),
         )
@@ -185,7 +204,8 @@ class AlertGroup(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """The group in the keys and order of Alertmanager's body, extra keys kept."""
-        return self.model_dump(mode="json", by_alias=True)
+        without = None if self.route_labels else {"route_labels"}
+        return self.model_dump(mode="json", by_alias=True, exclude=without)
 
 
 def common(maps: list[dict[str, str]]) -> dict[str, str]:

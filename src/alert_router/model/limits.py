@@ -27,6 +27,7 @@ _TOKEN = re.compile(
 _MORE_TEXT = re.compile(_TEXT, re.DOTALL)
 _TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|\{[ \t\n\r]*+\}){0,10000}+(["\[\]{}])?')
 _WHOLE_CHARACTERS = re.compile(rb'(?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+', re.DOTALL)
+_MAPS = (b'"groupLabels"', b'"commonLabels"', b'"commonAnnotations"', b'"routeLabels"')
 _NUMBER = re.compile(rb"[0-9]{1,15}")
 _HALF_A_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 
@@ -88,7 +89,7 @@ class _Trimming:
             self._alerts = self._sequence(
                 b"]", self._alert, lambda n: n < self._limits.alerts and self._seen < most
             )
-        elif name in (b'"groupLabels"', b'"commonLabels"', b'"commonAnnotations"'):
+        elif name in _MAPS:
             self._map()
         else:
             start = self._at

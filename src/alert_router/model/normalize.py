@@ -109,7 +109,7 @@ def normalize_group(data: Any) -> dict[str, Any]:
     if given is not None and not isinstance(given, list):
         raise PayloadError("`alerts` to be a list of alerts", f"`alerts` is {_kind(given)}")
     group = {name: value for name, value in data.items() if value is not None}
-    for name in ("groupLabels", "commonLabels", "commonAnnotations"):
+    for name in ("groupLabels", "commonLabels", "commonAnnotations", "routeLabels"):
         group[name] = _strings(data.get(name), name)
     for name in ("version", "groupKey", "receiver", "externalURL", "notification_reason"):
         if name in group:

@@ -81,14 +81,15 @@ def misconfigured(message: str) -> Failed:
 @dataclass(frozen=True, slots=True)
 class Sending:
     """What a notifier may use to send: the shared HTTP session, the id that a resend keeps, the
-    reference that the last delivery of this lane left, and, for connections outside the session,
-    the egress guard and the resolver."""
+    reference that the last delivery of this lane left, for connections outside the session the
+    egress guard and the resolver, and the header that continues Alertmanager's trace, or ""."""
 
     session: aiohttp.ClientSession
     id: str
     reference: str | None = None
     guard: Guard = EVERYWHERE
     resolve: Resolve = system
+    traceparent: str = ""
 
 
 class Notifier(BaseModel, ABC):

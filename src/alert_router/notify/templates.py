@@ -272,6 +272,7 @@ def context(notification: Notification) -> dict[str, Any]:
         "receiver": notification.receiver,
         "group_labels": _cut(group.group_labels),
         "common_labels": _cut(group.common_labels),
+        "route_labels": _cut(group.route_labels),
         "common_annotations": _cut(group.common_annotations),
         "external_url": group.external_url,
         "alerts": alerts,

@@ -54,6 +54,8 @@ class WebhookNotifier(HttpNotifier):
     async def notify(self, payload: bytes, sending: Sending) -> Outcome:
         headers = authorization(self.bearer_token, self.username, self.password)
         headers |= self._signature(sending.id, payload)
+        if sending.traceparent:
+            headers["traceparent"] = sending.traceparent
         return await self.post(sending, self.url.read(), payload, headers=headers)
 
     def _signature(self, id: str, payload: bytes) -> dict[str, str]:

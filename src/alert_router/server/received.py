@@ -85,7 +85,7 @@ def _counts(groups: Iterable[AlertGroup], choose: Choose) -> _Counts:
     chosen: dict[tuple[object, ...], Choice] = {}
     for group in groups:
         for alert in group.alerts:
-            key = (*alert.labels.items(), *map(alert.annotations.get, ANNOTATIONS))
+            key = (*alert.matching_labels.items(), *map(alert.annotations.get, ANNOTATIONS))
             choice = chosen.get(key) or chosen.setdefault(key, choose(alert))
             counts[alert.name, alert.firing, choice.runbook, choice.way] += 1
     return counts

@@ -13,7 +13,7 @@ from aiohttp import web
 from alert_router.model import SMALL_BODY, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
-from alert_router.receive import Source, to_store
+from alert_router.receive import Source, to_store, with_trace
 from alert_router.redaction import clip
 from alert_router.runtime import Runtime
 from alert_router.server.auth import from_other_site, not_json, refusal
@@ -85,12 +85,13 @@ async def _take(
     request: web.Request, raw: bytes, site: Site, runtime: Runtime
 ) -> tuple[str, web.Response]:
     source = Source(_receiver(request, runtime), request.query.get("source", ""))
+    trace = request.headers.get("traceparent", "")
     is_small, now = len(raw) <= SMALL_BODY, site.outbox.now()
     try:
         if is_small:
-            group, new = _prepare(raw, source, runtime, now)
+            group, new = _prepare(raw, source, runtime, trace, now)
         else:
-            group, new = await site.aside.run(_prepare, raw, source, runtime, now)
+            group, new = await site.aside.run(_prepare, raw, source, runtime, trace, now)
     except PayloadError as error:
         site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
         answer = {"status": "malformed", "expected": error.expected, "found": error.found}
@@ -98,7 +99,7 @@ async def _take(
     site.beat(group, source.source)
     if not site.has_room():
         return "unavailable", unavailable("the disk is full")
-    _note(group, source, site, runtime)
+    _note(group, new.id, source, site, runtime)
     try:
         # Where it is kept although nobody waits for the answer any more, the destinations' loops
         # find it by themselves, and its repetition is a duplicate.
@@ -106,7 +107,7 @@ async def _take(
             lambda store: store.accept(new, runtime.config.delivery.dedup_window)
         )
     except StoreUnavailable as error:
-        log.error("webhook not accepted", error=str(error))
+        log.error("webhook not accepted", group_id=new.id, error=str(error))
         return "unavailable", unavailable("the store cannot be written")
     if accepted.duplicate:
         return "duplicate", _ok("duplicate", accepted.id)
@@ -127,19 +128,20 @@ def _receiver(request: web.Request, runtime: Runtime) -> str:
 
 
 def _prepare(
-    raw: bytes, source: Source, runtime: Runtime, now: float
+    raw: bytes, source: Source, runtime: Runtime, trace: str, now: float
 ) -> tuple[AlertGroup, NewGroup]:
     """The group in a body, and what is to be stored of it. Raises PayloadError."""
     group, kept = AlertGroup.within(runtime.limits, raw)
-    return group, to_store(group, kept, source, runtime, now)
+    return group, to_store(group, with_trace(kept, trace), source, runtime, now)
 
 
-def _note(group: AlertGroup, source: Source, site: Site, runtime: Runtime) -> None:
+def _note(group: AlertGroup, id_: str, source: Source, site: Site, runtime: Runtime) -> None:
     """Count and say what is not as it should be with a group that goes on all the same."""
     if source.receiver and source.receiver not in runtime.names:
         site.metrics.unknown_receivers.inc()
         site.quiet.warning(
             "webhook for a receiver that is not configured; the default receiver gets it",
+            group_id=id_,
             receiver=source.receiver,
             default=runtime.tree.default,
         )
@@ -147,7 +149,8 @@ def _note(group: AlertGroup, source: Source, site: Site, runtime: Runtime) -> No
     if any(cut):
         for what, count in cut._asdict().items():
             site.metrics.body_cut.labels(what).inc(count)
-        site.quiet.warning("webhook cut to http.limits", receiver=source.receiver, **cut._asdict())
+        names = {"group_id": id_, "receiver": source.receiver}
+        site.quiet.warning("webhook cut to http.limits", **names, **cut._asdict())
 
 
 def _ok(status: str, id_: str) -> web.Response:
