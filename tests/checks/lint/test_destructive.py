@@ -28,6 +28,9 @@ UNSAFE = "runbook-unsafe-command"
         ("mkfs.ext4 /dev/sdb1", "bash", "mkfs"),
         ('psql -c "DROP TABLE schemas"', "bash", "DROP"),
         ("DELETE FROM schemas;", "sql", "DELETE"),
+        ("CREATE TABLE t (id int);\nDROP TABLE t, u;", "sql", "DROP"),
+        ("CREATE TABLE t2 (id int);\nDROP TABLE t;", "sql", "DROP"),
+        ("DROP TABLE t;\nCREATE TABLE t (id int);", "sql", "DROP"),
         ("TRUNCATE audit_log;", "sql", "TRUNCATE"),
         ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity;", "sql", "pg_terminate_backend"),
         (
@@ -48,6 +51,10 @@ def test_a_destructive_command_needs_a_warning(tmp_path, command, language, word
     [
         ("# kubectl delete pod api-0", "bash"),
         ("kubectl delete pod api-0 --dry-run=client", "bash"),
+        ("npm cache clean --force", "bash"),
+        ("  sudo pip uninstall --force x", "bash"),
+        ("CREATE TABLE t (id int);\nDROP TABLE IF EXISTS t;", "sql"),
+        ("psql -c 'create index concurrently i on t (a)'\npsql -c 'drop index i'", "bash"),
         ("kubectl auth can-i delete pods", "bash"),
         ("kubectl delete -h | less", "bash"),
         ("helm uninstall --help", "bash"),

@@ -65,6 +65,9 @@ def test_a_private_key_is_reported_only_with_its_body(tmp_path):
         "--set auth.password=$(openssl rand -hex 16)",
         "image: registry@sha256:9fq2zl7pwx4tk8vb1nrs6yd3hc5jm0ge2ua7",
         "key: app.kubernetes.io/name",
+        "c --token glpat-MY_GITLAB_ACCESS_TOKEN_NAME",
+        "c --glrt-runner-registration-file-1 x",
+        "c --api-key sk-read-only-service-account-2",
     ],
 )
 def test_placeholders_and_examples_are_not_secrets(tmp_path, line):

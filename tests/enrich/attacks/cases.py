@@ -1248,13 +1248,18 @@ SPELLED = [
     ),
     # Prompts are removed, and output is apart.
     *(
-        Attack(f"{prompt}rm -rf $pod\nout", WHOLE, references=("rm -rf Zq7\nout",))
+        Attack(f"{prompt}rm -rf $pod\nd", WHOLE, references=("rm -rf Zq7\nd",))
         for prompt in ("[root@x ~]# ", "user@host:~$ ", "sh-4.2$ ", "/ # ")
     ),
     Attack("$ c $pod \\\n> $pod\n> x", WHOLE, references=("c Zq7 Zq7\n> x",)),
     Attack("$ c '\n$pod\n$ d", NEVER, references=("c '\nZq7\nd",)),
     Attack("$ cat <<EOF | sh\n> rm $pod\n> EOF", NUMBER, references=("rm 70077",)),
-    Attack("# ceph osd rm $pod\nout", WHOLE, language="console", references=("ceph osd rm Zq7",)),
+    Attack(
+        "# kubectl delete pod $pod\nd",
+        WHOLE,
+        language="console",
+        references=("kubectl delete pod Zq7\nd",),
+    ),
     # Any other word in angle brackets is inert.
     *_spelled(NEVER, "<some thing>", "rm -rf /data/@", "c @ x", "c @ > out", "c x @", label="x"),
 ]

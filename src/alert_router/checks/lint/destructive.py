@@ -31,7 +31,9 @@ _SHELL = {
     "kubectl drain": rf"\b(?:kubectl|oc(?:\s+adm)?|kubecolor){_OPTIONS}\s+drain\b",
     "--replicas=0": r"(?<=\s)--replicas[= ]0(?!\d)",
     "--grace-period=0": r"(?<=\s)--grace-period[= ]0(?!\d)",
-    "--force": r"^\s*[\w./$({].*?\s(?P<at>--force)(?:=true)?(?![\w=-])",
+    # With package managers it is about their cache or the answer to a question.
+    "--force": r"^\s*(?=\S)(?!(?:sudo\s+)?(?:npm|yarn|pnpm|pip3?|composer|brew|gem)\s)[\w./$({]"
+    r".*?\s(?P<at>--force)(?:=true)?(?![\w=-])",
     "helm uninstall": rf"\bhelm{_OPTIONS}\s+(?:uninstall|delete)\b",
     "helm rollback": rf"\bhelm{_OPTIONS}\s+rollback\b",
     "terraform destroy": rf"\b(?:terraform|tofu|terragrunt){_OPTIONS}\s+destroy\b",
@@ -87,6 +89,11 @@ _WARNING = re.compile(
     r"|\b(?:deletes|removes|drops|wipes|kills|terminates|evicts|breaks|cuts|throws|discards)\b",
     re.IGNORECASE,
 )
+_DROPPED = re.compile(
+    r"DROP\s+(?:MATERIALIZED\s+)?\w+\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?"
+    r"(?P<name>[\w.\"]+)(?!\s*,)(?![\w.\"$<{])",
+    re.IGNORECASE,
+)
 _COMMENT = re.compile(r"(?:^|[ \t])(?:#|--)[^\n]*", re.MULTILINE)
 
 
@@ -120,6 +127,7 @@ def _commands(code: Code) -> Iterator[_Command]:
                 for name, pattern in _PATTERNS
                 if (match := pattern.search(text))
                 and not (name.endswith("WHERE") and _has_where(code, start + at + match.start()))
+                and not (name == "DROP" and _is_created(code.text, start + at + match.start()))
                 for group in ("at" if "at" in pattern.groupindex else 0,)
             ]
             if found:  # one word of it is enough
@@ -131,6 +139,16 @@ def _has_where(code: Code, start: int) -> bool:
     end = code.text.find(";", start)
     text = code.text[start : end if end >= 0 else None]
     return re.search(r"\bWHERE\b", text, re.IGNORECASE) is not None
+
+
+def _is_created(text: str, start: int) -> bool:
+    """Whether the one thing that a DROP drops is created before it in the same block."""
+    dropped = _DROPPED.match(text, start)
+    if dropped is None:
+        return False
+    name = re.escape(dropped["name"])
+    created = rf"\bCREATE\b[^;]{{0,80}}\s{name}(?![\w.\"])"
+    return re.search(created, text[:start], re.IGNORECASE) is not None
 
 
 def _simple_commands(text: str) -> Iterator[tuple[int, str]]:

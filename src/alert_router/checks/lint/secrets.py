@@ -19,17 +19,23 @@ from alert_router.model.problem import Problem
 _TOKENS = {
     "an AWS access key": r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])",
     "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b|\bgithub_pat_[A-Za-z0-9_]{40,255}\b",
-    "a GitLab token": r"\bgl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_-]{20,64}",
+    "a GitLab token": r"(?<![\w-])gl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_-]{20,64}",
     "a Slack token": r"\bxox[abeoprs]-[0-9A-Za-z-]{12,200}|\bxapp-\d-[0-9A-Za-z-]{20,200}",
     "a Slack webhook URL": r"hooks\.slack(?:-gov)?\.com/(?:services|workflows)/"
     r"(?P<secret>[TA]\w{6,12}/[\w/]{12,80})",
     "a Stripe key": r"\b[sr]k_live_[0-9A-Za-z]{16,99}",
-    "an API key": r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,200}|\bAIza[0-9A-Za-z_-]{35}\b"
+    "an API key": r"(?<![\w-])sk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,200}|\bAIza[0-9A-Za-z_-]{35}\b"
     r"|\bnpm_[A-Za-z0-9]{36}\b|\bSG\.[\w-]{22}\.[\w-]{43}|\bhvs\.[\w-]{24,}|\bdop_v1_[0-9a-f]{64}\b"
     r"|\bpypi-[\w-]{50,}",
     "a JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
 }
 _TOKEN_PATTERNS = [(what, re.compile(pattern)) for what, pattern in _TOKENS.items()]
+# Something of this is in every line with a secret.
+_QUICK = re.compile(
+    r"AKIA|ASIA|gh[pousr]_|github_pat|gl(?:pat|dt|rt|cbt|ptt)-|xox|xapp-|hooks\.slack|k_live_|sk-|AIza"
+    r"|npm_|SG\.|hvs\.|dop_v1_|pypi-|eyJ|@|Bearer|Basic"
+    r"|(?i:passw|passphrase|secret|token|key|credential)"
+)
 _KEY_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY = re.compile(r"[\s>]*[A-Za-z0-9+/=]{40,}\s*$")
 _ASSIGNMENT = re.compile(
@@ -43,6 +49,8 @@ _IN_URL = re.compile(
 _BEARER = re.compile(r"\b(?:Bearer|Basic)\s+(?P<secret>[A-Za-z0-9._~+/=-]{20,400})")
 _PLACEHOLDER = re.compile(r"[<>{}$*%…]|\.\.\.|^\(|\[|\\")
 _EXAMPLE_TOKEN = re.compile(r"EXAMPLE|xxxx|your|0000000|1234567|abcdef", re.IGNORECASE)
+# The name of a variable, or words, after the prefix of a token.
+_NAME_IN_TOKEN = re.compile(r"[a-z]{2,5}(?:-[A-Z][A-Z_-]*\d?|(?:[-_][a-z]+)+(?:[-_]\d{1,3})?)")
 _EXAMPLE_VALUE = re.compile(
     r"example|changeme|change[-_]me|your|placeholder|redact|dummy|sample|insert|replace|secret|passw|"
     r"token|xxx|foo|test|fake|todo|12345|abcdef|hunter2|s3cr3t|mypass|admin|default|none|null|true|false",
@@ -69,6 +77,8 @@ def find(source: RunbookSource) -> list[FoundSecret]:
     """The secrets of one runbook's file, including code and comments."""
     found: dict[tuple[int, int], FoundSecret] = {}
     for number, line in enumerate(source.lines, 1):
+        if not _QUICK.search(line):
+            continue
         for match, what in _matches(line, source.line_text(number + 1)):
             group = "secret" if "secret" in match.re.groupindex else 0
             column = match.start(group) + 1
@@ -109,6 +119,7 @@ def _matches(line: str, following: str) -> Iterator[tuple[re.Match[str], str]]:
         for match in pattern.finditer(line):
             token = match[match.lastgroup or 0]
             is_example = _PLACEHOLDER.search(token) or _EXAMPLE_TOKEN.search(token)
+            is_example = is_example or _NAME_IN_TOKEN.fullmatch(token)
             if not is_example and _entropy(token) >= 2.5:
                 yield match, what
     for match in _IN_URL.finditer(line):
