@@ -47,7 +47,7 @@ def test_a_section_that_says_nothing_does_not_count(router, text):
 
 def test_commands_that_are_all_missing_from_the_message_make_it_say_nothing(router):
     look = "## Detection\n\n1. Look at the panel with the errors.\n\n"
-    other = "## Investigation\n\n1. `kubectl get pods -A` lists the pods.\n\n"
+    other = "## Verification\n\n1. `kubectl get pods -A` lists the pods.\n\n"
     router.write("books/a.md", ONE_SIDE.replace("## Mitigation", f"{look}{other}## Mitigation"))
     [found] = router.json("runbook", "report", "books")["runbooks"]
     assert (found["state"], found["says"], found["commands"]) == ("both", False, "none")
