@@ -45,12 +45,12 @@ def test_a_section_that_says_nothing_does_not_count(router, text):
     assert states(router, "books") == {"a": ("none", False, "nothing-written")}
 
 
-def test_commands_that_are_all_missing_from_the_message_make_it_say_nothing(router):
-    look = "## Detection\n\n1. Look at the panel with the errors.\n\n"
-    other = "## Verification\n\n1. `kubectl get pods -A` lists the pods.\n\n"
+def test_commands_of_another_section_are_in_a_message_that_would_have_none(router):
+    look = "## Detection\n\n1. Look at `sum by (zone) (up)`.\n\n"
+    other = "## Investigation\n\n1. `kubectl get pods -A` lists the pods.\n\n"
     router.write("books/a.md", ONE_SIDE.replace("## Mitigation", f"{look}{other}## Mitigation"))
     [found] = router.json("runbook", "report", "books")["runbooks"]
-    assert (found["state"], found["says"], found["commands"]) == ("both", False, "none")
+    assert (found["state"], found["says"], found["commands"]) == ("both", True, "all")
 
 
 def test_a_file_that_cannot_be_read_and_one_in_another_format_count_as_runbooks(router):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 
 from alert_router.markdown import (
     Block,
@@ -14,8 +15,10 @@ from alert_router.markdown import (
     Paragraph,
     Quote,
     Strong,
+    Table,
     plain,
 )
+from alert_router.markdown.commandline import is_command
 from alert_router.runbook.model import Section, Step
 from alert_router.runbook.sections import without_number
 
@@ -58,13 +61,20 @@ def _has_command(block: Block) -> bool:
         case Code():
             return True
         case Paragraph(children):
-            return any(isinstance(span, CodeSpan) and " " in span.text for span in children)
+            return _names_command(children)
         case ListBlock(items=items):
             return any(_has_command(inner) for item in items for inner in item.blocks)
         case Quote(blocks):
             return any(map(_has_command, blocks))
+        case Table(header, rows):
+            return any(map(_names_command, chain(header, *rows)))
         case _:
             return False
+
+
+def _names_command(children: Sequence[Inline]) -> bool:
+    """Whether a text names a command."""
+    return any(isinstance(span, CodeSpan) and is_command(span.text) for span in children)
 
 
 def _is_steps(block: ListBlock) -> bool:
