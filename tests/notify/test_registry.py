@@ -14,28 +14,28 @@ from alert_router.notify.registry import NOTIFIERS
 DOCS = "tests/notify/test_notifier_docs.py"
 ROOT = Path(__file__).parents[2]
 RULES = """
-from alert_router.notify.example import ExampleNotifier
+from alert_router.notify.chatroom import ChatroomNotifier
 from tests.notify.case import Case
 
 def check(payload):
     assert len(payload["text"]) <= 10_000
 
 CASES = [
-    Case("example", lambda url, **k: ExampleNotifier(url=url, **k), check, ok=b'{"ok": true}')
+    Case("chatroom", lambda url, **k: ChatroomNotifier(url=url, **k), check, ok=b'{"ok": true}')
 ]
 """
-PAGE = """# `example`
+PAGE = """# `chatroom`
 
 Posts to a room.
 
 ```yaml
-type: example
-url_file: /run/secrets/example-url
+type: chatroom
+url_file: /run/secrets/chatroom-url
 ```
 
 The key `url` is the credential.
 
-![A message](pictures/example.png)
+![A message](pictures/chatroom.png)
 
 ## When it fails
 
@@ -51,13 +51,13 @@ def checkout(tmp_path):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     pages = tmp_path / "docs/notifiers"
     [module] = re.findall(r"^```python\n(.*?)^```", (pages / "README.md").read_text(), re.M | re.S)
-    (tmp_path / "src/alert_router/notify/example.py").write_text(module)
+    (tmp_path / "src/alert_router/notify/chatroom.py").write_text(module)
     registry = tmp_path / "src/alert_router/notify/registry.py"
-    line = '    "example": "ExampleNotifier",\n'
-    registry.write_text(registry.read_text().replace('    "googlechat"', f'{line}    "googlechat"'))
-    (tmp_path / "tests/notify/example_rules.py").write_text(RULES)
-    (pages / "example.md").write_text(PAGE)
-    shutil.copy(pages / "pictures/ntfy.png", pages / "pictures/example.png")
+    line = '    "chatroom": "ChatroomNotifier",\n'
+    registry.write_text(registry.read_text().replace('    "console"', f'{line}    "console"'))
+    (tmp_path / "tests/notify/chatroom_rules.py").write_text(RULES)
+    (pages / "chatroom.md").write_text(PAGE)
+    shutil.copy(pages / "pictures/ntfy.png", pages / "pictures/chatroom.png")
     return tmp_path
 
 
@@ -77,11 +77,11 @@ def run(checkout, *arguments):
 def test_a_new_notifier_passes_the_conformance_suite(checkout):
     run(checkout, "-m", "tests.notify.pages")
     assert (
-        "| [`example`](example.md) | Posts to a room. |"
+        "| [`chatroom`](chatroom.md) | Posts to a room. |"
         in (checkout / "docs/notifiers/README.md").read_text()
     )
     suite = [f"tests/notify/test_{name}.py" for name in ("conformance", "conformance_http")]
-    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "example", *suite)
+    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "chatroom", *suite)
     run(
         checkout,
         "-m",
@@ -91,18 +91,18 @@ def test_a_new_notifier_passes_the_conformance_suite(checkout):
         "no:cacheprovider",
         "tests/notify/test_notifier_docs.py",
     )
-    run(checkout, "-m", "mypy", "--no-incremental", "src/alert_router/notify/example.py")
+    run(checkout, "-m", "mypy", "--no-incremental", "src/alert_router/notify/chatroom.py")
 
 
 def test_a_new_notifier_can_be_configured_and_previewed(checkout):
-    assert "example" in run(checkout, "-m", "alert_router", "preview", "--help")
+    assert "chatroom" in run(checkout, "-m", "alert_router", "preview", "--help")
     program = """
 from pydantic import TypeAdapter
 from alert_router.config.model import Config
-receiver = {"name": "a", "notifiers": [{"type": "example", "url": "http://h"}]}
+receiver = {"name": "a", "notifiers": [{"type": "chatroom", "url": "http://h"}]}
 print(Config.model_validate({"receivers": [receiver]}).receivers[0].notifiers[0].type)
 """
-    assert run(checkout, "-c", program) == "example\n"
+    assert run(checkout, "-c", program) == "chatroom\n"
 
 
 def test_notifiers_do_not_import_each_other():
