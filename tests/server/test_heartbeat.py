@@ -170,6 +170,14 @@ def test_what_cannot_work_is_refused(tmp_path: Path, heartbeats: Any, part: str)
     assert part in "\n".join(problem.show() for problem in raised.value.problems)
 
 
+def test_a_receiver_of_a_heartbeat_alone_is_used(tmp_path: Path) -> None:
+    config = write_config(tmp_path, [{"type": "console"}], heartbeats=[EU | {"receiver": "b"}])
+    written = json.loads(config.read_text())
+    written["receivers"].append({"name": "b"})
+    config.write_text(json.dumps(written))
+    assert read_runtime(config).problems == ()
+
+
 def test_several_matchers_all_have_to_match() -> None:
     matchers = ['alertname="Watchdog"', 'cluster=~"a|b"']
     heartbeat = Heartbeat(name="a", matchers=matchers, receiver="x")
