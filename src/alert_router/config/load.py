@@ -284,6 +284,7 @@ def load(path: Path) -> Loaded:
     if wrong:
         raise ProblemsError(wrong)
     used = {reference.name for reference in receivers_used(document)} | fallbacks(config)
+    used |= {heartbeat.receiver for heartbeat in config.heartbeats}
     notes = (
         *unused_receivers(main, used),
         *plain_secrets(main, config),

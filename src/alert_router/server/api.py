@@ -2,6 +2,7 @@
 describes it."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ async def observed(request: web.Request) -> web.Response:
 
 
 _HEADERS = {"Cache-Control": "no-store"}
+_ID = re.compile("[0-9a-f-]{1,64}")  # of a group
 _ROWS = 1000  # deliveries in an answer
 _DESCRIPTION = resources.files("alert_router.server").joinpath("openapi.json").read_bytes()
 
@@ -202,7 +204,7 @@ async def show_group(request: web.Request) -> web.Response:
     site = request.app[SITE]
     id_ = request.match_info["id"]
     try:
-        rows = await site.ask(lambda store: store.of_group(id_))
+        rows = await site.ask(lambda store: store.of_group(id_)) if _ID.fullmatch(id_) else []
     except StoreUnavailable:
         return unavailable("the store cannot be read")
     if not rows:

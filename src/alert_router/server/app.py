@@ -51,10 +51,10 @@ def build(site: Site, server: WebServer) -> web.Application:
     app.router.add_get(f"{api}/coverage", guarded(observed, "api"))
     app.router.add_get(f"{api}/resolve", guarded(resolve, "api"))
     app.router.add_get(f"{api}/runbooks", guarded(runbooks, "api"))
-    app.router.add_get(api + "/runbooks/{id:.+}", guarded(show_runbook, "api"))
+    app.router.add_get(api + "/runbooks/{id:(?s:.+)}", guarded(show_runbook, "api"))
     # What destinations answered is for those who may post, as well as for those who may read.
     app.router.add_get(f"{api}/deliveries", guarded(deliveries, "api", "webhook"))
-    app.router.add_get(api + "/groups/{id:[0-9a-f-]{1,64}}", guarded(show_group, "api", "webhook"))
+    app.router.add_get(api + "/groups/{id:(?s:.+)}", guarded(show_group, "api", "webhook"))
     app.router.add_get(f"{prefix}/runbooks", pages.to_index)
     app.router.add_get(f"{prefix}/runbooks/", guarded(pages.index, "pages"))
     app.router.add_get(prefix + "/runbooks/{id:.+}", guarded(pages.show, "pages"))
