@@ -162,6 +162,10 @@ class Metrics:
         self.store_usable = self._gauge(
             "store_usable", "1 while the store can be read and written, as far as was tried."
         )
+        self.store_spooling = self._gauge(
+            "store_spooling", "1 while the shared store cannot be used and the spool is."
+        )
+        self.spooled = self._gauge("spooled_deliveries", "Deliveries pending in the spool.")
         self.store_faults = self._counter(
             "store_faults", "Faults found in the store, by kind: see the log.", "kind"
         )

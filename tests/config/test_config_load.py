@@ -273,10 +273,10 @@ config/main.yaml:1:14: error: `level`: expected 'debug', 'info', 'warning' or 'e
 found "loud" [config-invalid-value]
   1 | log: {level: loud}
     |              ^""",
-    "storage: postgresql://u:hunter2@h/db\n" + MAIN: """\
-config/main.yaml:1:10: error: `storage`: PostgreSQL is not available in this version: \
-use sqlite:///FILE [config-invalid-value]
-  1 | storage: postgresql://***@h/db
+    "storage: postgresql://u:hunter2@h\n" + MAIN: """\
+config/main.yaml:1:10: error: `storage`: expected a host and a database: \
+postgresql://HOST/DATABASE, found "postgresql://***@h" [config-invalid-value]
+  1 | storage: postgresql://***@h
     |          ^""",
     "route: {receiver: oncall}\n" + MAIN: """\
 config/main.yaml:1:1: error: `route` does not belong in this file [config-alertmanager-key]
@@ -513,7 +513,7 @@ HIDDEN = [
     "http: {auth: {bearer_token: hunter2, basic: 1}}\n",
     "http: {auth: {basic: {username: u, password: hunter2, pasword: hunter2}}}\n",
     "http: {external_url: 'https://u:hunter2@h'}\n",
-    "storage: postgresql://u:hunter2@h/d\n",
+    "storage: postgresql://u:hunter2@h\n",
     "storage: mysql://u:hunter2@h/d\n",
 ]
 

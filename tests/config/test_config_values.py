@@ -104,11 +104,27 @@ def test_three_slashes_are_relative_and_four_absolute():
     assert parse_storage("sqlite:////var/a.db", base).path == Path("/var/a.db")
 
 
+def test_a_database_keeps_its_parameters_and_has_a_spool():
+    base = Path("/etc/alert-router")
+    found = parse_storage(
+        "postgresql://u@a,b:5433/d?sslmode=verify-full&password_file=pw&spool=/var/s.db", base
+    )
+    assert found.url == "postgresql://u@a,b:5433/d?sslmode=verify-full"
+    assert (found.path, found.password_file) == (Path("/var/s.db"), base / "pw")
+    assert not found.unsafe
+    secret = parse_storage("postgresql://u:hunter2@h/d?unsafe=1", base)
+    assert secret.path == base / "alert-router-spool.db"
+    assert secret.unsafe
+    assert "hunter2" not in repr(secret)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("postgresql://u:p@h/d", "PostgreSQL is not available in this version: use sqlite:///FILE"),
-        ("postgresql+asyncpg://h/d", "PostgreSQL is not available in this version"),
+        ("postgresql://u:p@h", "expected a host and a database: postgresql://HOST/DATABASE"),
+        ("postgresql:///d", "expected a host and a database: postgresql://HOST/DATABASE"),
+        ("postgresql://h/d?unsafe=yes", "unsafe=0 or unsafe=1"),
+        ("postgresql+asyncpg://h/d", "expected sqlite:///FILE"),
         ("sqlite://a.db", "expected sqlite:///FILE"),
         ("a.db", "expected sqlite:///FILE"),
         ("sqlite:///:memory:", "the store must be a file"),

@@ -13,12 +13,16 @@ from alert_router.outbox.model import (
     Health,
     NewGroup,
     Probe,
+    Role,
     Settlement,
     State,
     Target,
     Verdict,
 )
+from alert_router.outbox.postgres.database import Database
+from alert_router.outbox.postgres.outbox import PostgresOutbox
 from alert_router.outbox.sqlite import SqliteOutbox
+from tests.postgres import server
 
 A = Destination("oncall", "slack")
 B = Destination("oncall", "webhook")
@@ -34,8 +38,14 @@ async def open_sqlite(directory: Path) -> SqliteOutbox:
     return SqliteOutbox.open(directory / "alert-router.db", new_id=ids().__next__)
 
 
+async def open_postgres(directory: Path) -> PostgresOutbox:
+    url = await server().database(directory)
+    database = Database(url, None, unsafe=False)
+    return await PostgresOutbox.open(database, Role.SERVICE, new_id=ids().__next__)
+
+
 # A driver added here proves itself with every test that asks for `outbox` or `open_outbox`.
-DRIVERS: dict[str, Open] = {"sqlite": open_sqlite}
+DRIVERS: dict[str, Open] = {"sqlite": open_sqlite, "postgres": open_postgres}
 
 
 _batches = count(1)

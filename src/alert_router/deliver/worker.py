@@ -19,7 +19,16 @@ from alert_router.deliver.policy import decide
 from alert_router.deliver.rate_limiter import Pace
 from alert_router.notify.base import Failed, Notifier, Reason
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Claim, Destination, Probe, Settlement, Verdict
+from alert_router.outbox.model import (
+    Claim,
+    Destination,
+    NewGroup,
+    Probe,
+    Settlement,
+    Verdict,
+    WaitingGroup,
+)
+from alert_router.outbox.operations.claim import webhook_id
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +117,17 @@ class DestinationLoop:
                 if not claimed:
                     await self._rest(clock)
 
+    async def _refresh(self) -> None:
+        """Take over what another service has found out about the destination."""
+        health = await self.shared.outbox.health(self.destination)
+        known = self._health.health
+        if not self._running and (health.next_at, health.failures) != (
+            known.next_at,
+            known.failures,
+        ):
+            delivery, now = self.shared.runtime().config.delivery, self.shared.outbox.now()
+            self._health.recall(health, delivery, now=now, clock=time.monotonic())
+
     async def _recall(self) -> None:
         health = await self.shared.outbox.health(self.destination)
         delivery = self.shared.runtime().config.delivery
@@ -115,6 +135,8 @@ class DestinationLoop:
         self._health.recall(health, delivery, now=now, clock=time.monotonic())
 
     async def _claim(self, clock: float) -> bool:
+        if self.shared.outbox.is_shared:
+            await self._refresh()
         running = len(self._running)
         free = min(self.notifier.concurrency - running, self._health.room(running, clock))
         if free <= 0 or self._kept:  # what was sent is written down before more is sent
@@ -158,7 +180,7 @@ class DestinationLoop:
         rate = self.notifier.rate_limit
         if rate is None:
             self._pace = None
-        elif self._pace is None:
+        elif self._pace is None or self.shared.outbox.is_shared:  # others send, too
             now = self.shared.outbox.now()
             sent = await self.shared.outbox.sent(
                 self.destination, since=now - rate.seconds, now=now
@@ -313,6 +335,19 @@ class Deliverer:
             else:
                 self._shared.recovered.set()
                 return
+
+    async def deliver_now(self, group: NewGroup) -> bool:
+        """Deliver a group that could not be stored; whether every destination took it."""
+        attempts = []
+        for target in group.targets:
+            loop = self._loops.get(target.destination)
+            if loop is None:
+                return False
+            alone = WaitingGroup(0, group.id, group.body, target.fingerprints, group.accepted_at)
+            claim = Claim(webhook_id(), 0, 0, target.destination, (alone,), attempt=1)
+            attempts.append(carry_out(claim, loop.notifier, self._shared))
+        done = await asyncio.gather(*attempts)
+        return not any(isinstance(one.outcome, Failed) for one in done)
 
     def wake(self, destination: Destination, priority: int = 1) -> None:
         """Something was accepted for this destination: of priority 0 it is a page."""

@@ -100,9 +100,8 @@ class Deliveries(Protocol):
         or the oldest alone where `fold` is false; a batch in doubt goes again as it was.
 
         None before the `next_at` of the destination's health, except with `probe`: that is one
-        lane, whatever its destination's health. Services that share a store claim none without
-        `probe` at a destination that is failing, have one probe at a time, and keep to `rate`
-        together."""
+        lane, whatever its destination's health. Services that share a store have one probe of a
+        destination at a time, and keep to `rate` together."""
         ...
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
@@ -126,6 +125,15 @@ class Administration(Protocol):
     @property
     def why_unusable(self) -> str | None:
         """Why nothing can be read or written now; None while all is well."""
+        ...
+
+    @property
+    def is_spooling(self) -> bool:
+        """Whether a shared store cannot be used, so that a store of this machine is."""
+        ...
+
+    async def spooled(self) -> int:
+        """How many deliveries are pending in the store of this machine beside a shared one."""
         ...
 
     async def divert(

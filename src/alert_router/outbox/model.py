@@ -4,16 +4,20 @@ delivery as it is listed.
 They are plain and frozen. What a store does with them is the contract in `base`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where the store is. SQLite's file is the only kind there is so far."""
+    """Where the store is: in a SQLite file, or with `url` in a PostgreSQL database, whose spool the
+    file is then. `unsafe` allows a database that may lose what it has committed."""
 
     path: Path
+    url: str = field(default="", repr=False)  # it may hold a password
+    password_file: Path | None = None
+    unsafe: bool = False
 
 
 class Role(Enum):
@@ -194,6 +198,37 @@ class DeliveryRow:
     reason: str
     message: str
     fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledDelivery:
+    """A delivery in the spool, as its tables have it."""
+
+    group: str
+    body: bytes
+    group_accepted_at: float
+    destination: Destination
+    state: int
+    priority: int
+    accepted_at: float
+    settled_at: float | None
+    attempts: int
+    reason: str
+    message: str
+    fingerprints: str
+    batch: str | None  # of a batch in doubt that it belongs to
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledIdentity:
+    """Everything that the spool has of an identity, deliveries in their order."""
+
+    digest: bytes
+    content: bytes
+    group: str
+    accepted_at: float
+    deliveries: tuple[SpooledDelivery, ...]
+    is_being_sent: bool
 
 
 @dataclass(frozen=True, slots=True)

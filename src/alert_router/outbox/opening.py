@@ -2,7 +2,7 @@
 
 import asyncio
 
-from alert_router.outbox.base import Outbox
+from alert_router.outbox.base import Outbox, StoreRefused
 from alert_router.outbox.model import Role, Storage
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.opening import OnFault, ignore_fault
@@ -15,4 +15,20 @@ async def open_outbox(storage: Storage, role: Role, *, on_fault: OnFault = ignor
     StoreUnavailable meanwhile. `on_fault` is called with what was wrong with the store and how many
     rows of each table are lost. Raises StoreUnavailable.
     """
-    return await asyncio.to_thread(SqliteOutbox.open, storage.path, role, on_fault=on_fault)
+    if not storage.url:
+        return await asyncio.to_thread(SqliteOutbox.open, storage.path, role, on_fault=on_fault)
+    try:
+        from alert_router.outbox.postgres.database import Database  # noqa: PLC0415
+        from alert_router.outbox.postgres.outbox import PostgresOutbox  # noqa: PLC0415
+        from alert_router.outbox.spooled import SpooledOutbox  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreRefused(
+            "a store on PostgreSQL needs asyncpg: pip install 'alert-router[postgres]'"
+        ) from error
+    database = Database(storage.url, storage.password_file, storage.unsafe)
+    if role is Role.COMMAND:
+        return await PostgresOutbox.open(database, role)
+    spool = await asyncio.to_thread(SqliteOutbox.open, storage.path, role, on_fault=on_fault)
+    outbox = SpooledOutbox(PostgresOutbox(database), spool)
+    await outbox.start()
+    return outbox

@@ -16,7 +16,7 @@ from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
 from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import Destination
+from alert_router.outbox.model import Destination, NewGroup
 from alert_router.runtime import Runtime
 from alert_router.server.body import Budget
 from alert_router.server.errors import QuietLog
@@ -46,6 +46,7 @@ class Site:
     counters: AlertCounters
     received: ReceivedAlerts
     wake: Callable[[Destination, int], None]
+    deliver_now: Callable[[NewGroup], Awaitable[bool]]  # what cannot be stored
     reload: Callable[[], Awaitable[ReloadResult]]
     store_trouble: Callable[[], str]  # why the store cannot be used; "" if it can
     is_stalled: Callable[[], bool]  # whether the store has not answered for too long

@@ -93,6 +93,7 @@ class Router:
             counters=self.counters,
             received=self._received,
             wake=self.deliverer.wake,
+            deliver_now=self.deliverer.deliver_now,
             reload=self.reload,
             store_trouble=self._store.trouble,
             is_stalled=self._store.is_stalled,
@@ -350,6 +351,7 @@ async def running(
     for fault in Fault:  # so that the first one is an increase
         metrics.store_faults.labels(fault.value)
     metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
+    metrics.store_spooling.set_function(lambda: outbox.is_spooling)
     router = Router(path, runtime, outbox, metrics, server)
     try:
         await router.start()

@@ -67,6 +67,7 @@ class StoreStatus:
         alarm = asyncio.get_running_loop().call_later(_STALLED, self._say_stalled)
         try:
             self.backlog = await self._outbox.backlog()
+            self._metrics.spooled.set(await self._outbox.spooled())
         except StoreUnavailable:
             self._is_failing = True
             raise
@@ -170,6 +171,9 @@ async def ready(request: web.Request) -> web.Response:
         return web.Response(status=503, text="The disk is full: webhooks are refused.\n")
     if why := site.store_trouble():
         return web.Response(status=503, text=f"The store cannot be used: {why}.\n")
+    if site.outbox.is_spooling:
+        text = "Alert Router is ready. The shared store cannot be used: the spool is.\n"
+        return web.Response(text=text)
     return web.Response(text="Alert Router is ready.\n")
 
 

@@ -107,6 +107,9 @@ async def _take(
             lambda store: store.accept(new, runtime.config.delivery.dedup_window)
         )
     except StoreUnavailable as error:
+        if site.outbox.is_shared and await site.deliver_now(new):
+            site.received.add(group, runtime.choose, new.accepted_at)
+            return "accepted", _ok("delivered", new.id)
         log.error("webhook not accepted", group_id=new.id, error=str(error))
         return "unavailable", unavailable("the store cannot be written")
     if accepted.duplicate:

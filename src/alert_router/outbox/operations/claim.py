@@ -24,7 +24,7 @@ def webhook_id() -> str:
 MOST_ROWS = 1000  # of a batch
 MOST_BYTES = 4 * 1024 * 1024  # of bodies in a batch, and in all batches of one call
 _NO_END = 2**63 - 1
-_NO_PRIORITY = -(2**31)
+_NO_PRIORITY = -(2**15)
 
 # Of those that a back-off has just made due, so many more than wanted are looked at for the
 # oldest; where more become due at once, it is the oldest of these.
@@ -68,11 +68,8 @@ async def claim(session: Session, destination: Destination, wanted: Wanted) -> l
     if key is None or wanted.limit <= 0:
         return []
     probe, now = wanted.probe, wanted.now
-    if probe is None:
-        current = await health.of(session, key)
-        # Another service may have found it failing since this one asked.
-        if now < current.next_at or (session.is_shared and current.is_failing):
-            return []
+    if probe is None and now < (await health.of(session, key)).next_at:
+        return []
     limit = wanted.limit
     if session.is_shared and (probe or wanted.rate):
         limit = min(limit, await _permitted(session, destination, key, wanted))

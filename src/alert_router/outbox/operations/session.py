@@ -2,10 +2,10 @@
 for it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from alert_router.outbox.model import Destination, NewGroup
+from alert_router.outbox.model import Destination
 
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -42,15 +42,6 @@ class Session(ABC):
     @abstractmethod
     async def insert(self, name: str, values: Sequence[Any]) -> int:
         """Run an INSERT of one row; its key."""
-
-    @abstractmethod
-    async def among(self, name: str, values: Sequence[bytes]) -> list[Any]:
-        """The column that a SELECT written with `IN (?)` finds for many values."""
-
-    @abstractmethod
-    async def add_new(self, groups: Collection[NewGroup]) -> set[bytes]:
-        """Add groups of identities that were not known, one of each, in a few statements. The
-        identities that were added: another service may just have added the others."""
 
     @abstractmethod
     async def tidy(self, until: float) -> None:

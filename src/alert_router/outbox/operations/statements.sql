@@ -21,15 +21,6 @@ WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL;
 SELECT failing_since, failures, failing_reason, pause_reason, paused_until, asked_until
 FROM destination WHERE id = ?;
 
--- name: last_content
-SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
-
--- name: known
-SELECT digest FROM identity WHERE digest IN (?);
-
--- name: set_last_content
-UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
-
 -- name: add_group
 INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?);
 

@@ -1,36 +1,17 @@
-"""The store's public face: each method one operation on the writer's thread.
+"""The store in a SQLite file: each operation on the writer's thread."""
 
-What they do is in `operations`.
-"""
-
-import asyncio
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from alert_router.fields import Rate
-from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import (
-    Accepted,
-    Backlog,
-    Claim,
-    DeliveryRow,
-    Destination,
-    Health,
-    NewGroup,
-    Probe,
-    Role,
-    Settlement,
-    State,
-)
-from alert_router.outbox.operations import alert_stats, deliveries, health, maintenance
-from alert_router.outbox.operations.accept import accept
-from alert_router.outbox.operations.claim import Wanted, claim, recover, webhook_id
-from alert_router.outbox.operations.settle import settle
+from alert_router.outbox.model import Accepted, NewGroup, Role, SpooledIdentity
+from alert_router.outbox.operations.claim import webhook_id
+from alert_router.outbox.operations.outbox import Operations
+from alert_router.outbox.sqlite import spool
+from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.opening import (
     Access,
     CommandAccess,
@@ -42,8 +23,6 @@ from alert_router.outbox.sqlite.room import Room
 from alert_router.outbox.sqlite.session import SqliteSession
 from alert_router.outbox.sqlite.writer import Writer
 
-_BATCH = 100  # rows of one short transaction where many may have to be changed
-
 T = TypeVar("T")
 
 _OLD_SQLITE = (
@@ -52,17 +31,17 @@ _OLD_SQLITE = (
 )
 
 
-class SqliteOutbox:
+class SqliteOutbox(Operations):
     """An Outbox in one SQLite file. Made by `open`; used from any event loop."""
 
     # No other service can have the file: whoever starts on it takes over from the one before.
     owner = "service"
     is_shared = False
+    is_spooling = False
 
     def __init__(self, session: SqliteSession) -> None:
         self._session = session
         self._writer = Writer(session)
-        self._run = self._writer.run
         self._room = Room(session.path.parent)
 
     @classmethod
@@ -117,124 +96,20 @@ class SqliteOutbox:
         self._room.stored(len(group.body))
         return await self._writer.run_jointly(accept, (group, dedup_window))
 
-    async def recover(self, owner: str) -> int:
-        """As `Outbox.recover`."""
-        return await self._run(recover, owner)
+    async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        return await self._writer.run(operation, *arguments)
 
-    async def claim(
-        self,
-        destination: Destination,
-        *,
-        owner: str,
-        limit: int,
-        now: float,
-        lease: float,
-        fold: bool,
-        probe: Probe | None = None,
-        rate: Rate | None = None,
-    ) -> list[Claim]:
-        """As `Outbox.claim`."""
-        wanted = Wanted(owner, limit, now, lease, fold, probe, rate)
-        return await self._run(claim, destination, wanted)
+    async def identities(self) -> set[bytes]:
+        """Those that have deliveries here: for a spool."""
+        return await self._run(spool.identities)
 
-    async def settle(self, claim: Claim, settlement: Settlement) -> bool:
-        """As `Outbox.settle`."""
-        return await self._run(settle, claim, settlement)
+    async def export(self, identity: bytes) -> SpooledIdentity | None:
+        """Everything of an identity; None where nothing is."""
+        return await self._run(spool.export, identity)
 
-    async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
-        """As `Outbox.sent`."""
-        return await self._run(maintenance.sent, destination, since, now)
-
-    async def health(self, destination: Destination) -> Health:
-        """As `Outbox.health`."""
-        return await self._run(health.read, destination)
-
-    async def divert(
-        self,
-        destination: Destination,
-        to: tuple[Destination, ...],
-        *,
-        failing_before: float,
-        now: float,
-    ) -> int:
-        """As `Outbox.divert`; in short transactions as `expire`."""
-        steps = self._steps(
-            lambda: self._run(health.divert, destination, to, failing_before, now, _BATCH)
-        )
-        return sum([done async for done in steps])
-
-    async def backlog(self) -> list[Backlog]:
-        """As `Outbox.backlog`."""
-        return await self._run(maintenance.backlog)
-
-    async def deliveries(
-        self,
-        *,
-        state: State | None = None,
-        destination: Destination | None = None,
-        limit: int = 100,
-        before: int | None = None,
-    ) -> list[DeliveryRow]:
-        """As `Outbox.deliveries`."""
-        return await self._run(deliveries.rows, state, destination, limit, before)
-
-    async def of_group(self, group: str) -> list[DeliveryRow]:
-        """As `Outbox.of_group`."""
-        return await self._run(deliveries.of_group, group)
-
-    async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
-        """As `Outbox.show`."""
-        return await self._run(deliveries.show, delivery)
-
-    async def replay(
-        self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
-    ) -> int:
-        """As `Outbox.replay`."""
-        return await self._run(deliveries.replay, delivery, now, to, force)
-
-    async def discard(self, delivery: int, *, now: float) -> None:
-        """As `Outbox.discard`."""
-        await self._run(deliveries.discard, delivery, now)
-
-    async def expire(
-        self, *, older_than: float, now: float, served: Collection[Destination]
-    ) -> Counter[Destination]:
-        """As `Outbox.expire`; in short transactions, between which others have their turn."""
-        done: Counter[Destination] = Counter()
-        arguments = (older_than, now, frozenset(served), _BATCH)
-        async for some in self._steps(lambda: self._run(maintenance.expire, *arguments)):
-            done += some
-        return done
-
-    async def hasten(self, *, latest: float, now: float) -> int:
-        """As `Outbox.hasten`."""
-        return await self._run(maintenance.hasten, latest, now)
-
-    async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
-        """As `Outbox.prune`."""
-        return await self._run(maintenance.prune, delivered_before, dead_before, limit)
-
-    async def observe(self, observations: Sequence[Observation]) -> None:
-        """As `Outbox.observe`."""
-        await self._run(alert_stats.observe, observations)
-
-    async def observed(self, day: int) -> list[Observation]:
-        """As `Outbox.observed`."""
-        return await self._run(alert_stats.observed, day)
-
-    async def forget_observed(self, *, before_day: int, limit: int) -> int:
-        """As `Outbox.forget_observed`."""
-        return await self._run(alert_stats.forget, before_day, limit)
-
-    async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
-        """What a step did, again until it does nothing. After each the store is left to others for
-        as long as it took."""
-        while True:
-            began = time.monotonic()
-            if not (done := await step()):
-                return
-            yield done
-            await asyncio.sleep(time.monotonic() - began)
+    async def remove(self, identity: bytes) -> None:
+        """Delete everything of an identity."""
+        await self._run(spool.remove, identity)
 
     async def close(self) -> None:
         """As `Outbox.close`."""

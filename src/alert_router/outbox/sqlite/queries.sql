@@ -1,6 +1,15 @@
 -- The statements that only SQLite runs. `add_new` numbers its rows itself, so that many go into one
 -- statement.
 
+-- name: last_content
+SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
+
+-- name: known
+SELECT digest FROM identity WHERE digest IN (?);
+
+-- name: set_last_content
+UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
+
 -- name: last_identity
 SELECT max(id) FROM identity;
 
@@ -18,6 +27,28 @@ INSERT INTO alert_group (seq, id, accepted_at, body) VALUES (?, ?, ?, ?);
 
 -- name: add_lanes
 INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, ?, 1, ?, ?, ?);
+
+-- name: spooled_identities
+SELECT DISTINCT i.digest FROM lane l JOIN identity i ON i.id = l.identity;
+
+-- name: spooled_deliveries
+SELECT t.receiver, t.notifier, l.leased, g.id, g.accepted_at, d.state, d.priority, d.accepted_at,
+    d.settled_at, iif(d.state = 0, l.attempts, d.attempts), d.reason, d.message, d.fingerprints,
+    iif(d.state = 0 AND d.id <= l.batch_end, l.batch, NULL), g.body
+FROM lane l
+JOIN delivery d ON d.lane = l.id
+JOIN destination t ON t.id = d.destination
+JOIN alert_group g ON g.seq = d.alert_group
+WHERE l.identity = ? ORDER BY d.id;
+
+-- name: forget_spooled_references
+UPDATE lane SET reference = NULL WHERE identity = ?;
+
+-- name: remove_spooled
+DELETE FROM delivery WHERE lane IN (SELECT id FROM lane WHERE identity = ?);
+
+-- name: drop_spooled_lanes
+DELETE FROM lane WHERE identity = ?;
 
 -- The following put a store right of which some rows were lost; `observed` apart, all rows of a
 -- table that are left are in it.

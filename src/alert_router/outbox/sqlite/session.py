@@ -135,17 +135,17 @@ class SqliteSession(Session):
         assert key is not None
         return key
 
-    async def among(self, name: str, values: Sequence[bytes]) -> list[Any]:
-        """As `Session.among`."""
-        found: list[Any] = []
-        for some in _parts(values):
+    async def known(self, identities: Sequence[bytes]) -> set[bytes]:
+        """Those of many identities that have a latest content."""
+        found: set[bytes] = set()
+        for some in _parts(identities):
             marks = ", ".join("?" * len(some))
-            statement = QUERIES[name].replace("(?)", f"({marks})")
-            found += [row[0] for row in self._run(statement, some)]
+            statement = QUERIES["known"].replace("(?)", f"({marks})")
+            found |= {row[0] for row in self._run(statement, some)}
         return found
 
-    async def add_new(self, groups: Collection[NewGroup]) -> set[bytes]:
-        """As `Session.add_new`."""
+    async def add_new(self, groups: Collection[NewGroup]) -> None:
+        """Add groups of identities that are not known, one of each, in a few statements."""
         identity, key, lane = map(self._last, ("last_identity", "last_group", "last_lane"))
         contents, bodies, lanes, deliveries = [], [], [], []
         for group in groups:
@@ -166,7 +166,6 @@ class SqliteSession(Session):
         self._insert_rows("add_groups", bodies)
         self._insert_rows("add_lanes", lanes)
         self._insert_rows("add_delivery", deliveries)
-        return {group.identity for group in groups}
 
     def _last(self, name: str) -> int:
         """The number that a SELECT of the greatest finds, 0 in an empty table."""

@@ -1,0 +1,160 @@
+"""The methods of a store that are one operation each, for every driver."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from alert_router.fields import Rate
+from alert_router.outbox.alert_stats import Observation
+from alert_router.outbox.model import (
+    Backlog,
+    Claim,
+    DeliveryRow,
+    Destination,
+    Health,
+    Probe,
+    Settlement,
+    State,
+)
+from alert_router.outbox.operations import alert_stats, deliveries, health, maintenance
+from alert_router.outbox.operations.claim import Wanted, claim, recover
+from alert_router.outbox.operations.settle import settle
+
+_BATCH = 100  # rows of one short transaction where many may have to be changed
+
+T = TypeVar("T")
+
+
+class Operations(ABC):
+    """Runs each method as an operation in a transaction of its driver's."""
+
+    @abstractmethod
+    async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        """The result of the operation on a session, once its transaction is durable. It may run
+        more than once: it changes nothing but the database."""
+
+    async def spooled(self) -> int:
+        """As `Outbox.spooled`."""
+        return 0
+
+    async def recover(self, owner: str) -> int:
+        """As `Outbox.recover`."""
+        return await self._run(recover, owner)
+
+    async def claim(
+        self,
+        destination: Destination,
+        *,
+        owner: str,
+        limit: int,
+        now: float,
+        lease: float,
+        fold: bool,
+        probe: Probe | None = None,
+        rate: Rate | None = None,
+    ) -> list[Claim]:
+        """As `Outbox.claim`."""
+        wanted = Wanted(owner, limit, now, lease, fold, probe, rate)
+        return await self._run(claim, destination, wanted)
+
+    async def settle(self, claim: Claim, settlement: Settlement) -> bool:
+        """As `Outbox.settle`."""
+        return await self._run(settle, claim, settlement)
+
+    async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
+        """As `Outbox.sent`."""
+        return await self._run(maintenance.sent, destination, since, now)
+
+    async def health(self, destination: Destination) -> Health:
+        """As `Outbox.health`."""
+        return await self._run(health.read, destination)
+
+    async def divert(
+        self,
+        destination: Destination,
+        to: tuple[Destination, ...],
+        *,
+        failing_before: float,
+        now: float,
+    ) -> int:
+        """As `Outbox.divert`; in short transactions as `expire`."""
+        steps = self._steps(
+            lambda: self._run(health.divert, destination, to, failing_before, now, _BATCH)
+        )
+        return sum([done async for done in steps])
+
+    async def backlog(self) -> list[Backlog]:
+        """As `Outbox.backlog`."""
+        return await self._run(maintenance.backlog)
+
+    async def deliveries(
+        self,
+        *,
+        state: State | None = None,
+        destination: Destination | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[DeliveryRow]:
+        """As `Outbox.deliveries`."""
+        return await self._run(deliveries.rows, state, destination, limit, before)
+
+    async def of_group(self, group: str) -> list[DeliveryRow]:
+        """As `Outbox.of_group`."""
+        return await self._run(deliveries.of_group, group)
+
+    async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
+        """As `Outbox.show`."""
+        return await self._run(deliveries.show, delivery)
+
+    async def replay(
+        self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
+    ) -> int:
+        """As `Outbox.replay`."""
+        return await self._run(deliveries.replay, delivery, now, to, force)
+
+    async def discard(self, delivery: int, *, now: float) -> None:
+        """As `Outbox.discard`."""
+        await self._run(deliveries.discard, delivery, now)
+
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
+        """As `Outbox.expire`; in short transactions, between which others have their turn."""
+        done: Counter[Destination] = Counter()
+        arguments = (older_than, now, frozenset(served), _BATCH)
+        async for some in self._steps(lambda: self._run(maintenance.expire, *arguments)):
+            done += some
+        return done
+
+    async def hasten(self, *, latest: float, now: float) -> int:
+        """As `Outbox.hasten`."""
+        return await self._run(maintenance.hasten, latest, now)
+
+    async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
+        """As `Outbox.prune`."""
+        return await self._run(maintenance.prune, delivered_before, dead_before, limit)
+
+    async def observe(self, observations: Sequence[Observation]) -> None:
+        """As `Outbox.observe`."""
+        await self._run(alert_stats.observe, observations)
+
+    async def observed(self, day: int) -> list[Observation]:
+        """As `Outbox.observed`."""
+        return await self._run(alert_stats.observed, day)
+
+    async def forget_observed(self, *, before_day: int, limit: int) -> int:
+        """As `Outbox.forget_observed`."""
+        return await self._run(alert_stats.forget, before_day, limit)
+
+    async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
+        """What a step did, again until it does nothing. After each the store is left to others for
+        as long as it took."""
+        while True:
+            began = time.monotonic()
+            if not (done := await step()):
+                return
+            yield done
+            await asyncio.sleep(time.monotonic() - began)

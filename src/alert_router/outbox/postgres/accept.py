@@ -1,0 +1,117 @@
+"""Accepting groups: their latest contents, bodies and deliveries, in the caller's transaction, few
+statements for all. What is locked is locked in one order everywhere, so that routers do not wait
+for each other in a circle.
+"""
+
+import json
+from collections.abc import Sequence
+
+from alert_router.outbox.model import Accepted, NewGroup, Target
+from alert_router.outbox.operations.accept import is_duplicate
+from alert_router.outbox.postgres.session import PostgresSession
+
+Asked = tuple[NewGroup, float]
+Latest = tuple[int, bytes, str, float]  # an identity's key, its content, group and time
+
+
+async def accept(session: PostgresSession, asked: Sequence[Asked]) -> list[Accepted]:
+    """As `Outbox.accept`, for each of the groups with its window, in order."""
+    numbers = sorted(range(len(asked)), key=lambda number: asked[number][0].identity)
+    groups = [asked[number][0] for number in numbers]
+    latest, new = await _latest(session, groups)
+    answers: dict[int, Accepted] = {}
+    changed: set[bytes] = set()
+    entering: list[tuple[NewGroup, int]] = []
+    for number in numbers:
+        group, window = asked[number]
+        key, content, earlier, accepted_at = latest[group.identity]
+        is_first = new.pop(group.identity, None) is group
+        if not is_first and is_duplicate(group, window, content, accepted_at):
+            answers[number] = Accepted(earlier, duplicate=True)
+            continue
+        if not is_first:
+            changed.add(group.identity)
+            latest[group.identity] = key, group.content, group.id, group.accepted_at
+        answers[number] = Accepted(group.id, duplicate=False)
+        if group.targets:
+            entering.append((group, key))
+    if changed:
+        await session.columns("set_last_contents", [latest[identity] for identity in changed])
+    if entering:
+        await _add_deliveries(session, entering)
+    return [answers[number] for number in range(len(asked))]
+
+
+async def _latest(
+    session: PostgresSession, groups: Sequence[NewGroup]
+) -> tuple[dict[bytes, Latest], dict[bytes, NewGroup]]:
+    """What each identity said last, its row being locked; and the groups of which that was just
+    written, since they are the first of theirs."""
+    latest = await _last_contents(session, list({group.identity for group in groups}))
+    new: dict[bytes, NewGroup] = {}
+    for group in groups:
+        if group.identity not in latest:
+            new.setdefault(group.identity, group)
+    if not new:
+        return latest, new
+    rows = [(g.identity, g.content, g.id, g.accepted_at) for g in new.values()]
+    keys = dict(await session.columns("new_identities", rows))
+    late = [identity for identity in new if identity not in keys]
+    if late:  # another router has just added them
+        latest |= await _last_contents(session, late)
+        new = {identity: group for identity, group in new.items() if identity in keys}
+    for identity, group in new.items():
+        latest[identity] = keys[identity], group.content, group.id, group.accepted_at
+    return latest, new
+
+
+async def _last_contents(
+    session: PostgresSession, identities: Sequence[bytes]
+) -> dict[bytes, Latest]:
+    rows = await session.rows("last_contents", (identities,))
+    return {digest: (key, content, group, at) for digest, key, content, group, at in rows}
+
+
+async def _add_deliveries(
+    session: PostgresSession, entering: Sequence[tuple[NewGroup, int]]
+) -> None:
+    bodies = [(group.id, group.accepted_at, group.body) for group, _ in entering]
+    keys = dict(await session.columns("new_groups", bodies))
+    rows = [
+        (group, target, (identity, await session.key(target.destination)))
+        for group, identity in entering
+        for target in group.targets
+    ]
+    lanes = await _lanes(session, rows)
+    deliveries = [
+        (
+            lanes[place], place[1], keys[group.id], target.priority, group.accepted_at,
+            json.dumps(target.fingerprints),
+        )
+        for group, target, place in rows
+    ]  # fmt: skip
+    await session.columns("new_deliveries", deliveries)
+
+
+async def _lanes(
+    session: PostgresSession, rows: Sequence[tuple[NewGroup, Target, tuple[int, int]]]
+) -> dict[tuple[int, int], int]:
+    """The lanes by identity and destination, as `enter_lane` leaves each."""
+    urgency: dict[tuple[int, int], tuple[int, float]] = {}  # the most urgent, and the first's time
+    for group, target, place in rows:
+        priority, now = urgency.get(place, (target.priority, group.accepted_at))
+        urgency[place] = min(priority, target.priority), now
+    found = await session.columns("lanes_of", list(urgency))
+    lanes = {(identity, destination): id_ for id_, identity, destination, *_ in found}
+    entered = [
+        (id_, *urgency[identity, destination])
+        for id_, identity, destination, phase, before in found
+        if phase == 0 or urgency[identity, destination][0] < before
+    ]
+    if entered:
+        await session.columns("enter_lanes", entered)
+    new = [(*place, *urgency[place]) for place in urgency if place not in lanes]
+    if new:
+        for identity, destination, id_ in await session.columns("new_lanes", new):
+            lanes[identity, destination] = id_
+    return lanes

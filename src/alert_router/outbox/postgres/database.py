@@ -1,0 +1,159 @@
+"""Connections to the database: how they are made, whether they may be relied upon, and the tables
+brought up to date.
+
+What happens on them afterwards is for `pool`.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from alert_router.outbox.base import StoreRefused, StoreUnavailable
+from alert_router.outbox.operations.statements import text_of
+
+MIGRATIONS = (text_of(__package__, "schema.sql"),)
+
+SCHEMA = "alert_router"  # of the tables, in the database that the URL names
+_CONNECT_SECONDS = 2.0
+_MIGRATION_LOCK = 0x416C5274_01  # of one service that changes the tables
+_OLDEST = 130000  # of PostgreSQL's versions
+
+# Of the server's classes of errors: those after which another attempt elsewhere or later may work.
+_CONNECTION_LOST = ("08", "57")
+_UNUSABLE = (*_CONNECTION_LOST, "25006", "53", "58", "XX")
+_HOW_IT_IS = """
+SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
+    AND current_setting('synchronous_commit') <> 'off',
+    CAST(extract(epoch FROM clock_timestamp()) AS double precision)"""
+_REPEAT = ("40", "23505")  # deadlocks, and two that added the same at the same time
+
+
+def must_repeat(error: BaseException) -> bool:
+    """Whether a transaction has to be run again since others came between."""
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_REPEAT)
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Whether an error is the database's or the network's, not that of one operation."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_UNUSABLE)
+    if isinstance(error, ValueError | LookupError | TypeError):  # some of asyncpg's are ValueErrors
+        return False
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+
+
+def shown(url: str) -> str:
+    """The URL without its password and parameters, for messages."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    return urlunsplit((parts.scheme, f"{name}@{host}" if name else host, parts.path, "", ""))
+
+
+class Database:
+    """The database that a storage URL names."""
+
+    def __init__(self, url: str, password_file: Path | None, unsafe: bool) -> None:
+        """`unsafe` allows a server that may lose what it has said to be committed."""
+        self.shown = shown(url)
+        self._url = url
+        self._password_file = password_file
+        self._unsafe = unsafe
+        self.offset = 0.0  # seconds by which its clock is ahead of this machine's
+
+    async def connect(self) -> "asyncpg.Connection[Any]":
+        """A connection to a server that writes. Raises StoreRefused where waiting does not help,
+        StoreUnavailable, asyncpg's errors and OSError."""
+        password = None
+        if self._password_file is not None:
+            password = self._password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        connection = await asyncpg.connect(
+            _with(self._url, target_session_attrs="read-write"),
+            password=password,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=None,
+            statement_cache_size=256,
+            server_settings={
+                "application_name": "alert-router",
+                "search_path": SCHEMA,
+                "timezone": "UTC",
+                "default_transaction_isolation": "read committed",
+                "lock_timeout": "5s",
+                "idle_in_transaction_session_timeout": "15s",
+            },
+        )
+        try:
+            await self._check(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _check(self, connection: "asyncpg.Connection[Any]") -> None:
+        version = connection.get_server_version()
+        if version.major * 10_000 < _OLDEST:
+            raise StoreRefused(f"{self.shown}: PostgreSQL 13 or newer is needed")
+        began = time.time()
+        row = await connection.fetchrow(_HOW_IT_IS, timeout=_CONNECT_SECONDS)
+        assert row is not None
+        durable, moment = row
+        self.offset = moment - (began + time.time()) / 2
+        if not durable and not self._unsafe:
+            raise StoreRefused(
+                f"{self.shown} may lose what it has committed: set fsync, synchronous_commit and "
+                "full_page_writes to on, or add `unsafe=1` to the URL"
+            )
+
+    async def version(self, connection: "asyncpg.Connection[Any]") -> int:
+        """The version of the tables; 0 where there are none."""
+        found = await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.version")
+        if found is None:
+            return 0
+        number: int = await connection.fetchval("SELECT coalesce(max(number), 0) FROM version")
+        return number
+
+    async def migrate(self, connection: "asyncpg.Connection[Any]", *, may_change: bool) -> int:
+        """Bring the tables up to date if `may_change`; how many steps that took. Raises
+        StoreRefused."""
+        version = await self.version(connection)
+        if version >= len(MIGRATIONS):
+            # Those of a newer version: its changes leave everything that this one uses.
+            return 0
+        if not may_change:
+            raise StoreRefused(
+                f"the tables in {self.shown} are of version {version}, this program needs "
+                f"{len(MIGRATIONS)}: run `alert-router storage migrate`"
+            )
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            await connection.execute(
+                "CREATE TABLE IF NOT EXISTS version (number integer PRIMARY KEY)"
+            )
+            version = await self.version(connection)
+            for number in range(version, len(MIGRATIONS)):
+                await connection.execute(MIGRATIONS[number])
+                await connection.execute("INSERT INTO version VALUES ($1)", number + 1)
+        return len(MIGRATIONS) - version
+
+    def unavailable(self, error: BaseException) -> StoreUnavailable:
+        """What an error of the database means to a caller."""
+        if isinstance(error, StoreUnavailable):
+            return error
+        text = str(error) or type(error).__name__
+        refused = asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError
+        if isinstance(error, refused):
+            return StoreRefused(f"cannot use the store {self.shown}: {text}")
+        found = StoreUnavailable(f"cannot use the store {self.shown}: {text}")
+        found.__cause__ = error
+        return found
+
+
+def _with(url: str, **parameters: str) -> str:
+    """The URL with those parameters, unless it has them."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    return urlunsplit(parts._replace(query=urlencode(parameters | query)))

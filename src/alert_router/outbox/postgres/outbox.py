@@ -1,0 +1,203 @@
+"""The store in a PostgreSQL database, which several routers share."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+from zlib import crc32
+
+import asyncpg
+import structlog
+
+from alert_router.outbox.base import StoreRefused, StoreUnavailable
+from alert_router.outbox.model import Accepted, Claim, NewGroup, Role, Settlement, SpooledIdentity
+from alert_router.outbox.operations.claim import webhook_id
+from alert_router.outbox.operations.outbox import Operations
+from alert_router.outbox.operations.session import Session
+from alert_router.outbox.operations.settle import settle
+from alert_router.outbox.postgres.accept import accept
+from alert_router.outbox.postgres.database import Database
+from alert_router.outbox.postgres.pool import Pool, Together
+from alert_router.outbox.postgres.reconcile import reconcile
+
+log = structlog.get_logger(__name__)
+
+ACCEPT_SECONDS = 1.0  # then the webhook goes elsewhere
+_SETTLE_SECONDS = 5.0
+_LOOK_EVERY = 1.0  # seconds between looks at the connection that holds the name
+_OWNERS = 0x416C5274  # the class of advisory locks that hold names
+_MOST_OWNERS = 64  # routers on one host
+
+T = TypeVar("T")
+
+
+async def _touch(session: Session) -> None:
+    await session.run("touch", ())
+
+
+async def _settle_all(session: Session, asked: Sequence[tuple[Claim, Settlement]]) -> list[bool]:
+    """Each in the order of lanes, so that routers do not wait for each other in a circle."""
+    results = [False] * len(asked)
+    for number in sorted(range(len(asked)), key=lambda number: asked[number][0].lane):
+        results[number] = await settle(session, *asked[number])
+    return results
+
+
+class PostgresOutbox(Operations):
+    """An Outbox in a PostgreSQL database. Made by `open`; used from one event loop."""
+
+    is_shared = True
+    is_spooling = False
+
+    def __init__(self, database: Database, new_id: Callable[[], str] = webhook_id) -> None:
+        self.database = database
+        self.owner = ""
+        self.why_unusable: str | None = None
+        self._pool = Pool(database, new_id)
+        self._accept = Together[tuple[NewGroup, float], Accepted](
+            self._pool, accept, ACCEPT_SECONDS
+        )
+        self._settle = Together[tuple[Claim, Settlement], bool](
+            self._pool, _settle_all, _SETTLE_SECONDS
+        )
+        self._holding: asyncio.Task[None] | None = None
+        self._held: asyncpg.Connection[Any] | None = None
+
+    @classmethod
+    async def open(
+        cls, database: Database, role: Role, *, new_id: Callable[[], str] = webhook_id
+    ) -> "PostgresOutbox":
+        """The store in the database, its tables brought up to date for a service. Raises
+        StoreUnavailable."""
+        outbox = cls(database, new_id)
+        try:
+            await outbox.prepare(role)
+        except StoreUnavailable:
+            await outbox.close()
+            raise
+        return outbox
+
+    async def prepare(self, role: Role) -> None:
+        """Look at the tables, and take a name for the leases. Raises StoreUnavailable."""
+        try:
+            connection = await self.database.connect()
+            try:
+                await self._migrate(connection, role)
+                if role is Role.SERVICE:
+                    await self._take_name(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            if role is Role.COMMAND:
+                await connection.close()
+                return
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise self.database.unavailable(error) from error
+        self._held = connection
+        if self._holding is None:
+            self._holding = asyncio.create_task(self._hold_name())
+
+    async def _migrate(self, connection: "asyncpg.Connection[Any]", role: Role) -> None:
+        try:
+            await self.database.migrate(connection, may_change=role is Role.SERVICE)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise StoreRefused(
+                f"the tables in {self.database.shown} are not up to date, and this user may not "
+                "change them: run `alert-router storage migrate` as their owner"
+            ) from error
+
+    async def _take_name(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Hold a name for as long as the connection lasts: that of this host with the first number
+        that no other router holds. A router that starts again has its old one, as a rule."""
+        host = socket.gethostname()
+        mine = int(self.owner.rpartition("/")[2]) if self.owner else 1
+        for number in (mine, *range(1, _MOST_OWNERS + 1)):
+            owner = f"{host}/{number}"
+            key = crc32(owner.encode()) - 2**31
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _OWNERS, key):
+                self.owner = owner
+                return
+        raise StoreRefused(f"more than {_MOST_OWNERS} routers named {host} use the store")
+
+    async def _hold_name(self) -> None:
+        """Look whether the connection with the name still lasts, and make another if not."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                async with asyncio.timeout(3 * _LOOK_EVERY):
+                    if self._held is None or self._held.is_closed():
+                        self._held = await self.database.connect()
+                        await self._take_name(self._held)
+                    began = time.time()
+                    moment = await self._held.fetchval(
+                        "SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+                    )
+                    self.database.offset = moment - (began + time.time()) / 2
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                if self._held is not None:
+                    self._held.terminate()
+                self._held = None
+                log.debug("connection to the store lost", error=str(error))
+
+    def now(self) -> float:
+        """As `Outbox.now`: the database's clock."""
+        return time.time() + self.database.offset
+
+    def has_room(self, *, reserve: int, coming: int) -> bool:
+        """As `Outbox.has_room`: the database's disk is its own affair."""
+        return True
+
+    async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
+        """As `Outbox.accept`."""
+        return await self._noted(self._accept.run((group, dedup_window)))
+
+    async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
+        """As `Outbox.settle`."""
+        return await self._noted(self._settle.run((claimed, settlement)))
+
+    async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        return await self._noted(self._pool.run(operation, *arguments))
+
+    async def _noted(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result; whether the database can be used shows in `why_unusable`."""
+        try:
+            result = await work
+        except StoreUnavailable as error:
+            self.why_unusable = str(error)
+            raise
+        self.why_unusable = None
+        return result
+
+    async def probe(self) -> None:
+        """See whether the database can be written to. Raises StoreUnavailable."""
+        if not self.owner:
+            await self.prepare(Role.SERVICE)
+        await self._run(_touch)
+
+    @staticmethod
+    def must_not_start(error: StoreUnavailable) -> bool:
+        """Whether waiting would not help."""
+        return isinstance(error, StoreRefused)
+
+    async def reconcile(self, spooled: SpooledIdentity) -> None:
+        """Take over what a spool has of an identity. Doing so again changes nothing."""
+        await self._run(reconcile, spooled, self.now())
+
+    def drop(self) -> None:
+        """Give up connections that nobody uses: the server may have gone."""
+        self._pool.drop()
+
+    async def close(self) -> None:
+        """As `Outbox.close`."""
+        if self._holding is not None:
+            self._holding.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._holding
+            self._holding = None
+        if self._held is not None:
+            self._held.terminate()
+            self._held = None
+        await self._pool.close()
+        self.why_unusable = "the store is closed"

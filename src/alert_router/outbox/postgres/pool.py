@@ -1,0 +1,174 @@
+"""The connections of one router: each transaction on one of them, and callers that come together in
+one transaction."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import structlog
+
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.postgres.database import Database, is_trouble, must_repeat
+from alert_router.outbox.postgres.session import PostgresSession
+
+log = structlog.get_logger(__name__)
+
+_CONNECTIONS = 6
+_SECONDS = 5.0  # for a transaction, from its beginning
+_ATTEMPTS = 8  # where others come between
+_MOST = 512  # callers in one transaction
+_FLIGHTS = 2  # transactions at once of one kind: more only wait for each other's locks
+
+T = TypeVar("T")
+A = TypeVar("A")
+Operation = Callable[..., Coroutine[Any, Any, T]]
+
+
+class InDoubt(StoreUnavailable):
+    """The answer to a COMMIT is missing: everything or nothing was written."""
+
+
+class Pool:
+    """Runs operations. Connections are made when they are needed, and given up after trouble."""
+
+    def __init__(self, database: Database, new_id: Callable[[], str]) -> None:
+        self.database = database
+        self._new_id = new_id
+        self._idle: list[PostgresSession] = []
+        self._places = asyncio.Semaphore(_CONNECTIONS)
+        self._is_closed = False
+
+    async def run(self, operation: Operation[T], *arguments: Any, seconds: float = _SECONDS) -> T:
+        """The result of `operation(session, *arguments)` once its transaction is on disk. It may
+        run several times. Raises StoreUnavailable and what the operation raises by itself."""
+        if self._is_closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            async with asyncio.timeout(seconds), self._places:
+                return await self._transact(operation, arguments)
+        except TimeoutError as error:
+            raise StoreUnavailable(
+                f"the store {self.database.shown} has not answered within {seconds:g} s"
+            ) from error
+
+    async def _transact(self, operation: Operation[T], arguments: tuple[Any, ...]) -> T:
+        for attempt in range(_ATTEMPTS):
+            session = await self._session()
+            is_committing = False
+            try:
+                await session.connection.execute("BEGIN")
+                result = await operation(session, *arguments)
+                is_committing = True
+                await session.connection.execute("COMMIT")
+            except BaseException as error:
+                if must_repeat(error) and attempt + 1 < _ATTEMPTS:
+                    await self._undo(session)
+                    await asyncio.sleep(0.002 * 2**attempt)
+                    continue
+                if isinstance(error, Exception) and not is_trouble(error):
+                    await self._undo(session)
+                    raise
+                session.connection.terminate()
+                if is_committing:
+                    raise InDoubt(f"{self.database.shown} did not answer COMMIT") from error
+                if isinstance(error, Exception):
+                    raise self.database.unavailable(error) from error
+                raise
+            self._idle.append(session)
+            return result
+        raise AssertionError  # the last attempt returns or raises
+
+    async def _undo(self, session: PostgresSession) -> None:
+        session.forget()
+        try:
+            await session.connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            session.connection.terminate()
+        else:
+            self._idle.append(session)
+
+    async def _session(self) -> PostgresSession:
+        while self._idle:
+            session = self._idle.pop()
+            if not session.connection.is_closed():
+                return session
+        try:
+            return PostgresSession(await self.database.connect(), self._new_id)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise self.database.unavailable(error) from error
+
+    def drop(self) -> None:
+        """Give up connections that nobody uses: the server may have gone."""
+        for session in self._idle:
+            session.connection.terminate()
+        self._idle.clear()
+
+    async def close(self) -> None:
+        """Close the connections once they are free."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for _ in range(_CONNECTIONS):
+            await self._places.acquire()
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                for session in self._idle:
+                    await session.connection.close()
+        self.drop()
+
+
+class Together(Generic[A, T]):
+    """Runs an operation for all callers that wait at the same time, in one transaction. The
+    operation is called with their arguments and returns as many results."""
+
+    def __init__(self, pool: Pool, operation: Operation[Sequence[T]], seconds: float) -> None:
+        self._pool = pool
+        self._operation = operation
+        self._seconds = seconds
+        self._waiting: deque[tuple[A, asyncio.Future[T]]] = deque()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._is_called = False
+
+    async def run(self, argument: A) -> T:
+        """The result for one caller, as `Pool.run`."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._waiting.append((argument, answer))
+        if not self._is_called:  # whoever comes in the same turn of the loop goes with it
+            self._is_called = True
+            loop.call_soon(self._start)
+        return await answer
+
+    def _start(self) -> None:
+        self._is_called = False
+        while self._waiting and len(self._flights) < _FLIGHTS:
+            some = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+            flight = asyncio.create_task(self._fly([one for one in some if not one[1].done()]))
+            self._flights.add(flight)
+            flight.add_done_callback(self._done)
+
+    def _done(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        self._start()
+
+    async def _fly(self, callers: list[tuple[A, asyncio.Future[T]]]) -> None:
+        if not callers:
+            return
+        arguments = [argument for argument, _ in callers]
+        try:
+            results = await self._pool.run(self._operation, arguments, seconds=self._seconds)
+        except Exception as error:
+            if len(callers) > 1 and not isinstance(error, StoreUnavailable):
+                for caller in callers:  # one of them failed by its own fault: each alone
+                    await self._fly([caller])
+                return
+            for _, answer in callers:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for (_, answer), result in zip(callers, results, strict=True):
+            if not answer.done():
+                answer.set_result(result)

@@ -1,0 +1,104 @@
+"""Taking over what a router accepted while it could not reach the database: by the ids of groups,
+each once."""
+
+from alert_router.outbox.model import SpooledDelivery, SpooledIdentity
+from alert_router.outbox.operations.accept import enter_lane
+from alert_router.outbox.operations.settle import shrink
+from alert_router.outbox.postgres.session import PostgresSession
+
+_WAITING, _DELIVERED = 0, 1
+
+
+async def reconcile(session: PostgresSession, spooled: SpooledIdentity, now: float) -> None:
+    """Write down what the spool has of an identity: what is pending is pending here, what was
+    delivered was. Doing so again changes nothing."""
+    identity = await _identity(session, spooled)
+    again: dict[int, tuple[int, SpooledDelivery]] = {}
+    keys: dict[str, tuple[int, bool]] = {}
+    for delivery in spooled.deliveries:
+        if delivery.group not in keys:
+            keys[delivery.group] = await _group(session, delivery)
+        group, is_new = keys[delivery.group]
+        destination = await session.key(delivery.destination)
+        if not is_new:
+            if delivery.state != _WAITING:
+                await _settle_known(session, group, destination, delivery, now)
+            continue
+        lane = await _add(session, identity, destination, group, delivery)
+        again.pop(lane, None)
+        if delivery.state == _DELIVERED and (await session.one("rest_of_lane", (lane,)))[0]:
+            again[lane] = group, delivery
+    for lane, (group, delivery) in again.items():
+        # Something older is pending here. It goes together with what is already known there, so
+        # that the last message says how things are.
+        destination = await session.key(delivery.destination)
+        await enter_lane(session, identity, destination, delivery.priority, delivery.accepted_at)
+        values = (
+            lane, destination, group, delivery.priority, delivery.accepted_at,
+            delivery.fingerprints,
+        )  # fmt: skip
+        await session.insert("add_delivery", values)
+
+
+async def _identity(session: PostgresSession, spooled: SpooledIdentity) -> int:
+    values = (spooled.content, spooled.group, spooled.accepted_at)
+    row = await session.row("spooled_identity", (spooled.digest, *values))
+    assert row is not None
+    key: int = row[0]
+    return key
+
+
+async def _group(session: PostgresSession, delivery: SpooledDelivery) -> tuple[int, bool]:
+    """The key of a group, and whether it was not here."""
+    values = (delivery.group, delivery.group_accepted_at, delivery.body)
+    row = await session.row("spooled_group", values)
+    if row is not None:
+        return row[0], True
+    return (await session.one("group_key", (delivery.group,)))[0], False
+
+
+async def _add(
+    session: PostgresSession,
+    identity: int,
+    destination: int,
+    group: int,
+    delivery: SpooledDelivery,
+) -> int:
+    """Add a delivery to its lane, whose key is returned."""
+    found = await session.row("find_lane", (identity, destination))
+    at, priority = delivery.accepted_at, delivery.priority
+    was_idle = found is None or found[1] == 0
+    if delivery.state == _WAITING:
+        lane = await enter_lane(session, identity, destination, priority, at)
+    elif found is not None:
+        lane = found[0]
+    else:
+        lane = await session.insert("add_idle_lane", (identity, destination, priority, at, at))
+    values = (
+        lane, destination, group, delivery.state, priority, at, delivery.settled_at,
+        delivery.attempts, delivery.reason, delivery.message, delivery.fingerprints,
+    )  # fmt: skip
+    id_ = await session.insert("add_spooled", values)
+    if delivery.batch is not None:
+        # It may be at the destination: it goes again under its id, unless something is before it.
+        place = (delivery.batch, id_, lane, delivery.batch, int(was_idle))
+        await session.run("keep_batch", place)
+    return lane
+
+
+async def _settle_known(
+    session: PostgresSession, group: int, destination: int, delivery: SpooledDelivery, now: float
+) -> None:
+    """What the spool has settled of a group that was written here, too: the answer to COMMIT was
+    missing."""
+    found = await session.row("known_delivery", (group, destination))
+    if found is None:
+        return
+    id_, lane, state, leased = found
+    if state == _WAITING and not leased:
+        values = (
+            delivery.state, delivery.settled_at, delivery.attempts, delivery.reason,
+            delivery.message, id_,
+        )  # fmt: skip
+        await session.run("settle_known", values)
+        await shrink(session, lane, now)

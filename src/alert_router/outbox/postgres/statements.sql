@@ -1,0 +1,136 @@
+-- The statements that PostgreSQL needs in another form, or that it alone runs.
+
+-- name: last_contents
+SELECT digest, id, content, group_id, accepted_at FROM identity
+WHERE digest = ANY(CAST(? AS bytea[])) ORDER BY digest FOR UPDATE;
+
+-- name: set_last_contents
+UPDATE identity SET content = new.content, group_id = new.group_id, accepted_at = new.accepted_at
+FROM unnest(
+    CAST(? AS bigint[]), CAST(? AS bytea[]), CAST(? AS text[]), CAST(? AS double precision[])
+) AS new (id, content, group_id, accepted_at)
+WHERE identity.id = new.id;
+
+-- name: lanes_of
+SELECT l.id, l.identity, l.destination, l.phase, l.priority
+FROM lane l JOIN unnest(CAST(? AS bigint[]), CAST(? AS integer[])) AS place (i, d)
+    ON l.identity = place.i AND l.destination = place.d
+ORDER BY l.id FOR UPDATE OF l;
+
+-- name: enter_lanes
+-- As wake_lane where nothing was pending, else as hasten_lane.
+UPDATE lane SET
+    priority = new.priority,
+    oldest = CASE WHEN phase = 0 THEN new.at ELSE oldest END,
+    due_at = CASE WHEN phase = 0 THEN new.at ELSE due_at END,
+    phase = CASE WHEN phase = 0 THEN 1 ELSE phase END
+FROM unnest(CAST(? AS bigint[]), CAST(? AS smallint[]), CAST(? AS double precision[]))
+    AS new (id, priority, at)
+WHERE lane.id = new.id;
+
+-- name: new_identities
+INSERT INTO identity (digest, content, group_id, accepted_at)
+SELECT * FROM unnest(
+    CAST(? AS bytea[]), CAST(? AS bytea[]), CAST(? AS text[]), CAST(? AS double precision[]))
+ON CONFLICT (digest) DO NOTHING RETURNING digest, id;
+
+-- name: new_groups
+INSERT INTO alert_group (id, accepted_at, body)
+SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS double precision[]), CAST(? AS bytea[]))
+RETURNING id, seq;
+
+-- name: new_lanes
+INSERT INTO lane (identity, destination, priority, oldest, due_at, phase)
+SELECT i, d, p, a, a, 1 FROM unnest(
+    CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS smallint[]), CAST(? AS double precision[])
+) AS new (i, d, p, a)
+RETURNING identity, destination, id;
+
+-- name: new_deliveries
+INSERT INTO delivery (lane, destination, alert_group, priority, accepted_at, fingerprints)
+SELECT * FROM unnest(
+    CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS bigint[]), CAST(? AS smallint[]),
+    CAST(? AS double precision[]), CAST(? AS text[]));
+
+-- name: add_destination
+-- Another router may just have added it.
+INSERT INTO destination (receiver, notifier) VALUES (?, ?)
+ON CONFLICT (receiver, notifier) DO UPDATE SET receiver = EXCLUDED.receiver;
+
+-- name: begin_observed
+INSERT INTO observed AS o (received, woken, seen_at, day, alert, runbook, way)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, alert, runbook, way) DO UPDATE SET received = o.received + EXCLUDED.received,
+    woken = o.woken + EXCLUDED.woken, seen_at = greatest(o.seen_at, EXCLUDED.seen_at);
+
+-- name: lock_destination
+SELECT probing_until FROM destination WHERE id = ? FOR UPDATE;
+
+-- name: begin_probe
+UPDATE destination SET probing_until = ?, probing_lane = ? WHERE id = ?;
+
+-- name: end_probe
+UPDATE destination SET probing_until = 0 WHERE id = ? AND probing_lane = ? AND probing_until > 0;
+
+-- name: destination_fails
+UPDATE destination
+SET failing_since = ?, failures = ?, failing_reason = ?, pause_reason = ?, paused_until = ?,
+    asked_until = ?, probing_until = 0
+WHERE id = ?;
+
+-- name: destination_is_well
+UPDATE destination
+SET failing_since = 0, failures = 0, failing_reason = '', pause_reason = '', paused_until = 0,
+    asked_until = 0, probing_until = 0
+WHERE id = ? AND (failing_since > 0 OR paused_until > 0);
+
+-- name: all_is_due
+-- What another router has locked just now is being settled or joined there.
+UPDATE lane SET phase = 1, due_at = ? WHERE id IN (
+    SELECT id FROM lane WHERE destination = ? AND phase = 2 AND leased = 0
+    FOR UPDATE SKIP LOCKED);
+
+-- name: prune_settled
+DELETE FROM delivery WHERE id IN (
+    SELECT id FROM delivery WHERE state = ? AND state > 0 AND settled_at < ?
+    ORDER BY settled_at LIMIT ? FOR UPDATE SKIP LOCKED);
+
+-- name: spooled_identity
+INSERT INTO identity AS i (digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (digest) DO UPDATE SET
+    content = CASE WHEN EXCLUDED.accepted_at > i.accepted_at THEN EXCLUDED.content ELSE i.content END,
+    group_id = CASE WHEN EXCLUDED.accepted_at > i.accepted_at
+        THEN EXCLUDED.group_id ELSE i.group_id END,
+    accepted_at = greatest(EXCLUDED.accepted_at, i.accepted_at)
+RETURNING id;
+
+-- name: spooled_group
+INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?)
+ON CONFLICT (id) DO NOTHING RETURNING seq;
+
+-- name: group_key
+SELECT seq FROM alert_group WHERE id = ?;
+
+-- name: add_idle_lane
+INSERT INTO lane (identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, 0, ?, ?, ?);
+
+-- name: add_spooled
+INSERT INTO delivery (lane, destination, alert_group, state, priority, accepted_at, settled_at,
+    attempts, reason, message, fingerprints)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: keep_batch
+UPDATE lane SET batch = ?, batch_end = ?
+WHERE id = ? AND leased = 0 AND (batch = ? OR batch IS NULL AND ? = 1);
+
+-- name: known_delivery
+SELECT d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.alert_group = ? AND d.destination = ? ORDER BY d.id LIMIT 1 FOR UPDATE;
+
+-- name: settle_known
+UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
+WHERE id = ? AND state = 0;
+
+-- name: touch
+-- Whether the database can be written to.
+UPDATE version SET number = number WHERE number = 1;

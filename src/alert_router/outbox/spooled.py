@@ -1,0 +1,361 @@
+"""A shared store with a store of this machine beside it, the spool, which is used while the shared
+one cannot be.
+
+What is accepted meanwhile is delivered from the spool. Once the shared store can be used again, all
+of it is moved there: see `reconcile`. A claim of the spool has a negative lane.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import structlog
+
+from alert_router.fields import Rate
+from alert_router.outbox.alert_stats import Observation
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import (
+    Accepted,
+    Backlog,
+    Claim,
+    DeliveryRow,
+    Destination,
+    Health,
+    NewGroup,
+    Probe,
+    Role,
+    Settlement,
+    State,
+)
+from alert_router.outbox.postgres.outbox import PostgresOutbox
+from alert_router.outbox.sqlite import SqliteOutbox
+
+log = structlog.get_logger(__name__)
+
+_ACCEPT_SECONDS = 1.2  # for an answer of the shared store; then the group goes into the spool
+_LOOK_EVERY = 1.0  # seconds between looks at whether the shared store can be used again
+
+T = TypeVar("T")
+
+
+class SpooledOutbox:
+    """An Outbox of two. Made by `start`; used from one event loop."""
+
+    is_shared = True
+
+    def __init__(self, shared: PostgresOutbox, spool: SqliteOutbox) -> None:
+        self._shared = shared
+        self._spool = spool
+        self._is_up = False
+        self._is_recovered = False
+        self._identities: set[bytes] = set()  # those with something in the spool
+        self._unsettled: list[tuple[Claim, Settlement]] = []
+        self._spool_lock = asyncio.Lock()  # an identity that is being moved is not touched
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Look which of the two can be used. Raises StoreRefused."""
+        with suppress(StoreUnavailable):  # it is opened again with each operation
+            self._identities = await self._spool.identities()
+        try:
+            await self._shared.prepare(Role.SERVICE)
+            await self._come_up()
+        except StoreUnavailable as error:
+            if self._shared.must_not_start(error):
+                await self.close()
+                raise
+            log.error("the shared store cannot be used; using the spool", error=str(error))
+        self._watching = asyncio.create_task(self._watch())
+
+    @property
+    def owner(self) -> str:
+        """As `Outbox.owner`."""
+        return self._shared.owner
+
+    @property
+    def is_spooling(self) -> bool:
+        """As `Outbox.is_spooling`."""
+        return not self._is_up
+
+    @property
+    def why_unusable(self) -> str | None:
+        """As `Outbox.why_unusable`."""
+        return None if self._is_up else self._spool.why_unusable
+
+    def now(self) -> float:
+        """As `Outbox.now`: the shared store's clock."""
+        return self._shared.now()
+
+    def has_room(self, *, reserve: int, coming: int) -> bool:
+        """As `Outbox.has_room`."""
+        return self._is_up or self._spool.has_room(reserve=reserve, coming=coming)
+
+    async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
+        """As `Outbox.accept`. An identity that has something in the spool goes there too, so that
+        nothing overtakes it."""
+        if self._is_up and group.identity not in self._identities:
+            try:
+                async with asyncio.timeout(_ACCEPT_SECONDS):
+                    return await self._shared.accept(group, dedup_window)
+            except TimeoutError:
+                self._go_down("it does not answer")
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        async with self._spool_lock:
+            accepted = await self._spool.accept(group, dedup_window)
+            self._identities.add(group.identity)
+        return accepted
+
+    async def recover(self, owner: str) -> int:
+        """As `Outbox.recover`. In the shared store it was done when that could be used."""
+        del owner
+        return await self._spool.recover(self._spool.owner) if self._identities else 0
+
+    async def claim(
+        self,
+        destination: Destination,
+        *,
+        owner: str,
+        limit: int,
+        now: float,
+        lease: float,
+        fold: bool,
+        probe: Probe | None = None,
+        rate: Rate | None = None,
+    ) -> list[Claim]:
+        """As `Outbox.claim`."""
+        claims: list[Claim] = []
+        more: dict[str, Any] = {"now": now, "lease": lease, "fold": fold}
+        if self._identities:
+            async with self._spool_lock:
+                found = await self._spool.claim(
+                    destination, owner=self._spool.owner, limit=limit, probe=probe, rate=rate,
+                    **more,
+                )  # fmt: skip
+            claims = [replace(claim, lane=-claim.lane) for claim in found]
+        limit = 0 if probe and claims else limit - len(claims)
+        if self._is_up and limit > 0:
+            try:
+                claims += await self._shared.claim(
+                    destination, owner=owner, limit=limit, probe=probe, rate=rate, **more
+                )
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        return claims
+
+    async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
+        """As `Outbox.settle`. What the shared store cannot take now is kept in memory: if this
+        process ends before, its lease ends and the batch goes again."""
+        if claimed.lane < 0:
+            return await self._spool.settle(replace(claimed, lane=-claimed.lane), settlement)
+        if self._is_up:
+            try:
+                return await self._shared.settle(claimed, settlement)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        self._unsettled.append((claimed, settlement))
+        return True
+
+    async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
+        """As `Outbox.sent`."""
+        return await self._both(lambda store: store.sent(destination, since=since, now=now))
+
+    async def health(self, destination: Destination) -> Health:
+        """As `Outbox.health`."""
+        return await self._either(lambda store: store.health(destination))
+
+    async def divert(
+        self,
+        destination: Destination,
+        to: tuple[Destination, ...],
+        *,
+        failing_before: float,
+        now: float,
+    ) -> int:
+        """As `Outbox.divert`."""
+        return await self._sum(
+            lambda store: store.divert(destination, to, failing_before=failing_before, now=now)
+        )
+
+    async def backlog(self) -> list[Backlog]:
+        """As `Outbox.backlog`, of both."""
+        rows = {row.destination: row for row in await self._either(lambda store: store.backlog())}
+        if self._is_up and self._identities:
+            for row in await self._spool.backlog():
+                if (other := rows.get(row.destination)) is None:
+                    rows[row.destination] = row
+                    continue
+                ages = [it.oldest_accepted_at for it in (row, other) if it.oldest_accepted_at]
+                rows[row.destination] = replace(
+                    other,
+                    waiting=other.waiting + row.waiting,
+                    dead=other.dead + row.dead,
+                    oldest_accepted_at=min(ages, default=None),
+                )
+        return list(rows.values())
+
+    async def spooled(self) -> int:
+        """As `Outbox.spooled`."""
+        if not self._identities:
+            return 0
+        return sum(row.waiting for row in await self._spool.backlog())
+
+    async def deliveries(
+        self,
+        *,
+        state: State | None = None,
+        destination: Destination | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[DeliveryRow]:
+        """As `Outbox.deliveries`, of the store that is in use."""
+        return await self._either(
+            lambda store: store.deliveries(
+                state=state, destination=destination, limit=limit, before=before
+            )
+        )
+
+    async def of_group(self, group: str) -> list[DeliveryRow]:
+        """As `Outbox.of_group`."""
+        found = await self._either(lambda store: store.of_group(group))
+        if not found and self._is_up and self._identities:
+            found = await self._spool.of_group(group)
+        return found
+
+    async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
+        """As `Outbox.show`."""
+        return await self._either(lambda store: store.show(delivery))
+
+    async def replay(
+        self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
+    ) -> int:
+        """As `Outbox.replay`, in the shared store."""
+        return await self._shared.replay(delivery, now=now, to=to, force=force)
+
+    async def discard(self, delivery: int, *, now: float) -> None:
+        """As `Outbox.discard`, in the shared store."""
+        await self._shared.discard(delivery, now=now)
+
+    async def expire(
+        self, *, older_than: float, now: float, served: Collection[Destination]
+    ) -> Counter[Destination]:
+        """As `Outbox.expire`."""
+        done: Counter[Destination] = Counter()
+        for store in self._stores():
+            done += await store.expire(older_than=older_than, now=now, served=served)
+        return done
+
+    async def hasten(self, *, latest: float, now: float) -> int:
+        """As `Outbox.hasten`."""
+        return await self._sum(lambda store: store.hasten(latest=latest, now=now))
+
+    async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
+        """As `Outbox.prune`."""
+        return await self._sum(
+            lambda store: store.prune(
+                delivered_before=delivered_before, dead_before=dead_before, limit=limit
+            )
+        )
+
+    async def observe(self, observations: Sequence[Observation]) -> None:
+        """As `Outbox.observe`, in the shared store: what it cannot take now is kept."""
+        if not self._is_up:
+            raise StoreUnavailable("the shared store cannot be used")
+        await self._shared.observe(observations)
+
+    async def observed(self, day: int) -> list[Observation]:
+        """As `Outbox.observed`."""
+        return await self._either(lambda store: store.observed(day))
+
+    async def forget_observed(self, *, before_day: int, limit: int) -> int:
+        """As `Outbox.forget_observed`."""
+        return await self._sum(
+            lambda store: store.forget_observed(before_day=before_day, limit=limit)
+        )
+
+    async def close(self) -> None:
+        """As `Outbox.close`."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        if self._is_up:
+            with suppress(StoreUnavailable):
+                await self._reconcile()
+        if self._unsettled:
+            log.error("outcomes are lost; what was sent will be repeated", n=len(self._unsettled))
+        await self._shared.close()
+        await self._spool.close()
+
+    def _stores(self) -> list[Outbox]:
+        """Those in which there may be something."""
+        stores: list[Outbox] = [self._shared] if self._is_up else []
+        if self._identities or not self._is_up:
+            stores.append(self._spool)
+        return stores
+
+    async def _either(self, ask: Callable[[Outbox], Awaitable[T]]) -> T:
+        """The answer of the shared store, or of the spool while that cannot be used."""
+        if self._is_up:
+            try:
+                return await ask(self._shared)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        return await ask(self._spool)
+
+    async def _both(self, ask: Callable[[Outbox], Awaitable[list[T]]]) -> list[T]:
+        return [it for store in self._stores() for it in await ask(store)]
+
+    async def _sum(self, ask: Callable[[Outbox], Awaitable[int]]) -> int:
+        return sum([await ask(store) for store in self._stores()])
+
+    def _go_down(self, why: str) -> None:
+        if not self._is_up:
+            return
+        self._is_up = False
+        self._shared.drop()
+        log.error("the shared store cannot be used; using the spool", error=why)
+
+    async def _watch(self) -> None:
+        """Use the shared store again once it can be, and move there what is in the spool."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                if not self._is_up:
+                    await self._shared.probe()
+                    await self._come_up()
+                elif self._identities:
+                    await self._reconcile()
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+            except Exception:  # a defect of ours must not end this for good
+                log.exception("cannot move the spool into the shared store")
+
+    async def _come_up(self) -> None:
+        if not self._is_recovered:
+            await self._shared.recover(self._shared.owner)
+            self._is_recovered = True
+        while self._unsettled:
+            claim, settlement = self._unsettled[-1]
+            if not await self._shared.settle(claim, settlement):
+                log.warning("claim was lost to another router", id=claim.id)
+            self._unsettled.pop()
+        await self._reconcile()
+        self._is_up = True
+        log.warning("the shared store is in use")
+
+    async def _reconcile(self) -> None:
+        """Move what the spool has of each identity into the shared store, unless it is being sent:
+        then in the next round."""
+        for identity in list(self._identities):
+            async with self._spool_lock:
+                content = await self._spool.export(identity)
+                if content is not None and content.is_being_sent:
+                    continue
+                if content is not None:
+                    await self._shared.reconcile(content)
+                    await self._spool.remove(identity)
+                self._identities.discard(identity)
