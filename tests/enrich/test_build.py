@@ -234,11 +234,11 @@ def titles(text: str, *wanted: str) -> list[str]:
             ["Boot it", "Ask"],
         ),
         (
-            "# A\n\n## Symptoms\n\na\n\n## Boot it\n\n`systemctl restart app`\n\n## Example alert\n\n    x\n",
+            "# A\n\n## Symptoms\n\na\n\n## Boot it\n\n`reboot -f`\n\n## Example alert\n\n    x\n",
             ["Symptoms", "Boot it"],
         ),
         (
-            "# A\n\n## Checks\n\n- a\n\n## How to investigate\n\n`kubectl get pods`\n\n## Fix\n\nb\n",
+            "# A\n\n## Checks\n\n- a\n\n## How to investigate\n\n`ls /x`\n\n## Fix\n\nb\n",
             ["Checks", "How to investigate", "Fix"],
         ),
         ("# A\n\n1. a\n\n## References\n\nb\n", ["A"]),
