@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from alert_router.config import cross_check, load
+from alert_router.config.values import parse_storage
 from alert_router.runbook import Catalogue
 from tests.test_deploy import image_runbooks
 
@@ -36,8 +37,7 @@ def of(found: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 
 def workload(found: list[dict[str, Any]]) -> dict[str, Any]:
-    (one,) = [each for each in found if each["kind"] in ("StatefulSet", "Deployment")]
-    return one
+    return of(found, "StatefulSet")
 
 
 @pytest.mark.parametrize("path", OUTPUTS, ids=lambda path: path.name)
@@ -61,11 +61,7 @@ def test_every_object_validates_against_kubernetes_own_schema(path: Path) -> Non
         assert each["metadata"]["name"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in VALUES if path.stem != "postgresql-values"],  # not supported yet
-    ids=lambda path: path.stem,
-)
+@every_values_file
 def test_the_rendered_configuration_has_no_problems(path: Path, tmp_path: Path) -> None:
     runbooks = image_runbooks(tmp_path)
     pod = workload(objects(path))["spec"]["template"]["spec"]
@@ -79,6 +75,7 @@ def test_the_rendered_configuration_has_no_problems(path: Path, tmp_path: Path) 
         "/usr/share/alert-router/runbooks": str(runbooks),
         "path: /srv/runbooks": f"path: {runbooks} #",
         "sqlite:////var/lib/alert-router": f"sqlite:///{tmp_path}",
+        "/run/secrets/postgresql/password": str(tmp_path / "intake-token"),
     }
     for name, text in of_config(path).items():
         here = reduce(lambda done, change: done.replace(*change), moved.items(), text)
@@ -131,18 +128,21 @@ def test_every_mount_has_its_volume_and_every_selector_its_pod(path: Path) -> No
 
 
 def test_replicas_on_postgresql_are_spread_and_get_the_password_by_reference() -> None:
-    found = objects(CHART / "ci" / "postgresql-values.yaml")
-    made = workload(found)
-    container = made["spec"]["template"]["spec"]["containers"][0]
-    assert (made["kind"], made["spec"]["replicas"]) == ("Deployment", 2)
-    assert container["env"] == [
-        {
-            "name": "PGPASSWORD",
-            "valueFrom": {"secretKeyRef": {"name": "alert-router-postgresql", "key": "password"}},
-        }
-    ]
+    path = CHART / "ci" / "postgresql-values.yaml"
+    found = objects(path)
+    spec = workload(found)["spec"]
+    pod = spec["template"]["spec"]
+    (text,) = of_config(path).values()
+    storage = parse_storage(yaml.safe_load(text)["storage"], Path("/"))
+    (secret,) = [it["secret"] for it in pod["volumes"] if it["name"] == "postgresql"]
+    mounts = {it["name"]: it["mountPath"] for it in pod["containers"][0]["volumeMounts"]}
+    assert secret["secretName"] == "alert-router-postgresql"
+    assert storage.password_file == Path(mounts["postgresql"]) / "password"
+    assert storage.path.parent == Path(mounts["data"])
+    assert "sslmode=verify-full" in storage.url
+    assert spec["replicas"] == 2
     assert of(found, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
-    assert len(made["spec"]["template"]["spec"]["topologySpreadConstraints"]) == 2
+    assert len(pod["topologySpreadConstraints"]) == 2
 
 
 def test_objects_of_prometheus_operator_and_grafana_select_what_was_asked_for() -> None:

@@ -9,6 +9,7 @@ import pytest
 from alert_router.config.model import Heartbeat
 from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
+from alert_router.model.problem import ProblemsError
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.runtime import Runtime, read_runtime
@@ -162,12 +163,18 @@ def _with(runtime: Runtime, config: Any) -> Runtime:
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path: Path, heartbeats: Any, part: str) -> None:
-    from alert_router.model.problem import ProblemsError
-
     config = write_config(tmp_path, [{"type": "console"}], heartbeats=heartbeats)
     with pytest.raises(ProblemsError) as raised:
         read_runtime(config)
     assert part in "\n".join(problem.show() for problem in raised.value.problems)
+
+
+def test_routers_that_share_a_database_cannot_have_heartbeats(tmp_path: Path) -> None:
+    storage = "postgresql://alert@db/alerts"
+    config = write_config(tmp_path, [{"type": "console"}], heartbeats=[EU], storage=storage)
+    with pytest.raises(ProblemsError) as raised:
+        read_runtime(config)
+    assert "not available with PostgreSQL" in raised.value.problems[0].message
 
 
 def test_a_receiver_of_a_heartbeat_alone_is_used(tmp_path: Path) -> None:

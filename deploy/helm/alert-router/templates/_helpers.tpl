@@ -47,7 +47,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "alert-router.config" -}}
 {{- $storage := "sqlite:////var/lib/alert-router/alert-router.db" -}}
 {{- if eq .Values.storage.type "postgresql" -}}
-{{- $storage = required "storage.postgresql.url is missing" .Values.storage.postgresql.url -}}
+{{- with .Values.storage.postgresql -}}
+{{- $url := required "storage.postgresql.url is missing" .url -}}
+{{- $storage = printf "%s%sspool=/var/lib/alert-router/spool.db" $url (ternary "&" "?" (contains "?" $url)) -}}
+{{- with .passwordSecret -}}
+{{- if .name -}}{{- $storage = printf "%s&password_file=/run/secrets/postgresql/%s" $storage .key -}}{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- $routing := ternary "routing.yaml" "/usr/share/alert-router/routing.yaml" (not (empty .Values.routing)) -}}
 {{- $chosen := dict "storage" $storage "routing" $routing -}}
