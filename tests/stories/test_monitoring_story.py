@@ -4,14 +4,12 @@ Alertmanager. Times in the rules are shortened, nothing else."""
 import json
 import re
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from aiohttp import web
 
-from tests.http import get
 from tests.programs import eventually, recorder, router, write_config
-from tests.stories.test_web_config_story import start
+from tests.stories.test_web_config_story import ask, start
 from tests.test_monitoring import MONITORING
 
 pytestmark = pytest.mark.story
@@ -45,12 +43,8 @@ def alertmanager_config(url: str) -> dict:
 
 
 async def fires(prometheus: str, alert: str) -> bool:
-    query = quote(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
-    try:
-        _, text = await get(f"{prometheus}/api/v1/query?query={query}")
-    except OSError:
-        return False
-    return bool(json.loads(text)["data"]["result"])
+    query = f'ALERTS{{alertname="{alert}",alertstate="firing"}}'
+    return bool(await ask(prometheus, query))
 
 
 async def test_a_failing_destination_a_silent_alertmanager_and_a_dead_router_are_noticed(

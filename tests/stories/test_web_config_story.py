@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -111,7 +112,7 @@ async def test_curl_prometheus_and_alertmanager_get_in_with_certificate_and_pass
             rules = {"groups": [{"name": "a", "rules": [rule]}]}
             (tmp_path / "rules.yml").write_text(json.dumps(rules))
             try:
-                await eventually(lambda: is_up(scraping), "a scrape")
+                await eventually(lambda: ask(scraping, "up == 1"), "a scrape")
                 got = await eventually(lambda: destination.requests, "the notification")
             finally:
                 prometheus.end()
@@ -119,9 +120,10 @@ async def test_curl_prometheus_and_alertmanager_get_in_with_certificate_and_pass
     assert got[0].json["alerts"][0]["labels"]["alertname"] == "Scraped"
 
 
-async def is_up(prometheus: str) -> bool:
+async def ask(prometheus: str, query: str) -> list[Any]:
+    """What a Prometheus answers to a query; nothing while it starts."""
     try:
-        _, text = await get(f"{prometheus}/api/v1/query?query=up%3D%3D1")
+        status, text = await get(f"{prometheus}/api/v1/query?query={quote(query)}")
     except OSError:
-        return False
-    return bool(json.loads(text)["data"]["result"])
+        return []
+    return json.loads(text)["data"]["result"] if status == 200 else []
