@@ -37,7 +37,9 @@ log = structlog.get_logger(__name__)
 _POLL = 1.0
 _STORE_PAUSE = 1.0  # seconds between tries while the store cannot be written
 _LAST_WORD = 0.3  # seconds for the store to take what was cut off at a stop
-_LEASE_MARGIN = 60.0  # seconds beyond an attempt's own limit before another may take it
+# Seconds beyond an attempt's own limit before another may take it: another start, or another
+# service that shares the store.
+_LEASE_MARGIN, _SHARED_LEASE_MARGIN = 60.0, 20.0
 
 
 @dataclass(eq=False, slots=True)
@@ -146,12 +148,13 @@ class DestinationLoop:
             if free <= 0:
                 return False
         probe = self._health.probe()
+        margin = _SHARED_LEASE_MARGIN if self.shared.outbox.is_shared else _LEASE_MARGIN
         claims = await self.shared.outbox.claim(
             self.destination,
             owner=self.shared.outbox.owner,
             limit=free,
             now=self.shared.outbox.now(),
-            lease=self.notifier.timeout + _LEASE_MARGIN,
+            lease=self.notifier.timeout + margin,
             fold=self.notifier.fold,
             probe=probe,
             rate=self.notifier.rate_limit,

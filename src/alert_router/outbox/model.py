@@ -228,6 +228,7 @@ class SpooledIdentity:
     group: str
     accepted_at: float
     deliveries: tuple[SpooledDelivery, ...]
+    references: tuple[tuple[Destination, str], ...]  # of messages that are updated
     is_being_sent: bool
 
 

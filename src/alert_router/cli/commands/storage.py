@@ -1,14 +1,21 @@
-"""`alert-router storage`: back up the store, or restore it."""
+"""`alert-router storage`: back up the store, restore it, copy it, bring it up to date."""
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option
 from alert_router.cli.outbox_access import existing_store, read_config
 from alert_router.cli.output import join, print_json, show
+from alert_router.config.values import parse_storage
 from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import Storage
 from alert_router.outbox.sqlite.copies import restore
 from alert_router.outbox.sqlite.opening import back_up
 
@@ -19,7 +26,7 @@ _file_argument = click.argument(
 
 @click.group(cls=LazyGroup)
 def storage() -> None:
-    """Back up the store, or restore it."""
+    """Back up the store, restore it, copy it, or bring its tables up to date."""
 
 
 @storage.command("backup")
@@ -63,3 +70,66 @@ def restore_(config: Path | None, file: Path, as_json: bool) -> None:
         show(join(f"restored {store} from {file}"))
         if kept is not None:
             show(join(f"the previous store is kept as {kept}"))
+
+
+@storage.command("migrate")
+@config_option
+@json_option
+def migrate_(config: Path | None, as_json: bool) -> None:
+    """Bring the tables of the store up to date, as the router does when it starts.
+
+    For those who let no service change tables: run it as their owner before an update. Exit 1: it
+    failed.
+    """
+    # asyncpg is an extra.
+    from alert_router.outbox.copying import migrate  # noqa: PLC0415
+
+    steps = _run(migrate(read_config(config).storage))
+    if as_json:
+        print_json({"steps": steps})
+    else:
+        show("the tables are up to date")
+
+
+@storage.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+def copy_(source: str, target: str, as_json: bool) -> None:
+    """Copy the store FROM (sqlite:///FILE) into the database TO (postgresql://HOST/DATABASE).
+
+    The router must be stopped. What is in TO already stays: a copy that was interrupted goes on
+    when it is run again. Exit 1: the copy failed.
+    """
+    from alert_router.outbox.copying import copy  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
+        task = bar.add_task("copying alert groups")
+        done = _run(
+            copy(
+                _storage(source, "FROM"),
+                _storage(target, "TO"),
+                lambda some, total: bar.update(task, completed=some, total=total),
+            )
+        )
+    if as_json:
+        print_json({"alert_groups": done})
+    else:
+        show(f"copied: {done:,} alert groups")
+
+
+T = TypeVar("T")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except (StoreUnavailable, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _storage(text: str, name: str) -> Storage:
+    try:
+        return parse_storage(text, Path())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=name) from None

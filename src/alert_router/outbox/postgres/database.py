@@ -31,6 +31,16 @@ SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') =
 _REPEAT = ("40", "23505")  # deadlocks, and two that added the same at the same time
 
 
+# All that asyncpg and the network raise.
+ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+
+
 def must_repeat(error: BaseException) -> bool:
     """Whether a transaction has to be run again since others came between."""
     return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_REPEAT)

@@ -18,7 +18,7 @@ from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.operations.session import Session
 from alert_router.outbox.operations.settle import settle
 from alert_router.outbox.postgres.accept import accept
-from alert_router.outbox.postgres.database import Database
+from alert_router.outbox.postgres.database import ERRORS, Database
 from alert_router.outbox.postgres.pool import Pool, Together
 from alert_router.outbox.postgres.reconcile import reconcile
 
@@ -93,7 +93,7 @@ class PostgresOutbox(Operations):
             if role is Role.COMMAND:
                 await connection.close()
                 return
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except ERRORS as error:
             raise self.database.unavailable(error) from error
         self._held = connection
         if self._holding is None:
@@ -135,7 +135,7 @@ class PostgresOutbox(Operations):
                         "SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
                     )
                     self.database.offset = moment - (began + time.time()) / 2
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except ERRORS as error:
                 if self._held is not None:
                     self._held.terminate()
                 self._held = None

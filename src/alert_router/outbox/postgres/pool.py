@@ -7,11 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-import asyncpg
 import structlog
 
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.postgres.database import Database, is_trouble, must_repeat
+from alert_router.outbox.postgres.database import ERRORS, Database, is_trouble, must_repeat
 from alert_router.outbox.postgres.session import PostgresSession
 
 log = structlog.get_logger(__name__)
@@ -85,7 +84,7 @@ class Pool:
         session.forget()
         try:
             await session.connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except ERRORS:
             session.connection.terminate()
         else:
             self._idle.append(session)
@@ -97,7 +96,7 @@ class Pool:
                 return session
         try:
             return PostgresSession(await self.database.connect(), self._new_id)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except ERRORS as error:
             raise self.database.unavailable(error) from error
 
     def drop(self) -> None:
@@ -113,7 +112,7 @@ class Pool:
         self._is_closed = True
         for _ in range(_CONNECTIONS):
             await self._places.acquire()
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        with suppress(*ERRORS):
             async with asyncio.timeout(1):
                 for session in self._idle:
                     await session.connection.close()

@@ -38,6 +38,9 @@ async def reconcile(session: PostgresSession, spooled: SpooledIdentity, now: flo
             delivery.fingerprints,
         )  # fmt: skip
         await session.insert("add_delivery", values)
+    for to, reference in spooled.references:
+        row = (reference, identity, await session.key(to))
+        await session.run("add_reference", row)
 
 
 async def _identity(session: PostgresSession, spooled: SpooledIdentity) -> int:
@@ -79,10 +82,14 @@ async def _add(
         delivery.attempts, delivery.reason, delivery.message, delivery.fingerprints,
     )  # fmt: skip
     id_ = await session.insert("add_spooled", values)
-    if delivery.batch is not None:
-        # It may be at the destination: it goes again under its id, unless something is before it.
-        place = (delivery.batch, id_, lane, delivery.batch, int(was_idle))
-        await session.run("keep_batch", place)
+    if delivery.state == _WAITING and delivery.attempts:
+        # A batch that may be at the destination goes again under its id, unless something that was
+        # here is before it.
+        attempts = {
+            "batch": delivery.batch, "id": id_, "lane": lane, "idle": int(was_idle),
+            "attempts": delivery.attempts, "reason": delivery.reason, "message": delivery.message,
+        }  # fmt: skip
+        await session.run("keep_attempts", attempts)
     return lane
 
 

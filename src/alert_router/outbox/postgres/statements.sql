@@ -119,9 +119,14 @@ INSERT INTO delivery (lane, destination, alert_group, state, priority, accepted_
     attempts, reason, message, fingerprints)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: keep_batch
-UPDATE lane SET batch = ?, batch_end = ?
-WHERE id = ? AND leased = 0 AND (batch = ? OR batch IS NULL AND ? = 1);
+-- name: add_reference
+UPDATE lane SET reference = ? WHERE identity = ? AND destination = ? AND reference IS NULL;
+
+-- name: keep_attempts
+UPDATE lane SET batch = CAST(:batch AS text),
+    batch_end = CASE WHEN CAST(:batch AS text) IS NULL THEN 0 ELSE :id END,
+    attempts = :attempts, reason = :reason, message = :message
+WHERE id = :lane AND leased = 0 AND (batch = CAST(:batch AS text) OR batch IS NULL AND :idle = 1);
 
 -- name: known_delivery
 SELECT d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane

@@ -103,6 +103,10 @@ class SqliteOutbox(Operations):
         """Those that have deliveries here: for a spool."""
         return await self._run(spool.identities)
 
+    async def every_identity(self) -> list[bytes]:
+        """All, in their order."""
+        return await self._run(spool.every_identity)
+
     async def export(self, identity: bytes) -> SpooledIdentity | None:
         """Everything of an identity; None where nothing is."""
         return await self._run(spool.export, identity)

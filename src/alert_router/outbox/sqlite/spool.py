@@ -17,12 +17,30 @@ async def export(session: SqliteSession, identity: bytes) -> SpooledIdentity | N
     key, content, group, accepted_at = known
     deliveries = []
     is_being_sent = False
-    async for receiver, notifier, leased, *rest, body in session.each("spooled_deliveries", (key,)):
+    async for receiver, notifier, leased, name, at, *values, body in session.each(
+        "spooled_deliveries", (key,)
+    ):
         is_being_sent = is_being_sent or bool(leased)
-        name, group_accepted_at, *values = rest
         to = Destination(receiver, notifier)
-        deliveries.append(SpooledDelivery(name, body, group_accepted_at, to, *values))
-    return SpooledIdentity(identity, content, group, accepted_at, tuple(deliveries), is_being_sent)
+        deliveries.append(SpooledDelivery(name, body, at, to, *values))
+    references = [
+        (Destination(receiver, notifier), reference)
+        for receiver, notifier, reference in await session.rows("spooled_references", (key,))
+    ]
+    return SpooledIdentity(
+        identity,
+        content,
+        group,
+        accepted_at,
+        tuple(deliveries),
+        tuple(references),
+        is_being_sent,
+    )
+
+
+async def every_identity(session: SqliteSession) -> list[bytes]:
+    """As `SqliteOutbox.every_identity`."""
+    return [row[0] for row in await session.rows("every_identity")]
 
 
 async def remove(session: SqliteSession, identity: bytes) -> None:
