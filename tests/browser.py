@@ -33,9 +33,13 @@ class Page:
 
     async def open(self, path: Path) -> None:
         """Load a file, and wait until it is there with all that it asks for."""
+        await self.visit(path.as_uri())
+
+    async def visit(self, url: str) -> None:
+        """As `open`, for a URL."""
         for domain in ("Page", "Network", "Runtime"):
             await self.call(f"{domain}.enable")
-        await self.call("Page.navigate", url=path.as_uri())
+        await self.call("Page.navigate", url=url)
         while (await self._next()).get("method") != "Page.loadEventFired":
             pass
 

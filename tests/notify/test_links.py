@@ -3,6 +3,7 @@
 import json
 import re
 import tracemalloc
+from dataclasses import replace
 from urllib.parse import parse_qsl, unquote
 
 import pytest
@@ -26,6 +27,12 @@ def test_a_message_leads_to_a_silence_the_query_and_alertmanager():
     found = dict(links(notification([alert(pod="a"), alert(pod="b")], commonLabels={"pod": "a"})))
     assert list(found) == ["Silence", "Query", "Alertmanager"]
     assert found["Silence"].startswith("http://am.example:9093/#/silences/new?filter=")
+
+
+def test_a_message_leads_to_the_page_of_its_latest_group_first():
+    told = notification([alert()])
+    told = replace(told, groups=("a", "b"), external_url="https://alerts.example.org/")
+    assert links(told)[0] == ("Steps", "https://alerts.example.org/groups/b")
 
 
 def test_what_is_not_shown_is_found_in_alertmanager_by_the_labels_of_the_group():

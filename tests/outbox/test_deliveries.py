@@ -1,10 +1,7 @@
 """Deliveries as people see and handle them."""
 
-import asyncio
-
 import pytest
 
-from alert_router.outbox.base import RECENT_GROUPS
 from alert_router.outbox.model import Destination, State, Verdict
 from tests.outbox.kit import (
     LEASE,
@@ -51,15 +48,6 @@ async def test_the_deliveries_of_a_group_are_found_by_its_id(outbox):
 
     assert [(row.destination, row.group) for row in found] == [(A, "one"), (B, "one")]
     assert await outbox.of_group("three") == []
-
-
-async def test_a_group_long_past_is_not_looked_for(outbox):
-    await put(outbox, group("old", lane="x"))
-    new = (group(f"new-{number}", lane=f"{number % 10}") for number in range(RECENT_GROUPS))
-    await asyncio.gather(*(outbox.accept(one, 0.0) for one in new))
-
-    assert await outbox.of_group("old") == []
-    assert len(await outbox.of_group("new-0")) == 1
 
 
 async def test_what_waits_for_a_destination_that_rests_says_why_and_until_when(outbox):

@@ -109,4 +109,5 @@ def test_the_scripts_of_versions_in_use_never_change():
         "69e5aae2bb98d15a",
         "54436510e50706cb",
         "9724f80f5bd044cb",
+        "d5dabd23bd72c423",
     ]

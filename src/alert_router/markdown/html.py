@@ -4,7 +4,7 @@ Whoever serves it sanitizes it once more.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 
 from markdown_it.common.normalize_url import normalizeLink
@@ -37,10 +37,14 @@ _TAGS = {Strong: "strong", Emphasis: "em", Strike: "del"}
 _NOT_IN_CLASS = re.compile(r"[^\w+#.-]")
 
 
-def to_html(blocks: Sequence[Block]) -> str:
+# The class and the words of a line before a code block, or None.
+Mark = Callable[[Code], tuple[str, str] | None]
+
+
+def to_html(blocks: Sequence[Block], before_code: Mark = lambda _: None) -> str:
     """The tree as HTML. Headings have the ids of `AnchorNames`, code blocks
-    `class="language-..."`."""
-    return "".join(_Html().blocks(blocks))
+    `class="language-..."` and the line that `before_code` gives."""
+    return "".join(_Html(before_code).blocks(blocks))
 
 
 def _safe_url(url: str) -> str | None:
@@ -57,8 +61,9 @@ def _safe_url(url: str) -> str | None:
 class _Html(Renderer[str], SpanRenderer[str]):
     """One page: its anchors are unique."""
 
-    def __init__(self) -> None:
+    def __init__(self, before_code: Mark) -> None:
         self._anchors = AnchorNames()
+        self._before_code = before_code
 
     def heading(self, block: Heading) -> Iterator[str]:
         anchor = escape(self._anchors.of(block))
@@ -71,6 +76,8 @@ class _Html(Renderer[str], SpanRenderer[str]):
     def code(self, block: Code) -> Iterator[str]:
         language = _NOT_IN_CLASS.sub("", block.language)
         kind = f' class="language-{escape(language)}"' if language else ""
+        if mark := self._before_code(block):
+            yield f'<p class="{escape(mark[0])}">{escape(visible(mark[1]))}</p>\n'
         yield f"<pre><code{kind}>{escape(visible(block.text))}\n</code></pre>\n"
         if block.values:
             values = (

@@ -22,6 +22,7 @@ _MOST_ALERTS = 15  # whose pages are linked
 # What Grafana adds to an alert.
 _GRAFANA = {"panelURL": "Panel", "dashboardURL": "Dashboard", "imageURL": "Image"}
 _RUNBOOK = "Runbook"
+_OWN_PAGE = "Steps"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _SUFFIX = re.compile(r"[_.-]?(?:url|uri|link)$", re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"[_.-]+|(?<=[a-z])(?=[A-Z])")
@@ -31,9 +32,9 @@ Found = tuple[str, str, Alert | None]  # words, URL, the alert that it is about
 
 
 def links(notification: Notification) -> list[tuple[str, str]]:
-    """Pairs of words and URL, the most wanted first: a runbook that is not one of the router's,
-    a silence, the pages of the alerts, the query, the sender. Only those that exist, all http or
-    https. Words are plain text and may hold labels."""
+    """Pairs of words and URL, the most wanted first: the group's page, a runbook that is not one of
+    the router's, a silence, the pages of the alerts, the query, the sender. Only those that exist,
+    all http or https. Words are plain text and may hold labels."""
     group = notification.group
     # Firing alerts first: the query behind a resolved one shows nothing.
     alerts = (*group.firing, *group.resolved)
@@ -42,6 +43,7 @@ def links(notification: Notification) -> list[tuple[str, str]]:
     pages = [each for alert in shown for each in _pages(alert, alert.fingerprint in without)]
     query = alerts[0].generator_url
     found: list[Found] = [
+        *_own_page(notification),
         *(page for page in pages if page[0] == _RUNBOOK),
         *_silences(notification),
         *(page for page in pages if page[0] != _RUNBOOK),
@@ -49,6 +51,13 @@ def links(notification: Notification) -> list[tuple[str, str]]:
         ("Grafana" if _is_grafana(group) else "Alertmanager", group.external_url, None),
     ]
     return _named(found, notification)[:_MOST]
+
+
+def _own_page(notification: Notification) -> Iterator[Found]:
+    """The router's page of the group, with the steps and who does what."""
+    if notification.groups and notification.external_url:
+        base = notification.external_url.rstrip("/")
+        yield _OWN_PAGE, f"{base}/groups/{quote(notification.groups[-1], safe='')}", None
 
 
 def _named(found: Iterable[Found], notification: Notification) -> list[tuple[str, str]]:

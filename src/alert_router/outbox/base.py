@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from alert_router.fields import Rate
+from alert_router.outbox.actions import Action, History, LatestGroup, Usage
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
     Accepted,
@@ -23,8 +24,6 @@ from alert_router.outbox.model import (
     Settlement,
     State,
 )
-
-RECENT_GROUPS = 10_000  # an index over the ids of all would cost each acceptance a random write
 
 
 class StoreUnavailable(Exception):
@@ -166,8 +165,8 @@ class Administration(Protocol):
         ...
 
     async def of_group(self, group: str) -> list[DeliveryRow]:
-        """The deliveries of an accepted group, oldest first; none where it had none, they were
-        pruned, or it is not among the RECENT_GROUPS accepted last."""
+        """The deliveries of an accepted group, oldest first; none where it had none or they were
+        pruned."""
         ...
 
     async def show(self, delivery: int) -> tuple[DeliveryRow, bytes] | None:
@@ -221,6 +220,34 @@ class Administration(Protocol):
 
     async def forget_observed(self, *, before_day: int, limit: int) -> int:
         """Delete at most `limit` counts of earlier days; how many went."""
+        ...
+
+    async def history(self, group: str) -> History | None:
+        """What is kept of the alert group that the accepted group `group` belongs to; None where
+        that one had no deliveries or they were pruned."""
+        ...
+
+    async def latest(self, after: int, limit: int) -> list[LatestGroup]:
+        """At most `limit` groups that were accepted after the one with the number `after`, in
+        order, fewer where they are large."""
+        ...
+
+    async def act(self, identity: bytes, action: Action) -> bool:
+        """Keep what somebody did about a group; False if it changes nothing. Raises ValueError
+        where MOST_ACTIONS were kept about it."""
+        ...
+
+    async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
+        """At most `limit` actions since that time, oldest first, each with the identity."""
+        ...
+
+    async def usage(self, runbook: str) -> list[Usage]:
+        """How often each step of a runbook was ticked and whether it helped, by revision, the
+        latest first."""
+        ...
+
+    async def forget_actions(self, *, before: float, limit: int) -> int:
+        """Delete at most `limit` actions from before that time; how many went."""
         ...
 
     async def close(self) -> None:

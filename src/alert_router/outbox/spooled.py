@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.fields import Rate
+from alert_router.outbox.actions import Action, History, LatestGroup, Usage
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import (
@@ -238,6 +239,33 @@ class SpooledOutbox:
     async def discard(self, delivery: int, *, now: float) -> None:
         """As `Outbox.discard`, in the shared store."""
         await self._shared.discard(delivery, now=now)
+
+    async def history(self, group: str) -> History | None:
+        """As `Outbox.history`."""
+        found = await self._either(lambda store: store.history(group))
+        if found is None and self._is_up and self._identities:
+            found = await self._spool.history(group)
+        return found
+
+    async def latest(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `Outbox.latest`, in the shared store."""
+        return await self._shared.latest(after, limit)
+
+    async def act(self, identity: bytes, action: Action) -> bool:
+        """As `Outbox.act`, in the shared store."""
+        return await self._shared.act(identity, action)
+
+    async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
+        """As `Outbox.actions_since`, in the shared store."""
+        return await self._shared.actions_since(since, limit)
+
+    async def usage(self, runbook: str) -> list[Usage]:
+        """As `Outbox.usage`, in the shared store."""
+        return await self._shared.usage(runbook)
+
+    async def forget_actions(self, *, before: float, limit: int) -> int:
+        """As `Outbox.forget_actions`, in the shared store."""
+        return await self._shared.forget_actions(before=before, limit=limit)
 
     async def expire(
         self, *, older_than: float, now: float, served: Collection[Destination]

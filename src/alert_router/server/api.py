@@ -208,7 +208,7 @@ async def show_group(request: web.Request) -> web.Response:
     except StoreUnavailable:
         return unavailable("the store cannot be read")
     if not rows:
-        why = "there are no deliveries of such a group, or it is not among the latest"
+        why = "there are no deliveries of such a group, or they were deleted after their time"
         return _answer(404, {"status": "unknown", "error": why})
     return _answer(200, {"id": id_, "deliveries": [row_as_json(row) for row in rows]})
 

@@ -32,10 +32,8 @@ def build(site: Site, server: WebServer) -> web.Application:
     app.on_response_prepare.append(on_prepare)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()
-    app[pages.RENDERED] = pages.Rendered()
     app[RECENT] = Recent()
     app[RESOLVING] = asyncio.Lock()
-    app[pages.PREFIX] = server.flags.route_prefix
     prefix = server.flags.route_prefix
     for method in ("POST", "PUT"):
         app.router.add_route(method, f"{prefix}/webhook", receive)
@@ -55,9 +53,7 @@ def build(site: Site, server: WebServer) -> web.Application:
     # What destinations answered is for those who may post, as well as for those who may read.
     app.router.add_get(f"{api}/deliveries", guarded(deliveries, "api", "webhook"))
     app.router.add_get(api + "/groups/{id:(?s:.+)}", guarded(show_group, "api", "webhook"))
-    app.router.add_get(f"{prefix}/runbooks", pages.to_index)
-    app.router.add_get(f"{prefix}/runbooks/", guarded(pages.index, "pages"))
-    app.router.add_get(prefix + "/runbooks/{id:.+}", guarded(pages.show, "pages"))
+    pages.add(app, prefix, guarded)
     return app
 
 

@@ -4,11 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from alert_router.checks.lint.shell import command_ranges
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
 from alert_router.enrich.placeholder import ANGLE, NO_VALUE
-from alert_router.enrich.shell import shell_language
+from alert_router.enrich.shell import command_ranges, shell_language
 from alert_router.markdown import CodeSpan
 from alert_router.model.problem import Problem
 

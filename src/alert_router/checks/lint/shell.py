@@ -17,10 +17,9 @@ from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.placeholder import ANGLE
 from alert_router.enrich.shell import (
     CONSOLE_LANGUAGES,
-    command_spans,
+    command_ranges,
     is_session,
     reads_as_simple_commands,
-    shell_language,
 )
 from alert_router.markdown import Code
 from alert_router.model.problem import Place, Problem
@@ -59,14 +58,6 @@ class BashError:
     message: str
     word: str = ""
     open: bool = False
-
-
-def command_ranges(code: Code) -> list[tuple[int, int]]:
-    """Where in a block's text there are commands: everywhere, or after the prompts of a session."""
-    language = shell_language(code)
-    if not language:
-        return [(0, len(code.text))]
-    return command_spans(code.text, code.language and language)
 
 
 def check(sources: Sequence[RunbookSource]) -> Iterator[Problem]:

@@ -14,6 +14,8 @@ from alert_router.outbox.model import Claim, Destination, WaitingGroup
 from alert_router.receive import Source, by_receiver, to_store
 from alert_router.runtime import Runtime
 
+_GROUP = "00000000-0000-7000-8000-000000000000"  # no group has this id; links look as they do
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -53,7 +55,7 @@ def make_previews(
                 lane=0,
                 fence=0,
                 destination=destination,
-                groups=(WaitingGroup(0, stored.id, raw, fingerprints, stored.accepted_at),),
+                groups=(WaitingGroup(0, _GROUP, raw, fingerprints, stored.accepted_at),),
                 attempt=1,
             ),
             notifiers[destination],

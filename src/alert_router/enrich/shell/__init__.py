@@ -7,6 +7,7 @@ words, and `commands` decides which values may fill a word.
 from alert_router.enrich.shell.session import (
     CONSOLE_LANGUAGES,
     SHELL_LANGUAGES,
+    command_ranges,
     command_spans,
     is_session,
     shell_language,
@@ -24,6 +25,7 @@ from alert_router.enrich.shell.template import (
 __all__ = [
     "CONSOLE_LANGUAGES",
     "SHELL_LANGUAGES",
+    "command_ranges",
     "command_spans",
     "compile_fence",
     "compile_fences",

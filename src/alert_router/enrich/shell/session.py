@@ -194,6 +194,14 @@ def command_spans(text: str, language: str) -> list[tuple[int, int]]:
     return spans
 
 
+def command_ranges(code: Code) -> list[tuple[int, int]]:
+    """Where in a block's text there are commands: everywhere, or after the prompts of a session."""
+    language = shell_language(code)
+    if not language:
+        return [(0, len(code.text))]
+    return command_spans(code.text, code.language and language)
+
+
 @lru_cache(maxsize=4096)
 def _read(text: str, language: str) -> _Session:
     bounds = _bounds(text)

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from alert_router.outbox.base import RECENT_GROUPS
 from alert_router.outbox.model import DeliveryRow, Destination, State
 from alert_router.outbox.operations.accept import enter_lane
 from alert_router.outbox.operations.session import Session
@@ -36,16 +35,16 @@ async def rows(
         conditions.append("d.id < ?")
         values.append(before)
     tail = f"WHERE {' AND '.join(conditions)} ORDER BY d.id DESC LIMIT ?"
-    return [_row(*found) for found in await session.rows("rows", [*values, limit], tail)]
+    return [as_row(*found) for found in await session.rows("rows", [*values, limit], tail)]
 
 
 async def of_group(session: Session, group: str) -> list[DeliveryRow]:
     """As `Outbox.of_group`."""
-    found = await session.row("recent_group", (RECENT_GROUPS, group))
+    found = await session.row("find_group", (group,))
     if found is None:
         return []
     tail = "WHERE d.alert_group = ? ORDER BY d.id"
-    return [_row(*row) for row in await session.rows("rows", found, tail)]
+    return [as_row(*row) for row in await session.rows("rows", found, tail)]
 
 
 async def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | None:
@@ -54,7 +53,7 @@ async def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | N
     if not found:
         return None
     (body,) = await session.one("body_of", (delivery,))
-    return _row(*found[0]), body
+    return as_row(*found[0]), body
 
 
 async def replay(
@@ -100,7 +99,7 @@ async def discard(session: Session, delivery: int, now: float) -> None:
         await shrink(session, lane, now)
 
 
-def _row(
+def as_row(
     id_: int,
     group: str,
     receiver: str,
@@ -115,6 +114,7 @@ def _row(
     replayed_as: int | None,
     fingerprints: str,
 ) -> DeliveryRow:
+    """The delivery of a row of the statement `rows`."""
     if replayed_as is not None:
         message = "; ".join(filter(None, (message, f"replayed as {replayed_as}")))
     return DeliveryRow(

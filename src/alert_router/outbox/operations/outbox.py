@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from typing import Any, TypeVar
 
 from alert_router.fields import Rate
+from alert_router.outbox.actions import Action, History, LatestGroup, Usage
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
     Backlog,
@@ -19,7 +20,7 @@ from alert_router.outbox.model import (
     Settlement,
     State,
 )
-from alert_router.outbox.operations import alert_stats, deliveries, health, maintenance
+from alert_router.outbox.operations import actions, alert_stats, deliveries, health, maintenance
 from alert_router.outbox.operations.claim import Wanted, claim, recover
 from alert_router.outbox.operations.settle import settle
 
@@ -148,6 +149,30 @@ class Operations(ABC):
     async def forget_observed(self, *, before_day: int, limit: int) -> int:
         """As `Outbox.forget_observed`."""
         return await self._run(alert_stats.forget, before_day, limit)
+
+    async def history(self, group: str) -> History | None:
+        """As `Outbox.history`."""
+        return await self._run(actions.history, group)
+
+    async def latest(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `Outbox.latest`."""
+        return await self._run(actions.latest, after, limit)
+
+    async def act(self, identity: bytes, action: Action) -> bool:
+        """As `Outbox.act`."""
+        return await self._run(actions.act, identity, action)
+
+    async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
+        """As `Outbox.actions_since`."""
+        return await self._run(actions.actions_since, since, limit)
+
+    async def usage(self, runbook: str) -> list[Usage]:
+        """As `Outbox.usage`."""
+        return await self._run(actions.usage, runbook)
+
+    async def forget_actions(self, *, before: float, limit: int) -> int:
+        """As `Outbox.forget_actions`."""
+        return await self._run(actions.forget, before, limit)
 
     async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
         """What a step did, again until it does nothing. After each the store is left to others for

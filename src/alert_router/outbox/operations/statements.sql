@@ -176,9 +176,8 @@ JOIN lane l ON l.id = d.lane
 JOIN destination t ON t.id = d.destination
 JOIN alert_group g ON g.seq = d.alert_group;
 
--- name: recent_group
-SELECT seq FROM alert_group
-WHERE seq > (SELECT max(seq) FROM alert_group) - ? AND id = ? ORDER BY seq DESC LIMIT 1;
+-- name: find_group
+SELECT seq FROM alert_group WHERE id = ?;
 
 -- name: body_of
 SELECT g.body FROM delivery d JOIN alert_group g ON g.seq = d.alert_group WHERE d.id = ?;
@@ -279,3 +278,44 @@ SELECT day, alert, runbook, way, received, woken, seen_at FROM observed WHERE da
 -- name: forget_observed
 DELETE FROM observed WHERE (day, alert, runbook, way) IN (
     SELECT day, alert, runbook, way FROM observed WHERE day < ? ORDER BY day LIMIT ?);
+
+-- name: identity_of_group
+SELECT i.id, i.digest
+FROM alert_group g JOIN delivery d ON d.alert_group = g.seq JOIN lane l ON l.id = d.lane
+JOIN identity i ON i.id = l.identity
+WHERE g.id = ? LIMIT 1;
+
+-- name: groups_of_identity
+SELECT DISTINCT g.seq, g.id, g.accepted_at, length(g.body)
+FROM lane l JOIN delivery d ON d.lane = l.id JOIN alert_group g ON g.seq = d.alert_group
+WHERE l.identity = ? ORDER BY g.seq DESC LIMIT ?;
+
+-- name: body_of_group
+SELECT body FROM alert_group WHERE seq = ?;
+
+-- name: groups_after
+SELECT g.seq,
+    (SELECT i.digest FROM delivery d JOIN lane l ON l.id = d.lane JOIN identity i ON i.id = l.identity
+        WHERE d.alert_group = g.seq LIMIT 1),
+    g.id, g.accepted_at, g.body
+FROM alert_group g WHERE g.seq > ? ORDER BY g.seq LIMIT ?;
+
+-- name: add_action
+INSERT INTO action (identity, at, since, kind, who, runbook, revision, step, title)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: actions_of
+SELECT kind, who, at, since, runbook, revision, step, title
+FROM action WHERE identity = ? AND at >= ? ORDER BY at DESC, id DESC LIMIT ?;
+
+-- name: actions_since
+SELECT identity, kind, who, at, since, runbook, revision, step, title
+FROM action WHERE at >= ? ORDER BY at, id LIMIT ?;
+
+-- name: usage
+SELECT revision, step, max(title), kind, count(*), avg(at - since), max(at)
+FROM action WHERE runbook = ? AND runbook <> '' AND kind <> 'untick'
+GROUP BY revision, step, kind ORDER BY max(at) DESC, step LIMIT 1000;
+
+-- name: forget_actions
+DELETE FROM action WHERE id IN (SELECT id FROM action WHERE at < ? ORDER BY at LIMIT ?);

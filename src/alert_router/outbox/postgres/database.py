@@ -14,7 +14,7 @@ import asyncpg
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.operations.statements import text_of
 
-MIGRATIONS = (text_of(__package__, "schema.sql"),)
+MIGRATIONS = tuple(text_of(__package__, name) for name in ("schema.sql", "schema-2.sql"))
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names
 _CONNECT_SECONDS = 2.0

@@ -15,5 +15,6 @@ MIGRATIONS = tuple(
         "schema-4.sql",
         "schema-5.sql",
         "schema-6.sql",
+        "schema-7.sql",
     )
 )

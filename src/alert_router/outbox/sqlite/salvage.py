@@ -61,6 +61,7 @@ _TABLES = (
         "id, identity, destination", QUERIES["make_lane_again"],
     ),
     _Table("delivery", "id", "delivery_lane", "id"),
+    _Table("action", "id"),
 )  # fmt: skip
 
 # In this order.

@@ -1,7 +1,6 @@
 """Runbook pages, so that every link in a notification leads somewhere.
 
-A runbook is whatever its author wrote: what is rendered from it is escaped, then sanitised,
-then served under a policy that allows no script.
+They are served under a policy that allows no script.
 """
 
 import asyncio
@@ -12,41 +11,14 @@ from functools import partial
 from itertools import groupby
 from urllib.parse import quote
 
-import jinja2
-import nh3
 from aiohttp import web
 
 from alert_router.markdown import to_html
 from alert_router.runbook import Catalogue, Runbook
 from alert_router.server.context import SITE
+from alert_router.server.pages.render import answer, harmless, page, top
 
 _KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-}
-_TAGS = {
-    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "div"),
-    *("ul", "ol", "li", "input", "dl", "dt", "dd", "pre", "code"),
-    *("a", "strong", "em", "del", "span"),
-    *("table", "thead", "tbody", "tr", "th", "td"),
-}
-_ATTRIBUTES = {
-    "*": {"id", "class"},
-    "a": {"href"},
-    "ol": {"start"},
-    "input": {"type", "checked", "disabled"},
-}
-_templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("alert_router.server"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @dataclass(slots=True)
@@ -76,7 +48,6 @@ class Rendered:
 
 
 RENDERED: web.AppKey[Rendered] = web.AppKey("rendered", Rendered)
-PREFIX: web.AppKey[str] = web.AppKey("prefix", str)  # of all paths: "", or "/alerts"
 
 
 async def to_index(_: web.Request) -> web.Response:
@@ -88,9 +59,7 @@ def _to_root(request: web.Request) -> str:
     """The way from a page up to the index, relative: the page may be reached under a prefix that
     a proxy takes off before it asks us. Counted as a browser does, in the path as it is written:
     an encoded slash parts nothing."""
-    prefix = request.app[PREFIX]
-    depth = request.rel_url.raw_path.removeprefix(prefix).count("/") - len(("", "runbooks"))
-    return "../" * depth or "./"
+    return top(request).removeprefix("../") or "./"
 
 
 async def index(request: web.Request) -> web.Response:
@@ -98,7 +67,7 @@ async def index(request: web.Request) -> web.Response:
     catalogue = request.app[SITE].runtime().catalogue
     root = _to_root(request)
     pages = request.app[RENDERED]
-    return _answer(await pages.text(catalogue, "", root, lambda: _index(catalogue, root)))
+    return answer(await pages.text(catalogue, "", root, lambda: _index(catalogue, root)))
 
 
 def _index(catalogue: Catalogue, root: str) -> str:
@@ -107,7 +76,7 @@ def _index(catalogue: Catalogue, root: str) -> str:
         (category, list(members))
         for category, members in groupby(rows, key=lambda runbook: runbook.id.rpartition("/")[0])
     ]
-    return _page("index.html", root, groups=groups, broken=sorted(catalogue.broken))
+    return page("index.html", root, groups=groups, broken=sorted(catalogue.broken))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -119,35 +88,15 @@ async def show(request: web.Request) -> web.Response:
     if runbook is not None:
         root = _to_root(request)
         make = partial(_runbook, runbook, root)
-        return _answer(await request.app[RENDERED].text(catalogue, id_, root, make))
+        return answer(await request.app[RENDERED].text(catalogue, id_, root, make))
     bare = id_.removesuffix(".md").rstrip("/")
     if bare != id_ and catalogue.get(bare) is not None:
         # Only ids that the catalogue has get here, so that the target is always our own.
         query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
         raise web.HTTPFound(_to_root(request) + quote(bare) + query)
     near = sorted(key for key in catalogue.runbooks if key.endswith(bare.rpartition("/")[2]))
-    return _answer(_page("missing.html", _to_root(request), id=id_, near=near[:5]), status=404)
+    return answer(page("missing.html", _to_root(request), id=id_, near=near[:5]), status=404)
 
 
 def _runbook(runbook: Runbook, root: str) -> str:
-    return _page("runbook.html", root, runbook=runbook, body=_body(runbook))
-
-
-def _body(runbook: Runbook) -> str:
-    return nh3.clean(
-        to_html(runbook.blocks),
-        tags=_TAGS,
-        attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer",
-    )
-
-
-def _page(template: str, root: str, **values: object) -> str:
-    return _templates.get_template(template).render(root=root, **values)
-
-
-def _answer(text: str, status: int = 200) -> web.Response:
-    return web.Response(
-        text=text, status=status, content_type="text/html", charset="utf-8", headers=_HEADERS
-    )
+    return page("runbook.html", root, runbook=runbook, body=harmless(to_html(runbook.blocks)))

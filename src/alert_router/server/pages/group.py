@@ -1,0 +1,397 @@
+"""The page of an alert group: its alerts, the steps of its runbooks filled with an alert's labels,
+and what happened so far."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from hashlib import blake2b
+from urllib.parse import quote
+
+from aiohttp import web
+
+from alert_router.enrich import AlertLabels, enrich, filling
+from alert_router.enrich.shell.effects import effects
+from alert_router.markdown import Block, Code, to_html
+from alert_router.model import Alert
+from alert_router.notification import Notification, RunbookPart
+from alert_router.notify import links, wording
+from alert_router.notify.message import When
+from alert_router.outbox.actions import History
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.runbook.model import Runbook, Section
+from alert_router.runtime import Runtime
+from alert_router.server.context import SITE
+from alert_router.server.pages.context import PAGES
+from alert_router.server.pages.episodes import (
+    Done,
+    Episode,
+    Event,
+    actions_in,
+    clock,
+    read_episodes,
+    timeline,
+)
+from alert_router.server.pages.render import answer, harmless, page, part, top
+
+_MOST_ALERTS = 50
+_MOST_LABELS = 64  # of an alert, shown
+_MOST_STEPS = 2_000  # of a page
+_MOST_EARLIER = 10
+_LONGEST = 500  # characters of a value
+_TONES = {"critical": "bad", "error": "bad", "warning": "warn", "info": "", "resolved": "good"}
+_LAST_FIRST = ("Verification", "Post-Incident")  # what is left once all is resolved
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An alert as its page shows it. `choose` is what a link to the commands for it names, or
+    empty; `chosen` if the commands are for it."""
+
+    summary: str
+    description: str
+    facts: str
+    firing: bool
+    labels: list[tuple[str, str]]
+    all: list[tuple[str, str]]
+    choose: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step: its key, its title as written in the runbook, a heading if the body does not begin
+    with it, and the body as HTML."""
+
+    key: str
+    title: str
+    heading: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSection:
+    """A section: title, HTML before the first step, steps."""
+
+    title: str
+    intro: str
+    steps: list[ShownStep]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRunbook:
+    """A runbook with its sections. `page` is the path of its page from the root."""
+
+    id: str
+    title: str
+    page: str
+    provenance: str
+    about: str
+    revision: str
+    sections: list[ShownSection]
+
+    @property
+    def steps(self) -> list[ShownStep]:
+        """All steps."""
+        return [step for section in self.sections for step in section.steps]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierEpisode:
+    """An earlier time: a group of it, when it began, how long it lasted, what was done."""
+
+    id: str
+    began: str
+    lasted: str
+    done: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """Everything that the page shows, the same for everybody."""
+
+    id: str
+    identity: bytes
+    since: float
+    title: str
+    severity: str
+    tone: str
+    state: str
+    is_over: bool
+    alerts: list[ShownAlert]
+    more_alerts: int
+    shared_texts: tuple[str, ...]
+    shared_labels: list[tuple[str, str]]
+    links: list[tuple[str, str]]
+    notes: tuple[str, ...]
+    runbooks: list[ShownRunbook]
+    without: str
+    timeline: list[Event]
+    earlier: list[EarlierEpisode]
+    done: Done
+
+    def parts(self) -> dict[str, str]:
+        """The parts of the page that change, as HTML, by id."""
+        made = {
+            "head": part("div", "head", view=self),
+            "alerts": part("div", "alerts", view=self),
+            "timeline": part("div", "timeline", view=self),
+        }
+        for runbook in self.runbooks:
+            for step in runbook.steps:
+                tick = self.done.ticks.get((runbook.id, step.key))
+                made[f"step-{step.key}"] = part(
+                    "li",
+                    "step",
+                    id_=f"step-{step.key}",
+                    class_="done" if tick else "",
+                    step=step,
+                    tick=tick,
+                )
+        return made
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /groups/{id}: with `?alert=FINGERPRINT` the commands are for that alert."""
+    site, pages = request.app[SITE], request.app[PAGES]
+    id_ = request.match_info["id"]
+    try:
+        history = await site.ask(lambda store: store.history(id_))
+    except StoreUnavailable:
+        return answer(page("error.html", top(request), text="The store cannot be read."), 503)
+    if history is None:
+        text = "There is no such alert group, or it was deleted after its time."
+        return answer(page("error.html", top(request), text=text), 404)
+    chosen = request.query.get("alert", "")
+    make = partial(render, history, id_, chosen, site.runtime(), site.outbox.now(), top(request))
+    return answer(await pages.aside.run(make), scripts=True)
+
+
+def render(history: History, id_: str, chosen: str, runtime: Runtime, now: float, root: str) -> str:
+    """The page as HTML."""
+    view = make_view(history, id_, chosen, runtime, now)
+    if view is None:
+        return page("error.html", root, text="The body of this alert group cannot be read.")
+    return page("group.html", root, view=view, parts=view.parts(), live="")
+
+
+def make_view(
+    history: History, id_: str, chosen: str, runtime: Runtime, now: float
+) -> GroupView | None:
+    """What the page shows at the time `now`; None where the body cannot be read."""
+    now -= now % 60  # so that durations change once a minute
+    episodes = read_episodes(history, runtime.limits)
+    episode = next(it for it in episodes if any(moment.id == id_ for moment in it.moments))
+    group = episode.latest
+    if group is None:
+        return None
+    bare = Notification(
+        id="",
+        groups=(),
+        receiver="",
+        notifier="",
+        group=group,
+        without_runbook=group.alerts,
+        composed_at=datetime.fromtimestamp(episode.ended or now, UTC),
+        external_url=runtime.external_url,
+        scale=runtime.scale,
+    )
+    told = enrich(
+        bare,
+        choose=runtime.choose,
+        runbook=runtime.catalogue.get,
+        firing_sections=(),
+        resolved_sections=(),
+        rules=runtime.label_rules,
+    )
+    actions = actions_in(episode, episodes, history)
+    runbooks, alerts = _runbooks(told, chosen, runtime)
+    grade = wording.grade(told)
+    shown = (*group.firing, *group.resolved)[:_MOST_ALERTS]
+    texts = {wording.texts(alert) for alert in shown}
+    is_shared = len(shown) > 1 and len(texts) == 1
+    return GroupView(
+        id=id_,
+        identity=history.identity,
+        since=episode.began,
+        title=wording.one_line(wording.title(told), 300),
+        severity=grade.word,
+        tone=_TONES[grade.level],
+        state=_state(episode, now),
+        is_over=episode.ended is not None,
+        alerts=[_alert(alert, told, alerts, is_shared) for alert in shown],
+        more_alerts=max(0, len(group.alerts) - len(shown)) + group.truncated_alerts,
+        shared_texts=tuple(filter(None, next(iter(texts)))) if is_shared else (),
+        shared_labels=_clipped(wording.shared(group)) if len(group.alerts) > 1 else [],
+        links=links.links(told),
+        notes=told.notes,
+        runbooks=runbooks,
+        without=_names(told.without_runbook) if runbooks else "",
+        timeline=timeline(episode, history, actions),
+        earlier=_earlier(episode, episodes, history),
+        done=Done.of(actions),
+    )
+
+
+def _state(episode: Episode, now: float) -> str:
+    if episode.ended is None:
+        return f"firing for {_lasted(episode.began, now)}, since {clock(episode.began)} UTC"
+    lasted = _lasted(episode.began, episode.ended)
+    return f"resolved after {lasted}, at {clock(episode.ended)} UTC"
+
+
+def _lasted(start: float, end: float) -> str:
+    began, ended = (datetime.fromtimestamp(moment, UTC) for moment in (start, end))
+    return wording.duration(began, ended) if end - start >= 60 else "less than a minute"
+
+
+def _names(alerts: Sequence[Alert]) -> str:
+    return wording.one_line(", ".join(dict.fromkeys(map(wording.name_of, alerts))), _LONGEST)
+
+
+def _clipped(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [
+        (wording.one_line(name, 100), wording.one_line(value, _LONGEST))
+        for name, value in pairs[:_MOST_LABELS]
+    ]
+
+
+def _alert(
+    alert: Alert, told: Notification, chosen: Sequence[Alert], is_shared: bool
+) -> ShownAlert:
+    group = told.group
+    several = len(group.alerts) > 1
+    names = wording.differing(group) if several else []
+    pairs = [(name, alert.labels[name]) for name in names if name in alert.labels]
+    summary, description = ("", "") if is_shared else wording.texts(alert)
+    when = str(When(alert.started, alert.ended, told.composed_at))
+    has_runbook = all(alert is not other for other in told.without_runbook)
+    return ShownAlert(
+        summary=wording.one_line(summary, 300),
+        description=description,
+        facts=" · ".join(filter(None, (when, wording.value(alert)))),
+        firing=alert.firing,
+        labels=_clipped(pairs if several else wording.labels(alert)),
+        all=_clipped([*alert.labels.items(), *alert.annotations.items()]),
+        choose=alert.fingerprint if several and has_runbook else "",
+        chosen=several and any(alert is other for other in chosen),
+    )
+
+
+def _earlier(
+    episode: Episode, episodes: Sequence[Episode], history: History
+) -> list[EarlierEpisode]:
+    found = []
+    for other in reversed([it for it in episodes if it.began < episode.began]):
+        actions = actions_in(other, episodes, history)
+        lasted = f"for {_lasted(other.began, other.ended)}" if other.ended else ""
+        done = Done.of(actions)
+        titles = [tick.title for tick in done.ticks.values()]
+        words = wording.one_line("; ".join(titles), 300)
+        found.append(EarlierEpisode(other.moments[-1].id, clock(other.began), lasted, words))
+    return found[:_MOST_EARLIER]
+
+
+# Runbooks
+
+
+def _runbooks(
+    told: Notification, chosen: str, runtime: Runtime
+) -> tuple[list[ShownRunbook], list[Alert]]:
+    """The runbooks filled, and the alert that each is filled for: the chosen one, else the oldest
+    that fires."""
+    shown, alerts, left = [], [], _MOST_STEPS
+    for it in told.runbooks:
+        runbook = runtime.catalogue.get(it.id)
+        if runbook is None:
+            continue
+        alert = _for(it, chosen)
+        sections = list(_sections(runbook, it, alert, runtime, is_over=not told.group.firing))
+        left -= sum(len(section.steps) for section in sections)
+        if left < 0:
+            break
+        alerts.append(alert)
+        about = _about(it, alert, told)
+        file = runbook.parent or runbook
+        anchor = "" if runbook.parent is None else f"#{quote(it.id.removeprefix(f'{file.id}#'))}"
+        shown.append(
+            ShownRunbook(
+                id=it.id,
+                title=it.title,
+                page=f"runbooks/{quote(file.id, errors='replace')}{anchor}",
+                provenance=wording.provenance(it),
+                about=about,
+                revision=revision(file),
+                sections=sections,
+            )
+        )
+    return shown, alerts
+
+
+def _for(it: RunbookPart, chosen: str) -> Alert:
+    firing = [alert for alert in it.alerts if alert.firing] or it.alerts
+    oldest = min(firing, key=lambda alert: (alert.started is None, alert.started or 0))
+    return next((alert for alert in it.alerts if alert.fingerprint == chosen), oldest)
+
+
+def _about(it: RunbookPart, alert: Alert, told: Notification) -> str:
+    if len(told.group.alerts) == 1:
+        return ""
+    which = f"{wording.name_of(alert)} {wording.subject(alert, told, 4)}".rstrip()
+    return wording.one_line(f"commands are for {which}", _LONGEST)
+
+
+def _sections(
+    runbook: Runbook, it: RunbookPart, alert: Alert, runtime: Runtime, *, is_over: bool
+) -> Iterator[ShownSection]:
+    """The runbook's sections filled for the alert; what to do after it is over comes first then."""
+    lead = [runbook.lead] if runbook.lead is not None and not runbook.by_alerts else []
+    sections = [
+        section
+        for section in (*lead, *runbook.own_sections)
+        if not section.reference and (section.intro or section.steps)
+    ]
+    if is_over:
+        sections.sort(key=lambda section: section.name not in _LAST_FIRST)
+    prepared = filling(runbook, it.url, runtime.label_rules)
+    labels = AlertLabels(alert.labels, runtime.label_rules)
+    seen: Counter[str] = Counter()
+    for section in sections:
+        filled = prepared.section(section, labels)
+        title = "" if section in lead else wording.heading(filled)
+        steps = []
+        for written, step in zip(section.steps, filled.steps, strict=True):
+            key = _key(it.id, section, written.title, seen)
+            first, rest = wording.opening(step)
+            heading = "" if first is not None else step.title
+            blocks = step.blocks if first is not None else rest
+            steps.append(ShownStep(key, written.title, heading, _html(blocks)))
+        yield ShownSection(title, _html(filled.intro), steps)
+
+
+def _key(id_: str, section: Section, title: str, seen: Counter[str]) -> str:
+    """The key of a step, which stays while runbook, section and title do."""
+    named = f"{id_}\0{wording.heading(section)}\0{title}"
+    seen[named] += 1
+    return blake2b(f"{named}\0{seen[named]}".encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def _html(blocks: Sequence[Block]) -> str:
+    return harmless(to_html(blocks, before_code=_mark), with_ids=False) if blocks else ""
+
+
+def _mark(code: Code) -> tuple[str, str] | None:
+    """The class and the words of the mark before a block of commands."""
+    found = effects(code)
+    if found.destroys:
+        return "changes destroys", f"Deletes or stops something: {', '.join(found.destroys)}"
+    if found.changes:
+        return "changes", f"Changes something: {', '.join(found.changes)}"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def revision(runbook: Runbook) -> str:
+    """A digest of a runbook's content, 8 hexadecimal digits."""
+    return blake2b(repr(runbook.blocks).encode(errors="replace"), digest_size=4).hexdigest()

@@ -1,0 +1,119 @@
+"""What all pages share: templates, the one stylesheet, the script, and headers that allow nothing
+else.
+
+A runbook is whatever its author wrote: what is made of it is escaped, then sanitized.
+"""
+
+import base64
+from hashlib import sha256, sha384
+from importlib.resources import files
+
+import jinja2
+import nh3
+from aiohttp import web
+
+PREFIX: web.AppKey[str] = web.AppKey("prefix", str)  # of all paths: "", or "/alerts"
+
+_STATIC = files("alert_router.server.pages") / "static"
+_STYLE = (_STATIC / "style.css").read_text(encoding="utf-8")
+_SCRIPT = (_STATIC / "pages.js").read_bytes()
+SCRIPT_NAME = f"pages-{sha256(_SCRIPT).hexdigest()[:12]}.js"
+
+
+def _digest(made: bytes) -> str:
+    return base64.b64encode(made).decode()
+
+
+_STYLE_HASH = _digest(sha256(_STYLE.encode()).digest())
+# The stylesheet is in the page, so that a saved page is whole; its digest allows it and no other.
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self' data:; base-uri 'none'; "
+    "frame-ancestors 'none'; "
+)
+_NO_SCRIPT = _POLICY + "form-action 'none'"
+_WITH_SCRIPT = _POLICY + "form-action 'self'; script-src 'self'; connect-src 'self'"
+
+_TAGS = {
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "div"),
+    *("ul", "ol", "li", "input", "dl", "dt", "dd", "pre", "code"),
+    *("a", "strong", "em", "del", "span"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+_ATTRIBUTES = {
+    "a": {"href"},
+    "ol": {"start"},
+    "input": {"type", "checked", "disabled"},
+}
+
+
+def _cleaner(everywhere: set[str]) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=_TAGS,
+        attributes=_ATTRIBUTES | {"*": everywhere},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer",
+    )
+
+
+_whole_page, _fragment = _cleaner({"id", "class"}), _cleaner({"class"})
+
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("alert_router.server.pages"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals |= {
+    "style": _STYLE,
+    "script": SCRIPT_NAME,
+    "integrity": f"sha384-{_digest(sha384(_SCRIPT).digest())}",
+}
+
+
+def harmless(html: str, *, with_ids: bool = True) -> str:
+    """HTML of a runbook without anything active. Without ids where other elements have some."""
+    return (_whole_page if with_ids else _fragment).clean(html)
+
+
+def top(request: web.Request) -> str:
+    """The way from a page up to the first one, relative: the page may be reached under a prefix
+    that a proxy takes off before it asks us. Counted as a browser does, in the path as it is
+    written: an encoded slash parts nothing."""
+    path = request.rel_url.raw_path.removeprefix(request.app[PREFIX])
+    return "../" * (path.count("/") - 1) or "./"
+
+
+def page(template: str, root: str, **values: object) -> str:
+    """The text of a page; `root` is what relative links in it begin with."""
+    return _templates.get_template(template).render(root=root, **values)
+
+
+def part(tag: str, name: str, *, id_: str = "", class_: str = "", **values: object) -> str:
+    """A part of a page that is replaced when it changes: `tag` is its element, with an id, and a
+    digest of its content to compare."""
+    inner = _templates.get_template(f"parts/{name}.html").render(**values)
+    digest = sha256(f"{class_}\0{inner}".encode(errors="replace")).hexdigest()[:16]
+    attribute = f' class="{class_}"' if class_ else ""
+    return f'<{tag} id="{id_ or name}" data-hash="{digest}"{attribute}>\n{inner}</{tag}>'
+
+
+def answer(text: str, status: int = 200, *, scripts: bool = False) -> web.Response:
+    """A page as an answer; with `scripts` our own may run, and forms be sent to us."""
+    headers = {
+        "Content-Security-Policy": _WITH_SCRIPT if scripts else _NO_SCRIPT,
+        "Referrer-Policy": "no-referrer",
+    }
+    if scripts:  # it holds what only this person may see
+        headers["Cache-Control"] = "no-store"
+    return web.Response(
+        text=text, status=status, content_type="text/html", charset="utf-8", headers=headers
+    )
+
+
+async def script(_: web.Request) -> web.Response:
+    """GET the script, whose name changes with its content."""
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return web.Response(
+        body=_SCRIPT, content_type="text/javascript", charset="utf-8", headers=headers
+    )

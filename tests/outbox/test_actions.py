@@ -1,0 +1,112 @@
+"""What people do about a group is kept once, in order, and read with the group's history."""
+
+from dataclasses import replace
+
+import pytest
+
+from alert_router.outbox.actions import MOST_ACTIONS, Action, ActionKind
+from tests.outbox.kit import NOW, A, B, group, put
+
+IDENTITY = b"lane"
+
+
+def action(kind: ActionKind = ActionKind.TICK, who: str = "Ana", after: float = 60, **more: str):
+    about = {"runbook": "alerts/x", "revision": "r1", "step": "s1", "title": "Look"}
+    if kind in (ActionKind.TAKE, ActionKind.RELEASE):
+        about = {}
+    return Action(kind, who, NOW + after, NOW, **(about | more))
+
+
+async def test_a_tick_is_kept_once_until_it_is_taken_back(outbox):
+    await put(outbox, group("one"))
+    tick, untick = action(), action(ActionKind.UNTICK, after=90)
+
+    kept = [await outbox.act(IDENTITY, one) for one in (untick, tick, tick, untick, untick, tick)]
+
+    assert kept == [False, True, False, True, False, True]
+    found = await outbox.history("one")
+    assert [one.kind for one in found.actions] == ["tick", "tick", "untick"]
+
+
+async def test_somebody_else_can_take_a_group_over_but_nobody_takes_it_twice(outbox):
+    await put(outbox, group("one"))
+    takes = [action(ActionKind.TAKE, who) for who in ("Ana", "Ana", "Ben", "Ana")]
+
+    assert [await outbox.act(IDENTITY, one) for one in takes] == [True, False, True, True]
+
+
+async def test_each_person_has_one_opinion_at_a_time(outbox):
+    yes, no = action(ActionKind.HELPED, step=""), action(ActionKind.NOT_HELPED, "Ben", step="")
+
+    kept = [await outbox.act(IDENTITY, one) for one in (yes, no, yes, replace(yes, who="Ben"))]
+
+    assert kept == [True, True, False, True]
+
+
+async def test_actions_about_one_group_are_bounded(outbox):
+    for number in range(MOST_ACTIONS):
+        await outbox.act(IDENTITY, action(step=f"s{number}"))
+
+    with pytest.raises(ValueError, match="already"):
+        await outbox.act(IDENTITY, action(step="one more"))
+
+
+async def test_history_has_all_groups_of_one_identity_with_their_deliveries(outbox):
+    await put(
+        outbox,
+        group("one", A, B, at=NOW),
+        group("other", A, lane="other lane"),
+        group("two", A, at=NOW + 60),
+    )
+    await outbox.act(IDENTITY, action())
+
+    found = await outbox.history("one")
+
+    assert found == await outbox.history("two")
+    assert found.identity == IDENTITY
+    assert [(one.id, one.body) for one in found.groups] == [("one", b"one"), ("two", b"two")]
+    assert [row.group for row in found.deliveries] == ["one", "one", "two"]
+    assert len(found.actions) == 1
+    assert await outbox.history("three") is None
+
+
+async def test_large_bodies_are_left_out_of_a_history_but_never_the_latest(outbox):
+    large = b"x" * (5 * 1024 * 1024)
+    await put(outbox, *(group(name, body=large) for name in ("one", "two", "three")))
+
+    found = await outbox.history("one")
+
+    assert [one.body is None for one in found.groups] == [True, True, False]
+
+
+async def test_the_latest_groups_are_read_in_order_and_each_once(outbox):
+    await put(outbox, *(group(f"g{number}", A, B, lane=f"{number}") for number in range(5)))
+
+    first = await outbox.latest(0, 3)
+    rest = await outbox.latest(first[-1].seq, 3)
+
+    assert [one.id for one in (*first, *rest)] == ["g0", "g1", "g2", "g3", "g4"]
+    assert first[1].identity == b"1"
+
+
+async def test_usage_counts_ticks_by_revision_and_step(outbox):
+    for number in range(3):
+        tick = action(after=60 * (number + 1))
+        await outbox.act(str(number).encode(), tick)
+    await outbox.act(IDENTITY, action(revision="r0", after=5))
+    await outbox.act(IDENTITY, action(runbook="another"))
+
+    found = await outbox.usage("alerts/x")
+
+    assert [(one.revision, one.step, one.count, one.after) for one in found] == [
+        ("r1", "s1", 3, 120.0),
+        ("r0", "s1", 1, 5.0),
+    ]
+
+
+async def test_actions_are_forgotten_after_their_time(outbox):
+    await outbox.act(b"1", action(after=10))
+    await outbox.act(b"2", action(after=20))
+
+    assert await outbox.forget_actions(before=NOW + 15, limit=100) == 1
+    assert [identity for identity, _ in await outbox.actions_since(0, 10)] == [b"2"]
