@@ -214,7 +214,7 @@ class Listener:
         made: list[socket.socket] = []
         try:
             for listen in self._listen:
-                made += await asyncio.to_thread(_sockets, listen)
+                made += await _sockets(listen)
             self._servers = [await self._serve(each) for each in made]
         except OSError:
             for each in made:
@@ -252,21 +252,22 @@ class Listener:
         await self._runner.cleanup()
 
 
-def _sockets(listen: Listen) -> list[socket.socket]:
+async def _sockets(listen: Listen) -> list[socket.socket]:
     """Sockets that listen there, one for each address that a name has; all addresses, of IPv4 and
     of IPv6 where there is IPv6, are one socket. Raises OSError."""
+    # Also starts the threads of libuv, which aborts the process where it can start none later.
+    found = await asyncio.get_running_loop().getaddrinfo(
+        listen.host or "0.0.0.0",  # noqa: S104 - what is written in the configuration
+        listen.port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
+    )
     if listen.host in ("", "::") and socket.has_dualstack_ipv6():
         return [
             socket.create_server(
                 ("", listen.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
             )
         ]
-    found = socket.getaddrinfo(
-        listen.host or "0.0.0.0",  # noqa: S104 - what is written in the configuration
-        listen.port,
-        type=socket.SOCK_STREAM,
-        flags=socket.AI_PASSIVE,
-    )
     made: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):
