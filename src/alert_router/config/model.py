@@ -38,7 +38,7 @@ from alert_router.notify.registry import AnyNotifier
 from alert_router.runbook import STANDARD_SECTIONS
 from alert_router.runbook.sections import Headings
 
-Endpoint = Literal["webhook", "reload", "api", "pages", "metrics"]
+Endpoint = Literal["webhook", "reload", "api", "pages", "actions", "metrics"]
 
 _MIB = 1024**2
 _HOUR = 3600.0
@@ -246,6 +246,13 @@ class HttpLimits(_Model):
     value: Size = Field(64 * 1024, ge=256, le=_MIB)
 
 
+class People(_Model):
+    """Who the reverse proxies in these networks say that a person is, and in which header."""
+
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
+    proxies: Annotated[tuple[IPvAnyNetwork, ...], Field(min_length=1)]
+
+
 class Http(_Model):
     """The HTTP server: intake, status, pages."""
 
@@ -255,6 +262,7 @@ class Http(_Model):
     limits: HttpLimits = HttpLimits()
     max_connections: int = Field(512, ge=4, le=65_536)
     auth: Auth | None = None
+    people: People | None = None
     header_timeout: Duration = Field(10.0, gt=0)
     body_timeout: Duration = Field(30.0, gt=0)
     idle_timeout: Duration = Field(75.0, gt=0)

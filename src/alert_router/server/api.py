@@ -22,7 +22,7 @@ from alert_router.notify.webhook import runbook_data
 from alert_router.outbox.alert_stats import KEPT_DAYS
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import State
-from alert_router.outbox.serialize import row_as_json
+from alert_router.outbox.serialize import iso, row_as_json
 from alert_router.runbook import Runbook
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE, Site
@@ -105,6 +105,30 @@ async def show_runbook(request: web.Request) -> web.Response:
         for section in runbook.sections
     ]
     return _answer(200, _summary(id_, runbook, runtime.external_url) | {"sections": sections})
+
+
+async def usage(request: web.Request) -> web.Response:
+    """How often the steps of a runbook were ticked, and whether it helped."""
+    site, id_ = request.app[SITE], request.match_info["id"]
+    try:
+        rows = await site.ask(lambda store: store.usage(id_))
+    except StoreUnavailable:
+        return unavailable("the store cannot be read")
+    if not rows and site.runtime().catalogue.get(id_) is None:
+        return _answer(404, {"status": "unknown", "error": "there is no such runbook"})
+    counts = [
+        {
+            "revision": row.revision,
+            "step": row.step,
+            "title": row.title,
+            "kind": row.kind.value,
+            "count": row.count,
+            "after_seconds": round(row.after, 1),
+            "last_at": iso(row.last_at),
+        }
+        for row in rows
+    ]
+    return _answer(200, {"id": id_, "counts": counts})
 
 
 def _summary(id_: str, runbook: Runbook, base: str) -> dict[str, object]:

@@ -17,6 +17,7 @@ from alert_router.server.api import (
     runbooks,
     show_group,
     show_runbook,
+    usage,
 )
 from alert_router.server.auth import refusal
 from alert_router.server.context import SITE, Site
@@ -49,11 +50,12 @@ def build(site: Site, server: WebServer) -> web.Application:
     app.router.add_get(f"{api}/coverage", guarded(observed, "api"))
     app.router.add_get(f"{api}/resolve", guarded(resolve, "api"))
     app.router.add_get(f"{api}/runbooks", guarded(runbooks, "api"))
+    app.router.add_get(api + "/runbooks/{id:(?s:.+)}/usage", guarded(usage, "api"))
     app.router.add_get(api + "/runbooks/{id:(?s:.+)}", guarded(show_runbook, "api"))
     # What destinations answered is for those who may post, as well as for those who may read.
     app.router.add_get(f"{api}/deliveries", guarded(deliveries, "api", "webhook"))
     app.router.add_get(api + "/groups/{id:(?s:.+)}", guarded(show_group, "api", "webhook"))
-    pages.add(app, prefix, guarded)
+    pages.add(app, prefix, guarded, lambda: server.is_guarded)
     return app
 
 

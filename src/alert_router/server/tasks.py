@@ -13,6 +13,7 @@ from alert_router.deliver.policy import longest
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason
 from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
+from alert_router.outbox.actions import KEPT_SECONDS
 from alert_router.outbox.alert_stats import KEPT_DAYS, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination
@@ -207,6 +208,7 @@ async def tidy(
     await prune(outbox, now - delivery.keep_delivered, now - delivery.keep_dead)
     oldest = day_of(now) - KEPT_DAYS + 1
     await _in_steps(lambda: outbox.forget_observed(before_day=oldest, limit=_BATCH))
+    await _in_steps(lambda: outbox.forget_actions(before=now - KEPT_SECONDS, limit=_BATCH))
 
 
 async def _expire(outbox: Outbox, runtime: Runtime, metrics: Metrics, now: float) -> None:

@@ -4,26 +4,35 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from alert_router.server.pages import group, render, runbooks
+from alert_router.server.pages import actions, group, render, runbooks
 from alert_router.server.pages.context import PAGES, Pages
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def add(app: web.Application, prefix: str, guarded: Callable[..., Handle]) -> None:
+def add(
+    app: web.Application,
+    prefix: str,
+    guarded: Callable[..., Handle],
+    is_guarded: Callable[[], bool],
+) -> None:
     """Add the pages below `prefix`. `guarded` makes a handler that asks for the credentials of the
-    endpoints that follow it."""
+    endpoints that follow it; `is_guarded` says whether everybody needs some anyway."""
     app[render.PREFIX] = prefix
     app[runbooks.RENDERED] = runbooks.Rendered()
-    app[PAGES] = Pages()
-    app.on_cleanup.append(_close)
-    get = app.router.add_get
+    app[PAGES] = Pages(is_guarded)
+    app.on_shutdown.append(_close)
+    get, post = app.router.add_get, app.router.add_post
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
-    get(prefix + "/groups/{id:[0-9a-f-]{1,64}}", guarded(group.show, "pages"))
+    at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
+    get(at_group, guarded(group.show, "pages"))
+    get(f"{at_group}/live", guarded(group.live, "pages"))
+    post(f"{at_group}/actions", guarded(actions.act, "pages", "actions"))
     get(f"{prefix}/runbooks", runbooks.to_index)
     get(f"{prefix}/runbooks/", guarded(runbooks.index, "pages"))
     get(prefix + "/runbooks/{id:.+}", guarded(runbooks.show, "pages"))
 
 
 async def _close(app: web.Application) -> None:
+    app[PAGES].live.close()
     app[PAGES].aside.close()

@@ -1,17 +1,30 @@
 """What the pages keep while the router runs."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from alert_router.aside import Aside
+from alert_router.server.context import SITE
+from alert_router.server.pages.live import Live, Make
 
 
 @dataclass(slots=True)
 class Pages:
-    """Threads in which pages are made: a long runbook takes a while."""
+    """`is_guarded` says whether every client needs a password or a certificate. Pages are made in
+    the threads `aside`, since a long runbook takes a while."""
 
+    is_guarded: Callable[[], bool]
     aside: Aside = field(default_factory=lambda: Aside("pages", 2))
+    live: Live = field(default_factory=Live)
 
 
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
+
+
+async def stream(request: web.Request, key: Hashable, make: Make) -> web.StreamResponse:
+    """The stream of the page `key`. Streams have at most half of the connections, so that webhooks
+    find some."""
+    most = request.app[SITE].runtime().config.http.max_connections // 2
+    return await request.app[PAGES].live.stream(request, key, make, most)

@@ -23,7 +23,7 @@ from alert_router.outbox.base import StoreUnavailable
 from alert_router.runbook.model import Runbook, Section
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE
-from alert_router.server.pages.context import PAGES
+from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import (
     Done,
     Episode,
@@ -33,7 +33,8 @@ from alert_router.server.pages.episodes import (
     read_episodes,
     timeline,
 )
-from alert_router.server.pages.render import answer, harmless, page, part, top
+from alert_router.server.pages.people import person, remember
+from alert_router.server.pages.render import answer, harmless, page, part, top, unless_known
 
 _MOST_ALERTS = 50
 _MOST_LABELS = 64  # of an alert, shown
@@ -131,10 +132,17 @@ class GroupView:
     earlier: list[EarlierEpisode]
     done: Done
 
+    @property
+    def progress(self) -> str:
+        """`2 of 6 done`, or empty."""
+        steps = [(it.id, step.key) for it in self.runbooks for step in it.steps]
+        return f"{sum(step in self.done.ticks for step in steps)} of {len(steps)} done"
+
     def parts(self) -> dict[str, str]:
         """The parts of the page that change, as HTML, by id."""
         made = {
             "head": part("div", "head", view=self),
+            "outcome": part("div", "outcome", view=self),
             "alerts": part("div", "alerts", view=self),
             "timeline": part("div", "timeline", view=self),
         }
@@ -148,32 +156,55 @@ class GroupView:
                     class_="done" if tick else "",
                     step=step,
                     tick=tick,
+                    is_over=self.is_over,
                 )
         return made
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /groups/{id}: with `?alert=FINGERPRINT` the commands are for that alert."""
-    site, pages = request.app[SITE], request.app[PAGES]
-    id_ = request.match_info["id"]
+    id_, chosen, who = request.match_info["id"], request.query.get("alert", ""), person(request)
     try:
-        history = await site.ask(lambda store: store.history(id_))
+        view = await _view(request, id_, chosen)
     except StoreUnavailable:
         return answer(page("error.html", top(request), text="The store cannot be read."), 503)
-    if history is None:
+    if view is None:
         text = "There is no such alert group, or it was deleted after its time."
         return answer(page("error.html", top(request), text=text), 404)
-    chosen = request.query.get("alert", "")
-    make = partial(render, history, id_, chosen, site.runtime(), site.outbox.now(), top(request))
-    return answer(await pages.aside.run(make), scripts=True)
+    query = f"?alert={quote(chosen, safe='')}" if chosen else ""
+    text = page(
+        "group.html",
+        top(request),
+        view=view,
+        parts=view.parts(),
+        who=who,
+        chosen=chosen,
+        live=f"groups/{id_}/live{query}",
+    )
+    made = unless_known(request, answer(text, scripts=True))
+    remember(request, made, who)
+    return made
 
 
-def render(history: History, id_: str, chosen: str, runtime: Runtime, now: float, root: str) -> str:
-    """The page as HTML."""
-    view = make_view(history, id_, chosen, runtime, now)
-    if view is None:
-        return page("error.html", root, text="The body of this alert group cannot be read.")
-    return page("group.html", root, view=view, parts=view.parts(), live="")
+async def live(request: web.Request) -> web.StreamResponse:
+    """GET /groups/{id}/live: what changes on that page."""
+    id_, chosen = request.match_info["id"], request.query.get("alert", "")
+
+    async def make() -> dict[str, str]:
+        view = await _view(request, id_, chosen)
+        return {} if view is None else view.parts()
+
+    return await stream(request, ("group", id_, chosen), make)
+
+
+async def _view(request: web.Request, id_: str, chosen: str) -> GroupView | None:
+    """What the page shows now; None where the group is not kept or cannot be read."""
+    site, pages = request.app[SITE], request.app[PAGES]
+    history = await site.ask(lambda store: store.history(id_))
+    if history is None:
+        return None
+    make = partial(make_view, history, id_, chosen, site.runtime(), site.outbox.now())
+    return await pages.aside.run(make)
 
 
 def make_view(

@@ -56,7 +56,12 @@
   function take(html) {
     const page = parsed(html);
     const ids = node => [...node.querySelectorAll("[data-hash]")].map(one => one.id).join();
-    if (ids(page) !== ids(document)) { location.reload(); return; }
+    if (ids(page) !== ids(document)) {
+      const fresh = document.adoptNode(page.querySelector("main"));
+      addCopyButtons(fresh);
+      document.querySelector("main").replaceWith(fresh);
+      return;
+    }
     for (const part of page.querySelectorAll("[data-hash]")) replace(part.id, document.adoptNode(part));
   }
 

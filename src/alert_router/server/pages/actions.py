@@ -1,0 +1,80 @@
+"""What people do on the page of a group: tick a step, take the group, say whether a runbook
+helped."""
+
+from functools import partial
+from urllib.parse import quote
+
+import structlog
+from aiohttp import web
+
+from alert_router.outbox.actions import Action, ActionKind
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.server.context import SITE
+from alert_router.server.pages.context import PAGES
+from alert_router.server.pages.group import GroupView, make_view
+from alert_router.server.pages.people import Refused, clean_name, person, read_form, remember
+from alert_router.server.pages.render import answer, page, top
+
+log = structlog.get_logger(__name__)
+
+_ABOUT_STEPS = ("tick ", "untick ", "fixed ")
+
+
+async def act(request: web.Request) -> web.Response:
+    """POST /groups/{id}/actions: `do` says what, `who` who where that is not known."""
+    site, pages, who = request.app[SITE], request.app[PAGES], person(request)
+    try:
+        form = await read_form(request, who)
+        name = who.name if who.is_certain else clean_name(form.get("who", "")) or who.name
+        if not name:
+            raise Refused("Write your name first, so that others see who does what.")
+        id_, do = request.match_info["id"], form.get("do", "")
+        if do != "name":
+            history = await site.ask(lambda store: store.history(id_))
+            if history is None:
+                raise Refused("There is no such alert group, or it was deleted after its time.")
+            now, chosen = site.outbox.now(), form.get("alert", "")
+            view = await pages.aside.run(
+                partial(make_view, history, id_, chosen, site.runtime(), now)
+            )
+            action = None if view is None else _action(view, do, name, now)
+            if action is None:
+                raise Refused("The runbook has changed meanwhile: load the page again.")
+            if await site.ask(lambda store: store.act(history.identity, action)):
+                log.info("action", kind=action.kind, who=name, group=id_, step=action.title)
+            pages.live.touch()
+    except Refused as error:
+        return _refusal(request, str(error), 403)
+    except ValueError as error:
+        return _refusal(request, str(error), 409)
+    except StoreUnavailable:
+        return _refusal(request, "The store cannot be written: nothing was kept.", 503)
+    query = f"?alert={quote(form['alert'], safe='')}" if form.get("alert") else ""
+    place = f"#step-{do.partition(' ')[2]}" if do.startswith(_ABOUT_STEPS) else ""
+    done = web.Response(status=303, headers={"Location": f"../{id_}{query}{place}"})
+    remember(request, done, who, name)
+    return done
+
+
+def _refusal(request: web.Request, text: str, status: int) -> web.Response:
+    return answer(page("error.html", top(request), text=text), status)
+
+
+def _action(view: GroupView, do: str, who: str, now: float) -> Action | None:
+    """The action that a button means; None if the page has no such button."""
+    word, _, about = do.partition(" ")
+    plain = {"take": ActionKind.TAKE, "release": ActionKind.RELEASE}
+    if word in plain and not about:
+        return Action(plain[word], who, now, view.since)
+    opinions = {"helped": ActionKind.HELPED, "not_helped": ActionKind.NOT_HELPED}
+    steps = {"tick": ActionKind.TICK, "untick": ActionKind.UNTICK, "fixed": ActionKind.HELPED}
+    for runbook in view.runbooks:
+        if word in opinions and runbook.id == about:
+            return Action(opinions[word], who, now, view.since, runbook.id, runbook.revision)
+        for step in runbook.steps:
+            if word in steps and step.key == about:
+                return Action(
+                    steps[word], who, now, view.since, runbook.id, runbook.revision, step.key,
+                    step.title,
+                )  # fmt: skip
+    return None

@@ -1,0 +1,116 @@
+"""Who looks and acts: a name in a cookie or from a proxy, and forms that only our pages send."""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import quote, unquote
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from alert_router.config.model import Http
+from alert_router.server.auth import from_other_site
+from alert_router.server.context import SITE
+from alert_router.server.pages.render import PREFIX
+
+_SESSION, _NAME = "alert_router_session", "alert_router_name"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
+_LONGEST_NAME = 60  # characters
+_A_YEAR = 365 * 86_400
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who sends a request. `name` is empty where it is not known yet; `is_certain` if a proxy says
+    so. `may_act` is false where a proxy has to say who it is and does not."""
+
+    name: str
+    is_certain: bool
+    may_act: bool
+    session: str
+
+    @property
+    def token(self) -> str:
+        """What a form of this person's has to contain."""
+        return sha256(f"form\0{self.session}".encode()).hexdigest()[:32]
+
+
+class Refused(Exception):
+    """A form that is not accepted; the message is for people."""
+
+
+def person(request: web.Request) -> Person:
+    """Who sends the request."""
+    session = request.cookies.get(_SESSION, "")
+    if not _TOKEN.fullmatch(session):
+        session = secrets.token_urlsafe(24)
+    people = request.app[SITE].runtime().config.http.people
+    if people is None:
+        return Person(clean_name(unquote(request.cookies.get(_NAME, ""))), False, True, session)
+    name = clean_name(request.headers.get(people.header, "")) if _is_proxy(request) else ""
+    return Person(name, True, bool(name), session)
+
+
+def _is_proxy(request: web.Request) -> bool:
+    people = request.app[SITE].runtime().config.http.people
+    try:
+        address = ip_address((request.remote or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return people is not None and any(mapped in network for network in people.proxies)
+
+
+def may_administrate(request: web.Request, who: Person, is_guarded: bool) -> bool:
+    """Whether to let somebody replay and discard: who has credentials or is on this machine."""
+    auth = request.app[SITE].runtime().config.http.auth
+    if is_guarded or (who.is_certain and who.may_act):
+        return True
+    if auth is not None and not auth.protect.isdisjoint(("pages", "actions")):
+        return True
+    try:
+        return who.may_act and ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+
+
+def clean_name(text: str) -> str:
+    """A name on one line, of at most 60 characters."""
+    printable = "".join(char if char.isprintable() else " " for char in text[: 4 * _LONGEST_NAME])
+    return " ".join(printable.split())[:_LONGEST_NAME].strip()
+
+
+def remember(request: web.Request, answer: web.Response, who: Person, name: str = "") -> None:
+    """Set the cookies that the answer needs: the session's, and the name's where one is given."""
+    http: Http = request.app[SITE].runtime().config.http
+    is_secure = request.secure or http.external_url.startswith("https://")
+    set_cookie = partial(
+        answer.set_cookie,
+        path=request.app[PREFIX] or "/",
+        httponly=True,
+        samesite="Lax",
+        secure=is_secure,
+    )
+    if request.cookies.get(_SESSION) != who.session:
+        set_cookie(_SESSION, who.session)
+    if name and not who.is_certain:
+        set_cookie(_NAME, quote(name, safe=""), max_age=_A_YEAR)
+
+
+async def read_form(request: web.Request, who: Person) -> "MultiDictProxy[str]":
+    """The fields of a form that one of our pages sent. Raises Refused."""
+    external_url = request.app[SITE].runtime().config.http.external_url
+    if from_other_site(request, external_url) or request.content_type != _FORM:
+        raise Refused("This form was not sent by a page of this router.")
+    form = await request.post()
+    token = form.get("token", "")
+    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), who.token.encode()):
+        raise Refused("This page is too old, or cookies are off: load it again.")
+    if not who.may_act:
+        raise Refused("The proxy does not say who you are, so that you can only read.")
+    return form  # type: ignore[return-value]
