@@ -255,11 +255,11 @@ class Listener:
 async def _sockets(listen: Listen) -> list[socket.socket]:
     """Sockets that listen there, one for each address that a name has; all addresses, of IPv4 and
     of IPv6 where there is IPv6, are one socket. Raises OSError."""
-    # Also starts the threads of libuv, which aborts the process where it can start none later.
+    # Without a type uvloop asks libuv even for an address, and so starts libuv's threads: where
+    # none can be started later, libuv aborts the process.
     found = await asyncio.get_running_loop().getaddrinfo(
         listen.host or "0.0.0.0",  # noqa: S104 - what is written in the configuration
         listen.port,
-        type=socket.SOCK_STREAM,
         flags=socket.AI_PASSIVE,
     )
     if listen.host in ("", "::") and socket.has_dualstack_ipv6():
@@ -270,7 +270,7 @@ async def _sockets(listen: Listen) -> list[socket.socket]:
         ]
     made: list[socket.socket] = []
     try:
-        for family, _, _, _, address in dict.fromkeys(found):
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
             made.append(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
     except OSError:
         for each in made:
