@@ -37,6 +37,8 @@ from alert_router.outbox.sqlite import SqliteOutbox
 log = structlog.get_logger(__name__)
 
 _ACCEPT_SECONDS = 1.2  # for an answer of the shared store; then the group goes into the spool
+# For moving an identity there: who accepts into the spool waits for it.
+_MOVE_SECONDS = 1.0
 _LOOK_EVERY = 1.0  # seconds between looks at whether the shared store can be used again
 
 T = TypeVar("T")
@@ -384,6 +386,10 @@ class SpooledOutbox:
                 if content is not None and content.is_being_sent:
                     continue
                 if content is not None:
-                    await self._shared.reconcile(content)
+                    try:
+                        async with asyncio.timeout(_MOVE_SECONDS):
+                            await self._shared.reconcile(content)
+                    except TimeoutError:
+                        raise StoreUnavailable("the shared store does not answer") from None
                     await self._spool.remove(identity)
                 self._identities.discard(identity)
