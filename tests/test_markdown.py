@@ -275,3 +275,14 @@ def test_nesting_is_kept_as_deep_as_anyone_writes() -> None:
 def test_a_paragraph_too_long_to_parse_is_plain_text() -> None:
     text = "**bold** line\n" * 5_000
     assert words(text).startswith("**bold** line **bold**")
+
+
+@pytest.mark.parametrize("text", ["Nothing to do here.\n---\n", "Restart it\nand wait\n---\n"])
+def test_a_paragraph_directly_above_dashes_is_no_heading(text):
+    paragraph, rule = parse(text)
+    assert isinstance(paragraph, Paragraph)
+    assert rule == Rule(text.count("\n"))
+
+
+def test_a_short_line_above_dashes_is_a_heading():
+    assert parse("Mitigation\n---\n") == (Heading(2, (Text("Mitigation"),), 1),)

@@ -5,14 +5,22 @@ from collections.abc import Callable
 from alert_router.formats.asciidoc import read_asciidoc
 from alert_router.markdown import Document, parse_document
 
-__all__ = ["ASCIIDOC", "NOT_READ", "Include", "format_of", "read_document", "without_suffix"]
+__all__ = [
+    "ASCIIDOC",
+    "NOT_READ",
+    "SUFFIXES",
+    "Include",
+    "format_of",
+    "read_document",
+    "without_suffix",
+]
 
 Include = Callable[[str], str | None]
 
 _MARKDOWN = (".md", ".markdown", ".md.erb", ".html.md.erb", ".markdown.erb")
 _MDX = (".mdx",)
 ASCIIDOC = (".adoc", ".asciidoc", ".asc")
-_SUFFIXES = (*_MARKDOWN, *_MDX, *ASCIIDOC)
+SUFFIXES = (*_MARKDOWN, *_MDX, *ASCIIDOC)
 
 # Formats that runbooks are written in as well.
 NOT_READ = (".htm", ".html", ".org", ".rst", ".textile")
@@ -21,7 +29,7 @@ NOT_READ = (".htm", ".html", ".org", ".rst", ".textile")
 def format_of(name: str) -> str:
     """The suffix of a file that can be read, in lower case; empty for other files."""
     lower = name.lower()
-    return max((each for each in _SUFFIXES if lower.endswith(each)), key=len, default="")
+    return max((each for each in SUFFIXES if lower.endswith(each)), key=len, default="")
 
 
 def without_suffix(name: str) -> str:

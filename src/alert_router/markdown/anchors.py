@@ -45,7 +45,9 @@ class Anchors:
             anchor = names.of(heading)
             self._headings[anchor] = heading
             title = plain(heading.children)
-            for other in dict.fromkeys((*heading.anchors, anchor, title, _ascii(title))):
+            dotless = title.replace(".", "-")  # AsciiDoc
+            spellings = (*heading.anchors, anchor, title, _ascii(title), dotless)
+            for other in dict.fromkeys(spellings):
                 if key := _loose(other):
                     same = self._others.setdefault(key, anchor) == anchor
                     self._others[key] = anchor if same else None

@@ -37,6 +37,8 @@ _HTML_ANCHOR = re.compile(
 )
 _ATTRIBUTES = re.compile(r"\{:?\s*(?P<items>[#.][^{}]*)\}\s*")  # `{#id .class}`, `{: #id }`
 _MAX_ANCHOR = 200
+_MAX_UNDERLINED = 120  # characters of a heading that is underlined
+_SENTENCE_ENDS = (".", ":", ";", "!", "。", "：", "！")
 _BEFORE_A_HEADING = frozenset({"heading_open", "paragraph_open", "html_block"})
 _LANGUAGE = re.compile(r"\{?\.?(?P<name>[^\s{},]*)")
 _CONTENTS = re.compile(r"\[\[_TOC_\]\]|\[TOC\]|\{:toc\}", re.IGNORECASE)
@@ -96,6 +98,9 @@ class _Reader:
     def _line(self, token: Token) -> int:
         return token.map[0] + 1 + self.offset if token.map else 0
 
+    def _last_line(self, token: Token) -> int:
+        return token.map[1] + self.offset if token.map else 0
+
     def _block(self, token: Token) -> tuple[Block, ...]:
         line = self._line(token)
         if token.type not in _BEFORE_A_HEADING:
@@ -104,6 +109,9 @@ class _Reader:
             case "paragraph_open":
                 return self._paragraph(line)
             case "heading_open":
+                if token.markup == "-" and _is_prose(self.tokens[self.at].content):
+                    children = self._inlines("heading_close")
+                    return (Paragraph(children, line), Rule(self._last_line(token)))
                 return (self._heading(int(token.tag[1:]), line),)
             case "fence" | "code_block":
                 return (self._code(token, line),)
@@ -174,6 +182,11 @@ class _Reader:
                 case "tr_close":
                     rows.append(tuple(row))
         return Table(rows[0] if rows else (), tuple(rows[1:]), line)
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text with a line of dashes directly below is a paragraph, not a heading."""
+    return "\n" in text or len(text) > _MAX_UNDERLINED or text.rstrip().endswith(_SENTENCE_ENDS)
 
 
 def _html_anchors(source: str) -> list[str]:

@@ -98,6 +98,51 @@ def test_a_reference_is_checked_at_its_definition_and_reported_if_undefined(tmp_
 
 
 @pytest.mark.parametrize(
+    ("page", "file"),
+    [
+        ("other.html", "other.html.md.erb"),
+        ("Other.html", "other.adoc"),
+        ("other", "other.markdown"),
+        ("../other", "Other.md"),
+        ("../other/", "other.mdx"),
+    ],
+)
+def test_a_link_may_name_the_page_that_a_site_makes_of_a_file(tmp_path, page, file):
+    (tmp_path / ".git").mkdir()
+    files = {"example.md": f"# A\n\n[x]({page}#fix)\n", file: "# Other\n"}
+    problems = linted(tmp_path, files)
+    assert [p.code for p in problems if "dead-link" in p.code] == []
+
+
+def test_without_a_repository_only_links_to_pages_are_checked(tmp_path):
+    text = "# A\n\n[a](b.md) [c](d.html) ![e](f.png) [g](h.sh)\n"
+    messages = [m for _, _, m in found(linted(tmp_path, text), "runbook-dead-link")]
+    assert messages == ["dead link `b.md`: no such file", "dead link `d.html`: no such file"]
+
+
+def test_references_of_asciidoc_start_at_the_pages_of_the_module(tmp_path):
+    text = "= A\n\nxref:alerts/b.adoc#_the_pool_size[b] xref:alerts/nope.adoc[c] image:d.png[]\n"
+    files = {
+        "modules/ROOT/pages/alerts/a.adoc": text,
+        "modules/ROOT/pages/alerts/b.adoc": "= B\n\n== `the.pool_size`\n\nText.\n",
+        "modules/ROOT/nav.adoc": "* xref:alerts/a.adoc[A]\n",
+    }
+    (tmp_path / ".git").mkdir()
+    problems = linted(tmp_path, files)
+    assert [(p.code, p.place.line, p.message) for p in problems if "dead" in p.code] == [
+        ("runbook-dead-link", 3, "dead link `alerts/nope.adoc`: no such file")
+    ]
+
+
+def test_anchors_of_asciidoc_are_known(tmp_path):
+    text = "= A\n\n<<one>> <<two>> <<four>> <<three>>\n\n[[one]]\n== B\n\n[#two]\nanchor:four[]\n"
+    problems = linted(tmp_path, {"a.adoc": text})
+    assert [m for _, _, m in found(problems, "runbook-dead-anchor")] == [
+        "no heading in this file has the anchor `#three`"
+    ]
+
+
+@pytest.mark.parametrize(
     "link", ["[x](#detektion)", "[x](other.md#how-to-fix-2)", "[x](other#nope)"]
 )
 def test_anchors_without_a_heading(tmp_path, link):

@@ -111,6 +111,47 @@ def test_detection_without_steps(tmp_path, body):
     ]
 
 
+def test_bullets_are_steps_where_the_standard_is_not_followed(tmp_path):
+    text = "# A\n\n## Meaning\n\nIt is.\n\n## Diagnosis\n\n{}\n"
+    files = {f"a{n}.md": text.format("1. Look.") for n in range(6)}
+    problems = linted(tmp_path, {**files, "b.md": text.format("- Look."), "c.md": text.format("x")})
+    assert [p.place.file[-4:] for p in problems if p.code == "runbook-no-steps"] == ["c.md"]
+
+
+def test_a_collection_without_one_side_is_not_expected_to_have_it(tmp_path):
+    files = {f"Pod{n}Down.md": f"# Pod{n}Down\n\n## Fix\n\n1. Do it.\n" for n in range(4)}
+    problems = linted(tmp_path, {**files, "JobFailed.md": "# JobFailed\n\nNothing.\n"})
+    assert [m for _, _, m in found(problems, "runbook-missing-section")] == [
+        "missing sections: Detection, Mitigation"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# PodDown [deprecated]\n\nIgnore it.\n",
+        "# PodDown\n\nThis alert is obsolete.\n",
+        "= PodDown\n\n== {procedure}\n\nText.\n",
+        "# How names are made\n\n## Outputs\n\nThey have one.\n",
+    ],
+)
+def test_a_retired_alert_or_another_page_of_its_name_needs_no_sections(tmp_path, text):
+    assert (
+        found(
+            linted(tmp_path, {f"PodDown.{'adoc' if text[0] == '=' else 'md'}": text}),
+            "runbook-missing-section",
+        )
+        == []
+    )
+
+
+def test_an_empty_heading_that_is_no_section_is_not_reported(tmp_path):
+    text = "# A\n\n## [Other page](b.md)\n\n## Restart it\n\n## Mitigation\n\n## Fleet\n\nx\n"
+    assert [m for _, _, m in found(linted(tmp_path, text), "runbook-empty-section")] == [
+        "section `Mitigation` is empty"
+    ]
+
+
 @pytest.mark.parametrize("body", ["1. Look.", "- [ ] Look.", "### Look\n\nThere."])
 def test_steps_can_be_written_in_three_ways(tmp_path, body):
     assert linted(tmp_path, complete(Detection=body)) == []

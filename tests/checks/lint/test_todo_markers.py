@@ -13,7 +13,7 @@ from tests.checks.lint.kit import fence, found, linted
         "Call TBD.",
         "FIXME(bob) later",
         "**TODO**",
-        "See [...] there.",
+        "[...]",
         "Lorem ipsum dolor.",
         "Insert site specific steps.",
         "To be added.",
@@ -39,6 +39,8 @@ def test_leftover_text_is_reported(tmp_path, prose):
         "the number to be written to the buffer",
         "fill in the form",
         "a[...]",
+        "they said [...] that",
+        "Add team-specific notes.",
     ],
 )
 def test_words_with_another_meaning_are_not_reported(tmp_path, prose):

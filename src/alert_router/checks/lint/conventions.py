@@ -40,7 +40,7 @@ def conventions(runbooks: Iterable[Runbook]) -> Conventions:
     with_fields = _half(known, lambda runbook: len(fields(runbook)) >= _SOME_FIELDS)
     some = [fields(runbook) for runbook in known if fields(runbook)]
     common = _in_most(some) if 4 * len(some) >= len(known) else set()
-    own_sections = tuple(name for name in STANDARD_SECTIONS if name in shared or name in SHOWN)
+    own_sections = tuple(name for name in STANDARD_SECTIONS if name in shared)
     return Conventions(
         sections=STANDARD_SECTIONS if ordered else own_sections,
         fields=FIELDS if with_fields else tuple(name for name in FIELDS if name in common),
@@ -76,4 +76,4 @@ def _in_most(sets: Iterable[set[str]]) -> set[str]:
 
 def _usually_steps(runbooks: list[Runbook], name: str) -> bool:
     having = [section for runbook in runbooks if (section := runbook.section(name))]
-    return 2 * sum(bool(section.steps) for section in having) > len(having)
+    return sum(bool(section.steps) for section in having) >= _MOST * max(len(having), 1)

@@ -10,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.checks.lint.traverse import Prose, links
+from alert_router.formats import ASCIIDOC, SUFFIXES, format_of, read_document, without_suffix
 from alert_router.markdown import Anchors as HeadingAnchors
-from alert_router.markdown import Block, Link, Text, parse_document
+from alert_router.markdown import Block, Link, Text
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.runbook import UnusableFile, read
 
@@ -20,9 +21,11 @@ _HAS_PLACEHOLDER = re.compile(r"[${}<>%](?![0-9A-Fa-f]{2})|\{\{")
 _REFERENCE = re.compile(
     r"(?<![\w\]\\])\[(?P<text>[^\[\]]{1,80})\]\[(?P<ref>[A-Za-z][^\[\]]{0,60})\]"
 )
-_MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
+_PAGE = re.compile(r"(?P<stem>[^.]+)(?:\.html)?", re.IGNORECASE)  # the page of `stem.md`
 _EXPLICIT_ANCHOR = re.compile(
     r"""<[A-Za-z]\w*\b[^<>]*?\b(?:id|name)\s*=\s*["']?(?P<html>[^"'\s>]+)|\{:?\s*#(?P<curly>[\w.:-]+)"""
+    r"""|\[\[(?P<double>[\w:.-]{1,200})[\],]|\[[\w-]{0,40}#(?P<block>[\w:.-]{1,200})[\],.%]"""
+    r"""|\banchor:(?P<macro>[\w:.-]{1,200})\["""
 )
 
 
@@ -31,7 +34,7 @@ class Anchors:
 
     def __init__(self, blocks: Iterable[Block], text: str) -> None:
         self._headings = HeadingAnchors(blocks)
-        explicit = [match["html"] or match["curly"] for match in _EXPLICIT_ANCHOR.finditer(text)]
+        explicit = [match[match.lastgroup or 0] for match in _EXPLICIT_ANCHOR.finditer(text)]
         self.names = [*self._headings.names, *explicit]
         self._explicit = {"", "top", *(name.lower() for name in explicit)}
 
@@ -45,21 +48,40 @@ class FileTree:
     """The files that links can lead to. Results are cached for one run."""
 
     def __init__(self, root: Path, sources: Iterable[RunbookSource]) -> None:
-        self._top = _repository(root)
+        top = _repository(root)
+        self._top = top or root.absolute()
+        self._is_whole = top is not None
         self._sources = {_normal(source.path.absolute()): source for source in sources}
         self._exists: dict[Path, bool] = {}
+        self._pages: dict[Path, frozenset[str]] = {}
         self._anchors: dict[Path, Anchors | None] = {}
 
     def contains(self, path: Path) -> bool:
-        """Whether a path is inside the repository, so that it can be checked."""
-        return path == self._top or self._top in path.parents
+        """Whether a path can be checked: inside the repository. Without a repository there may be
+        only the runbooks: then only pages can."""
+        inside = path == self._top or self._top in path.parents
+        name = path.name.lower()
+        return inside and (self._is_whole or bool(format_of(name)) or name.endswith(".html"))
 
     def exists(self, path: Path) -> bool:
         """Whether there is a file or directory, or a file that a site generator makes the page
         of."""
         if path not in self._exists:
-            self._exists[path] = any(map(_exists, _alternatives(path)))
+            self._exists[path] = _exists(path) or self._is_page(path)
         return self._exists[path]
+
+    def _is_page(self, path: Path) -> bool:
+        folder = path.parent
+        if folder not in self._pages:
+            names = {name.lower() for name in _names_beside(path)}
+            self._pages[folder] = frozenset(names)
+        page = _PAGE.fullmatch(path.name)
+        stems = (page["stem"], path.name) if page else ()
+        return any(
+            f"{stem}{suffix}".lower() in self._pages[folder]
+            for stem in stems
+            for suffix in SUFFIXES
+        )
 
     def anchors(self, path: Path) -> Anchors | None:
         """The anchors of a Markdown file; None if it is not one or cannot be read."""
@@ -98,17 +120,18 @@ def _check(
     path, fragment = unquote(parts.path), unquote(parts.fragment)
     anchors: Anchors | None = own
     if path:
-        target = _normal(source.path.parent.absolute() / path)
-        if target is None or not tree.contains(target):
+        targets = list(filter(None, (_normal(base / path) for base in _bases(source.path, path))))
+        if not targets or not tree.contains(targets[0]):
             return
-        if not tree.exists(target):
+        found = next(filter(tree.exists, targets), None)
+        if found is None:
             otherwise = "The path is relative to the directory of this file."
-            hint = did_you_mean(target.name, _names_beside(target), otherwise)
+            hint = did_you_mean(targets[0].name, _names_beside(targets[0]), otherwise)
             message = f"dead link `{link.url}`: no such file"
             place = _place(source, prose, link)
             yield source.problem("runbook-dead-link", message, *place, hint=hint)
             return
-        anchors = tree.anchors(target)
+        anchors = tree.anchors(found)
     if fragment and anchors is not None and not anchors.has(fragment):
         where = f"`{path}`" if path else "this file"
         message = f"no heading in {where} has the anchor `#{fragment}`"
@@ -137,12 +160,17 @@ def _normal(path: Path) -> Path | None:
     return None if "\0" in str(path) else Path(*parts)
 
 
-def _alternatives(path: Path) -> Iterator[Path]:
-    yield path
-    if path.suffix.lower() == ".html":
-        yield path.with_suffix(".md")
-    elif path.suffix.lower() not in _MARKDOWN and path.name:
-        yield path.with_name(path.name + ".md")
+def _bases(file: Path, path: str) -> Iterator[Path]:
+    """The directories that a link may be relative to; none if that cannot be known."""
+    file = file.absolute()
+    if format_of(file.name) not in ASCIIDOC:
+        yield file.parent
+        if _PAGE.fullmatch(path.rstrip("/").rpartition("/")[2]):
+            yield file.parent / without_suffix(file.name)  # a site with a directory for each page
+    elif path.lower().endswith(ASCIIDOC):  # pictures and attachments are in places of their own
+        modules = [folder for folder in file.parents if folder.parent.name == "modules"]
+        yield from (folder / "pages" for folder in modules[:1])  # Antora
+        yield file.parent
 
 
 def _exists(path: Path) -> bool:
@@ -159,17 +187,17 @@ def _names_beside(path: Path) -> list[str]:
         return []
 
 
-def _repository(root: Path) -> Path:
-    """The nearest directory above that has a `.git`, or the directory itself."""
+def _repository(root: Path) -> Path | None:
+    """The nearest directory above that has a `.git`, or the directory itself; None if none has."""
     top = root.absolute()
-    return next((above for above in (top, *top.parents) if _exists(above / ".git")), top)
+    return next((above for above in (top, *top.parents) if _exists(above / ".git")), None)
 
 
 def _read(path: Path) -> Anchors | None:
-    if path.suffix.lower() not in _MARKDOWN or not _exists(path) or not path.is_file():
+    if not format_of(path.name) or not _exists(path) or not path.is_file():
         return None
     try:
         text = read(path).decode(errors="replace")
     except UnusableFile:
         return None
-    return Anchors(parse_document(text).blocks, text)
+    return Anchors(read_document(text, path.name).blocks, text)

@@ -6,12 +6,15 @@ from itertools import pairwise
 
 from alert_router.checks.lint.conventions import SHOWN, Conventions, names
 from alert_router.checks.lint.source import RunbookSource
-from alert_router.markdown import Heading, plain
+from alert_router.markdown import Heading, ListBlock, Paragraph, plain
 from alert_router.model.problem import Problem
 from alert_router.runbook import STANDARD_SECTIONS, Runbook, Section
 from alert_router.runbook.alert_sections import is_alert_name
+from alert_router.runbook.sections import key_of
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
+_ATTRIBUTE = re.compile(r"\{\w[\w-]*\}")
+_IS_OLD = re.compile(r"\b(?:deprecated|obsolete|retired|no longer (?:used|fires|exists))\b", re.I)
 
 
 def check(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
@@ -28,9 +31,12 @@ def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
     present = names(source.runbook)
     if not expected.ordered and not _is_for_alerts(source.runbook, present):
         return
+    wanted = set(expected.sections)
+    if not present & {*SHOWN, "Investigation"}:
+        wanted.update(SHOWN)
     if "Investigation" in present and not expected.ordered:
         present.add("Detection")  # sent in its place
-    missing = [name for name in expected.sections if name not in present]
+    missing = [name for name in STANDARD_SECTIONS if name in wanted - present]
     if not missing:
         return
     if set(missing) & set(SHOWN):
@@ -44,20 +50,33 @@ def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
 
 
 def _is_for_alerts(runbook: Runbook, present: set[str]) -> bool:
-    """Whether a page is certainly a runbook of one alert: named like one, or with the sections of
-    one (symptoms, or a meaning and what to do). Other pages are not expected to have sections."""
+    """Whether a page is certainly a runbook of one alert: its title has an alert's name, or it has
+    two of meaning, diagnosis and mitigation. Other pages are not expected to have sections."""
     if runbook.by_alerts or runbook.metadata.get("alerts", "").lower() == "none":
         return False
+    if _IS_OLD.search(runbook.title) or (not runbook.sections and _lead_is_old(runbook)):
+        return False
+    if any(_ATTRIBUTE.search(plain(section.title)) for section in runbook.sections):
+        return False  # a site's configuration has the headings
+    title = key_of(runbook.title).replace(" ", "")
     name = runbook.id.rpartition("/")[2]
-    is_named = any(map(is_alert_name, (runbook.title, name))) or "alert" in runbook.metadata
-    acts = present & {"Investigation", "Mitigation"} and present & {"Overview", "Severity"}
-    return is_named or "Detection" in present or bool(acts)
+    is_named = is_alert_name(name) and key_of(name).replace(" ", "") in title
+    is_named = is_named or is_alert_name(runbook.title) or "alert" in runbook.metadata
+    parts = ({"Overview", "Severity"}, {"Detection", "Investigation"}, {"Mitigation"})
+    return is_named or sum(bool(present & part) for part in parts) > 1
+
+
+def _lead_is_old(runbook: Runbook) -> bool:
+    lead = runbook.lead.intro if runbook.lead else ()
+    return any(isinstance(b, Paragraph) and _IS_OLD.search(plain(b.children)) for b in lead)
 
 
 def _empty(source: RunbookSource) -> Iterator[Problem]:
     groups = _groups(source)
     for section in source.runbook.sections:
-        if _says_nothing(section) and section.line not in groups:
+        # An empty heading without a known name may be a link, a group or a statement.
+        is_known = section.name or section.reference
+        if is_known and _says_nothing(section) and section.line not in groups:
             message = f"section {_title(section)} is empty"
             hint = 'Fill it in, or say why there is nothing: "Nothing to do here, because ...".'
             yield source.problem("runbook-empty-section", message, section.line, hint=hint)
@@ -137,6 +156,8 @@ def _without_steps(source: RunbookSource, expected: Conventions) -> Iterator[Pro
     for name in expected.steps:
         section = source.runbook.section(name)
         if section and section.intro and not section.steps:
+            if not expected.ordered and any(isinstance(b, ListBlock) for b in section.intro):
+                continue
             message = f"{_title(section)} has no steps"
             hint = (
                 "Number the steps (`1.`), or give each a heading `###`: short notifications show "

@@ -14,7 +14,6 @@ from functools import lru_cache
 
 from alert_router.checks.codes import LINT
 from alert_router.checks.lint.source import RunbookSource
-from alert_router.enrich.placeholder import ANGLE
 from alert_router.enrich.shell import (
     CONSOLE_LANGUAGES,
     command_ranges,
@@ -31,6 +30,8 @@ _TIMEOUT = 5  # seconds
 _CONCURRENT = 4
 
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{0,100}\}\}")
+# Anything in angle brackets that may be a placeholder: `</path/to/file>`, `<user@host>`.
+_ANGLE = re.compile(r"(?<![<\w&$])<(?=[^\s<>(&=-])[^<>\n]{0,80}(?<=\S)>(?![>&])")
 
 _MESSAGE = re.compile(
     r"^\S*bash: (?:line (?P<line>\d+): )?(?P<text>.*(?:error|unexpected|delimited).*)$",
@@ -88,7 +89,7 @@ def _commands(source: RunbookSource) -> Iterator[_Commands]:
             for start, end in command_ranges(code):
                 if end - start <= _MAX_LENGTH:
                     text = code.text[start:end]
-                    for pattern in (ANGLE, _TEMPLATE):  # keeping offsets
+                    for pattern in (_ANGLE, _TEMPLATE):  # keeping offsets
                         text = pattern.sub(lambda match: "x" * len(match[0]), text)
                     yield _Commands(source, code, start, text)
 

@@ -13,10 +13,10 @@ _MARKERS = re.compile(
     r"|\A(?:TODO|FIXME|TBD)\b(?![/-])"
     r"|(?i:\b(?:lorem ipsum|fill (?:this|me) in|placeholder text|coming soon|work in progress)\b"
     r"|(?:\A|(?<=[.:(] ))to be (?:written|filled in|completed|documented|added)\b(?=\s*(?:[.)]|\Z))"
-    r"|\b(?:insert|add|put|enter|write) (?:your |any )?"
+    r"|\b(?:insert|put|enter|write) (?:your |any )?"
     r"(?:site|team|company|environment|organi[sz]ation)[- ]specific\b"
     r"|\binsert (?:your )?(?:text|description|content|details|link|command)s? here\b)"
-    r"|(?<![\w\])])\[(?:\.\.\.|…)\](?![(\[])"
+    r"|\A\[(?:\.\.\.|…)\]\Z"
 )
 _IN_COMMENT = re.compile(
     r"(?:^|\s)(?:#|//|--)[^\n]*?\b(?P<word>TODO|FIXME|TBD|XXX)\b(?=[:\s(]|$)", re.MULTILINE
