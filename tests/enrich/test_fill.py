@@ -176,3 +176,14 @@ def test_a_title_taken_from_a_command_is_filled_as_a_command() -> None:
     titles = [step.title for step in Filling(book).section(book.sections[0], labels).steps]
 
     assert titles == ["Run rm -rf /data/FILL_IN_volume", "Run sudo FILL_IN_pod"]
+
+
+@pytest.mark.parametrize("text", ["{{ $value }} requests", '{{ printf "%.2f" $value }}s'])
+def test_variables_of_a_template_stay_in_prose(text: str) -> None:
+    assert words(text, value="12") == text
+
+
+def test_variables_of_a_template_stay_in_other_code() -> None:
+    [code] = fill("```yaml\nsummary: {{ $value }}\n```", value="12")
+    assert isinstance(code, Code)
+    assert code.text == "summary: {{ $value }}"

@@ -56,6 +56,20 @@ def test_the_pod_of_node_exporter_is_not_the_subject(job: str) -> None:
     assert (labels.get("instance"), labels.get("node")) == ("node-3", "node-3")
 
 
+def test_the_node_on_which_an_exporter_runs_is_not_the_subject() -> None:
+    exported = AlertLabels(_SCRAPED | {"exported_pod": "web-1", "node": "node-3"})
+    scraped = AlertLabels({"job": "redis", "pod": "redis-exporter-5d", "node": "node-3"})
+    of_node = AlertLabels(_SCRAPED | {"node": "node-3"})
+
+    assert [labels.get("node", True) for labels in (exported, scraped, of_node)] == [
+        *(None, None, "node-3")
+    ]
+
+
+def test_a_variable_with_an_underscore_before_its_name_is_no_alias() -> None:
+    assert AlertLabels({"instance": "a"}).get("_instance") is None
+
+
 def test_rules_can_be_replaced_and_aliases_added() -> None:
     rules = label_rules({"Tenant-ID": ["namespace"]}, [('job="x"', ["node"])])
     labels = AlertLabels(_SCRAPED | {"node": "a"}, rules)

@@ -367,3 +367,100 @@ def test_a_long_text_takes_bounded_time(text: str) -> None:
 
 def test_the_token_is_a_plain_word() -> None:
     assert token("namespace") == "FILL_IN_namespace"
+
+
+_CART = {"namespace": "shop", "pod": "cart-1", "container": "cart", "service": "cart-svc"}
+_OTHERS = {"cluster": "prod", "job_name": "mig", "device": "/dev/sda1", "instance": "10.0.0.1:9100"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl -n {} delete pod <pod>",
+        "oc logs --namespace={} [POD_NAME]",
+        "kubectl logs --namespace {} $POD -c <container>",
+        "kubectl exec -n {} pod/my-pod -- curl http://<service>:80",
+    ],
+)
+def test_a_pod_is_filled_only_into_a_command_about_its_namespace(command: str) -> None:
+    for namespace in ("shop", "<namespace>", '"$NAMESPACE"'):
+        assert "cart" in fill(command.format(namespace), _CART).text
+    for namespace in ("monitoring", "<operator-namespace>", "$(current)", "x-<namespace>"):
+        assert "cart" not in fill(command.format(namespace), _CART).text
+
+
+def test_a_namespace_may_be_joined_to_its_option() -> None:
+    assert fill("oc logs -nshop <pod>", _CART).text == "oc logs -nshop cart-1"
+    assert fill("oc logs -nbank <pod>", _CART).text == "oc logs -nbank FILL_IN_pod"
+
+
+def test_the_namespace_of_a_command_is_compared_for_each_alert() -> None:
+    command = compile_fences([("kubectl -n shop logs <pod>", "sh")])[0]
+
+    assert command.fill(AlertLabels(_CART)).text == "kubectl -n shop logs cart-1"
+    elsewhere = AlertLabels(_CART | {"namespace": "bank"})
+    assert command.fill(elsewhere).text == "kubectl -n shop logs FILL_IN_pod"
+    assert elsewhere.asked == {("pod", True), ("namespace", True)}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "systemctl restart <service>",
+        "journalctl -u [SERVICE_NAME]",
+        "docker exec -it <container> sh",
+        "az storage blob list --container-name <container-name>",
+        "curl http://gateway/metrics/job/$JOB",
+        "curl https://<service>.redis.example.com",
+        "kubectl get cluster <cluster-name>",
+        "kubectl exec svc/<cluster_name>-rw -- psql",
+        "consul kv get service/<cluster>/leader",
+        "growpart <device> 1",
+    ],
+)
+def test_a_name_that_means_something_else_to_the_tool_is_not_filled(command: str) -> None:
+    filled = fill(command, _CART | _OTHERS)
+
+    assert "FILL_IN_" in filled.text
+    assert filled.values == ()
+    for value in (_CART | _OTHERS).values():
+        assert value not in filled.text.split()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kubectl describe svc <service>",
+        "curl http://<service>.<namespace>:8080",
+        "kubectl --context <cluster> get nodes",
+        "az aks show --name <cluster-name>",
+        "kubectl logs x -c <container>",
+        "resize2fs <device>",
+        "kubectl logs job/<job>",
+    ],
+)
+def test_a_name_that_means_a_label_is_filled(command: str) -> None:
+    assert "FILL_IN_" not in fill(command, _CART | _OTHERS).text
+
+
+@pytest.mark.parametrize(
+    "command", ["ssh <instance>", "ping -c 1 $instance", "nslookup <instance>"]
+)
+def test_a_host_is_filled_without_a_port_only(command: str) -> None:
+    assert "9100" not in fill(command, _OTHERS).text
+    assert "n7" in fill(command, {"instance": "n7"}).text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sed -n '/Events/,$p' log",
+        "kubectl get pods -o go-template='{{range $pod := .items}}{{$pod.name}}{{end}}'",
+    ],
+)
+def test_what_a_program_in_single_quotes_names_itself_is_kept(command: str) -> None:
+    assert fill(command, _CART | {"p": "x"}).text == command
+
+
+def test_a_variable_of_a_template_in_double_quotes_never_expands() -> None:
+    assert "$" not in fill('kubectl get pods -o go-template="{{$pod.name}}"', {}).text

@@ -17,6 +17,7 @@ from alert_router.enrich.placeholder import (
     PLACEHOLDER,
     Context,
     Fillable,
+    in_template,
     is_kept,
     may_fill,
     name_of,
@@ -210,7 +211,7 @@ class Filling:
             for slot in self._template(part).slots
         )
         for slot, line in slots:
-            value = labels.get(slot.name, slot.spelled)
+            value = slot.value(labels)
             if value is not None:
                 outcome = Outcome.REFUSED if slot.fill(value) is None else Outcome.FILLED
             else:
@@ -279,7 +280,11 @@ def _prose(text: str, labels: AlertLabels, own: Set[str]) -> str:
         name, start, end = name_of(match), match.start(), match.end()
         before, after = text[max(start - 1, 0) : start], text[end : end + 2]
         kept = is_kept(match, own) or (match["explicit"] is None and of_environment(name))
-        if kept or before in ("~", "\\"):
+        if (
+            kept
+            or before in ("~", "\\")
+            or (match["explicit"] is None and in_template(text, start))
+        ):
             return match[0]
         value = labels.get(name)
         joined = _JOINS.match(before) or (_JOINS.match(after) and after[1:].strip())

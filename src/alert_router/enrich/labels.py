@@ -70,6 +70,9 @@ _EXPORTER = r"(.*[-_])?(exporter|kube-state-metrics)([-_].*)?"
 _EXPORTER_LABELS = (
     ('job=~"(.*[-/])?(node[-_]?exporter|node)|.*blackbox.*"', _SCRAPED),
     ('job=~"(.*[-/])?kube-state-metrics"', ("instance", "endpoint")),
+    # It keeps no label that the scrape sets too, so `node` is where it runs itself.
+    ('job=~"(.*[-/])?kube-state-metrics",exported_pod!=""', ("node",)),
+    (f'pod=~"{_EXPORTER}",pod!~".*(node[-_]?exporter|kube-state-metrics).*"', ("node",)),
     (f'pod=~"{_EXPORTER}"', ("pod",)),
     (f'service=~"{_EXPORTER}|(.*-)?kubelet"', ("service",)),
     (f'container=~"{_EXPORTER}|kube-rbac-proxy.*|oauth-proxy|config-reloader"', ("container",)),
@@ -148,6 +151,11 @@ def label_rules(
 DEFAULT_RULES = label_rules()
 
 
+def usual_label(spelling: str) -> str:
+    """The label that a placeholder's name usually means, "" if it is not known."""
+    return next(iter(DEFAULT_RULES.aliases.get(key_of(spelling), ())), "")
+
+
 @dataclass(slots=True)
 class AlertLabels:
     """The labels of one alert, by placeholder.
@@ -189,5 +197,7 @@ class AlertLabels:
         return self._alias(name) if label is None or label.casefold() in _VAGUE else label
 
     def _alias(self, name: str) -> str | None:
+        if name.startswith("_"):  # `$_instance` is a variable of its own
+            return None
         aliases = self.rules.aliases.get(key_of(name), ())
         return next((alias for alias in aliases if alias in self._subject), None)

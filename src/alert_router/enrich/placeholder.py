@@ -33,6 +33,7 @@ NO_VALUE = frozenset(("none", "nil", "unset", "unknown", "pending", "invalid", "
 # and each placeholder would add as much to the message.
 LONGEST = 2000
 
+_LOOKBACK = 500  # characters searched for the beginning of a template
 
 _NOT_IN_NAME = re.compile(r"\W+", re.ASCII)
 
@@ -118,6 +119,12 @@ def is_kept(match: re.Match[str], own: Set[str]) -> bool:
     return match["explicit"] is None and name_of(match) in own
 
 
+def in_template(text: str, at: int) -> bool:
+    """Whether a place is within `{{ ... }}` on its line, where `$name` is the template's own."""
+    line = text[max(text.rfind("\n", 0, at) + 1, at - _LOOKBACK, 0) : at]
+    return line.rfind("{{") > line.rfind("}}")
+
+
 class Slot(Protocol):
     """A placeholder in a text: a variable, or `spelled` in another way (`<pod-name>`). `otherwise`
     is the text used if it is not filled."""
@@ -130,6 +137,9 @@ class Slot(Protocol):
     def written(self) -> str: ...
     @property
     def otherwise(self) -> str: ...
+    def value(self, labels: AlertLabels) -> str | None:
+        """The value that an alert has for it; None if it has none."""
+
     def fill(self, value: str) -> str | None:
         """The text for a value; None if it may not be filled."""
 
@@ -159,7 +169,7 @@ class Fillable(Generic[S]):
             if isinstance(part, str):
                 out.append(part)
                 continue
-            value = labels.get(part.name, part.spelled)
+            value = part.value(labels)
             filled = None if value is None else part.fill(value)
             if value is not None and filled is None:
                 beside[part.name, value] = None

@@ -57,6 +57,9 @@ class QuerySlot:
         """As written, and so if it is not filled."""
         return self.otherwise
 
+    def value(self, labels: AlertLabels) -> str | None:
+        return labels.get(self.name)
+
     def fill(self, value: str) -> str | None:
         if not self.quote or len(value) > LONGEST or _has_surrogate(value):
             return None

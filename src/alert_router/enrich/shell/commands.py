@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from alert_router.enrich.labels import key_of
+from alert_router.enrich.labels import key_of, usual_label
 from alert_router.enrich.placeholder import Context
 
 # Signs in a word's text for what is not text, from Unicode's private areas.
@@ -120,6 +120,31 @@ _CLUSTER_VALUES = _set(
 )
 _ENGINE_VALUES = _set("-e -u -w --env --user --workdir --env-file --detach-keys")
 _SSH_VALUES = frozenset(f"-{letter}" for letter in "bcDEeFIiJLlmOopQRSWwB")
+# Labels of objects in a namespace: another namespace has other objects of that name.
+_NAMESPACED = frozenset((*_KINDS.values(), "container", "ingress", "resourcequota", "app")) - {
+    "namespace",
+    "node",
+    "persistentvolume",
+}
+# Names that mean the label in these commands only: `systemctl restart <service>` is about a unit.
+_OBJECTS = _CLUSTER | _SEARCHERS | _set("stern istioctl linkerd velero virtctl logcli echo see")
+_CLIENTS = _set(
+    "curl wget nslookup dig host getent nc ncat telnet ping grpcurl openssl traceroute mtr"
+)
+_MEANT_IN = dict.fromkeys(
+    ("container", "deployment", "replicaset", "cronjob", "job_name", "resourcequota", "volume"),
+    _OBJECTS,
+) | {
+    "service": _OBJECTS | _CLIENTS,
+    "cluster": _SEARCHERS | _set("echo see az eks eksctl clusters kubectx tsh argocd"),
+}
+_HOSTS = _set("ping ping6 nslookup dig host getent traceroute mtr telnet nc ncat")  # without a port
+_GLUED_NAMESPACE = re.compile(r"--namespace=|-n=?(?!\Z)")
+_CONTEXTS = _set("--context --cluster --kube-context")
+# They expect a disk, where the label `device` may be a partition.
+_OF_DISKS = re.compile(
+    r"growpart|dd|shred|wipefs|blkdiscard|[sc]?g?fdisk|parted|mdadm|mkfs.*|badblocks"
+)
 # Options whose word is run, or names what is run.
 _RUN = re.compile(
     r"-(?:exec|execdir|ok|okdir|c|e|K|I|F|o|x)"
@@ -167,7 +192,9 @@ class Placeholder:
     `spelled`: it is not a variable (`<pod-name>`). `stays`: it is a plain word and stays as written
     if it is not filled. `raw`: the shell does not expand it. `own`: it is a variable of the program
     in whose text it stands. `hidden`: the runbook may set it, so it is not filled, nor its value
-    shown. `computed`: an unknown word would count as 0 there; None if not known.
+    shown. `foreign`: its name means no label of an alert in this command. `namespace`: that of its
+    command, "" if it has none. `computed`: an unknown word would count as 0 there; None if not
+    known.
     """
 
     start: int
@@ -180,6 +207,8 @@ class Placeholder:
     spelled: bool = False
     stays: bool = False
     hidden: bool = False
+    foreign: bool = False
+    namespace: "str | Placeholder" = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -235,6 +264,61 @@ def reads_program(words: Sequence[Word]) -> bool:
     return not names.isdisjoint(_INTERPRETERS - _FILTERS) or any(
         not word.literal for word in words[:1]
     )
+
+
+def restrict(words: Sequence[Word], bare: Sequence[Placeholder]) -> None:
+    """Mark the placeholders of a command whose names mean no label of an alert there, and give the
+    others the command's namespace. `bare` are its plain words that are placeholders. A variable in
+    lower case always means the label of its name."""
+    names = {_name(word) for word in words}
+    in_cluster = not names.isdisjoint(_CLUSTER_LIKE)
+    namespace = _namespace(words, bare) if in_cluster else ""
+    for each in bare:
+        _restrict(each, namespace, _is_meant(usual_label(each.name), names))
+    for before, word in pairwise((Word(), *words)):
+        for sign in SLOT.finditer(word.text):
+            each, after = word.at(sign), word.text[sign.end() : sign.end() + 2]
+            label = usual_label(each.name)
+            meant = _is_meant(label, names)
+            if label == "cluster" and in_cluster:
+                meant = (before.text if word.exact else word.text.partition("=")[0]) in _CONTEXTS
+            elif label == "cluster":
+                meant = meant and word.exact
+            elif label == "service" and after[:1] == ".":  # of a domain
+                meant = meant and SLOT.match(after, 1) is not None
+            _restrict(each, namespace, meant)
+
+
+def _is_meant(label: str, names: Set[str]) -> bool:
+    """Whether a name that usually means this label means it in a command of these words."""
+    if label == "device":
+        return not any(map(_OF_DISKS.fullmatch, names))
+    return label not in _MEANT_IN or not names.isdisjoint(_MEANT_IN[label])
+
+
+def _restrict(each: Placeholder, namespace: "str | Placeholder", meant: bool) -> None:
+    if each.spelled or each.name.isupper():
+        each.foreign = not meant
+        each.namespace = namespace if usual_label(each.name) in _NAMESPACED else ""
+
+
+def _namespace(words: Sequence[Word], bare: Sequence[Placeholder]) -> "str | Placeholder":
+    """The namespace that a cluster command names, a text or a placeholder; "" for none. A text that
+    the shell decides equals no namespace."""
+    found: str | Placeholder = ""
+    for before, word in pairwise(words):
+        if word.text == "--":
+            break
+        glued = _GLUED_NAMESPACE.match(word.text)
+        at = glued.end() if glued else 0
+        if not at and (_OPTION_KINDS.get(before.text) != "namespace" or word.text.isdigit()):
+            continue
+        start = word.start + at
+        found = next((each for each in bare if each.start == start), word.text[at:])
+        if word.placeholders:
+            alone = len(word.text) == at + 1 and len(word.placeholders) == 1
+            found = word.placeholders[0] if alone else OPAQUE
+    return found
 
 
 def judge(words: Sequence[Word]) -> bool:
@@ -361,7 +445,7 @@ def _remote(words: Sequence[Word]) -> bool:
     while at < len(words) and words[at].text.startswith("-"):
         at += 2 if words[at].text in _SSH_VALUES else 1
     if at < len(words) and (words[at].exact or _is_plain(words[at])):
-        words[at].put(Context.ARGUMENT if words[at].exact else Context.PART)
+        words[at].put(Context.PART)  # no port
     for word in words[at + 1 :]:
         _program(word, nested=True)
     return True
@@ -414,6 +498,8 @@ def _arguments(name: str, words: Sequence[Word]) -> None:
         if searches:
             if word.exact or _is_plain(word):
                 word.put(Context.LITERAL)
+        elif word.exact and name in _HOSTS and not option.startswith("-"):
+            word.put(Context.PART)
         elif word.exact:
             harmless = name in _HARMLESS_SHORT and not option.startswith("--")
             if _SEARCHING.fullmatch(option) or (name, option) == ("journalctl", "-g"):
@@ -462,6 +548,8 @@ def _interpreter(name: str, words: Sequence[Word]) -> bool:
                 word.put(Context.ARGUMENT)
             continue
         if name in ("sed", "gsed", "ed", "ex"):
+            for each in word.placeholders:  # the last line, as in `/x/,$p`
+                each.own = each.raw and not each.spelled and len(each.name) == 1
             continue  # nearly all text there is a pattern
         _source(word, {name}, declared, nested=name in _SHELLS)
     return True

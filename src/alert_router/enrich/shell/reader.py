@@ -178,8 +178,10 @@ class Reader:
         if not self.functions.isdisjoint(word.literal for word in words):
             self._refuse(start, self.pos)
             return words
-        for placeholder in commands.bare_names(words, self.known):
+        bare = list(commands.bare_names(words, self.known))
+        for placeholder in bare:
             insort(self.found, placeholder, key=_start)
+        commands.restrict(words, bare)
         if commands.judge(words):
             for first, last in inner:
                 self._refuse(first, last)

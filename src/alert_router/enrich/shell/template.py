@@ -12,13 +12,14 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
-from alert_router.enrich.labels import DEFAULT_RULES, key_of
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
 from alert_router.enrich.placeholder import (
     ANGLE,
     BRACKETED,
     PLACEHOLDER,
     Context,
     Fillable,
+    in_template,
     may_fill,
     name_of,
     of_environment,
@@ -104,7 +105,9 @@ class Variables:
 @dataclass(frozen=True, slots=True)
 class CommandSlot:
     """A placeholder in a command: as written and its offset, its context with the characters on
-    either side, and the token used if it is not filled."""
+    either side, and the token used if it is not filled. `foreign`: the name means no label of an
+    alert there. `namespace` is that of its command, a text or the name of a placeholder and whether
+    it is spelled; "" if the command has none."""
 
     name: str
     written: str
@@ -114,6 +117,21 @@ class CommandSlot:
     after: str
     otherwise: str
     spelled: bool = False
+    foreign: bool = False
+    namespace: tuple[str, bool] | str = ""
+
+    def value(self, labels: AlertLabels) -> str | None:
+        """The value that an alert has for it. None if the name means something else in this
+        command, or if the command is about another namespace than the alert."""
+        if self.foreign:
+            return None
+        value = labels.get(self.name, self.spelled)
+        if self.namespace:
+            meant = self.namespace
+            wanted = meant if isinstance(meant, str) else labels.get(*meant)
+            if wanted is None or wanted != labels.get("namespace", spelled=True):
+                return None
+        return value
 
     def fill(self, value: str) -> str | None:
         """The value, if it may stand here."""
@@ -135,6 +153,9 @@ def compile_fence(text: str, language: str, variables: Variables) -> CommandTemp
         reader.read()
         inserted |= reader.inserted
         further += reader.found
+    for each in found:
+        if each.raw and not each.spelled and in_template(text, each.start):
+            each.own = text[each.start] == "$"
     tags = _tags(text)
     further = [each for each in further if each.name.lower() not in tags]
     return _build(text, sorted((*found, *further), key=attrgetter("start")), inserted)
@@ -238,7 +259,7 @@ def _placeholders(
         elif match.re is _OPERATOR:
             placeholder = _with_operator(match, variables.own)
         else:
-            placeholder = _plain(match, variables.own)
+            placeholder = _plain(match, variables.own, spelled=spelled)
         if placeholder:
             at = placeholder.end
             doubtful = placeholder.name in variables.doubtful and not placeholder.spelled
@@ -246,9 +267,11 @@ def _placeholders(
             yield placeholder
 
 
-def _plain(match: re.Match[str], own: frozenset[str]) -> Placeholder | None:
+def _plain(match: re.Match[str], own: frozenset[str], *, spelled: bool) -> Placeholder | None:
     name, explicit = name_of(match), match["explicit"] is not None
     if not explicit and (name in own or of_environment(name)):
+        return None
+    if not (explicit or spelled) and in_template(match.string, match.start()):
         return None
     if explicit and "$" not in match[0] and _in_go_template(match):
         return None
@@ -325,11 +348,18 @@ def _build(
             after=text[each.end : each.end + 1],
             otherwise=written if each.stays else token(each.name, fails=computed),
             spelled=each.spelled,
+            foreign=each.foreign,
+            namespace=_namespace(each),
         )
         parts.append(slot.otherwise if each.hidden else slot)
         at = each.end
     parts.append(_with(text, at, len(text), insertions))
     return Fillable(tuple(part for part in parts if part != ""))
+
+
+def _namespace(each: Placeholder) -> tuple[str, bool] | str:
+    meant = each.namespace
+    return (meant.name, meant.spelled) if isinstance(meant, Placeholder) else meant
 
 
 def _with(text: str, start: int, end: int, insertions: Sequence[tuple[int, str]]) -> str:
