@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from alert_router.server.pages import actions, group, render, runbooks
+from alert_router.server.pages import actions, deliveries, group, now, render, runbooks
 from alert_router.server.pages.context import PAGES, Pages
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,6 +23,11 @@ def add(
     app[PAGES] = Pages(is_guarded)
     app.on_shutdown.append(_close)
     get, post = app.router.add_get, app.router.add_post
+    get(f"{prefix}/", guarded(now.show, "pages"))
+    get(f"{prefix}/live", guarded(now.live, "pages"))
+    get(f"{prefix}/status", guarded(now.status, "pages"))
+    get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
+    post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
     at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
     get(at_group, guarded(group.show, "pages"))

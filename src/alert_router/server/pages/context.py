@@ -7,6 +7,7 @@ from aiohttp import web
 
 from alert_router.aside import Aside
 from alert_router.server.context import SITE
+from alert_router.server.pages.board import Board
 from alert_router.server.pages.live import Live, Make
 
 
@@ -17,6 +18,7 @@ class Pages:
 
     is_guarded: Callable[[], bool]
     aside: Aside = field(default_factory=lambda: Aside("pages", 2))
+    board: Board = field(default_factory=Board)
     live: Live = field(default_factory=Live)
 
 

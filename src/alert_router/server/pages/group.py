@@ -34,14 +34,13 @@ from alert_router.server.pages.episodes import (
     timeline,
 )
 from alert_router.server.pages.people import person, remember
-from alert_router.server.pages.render import answer, harmless, page, part, top, unless_known
+from alert_router.server.pages.render import TONES, answer, harmless, page, part, top, unless_known
 
 _MOST_ALERTS = 50
 _MOST_LABELS = 64  # of an alert, shown
 _MOST_STEPS = 2_000  # of a page
 _MOST_EARLIER = 10
 _LONGEST = 500  # characters of a value
-_TONES = {"critical": "bad", "error": "bad", "warning": "warn", "info": "", "resolved": "good"}
 _LAST_FIRST = ("Verification", "Post-Incident")  # what is left once all is resolved
 
 
@@ -248,7 +247,7 @@ def make_view(
         since=episode.began,
         title=wording.one_line(wording.title(told), 300),
         severity=grade.word,
-        tone=_TONES[grade.level],
+        tone=TONES[grade.level],
         state=_state(episode, now),
         is_over=episode.ended is not None,
         alerts=[_alert(alert, told, alerts, is_shared) for alert in shown],

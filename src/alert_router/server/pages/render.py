@@ -12,6 +12,8 @@ import jinja2
 import nh3
 from aiohttp import web
 
+# The look of each level of severity.
+TONES = {"critical": "bad", "error": "bad", "warning": "warn", "info": "", "resolved": "good"}
 PREFIX: web.AppKey[str] = web.AppKey("prefix", str)  # of all paths: "", or "/alerts"
 
 _STATIC = files("alert_router.server.pages") / "static"
