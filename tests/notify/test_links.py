@@ -33,6 +33,7 @@ def test_a_message_leads_to_the_page_of_its_latest_group_first():
     told = notification([alert()])
     told = replace(told, groups=("a", "b"), external_url="https://alerts.example.org/")
     assert links(told)[0] == ("Steps", "https://alerts.example.org/groups/b")
+    assert links(replace(told, runbooks=()))[0][0] == "Details"
 
 
 def test_what_is_not_shown_is_found_in_alertmanager_by_the_labels_of_the_group():

@@ -22,7 +22,6 @@ _MOST_ALERTS = 15  # whose pages are linked
 # What Grafana adds to an alert.
 _GRAFANA = {"panelURL": "Panel", "dashboardURL": "Dashboard", "imageURL": "Image"}
 _RUNBOOK = "Runbook"
-_OWN_PAGE = "Steps"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _SUFFIX = re.compile(r"[_.-]?(?:url|uri|link)$", re.IGNORECASE)
 _BETWEEN_WORDS = re.compile(r"[_.-]+|(?<=[a-z])(?=[A-Z])")
@@ -57,7 +56,8 @@ def _own_page(notification: Notification) -> Iterator[Found]:
     """The router's page of the group, with the steps and who does what."""
     if notification.groups and notification.external_url:
         base = notification.external_url.rstrip("/")
-        yield _OWN_PAGE, f"{base}/groups/{quote(notification.groups[-1], safe='')}", None
+        words = "Steps" if notification.runbooks else "Details"
+        yield words, f"{base}/groups/{quote(notification.groups[-1], safe='')}", None
 
 
 def _named(found: Iterable[Found], notification: Notification) -> list[tuple[str, str]]:
