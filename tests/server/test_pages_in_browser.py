@@ -1,0 +1,63 @@
+"""The pages in a real browser: on a phone, for two people at once, and with hostile alerts."""
+
+from pathlib import Path
+
+from tests.browser import Page, browser
+from tests.programs import eventually, router, write_config
+from tests.server.test_group_page import SCRIPT, alerts, send
+
+PHONE = 390  # pixels
+NAME = "document.querySelector('#who').value = "
+DONE = "document.querySelectorAll('.done').length"
+
+
+async def is_narrow(page: Page) -> bool:
+    """Whether nothing has to be scrolled sideways."""
+    return await page.evaluate(f"document.documentElement.scrollWidth <= {PHONE}")
+
+
+async def test_two_people_see_each_others_ticks_and_open_details_stay_open(tmp_path: Path):
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with (
+        router(config) as running,
+        browser(tmp_path / "ana", PHONE) as ana,
+        browser(tmp_path / "ben", PHONE) as ben,
+    ):
+        url = f"{running.url}/groups/{await send(running, alerts('cart-1', 'cart-2'))}"
+        for page in (ana, ben):
+            await page.visit(url)
+            assert await is_narrow(page)
+        await ben.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
+        await ana.evaluate(f"{NAME} 'Ana'; document.querySelector('[id^=do-]').click()")
+
+        async def is_seen() -> bool:
+            return await ana.evaluate(DONE) == 1 and await ben.evaluate(DONE) == 1
+
+        await eventually(is_seen, "the tick", patience=15)
+        text = await ben.evaluate("document.body.innerText")
+        assert "Done by Ana" in text
+        assert await ben.evaluate("document.querySelectorAll('details[open]').length") == 2
+
+
+async def test_a_command_is_copied_as_it_is_shown(tmp_path: Path):
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with router(config) as running, browser(tmp_path / "it", PHONE) as page:
+        await page.visit(f"{running.url}/groups/{await send(running, alerts('cart-1'))}")
+        copied = await page.evaluate(
+            "(async () => { let got = ''; navigator.clipboard.writeText = async t => { got = t; };"
+            " document.querySelectorAll('.copy')[1].click(); await 0; return got; })()"
+        )
+    assert copied == "kubectl -n shop delete pod cart-1"
+
+
+async def test_hostile_alerts_run_no_script_and_leave_the_page_narrow(tmp_path: Path):
+    hostile = "<img src=x onerror='window.hacked=1'>" + SCRIPT + "x" * 400
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with router(config) as running, browser(tmp_path / "it", PHONE) as page:
+        raw = alerts(hostile, hostile * 2, annotations={"summary": hostile, hostile: hostile})
+        id_ = await send(running, raw)
+        for path in (f"groups/{id_}", "", "deliveries", "status"):
+            await page.visit(f"{running.url}/{path}")
+            assert await page.evaluate("typeof window.hacked") == "undefined"
+            assert await is_narrow(page), path
+        assert page.dialogs == []
