@@ -1,6 +1,7 @@
 """The formats that runbooks are written in, and their readers: each yields the same tree."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from alert_router.formats.asciidoc import read_asciidoc
 from alert_router.markdown import Document, parse_document
@@ -8,6 +9,7 @@ from alert_router.markdown import Document, parse_document
 __all__ = [
     "ASCIIDOC",
     "NOT_READ",
+    "RST",
     "SUFFIXES",
     "Include",
     "format_of",
@@ -20,10 +22,11 @@ Include = Callable[[str], str | None]
 _MARKDOWN = (".md", ".markdown", ".md.erb", ".html.md.erb", ".markdown.erb")
 _MDX = (".mdx",)
 ASCIIDOC = (".adoc", ".asciidoc", ".asc")
-SUFFIXES = (*_MARKDOWN, *_MDX, *ASCIIDOC)
+RST = (".rst", ".rest")  # read if the extra `rst` is installed
+SUFFIXES = (*_MARKDOWN, *_MDX, *ASCIIDOC, *(RST if find_spec("docutils") else ()))
 
 # Formats that runbooks are written in as well.
-NOT_READ = (".htm", ".html", ".org", ".rst", ".textile")
+NOT_READ = (".htm", ".html", ".org", ".textile", *RST)
 
 
 def format_of(name: str) -> str:
@@ -44,4 +47,9 @@ def read_document(text: str, name: str, include: Include = lambda target: None) 
     suffix = format_of(name)
     if suffix in ASCIIDOC:
         return read_asciidoc(text, include)
+    if suffix in RST:
+        # docutils is an extra, and slow to import.
+        from alert_router.formats.restructuredtext import read_restructuredtext  # noqa: PLC0415
+
+        return read_restructuredtext(text)
     return parse_document(text, mdx=suffix in _MDX)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
-from alert_router.formats import ASCIIDOC, NOT_READ, format_of, without_suffix
+from alert_router.formats import ASCIIDOC, NOT_READ, RST, format_of, without_suffix
 from alert_router.markdown import Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runbook.alert_sections import (
@@ -32,7 +32,7 @@ from alert_router.runbook.sections import STANDARD_HEADINGS, Headings
 MAX_REFERENCE = 2_000  # characters of a reference or an alert's name; longer ones name no runbook
 
 _EXTENSION = re.compile(
-    r"(?:\.(?:md|mdx|markdown|html?|adoc|asciidoc|asc|rst|txt|erb)){1,2}$", re.IGNORECASE
+    r"(?:\.(?:md|mdx|markdown|html?|adoc|asciidoc|asc|rst|rest|txt|erb)){1,2}$", re.IGNORECASE
 )
 _PARTS = frozenset({"partials", "_partials", "_includes"})  # folders of what pages include
 _INDEXES = frozenset({"index", "readme", "_index"})  # a directory's page is the directory's runbook
@@ -496,12 +496,16 @@ def _not_read(root: Path, suffix: str, files: list[str]) -> Problem:
     were = "file was" if len(files) == 1 else "files were"
     kind = f"`{suffix}` {were}" if suffix else were
     why = "this format is not supported" if suffix else "another runbook has its name"
+    if suffix in RST:
+        why = "docutils is not installed"
     return Problem(
         code="runbook-not-read",
         message=f"{len(files)} {kind} not read: {why}, such as {files[0]}",
         place=Place(str(root)),
         severity=Severity.INFO,
-        hint="Runbooks are Markdown (.md, .markdown, .mdx, .md.erb) or AsciiDoc (.adoc).",
+        hint="Install `alert-router[rst]`."
+        if suffix in RST
+        else "Runbooks are Markdown (.md, .markdown, .mdx, .md.erb) or AsciiDoc (.adoc).",
     )
 
 

@@ -64,6 +64,7 @@ def _catalogue(path: Path) -> Catalogue:
         return Catalogue.load(path)
     if not format_of(path.name):
         raise click.UsageError(
-            f"{str(path)!r} is not a runbook: its name must end in `.md` or `.adoc`"
+            f"{str(path)!r} is not a runbook: its name must end in `.md`, `.adoc` or, if "
+            "alert-router[rst] is installed, `.rst`"
         )
     return Catalogue.of_file(path)
