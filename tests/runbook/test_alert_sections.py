@@ -236,6 +236,11 @@ def test_an_alerts_own_text_is_sent_without_the_alerts_below_it(tmp_path: Path) 
         ("QueueFull, QueueDown", "QueueDown"),
         ("QueueFull and QueueDown", "QueueDown"),
         ("When `QueueDown` fires", "QueueDown"),
+        ("When QueueDown fires", "QueueDown"),
+        ("If QueueDown is firing:", "QueueDown"),
+        ("Troubleshooting QueueDown", "QueueDown"),
+        ("Alert 3: QueueDown", "QueueDown"),
+        ("🔥 QueueDown runbook", "QueueDown"),
         ("queue_broker_down", "queue_broker_down"),
         ("Queue Down", "QueueDown"),
     ],
@@ -245,6 +250,38 @@ def test_a_heading_names_its_alert(tmp_path: Path, heading: str, name: str) -> N
     catalogue = load(tmp_path, playbooks=text)
 
     assert "Do this." in shown(message(catalogue, name, table="playbooks"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**QueueDown**\n\n1. Do this.\n\n**DiskFull**\n\n1. Do that.\n",
+        '=== "QueueDown"\n\n    1. Do this.\n\n=== "DiskFull"\n\n    1. Do that.\n',
+        "<details>\n<summary>QueueDown</summary>\n\n1. Do this.\n\n</details>\n\n"
+        "<details>\n<summary>DiskFull</summary>\n\n1. Do that.\n\n</details>\n",
+    ],
+)
+def test_bold_lines_tabs_and_details_with_names_of_alerts_are_sections(
+    tmp_path: Path, text: str
+) -> None:
+    catalogue = load(tmp_path, playbooks=f"# P\n\n{text}")
+
+    for name, does, others in (("QueueDown", "this", "that"), ("DiskFull", "that", "this")):
+        said = shown(message(catalogue, name, url="playbooks.md"))
+        assert f"Do {does}." in said
+        assert f"Do {others}." not in said
+    assert "Do " not in shown(message(catalogue, "Another", url="playbooks.md"))
+
+
+def test_a_fragment_chooses_between_two_sections_of_the_same_alert(tmp_path: Path) -> None:
+    text = "".join(
+        f"## {n}\n\n1. Do {i}.\n\n" for i, n in enumerate(["DiskFull"] * 2 + ["NodeBad"])
+    )
+    catalogue = load(tmp_path, playbooks=f"# P\n\n{text}")
+
+    said = [shown(message(catalogue, "DiskFull", url=f"playbooks#diskfull{n}")) for n in ("", "-1")]
+    assert ["Do 0." in said[0], "Do 1." in said[1]] == [True, True]
+    assert ["Do 1." in said[0], "Do 0." in said[1]] == [False, False]
 
 
 @pytest.mark.parametrize("heading", ["RootCause", "PostgreSQL", "APIs", "Steps", "Redis"])

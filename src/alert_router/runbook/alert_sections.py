@@ -9,7 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from alert_router.markdown import Anchors, Block, CodeSpan, Heading, plain
+from alert_router.markdown import (
+    Anchors,
+    Block,
+    CodeSpan,
+    Heading,
+    ListBlock,
+    Paragraph,
+    Strong,
+    plain,
+)
 from alert_router.runbook.aliases import NOT_ALERTS
 from alert_router.runbook.model import AlertHeading, Runbook, Section
 from alert_router.runbook.outline import divide, with_bold_headings, words
@@ -19,8 +28,17 @@ from alert_router.runbook.steps import split_steps
 _MAX_NAME = 200
 
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
-_BEFORE = re.compile(r"^(?:alerts?(?:[ -]?names?)?|firing)\s*[:\-–—]?\s+", re.IGNORECASE)
-_AFTER = re.compile(r"\s+(?:alerts?|firing)$", re.IGNORECASE)
+_BEFORE = re.compile(
+    r"^(?:alerts?(?:[ -]?names?)?(?:\s#?\d{1,3})?|(?:when|if)(?:\s+(?:the\s+)?alert)?|firing"
+    r"|(?:runbook|playbook)(?:\s+for)?|responding\s+to|response\s+to|troubleshooting)"
+    r"\s*[:\-–—]?\s+",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    r"\s+(?:(?:alerts?\s+)?(?:(?:is|are)\s+firing|fires?|firing)|alerts?|runbook|playbook)$",
+    re.IGNORECASE,
+)
+_SIGNS = re.compile(r"^[^\w<(]+|[\s.:;#*\"'`\[\]]+$")  # such as emoji
 _REMARK = re.compile(r"\s*\(|:\s|\s[-–—]\s")  # what follows does not belong to the name
 _BETWEEN = re.compile(r"\s*[,/&|;]\s*|\s+(?:and|or)\s+")
 _TOKEN = re.compile(r"[A-Z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*|[a-z][a-z0-9]*(?:_[a-z0-9]+){2,}")
@@ -47,7 +65,7 @@ def is_alert_name(text: str) -> bool:
 
 def names_in(heading: Heading) -> tuple[tuple[str, ...], bool]:
     """The alert names that a heading may be, and whether they look like such names."""
-    text = words(heading).strip(" .:;#*\"'`[]")
+    text = _SIGNS.sub("", words(heading))
     if not text or len(text) > _MAX_NAME:
         return (), False
     bare = _AFTER.sub("", _BEFORE.sub("", without_number(text)))
@@ -59,6 +77,39 @@ def names_in(heading: Heading) -> tuple[tuple[str, ...], bool]:
     if codes and all(map(is_alert_name, codes)) and len(plain(prose).split()) <= _MOST_WORDS:
         return (*codes, text), True
     return tuple(dict.fromkeys((text, bare, *(parts if len(parts) == 1 else ())))), False
+
+
+def with_alert_headings(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks, with bold lines that are alerts' names made headings if there are several: also
+    the titles of tabs and of `<details>`."""
+    flat: list[Block] = []
+    for block in blocks:
+        if isinstance(block, ListBlock) and all(
+            item.blocks and _is_bold_name(item.blocks[0]) for item in block.items
+        ):
+            flat += [inner for item in block.items for inner in item.blocks]
+        else:
+            flat.append(block)
+    bold = {id(block) for block in flat if _is_bold_name(block)}
+    if len(bold) < 2:
+        return tuple(blocks)
+    level = 1
+    out: list[Block] = []
+    for block in flat:
+        if isinstance(block, Heading):
+            level = block.level
+        if isinstance(block, Paragraph) and id(block) in bold:
+            out.append(Heading(min(level + 1, 6), block.children, block.line))
+        else:
+            out.append(block)
+    return tuple(out)
+
+
+def _is_bold_name(block: Block) -> bool:
+    bold = block.children if isinstance(block, Paragraph) else ()
+    return (
+        len(bold) == 1 and isinstance(bold[0], Strong) and names_in(Heading(6, bold, block.line))[1]
+    )
 
 
 def find_alert_sections(
@@ -223,7 +274,10 @@ def find_section(runbook: Runbook, fragment: str, alertname: str, headings: Head
     named = _named_section(runbook, fragment, headings) if fragment else None
     if named is None or is_about(runbook, alertname):
         return own
-    of_others = own is not None and any(alert.anchor == named for alert in runbook.alerts)
+    key = folded(alertname)
+    of_others = own is not None and any(
+        alert.anchor == named and key not in map(folded, alert.names) for alert in runbook.alerts
+    )
     return own if of_others else named
 
 

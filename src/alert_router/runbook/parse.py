@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 from alert_router.formats import Include, read_document
 from alert_router.markdown import Block, Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
-from alert_router.runbook.alert_sections import find_alert_sections, is_alert_name, names_in
+from alert_router.runbook.alert_sections import (
+    find_alert_sections,
+    is_alert_name,
+    names_in,
+    with_alert_headings,
+)
 from alert_router.runbook.metadata import front_matter, leading_fields
 from alert_router.runbook.model import Runbook, Section
 from alert_router.runbook.outline import divide, section_level, with_bold_headings, words
@@ -46,18 +51,19 @@ def parse_runbook(
     leading = list(_leading(document.blocks, title))
     fields = leading_fields(leading) | fields
     name = (words(title) if title else "") or fields.get("title") or title_from(id)
-    blocks = with_bold_headings(document.blocks, headings, 1, title)
+    whole = with_alert_headings(document.blocks)
+    blocks = with_bold_headings(whole, headings, 1, title)
     level = section_level([b for b in blocks if isinstance(b, Heading) and b is not title])
     lead, sections = divide(blocks, level, title, headings)
     lead = [block for block in lead if not leading_fields([block])]
     one = is_alert_name(name) or is_alert_name(id.rpartition("/")[2])
-    alerts, by_alerts = find_alert_sections(document.blocks, title, headings, one=one)
+    alerts, by_alerts = find_alert_sections(whole, title, headings, one=one)
     return Runbook(
         id=id,
         title=name,
         metadata=fields,
         sections=sections,
-        blocks=document.blocks,
+        blocks=whole,
         problems=tuple(problems),
         lead=Section("", (Text(name),), *split_steps(lead)) if lead else None,
         alerts=alerts,
