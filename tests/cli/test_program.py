@@ -67,8 +67,8 @@ def test_every_option_has_help(name):
 def test_every_reporting_command_takes_output_and_config(name):
     spelt = {word for parameter in COMMANDS[name].params for word in parameter.opts}
 
-    # These are for any directory of runbooks, configured or not.
-    is_for_any = name in ("runbook lint", "runbook report")
+    # These are told what they are for: directories, or two stores.
+    is_for_any = name in ("runbook lint", "runbook report", "storage copy")
     assert {"--output"} | (set() if is_for_any else {"--config"}) <= spelt
 
 

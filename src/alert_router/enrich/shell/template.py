@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
-from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
+from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of, usual_label
 from alert_router.enrich.placeholder import (
     ANGLE,
     BRACKETED,
@@ -129,7 +129,9 @@ class CommandSlot:
         if self.namespace:
             meant = self.namespace
             wanted = meant if isinstance(meant, str) else labels.get(*meant)
-            if wanted is None or wanted != labels.get("namespace", spelled=True):
+            # Where the alert names none, the reader fills in the one that is meant.
+            is_own = not isinstance(meant, str) and usual_label(meant[0]) == "namespace"
+            if wanted != labels.get("namespace", spelled=True) or not (wanted or is_own):
                 return None
         return value
 
