@@ -475,3 +475,9 @@ def test_asciidoc_includes_files_of_the_directory_only(tmp_path: Path) -> None:
     (root / "modules/m/partials/p.adoc").write_text("Other words.", encoding="utf-8")
     (again,) = Catalogue.load(root, found).runbooks.values()
     assert "Other words." in to_text(again.blocks)
+
+
+@pytest.mark.parametrize("name", ["a.html.md", "a.html.md.erb", "a.markdown", "A.adoc"])
+def test_the_id_has_no_suffix_of_a_format(tmp_path, name):
+    (tmp_path / name).write_text("# A\n\nText.\n", encoding="utf-8")
+    assert [id.lower() for id in Catalogue.load(tmp_path).runbooks] == ["a"]

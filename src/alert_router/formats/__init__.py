@@ -19,7 +19,7 @@ __all__ = [
 
 Include = Callable[[str], str | None]
 
-_MARKDOWN = (".md", ".markdown", ".md.erb", ".html.md.erb", ".markdown.erb")
+_MARKDOWN = (".md", ".markdown", ".md.erb", ".html.md", ".html.md.erb", ".markdown.erb")
 _MDX = (".mdx",)
 ASCIIDOC = (".adoc", ".asciidoc", ".asc")
 RST = (".rst", ".rest")  # read if the extra `rst` is installed

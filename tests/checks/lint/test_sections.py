@@ -113,7 +113,7 @@ def test_detection_without_steps(tmp_path, body):
 
 def test_bullets_are_steps_where_the_standard_is_not_followed(tmp_path):
     text = "# A\n\n## Meaning\n\nIt is.\n\n## Diagnosis\n\n{}\n"
-    files = {f"a{n}.md": text.format("1. Look.") for n in range(6)}
+    files = {f"a{n}.md": text.format("1. Look.") for n in range(8)}
     problems = linted(tmp_path, {**files, "b.md": text.format("- Look."), "c.md": text.format("x")})
     assert [p.place.file[-4:] for p in problems if p.code == "runbook-no-steps"] == ["c.md"]
 
@@ -143,6 +143,16 @@ def test_a_retired_alert_or_another_page_of_its_name_needs_no_sections(tmp_path,
         )
         == []
     )
+
+
+def test_pages_about_the_repository_need_no_sections(tmp_path):
+    runbook = "# {}\n\n## Meaning\n\nIt is.\n\n## Impact\n\nMuch.\n\n## Fix\n\n1. Do it.\n"
+    page = "# Code of Conduct\n\n## Meaning\n\nBe kind.\n\n## Fix\n\n1. Talk.\n"
+    files = {f"Pod{n}Down.md": runbook.format(f"Pod{n}Down") for n in range(8)}
+    problems = linted(tmp_path, {**files, "CODE_OF_CONDUCT.md": page})
+    assert found(problems, "runbook-missing-section") == []
+    problems = linted(tmp_path, {"other.md": page})
+    assert len(found(problems, "runbook-missing-section")) == 1
 
 
 def test_an_empty_heading_that_is_no_section_is_not_reported(tmp_path):

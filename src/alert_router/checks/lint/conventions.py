@@ -19,6 +19,7 @@ SHOWN = ("Detection", "Mitigation")  # what a firing notification shows
 _STANDARD = 6  # of the ten sections: a runbook with as many follows the standard
 _SOME_FIELDS = 3
 _MOST = 0.7
+_NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,4 @@ def _in_most(sets: Iterable[set[str]]) -> set[str]:
 
 def _usually_steps(runbooks: list[Runbook], name: str) -> bool:
     having = [section for runbook in runbooks if (section := runbook.section(name))]
-    return sum(bool(section.steps) for section in having) >= _MOST * max(len(having), 1)
+    return sum(bool(section.steps) for section in having) >= _NEARLY_ALL * max(len(having), 1)

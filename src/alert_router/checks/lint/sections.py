@@ -13,6 +13,9 @@ from alert_router.runbook.alert_sections import is_alert_name
 from alert_router.runbook.sections import key_of
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
+_OF_REPOSITORY = frozenset(
+    ("changelog", "code_of_conduct", "contributing", "governance", "license", "maintainers")
+) | {"readme", "security", "support"}
 _ATTRIBUTE = re.compile(r"\{\w[\w-]*\}")
 _IS_OLD = re.compile(r"\b(?:deprecated|obsolete|retired|no longer (?:used|fires|exists))\b", re.I)
 
@@ -60,6 +63,8 @@ def _is_for_alerts(runbook: Runbook, present: set[str]) -> bool:
         return False  # a site's configuration has the headings
     title = key_of(runbook.title).replace(" ", "")
     name = runbook.id.rpartition("/")[2]
+    if name.lower() in _OF_REPOSITORY:
+        return False
     is_named = is_alert_name(name) and key_of(name).replace(" ", "") in title
     is_named = is_named or is_alert_name(runbook.title) or "alert" in runbook.metadata
     parts = ({"Overview", "Severity"}, {"Detection", "Investigation"}, {"Mitigation"})
