@@ -481,3 +481,12 @@ def test_asciidoc_includes_files_of_the_directory_only(tmp_path: Path) -> None:
 def test_the_id_has_no_suffix_of_a_format(tmp_path, name):
     (tmp_path / name).write_text("# A\n\nText.\n", encoding="utf-8")
     assert [id.lower() for id in Catalogue.load(tmp_path).runbooks] == ["a"]
+
+
+def test_a_page_that_says_that_the_runbook_moved_is_no_second_candidate(tmp_path):
+    for folder, text in (("old", "This has been moved to [new](../new/PodDown.md)."), ("new", "x")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "PodDown.md").write_text(f"# PodDown\n\n{text}\n", encoding="utf-8")
+    assert Catalogue.load(tmp_path).by_name("PodDown") == ["new/PodDown"]
+    (tmp_path / "new" / "PodDown.md").unlink()
+    assert Catalogue.load(tmp_path).by_name("PodDown") == ["old/PodDown"]

@@ -138,11 +138,18 @@ class Catalogue:
 
     def by_name(self, alertname: str) -> list[str]:
         """The ids that bear the alert's name, case and punctuation ignored: files of that name,
-        else those with it in their front matter, else in their title, else sections."""
+        else those with it in their front matter, else in their title, else sections. One that
+        has moved counts only if there is no other."""
         if len(alertname) > MAX_REFERENCE:
             return []
         ids = self._names.get(folded(alertname), ())
+        if len(ids) > 1:
+            ids = tuple(id for id in ids if not self._has_moved(id)) or ids
         return [self._section(id, "", alertname) if "#" not in id else id for id in ids]
+
+    def _has_moved(self, id: str) -> bool:
+        runbook = self.runbooks.get(id)
+        return runbook is not None and runbook.has_moved
 
     def _section(self, id: str, fragment: str, alertname: str) -> str:
         runbook = self.runbooks.get(id)

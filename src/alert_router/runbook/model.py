@@ -1,10 +1,11 @@
 """A runbook: metadata, sections and steps, as trees of Markdown."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from alert_router.markdown import Block, Inline
+from alert_router.markdown import Block, Inline, Paragraph, plain
 from alert_router.model.problem import Problem
 
 STANDARD_SECTIONS = (
@@ -19,6 +20,12 @@ STANDARD_SECTIONS = (
     "Escalation",
     "Post-Incident",
 )
+
+
+_MOVED = re.compile(
+    r"\b(?:moved|migrated|renamed|relocated|merged) (?:in)?to\b|\breplaced (?:by|with)\b", re.I
+)
+_MAX_POINTER = 400  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,15 @@ class Runbook:
     by_alerts: bool = False
     parent: "Runbook | None" = None
     file: str = ""
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the file only says that the runbook is somewhere else now."""
+        if self.sections or self.lead is None or self.lead.steps or len(self.lead.intro) != 1:
+            return False
+        only = self.lead.intro[0]
+        text = plain(only.children) if isinstance(only, Paragraph) else ""
+        return len(text) < _MAX_POINTER and _MOVED.search(text) is not None
 
     @property
     def own_sections(self) -> tuple[Section, ...]:

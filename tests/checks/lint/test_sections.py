@@ -131,6 +131,7 @@ def test_a_collection_without_one_side_is_not_expected_to_have_it(tmp_path):
     [
         "# PodDown [deprecated]\n\nIgnore it.\n",
         "# PodDown\n\nThis alert is obsolete.\n",
+        "# PodDown\n\nThis runbook was moved to [the other](b.md).\n",
         "= PodDown\n\n== {procedure}\n\nText.\n",
         "# How names are made\n\n## Outputs\n\nThey have one.\n",
     ],

@@ -57,7 +57,11 @@ def _is_for_alerts(runbook: Runbook, present: set[str]) -> bool:
     two of meaning, diagnosis and mitigation. Other pages are not expected to have sections."""
     if runbook.by_alerts or runbook.metadata.get("alerts", "").lower() == "none":
         return False
-    if _IS_OLD.search(runbook.title) or (not runbook.sections and _lead_is_old(runbook)):
+    if (
+        runbook.has_moved
+        or _IS_OLD.search(runbook.title)
+        or (not runbook.sections and _lead_is_old(runbook))
+    ):
         return False
     if any(_ATTRIBUTE.search(plain(section.title)) for section in runbook.sections):
         return False  # a site's configuration has the headings
