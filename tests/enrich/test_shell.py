@@ -456,6 +456,7 @@ def test_a_host_is_filled_without_a_port_only(command: str) -> None:
     [
         "sed -n '/Events/,$p' log",
         "kubectl get pods -o go-template='{{range $pod := .items}}{{$pod.name}}{{end}}'",
+        "kubectl get pods -o go-template='{{index .items $pod}}'",
     ],
 )
 def test_what_a_program_in_single_quotes_names_itself_is_kept(command: str) -> None:

@@ -661,7 +661,6 @@ LANGUAGES = [
         'kubectl patch deploy x -p \'{"spec":{"replicas":$pod}}\'',
         "kubectl apply -f - <<EOF\nmetadata:\n  name: $pod\nEOF",
         "kubectl get pods -o jsonpath='{.items[$pod].metadata.name}'",
-        "kubectl get pods -o go-template='{{index .items $pod}}'",
         'bc <<< "2 * $pod"',
         "promtool query instant http://p 'up{n=$pod}'",
         "logcli query 'sum(rate({n=$pod}[5m]))'",
