@@ -41,6 +41,7 @@ def test_prompts_are_removed_and_output_is_kept_apart(prompt: str, language: str
         ("$ for x in 1; do\n>   c $x\n> done\nout", "for x in 1; do\n  c $x\ndone"),
         ("$ for x in 1; do\n  c $x\ndone\nout", "for x in 1; do\n  c $x\ndone"),
         ("$ cat <<EOF\nx\nEOF\nout", "cat <<EOF\nx\nEOF"),
+        ("$ cat <<EOF\n$ x\nEOF\nout", "cat <<EOF\n$ x\nEOF"),
         ("# why\n$ c\nout", "# why\nc"),
     ],
 )

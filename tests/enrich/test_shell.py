@@ -356,7 +356,9 @@ def test_any_text_can_be_read(text: str) -> None:
                                   "x=$(($a))\n" * 50_000, "c " + "$HOME$(b)x" * 50_000,
                                   "n=" + '"$HOME"' * 50_000, "<a> " * 50_000, "<a" * 50_000,
                                   "it's <a>\n" * 20_000,
-                                  "kubectl -n NS </a> [POD\n" * 5_000])  # fmt: skip
+                                  "kubectl -n NS </a> [POD\n" * 5_000,
+                                  "kubectl " + "-n NS logs POD " * 45_000,
+                                  "mongosh <<E\n" + "$pod\n" * 100_000])  # fmt: skip
 def test_a_long_text_takes_bounded_time(text: str) -> None:
     began = time.process_time()
 

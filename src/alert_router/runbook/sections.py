@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from alert_router.runbook.aliases import (
     AFTER,
@@ -57,6 +58,11 @@ def without_number(title: str) -> str:
 def key_of(title: str) -> str:
     """What two headings of the same meaning have in common: no case, accents, numbers, brackets
     and punctuation."""
+    return _key(title) if len(title) <= _MAX_HEADING else _key.__wrapped__(title)
+
+
+@lru_cache(maxsize=4096)
+def _key(title: str) -> str:
     bare = _BRACKETED.sub(" ", without_number(title)) or title
     return _folded(bare).removeprefix("the ")
 

@@ -168,7 +168,8 @@ _LONG_OPTION = re.compile(rf"(--[A-Za-z][\w-]*)={_SLOT_RANGE}", re.ASCII)
 _PLAIN = re.compile(rf"(?:[\w./:@,=+%-]|{OPAQUE}|{_SLOT_RANGE})+")
 _OPTION_NAME = re.compile(r"[-+][^=]*")
 _QUOTABLE = re.compile(rf"(?:[\w./:@+-]|{_SLOT_RANGE})+", re.ASCII)
-_AFTER_REDIRECTION = re.compile(r"[<>&|!\\$]\s*\Z")
+_NEAR = 100  # characters beside a placeholder that decide about it
+_AFTER_REDIRECTION = re.compile(rf"(?:[<>&|!\\$]|\A(?=\s{{{_NEAR}}}))\s*\Z")
 
 # A value would be a pattern here, so nothing is filled.
 _PATTERN = re.compile(
@@ -306,6 +307,7 @@ def _namespace(words: Sequence[Word], bare: Sequence[Placeholder]) -> "str | Pla
     """The namespace that a cluster command names, a text or a placeholder; "" for none. A text that
     the shell decides equals no namespace."""
     found: str | Placeholder = ""
+    starts = {each.start: each for each in bare}
     for before, word in pairwise(words):
         if word.text == "--":
             break
@@ -313,8 +315,7 @@ def _namespace(words: Sequence[Word], bare: Sequence[Placeholder]) -> "str | Pla
         at = glued.end() if glued else 0
         if not at and (_OPTION_KINDS.get(before.text) != "namespace" or word.text.isdigit()):
             continue
-        start = word.start + at
-        found = next((each for each in bare if each.start == start), word.text[at:])
+        found = starts.get(word.start + at, word.text[at:])
         if word.placeholders:
             alone = len(word.text) == at + 1 and len(word.placeholders) == 1
             found = word.placeholders[0] if alone else OPAQUE
@@ -565,7 +566,8 @@ def _source(
     variables = [each for each in word.placeholders if not each.spelled]
     own = {each.name for each in variables} if "envsubst" in names else set(declared)
     for sign in SLOT.finditer(word.text):
-        before, after = word.text[: sign.start()], word.text[sign.end() :]
+        before = word.text[max(0, sign.start() - _NEAR) : sign.start()]
+        after = word.text[sign.end() : sign.end() + _NEAR]
         if (
             (mongo and _KEY_BEFORE.search(before) and _KEY_AFTER.match(after))
             or (database and after.startswith("$"))  # the tag of a string in dollars
@@ -599,7 +601,7 @@ def _program(
         for sign, quoted in _quoted(line, quotes):
             if quoted:
                 word.at(sign).context = Context.PART
-            elif not _AFTER_REDIRECTION.search(line[: sign.start()]):
+            elif not _AFTER_REDIRECTION.search(line[max(0, sign.start() - _NEAR) : sign.start()]):
                 word.at(sign).context = Context.NUMBER
 
 

@@ -273,9 +273,11 @@ def _classified(
     """The lines with their kinds. `unprompted`: known commands need no prompt."""
     lines: list[_Line] = []
     state = _Open()
+    last = {text[start:end].strip(): start for start, end in bounds}
     for (start, end), prompt in zip(bounds, prompts, strict=True):
         line = text[start:end]
-        if prompt:
+        in_document = state.documents and last.get(state.documents[0], 0) > start
+        if prompt and not in_document:
             _close(lines, state)
             state = _Open()
             lines.append(_Line(prompt[0], prompt[1], end))
