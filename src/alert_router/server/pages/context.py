@@ -1,6 +1,5 @@
 """What the pages keep while the router runs."""
 
-import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
@@ -21,7 +20,6 @@ class Pages:
     aside: Aside = field(default_factory=lambda: Aside("pages", 2))
     board: Board = field(default_factory=Board)
     live: Live = field(default_factory=Live)
-    following: "asyncio.Task[None] | None" = None
 
 
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
