@@ -257,6 +257,21 @@ _SET_SOMEWHERE = [
     "```python\nNS = 'staging'\n```", "Set `NS` to the namespace of the operator.",
     "Export the variable NS first.", "| do |\n|-|\n| `export NS=x` |", "> ```\n> $ NS=x\n> ```",
     "1. a\n\n   ```yaml\n   NS: &x\n   ```\n\n   ```\n   $ NS=x\n   ```",
+    "```fish\nset NS staging\n```", "```fish\nset -gx NS (c)\n```", "```csh\nset NS = staging\n```",
+    "```powershell\n$NS = 'staging'\n```", "```powershell\n[string]$NS='staging'\n```",
+    "```powershell\n$global:NS = 'staging'\n```", "```powershell\nSet-Variable NS staging\n```",
+    "```nu\n$env.NS = 'staging'\n```", "```elvish\nset-env NS staging\n```",
+    "```bat\nset /p NS=which?\n```", "```cmd\nsetx NS staging\n```",
+    "```dockerfile\nENV NS staging\n```", "```dockerfile\nARG NS\n```",
+    "```yaml\nenv:\n  - name: NS\n    value: staging\n```", "```yaml\nvars: {NS: staging}\n```",
+    '```json\n{"env": {"NS": "staging"}}\n```', "```go\nos.Setenv(\"NS\", ns)\n```",
+    "```groovy\nenvironment { NS = 'staging' }\n```", "```hcl\nvariable \"NS\" {}\n```",
+    "```ruby\nENV['NS'] = 'staging'\n```", "```awk\nENVIRON[\"NS\"]\n```",
+    "```\nset NS staging\nkubectl get ns\n```", "```\n$NS = 'staging'\nkubectl get ns\n```",
+    "```\nPS> $NS = 'staging'\n```", "```\nENV NS staging\n```",
+    "```\nenv:\n  - name: NS\n    value: x\n```", "```\nenvironment:\n  NS: staging\n```",
+    "Run `set NS staging`.", "Run `$NS = 'staging'`.", "```sh\nkubectl apply -f - <<EOF\n"
+    "      env:\n        - name: NS\n          value: x\nEOF\n```",
 ]  # fmt: skip
 
 

@@ -61,6 +61,25 @@ _DOLLAR_LANGUAGES = (
     "makefile nginx graphql r scss dockerfile go gotmpl gotemplate helm jinja tpl hcl terraform"
 )
 _WITH_DOLLARS = frozenset(_DOLLAR_LANGUAGES.split())
+# What is written in these sets no variable of a shell.
+_NO_VARIABLES = QUERY_LANGUAGES | {
+    *[
+        "text",
+        "txt",
+        "plain",
+        "plaintext",
+        "none",
+        "output",
+        "log",
+        "logs",
+        "sql",
+        "psql",
+        "mysql",
+        "postgresql",
+        "mermaid",
+        "csv",
+    ]
+}
 # Something of this is in every placeholder. A plain word (`NAMESPACE`) is one only in a command.
 _MARK = re.compile(r"[$<\[]|\{\{|\b[A-Z]{2}|\b(?:my|your)-")
 _JOINS = re.compile(r"[\w./:@=$-]")  # next to a placeholder, a part of its word
@@ -98,14 +117,17 @@ class Filling:
         self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
         shell: list[str] = []
         other: list[str] = []
+        foreign: list[tuple[str, bool]] = []
         for code, _ in _code_in((runbook.parent or runbook).blocks):
             for part in (code,) if isinstance(code, CodeSpan) else split(code):
                 if isinstance(part, Code) and shell_language(part):
                     shell.append(part.text)
                 elif isinstance(part, CodeSpan) or part.language not in QUERY_LANGUAGES:
                     other.append(part.text)
+                    if isinstance(part, Code) and part.language not in {"", *_NO_VARIABLES}:
+                        foreign.append((part.text, part.language in _WITH_DOLLARS))
         prose = _prose_in((runbook.parent or runbook).blocks)
-        self._variables = replace(own_variables(shell, other, prose), known=rules.names)
+        self._variables = replace(own_variables(shell, other, prose, foreign), known=rules.names)
         self._own = self._variables.own | self._variables.doubtful
 
     def section(self, section: Section, labels: AlertLabels) -> Section:

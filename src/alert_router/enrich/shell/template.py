@@ -50,14 +50,24 @@ _READS = re.compile(
 )
 _DEFINES = re.compile(r"([\w.-]+)[ \t]*\([ \t]*\)|\b(?:function|alias)[ \t]+([\w.-]+)", re.ASCII)
 _WORD = re.compile(rf"(?<![\w$=/.-]){_NAME}(?![\w/.-])", re.ASCII)
-# What may set a variable: arithmetic, an assignment of another shell or language, or a name in
-# capitals before `=` that is an argument.
+# What may set a variable, also in a block that names no language: arithmetic, an assignment or a
+# list of variables in the form of another shell, of a Dockerfile or of YAML, or a name in capitals
+# before `=` that is an argument.
 _MAY_SET = re.compile(
-    rf"\(\(\s*({_NAME})\s*(?:[-+*/%]?=(?!=)|\+\+|--)|(?<![\w.])\$env:({_NAME})\s*="
-    rf"|\b(?:setenv|set\s+-\w+)\s+({_NAME})\b"
+    rf"\(\(\s*({_NAME})\s*(?:[-+*/%]?=(?!=)|\+\+|--)"
+    rf"|(?:\A|[;{{(>])\s*(?:\[\w+\]\s*)?\$(?:\w+[:.])?({_NAME})"
+    r"(?:\s+[-+*/.?]{0,2}=(?!=)|=\s*[\"'(@\[$])"
+    rf"|(?<![\w-])set(?:x|[-_]?env)?(?:\s+[-/]\S+)*\s+({_NAME})\b"
+    rf"|(?:\A|[;{{>])\s*(?i:env|arg)\s+({_NAME})\b"
+    rf"|\bname[\"']?\s*:\s+[\"']?({_NAME})\b"
+    r"|\A\s*(?:-\s+)?[\"']?([A-Z][A-Z0-9_]+)[\"']?\s*:\s"
     r"|(?<![\w$./,=?&-])([A-Z][A-Z0-9_]+)\s?[:?+]?=(?!=)",
     re.ASCII,
 )
+# What another language names, except where it uses a placeholder: `NS` anywhere, `$ns` where that
+# is a variable of the language. It may set that in a form that nobody thought of.
+_NAMES = re.compile(r"(?<![\w$<])(?<!\$\{)([A-Z][A-Z0-9_]+)\b", re.ASCII)
+_NAMES_WITH_DOLLARS = re.compile(rf"([A-Z][A-Z0-9_]+)\b|\$\{{?(?:\w+[:.])?({_NAME})", re.ASCII)
 _SAYS_SET = re.compile(
     r"\b(?i:export|set|define|assign|store|save)[^.\n$A-Z]{0,40}\$?\{?([A-Z][A-Z0-9_]+)\b", re.ASCII
 )
@@ -191,10 +201,15 @@ def unfilled(text: str, variables: Variables, *, only_explicit: bool = False) ->
 
 
 def own_variables(
-    shell: Iterable[str], other: Iterable[str] = (), prose: Iterable[str] = ()
+    shell: Iterable[str],
+    other: Iterable[str] = (),
+    prose: Iterable[str] = (),
+    foreign: Iterable[tuple[str, bool]] = (),
 ) -> Variables:
     """The variables that code sets or reads. In `other` code, such as inline code, `name=value`
-    may be a label as well; in `prose`, names in capitals that are to be set count."""
+    may be a label as well; in `prose`, names in capitals that are to be set count; of `foreign`
+    code, whose language is known and no shell, all names do. With each comes whether its variables
+    have a dollar."""
     own: set[str] = set()
     doubtful: set[str] = set()
     functions: set[str] = set()
@@ -211,6 +226,9 @@ def own_variables(
             (own if certain and name.isupper() else doubtful).add(name)
     for text in prose:
         doubtful.update(_SAYS_SET.findall(text))
+    for text, has_dollars in foreign:
+        names = _NAMES_WITH_DOLLARS if has_dollars else _NAMES
+        doubtful.update(match[match.lastindex or 1] for match in names.finditer(text))
     if sources:
         doubtful.update(name for name in used if name.isupper())
     return Variables(frozenset(own), frozenset(doubtful - own), frozenset(functions))
@@ -218,8 +236,7 @@ def own_variables(
 
 def _set_in(text: str) -> Iterator[tuple[str, bool]]:
     """Each variable that is set, and whether that is certain: after `# ` it may be a comment."""
-    sets = any(sign in text for sign in ("=", "((", "set")) or _READS.search(text)
-    for whole in text.split("\n") if sets else ():
+    for whole in text.split("\n"):
         line = whole[:_LONGEST_LINE]
         yield from ((name, True) for name in _SETS_BY_DEFAULT.findall(line))
         for match in (*_SETS.finditer(line), *_READS.finditer(line)):
