@@ -71,20 +71,42 @@ async def test_a_destination_that_fails_is_said_on_the_first_page_and_on_status(
             assert "<b>" not in (await get(f"{process.url}/status"))[1]
 
 
-async def test_a_delivery_is_replayed_after_a_confirmation(running):
+@pytest.fixture
+async def behind_a_proxy(tmp_path: Path) -> AsyncIterator[Router]:
+    people = {"header": "X-Forwarded-User", "proxies": ["127.0.0.0/8"]}
+    http = {"listen": "127.0.0.1:0", "people": people}
+    async with router(write_config(tmp_path, [{"type": "console"}], http=http)) as process:
+        yield process
+
+
+async def test_whoever_has_an_address_of_this_machine_may_not_replay_for_that(running):
+    await send(running, body("Any"))
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(f"{running.url}/deliveries") as answer:
+            text = await answer.text()
+        token = re.search(r'name="token" value="([^"]+)"', text)
+        assert 'value="replay' not in text
+        data = {"do": "discard 1", "token": token[1] if token else "", "sure": "yes"}
+        async with session.post(f"{running.url}/deliveries", data=data) as answer:
+            assert answer.status == 403
+
+
+async def test_a_delivery_is_replayed_after_a_confirmation(behind_a_proxy):
+    running = behind_a_proxy
     id_ = await send(running, body("Any"))
 
-    async def is_sent() -> bool:
-        return ">delivered<" in (await get(f"{running.url}/deliveries?to=oncall/console"))[1]
-
-    await eventually(is_sent, "the delivery")
-    jar = aiohttp.CookieJar(unsafe=True)
-    async with aiohttp.ClientSession(cookie_jar=jar) as session:
+    jar, ana = aiohttp.CookieJar(unsafe=True), {"X-Forwarded-User": "Ana"}
+    async with aiohttp.ClientSession(cookie_jar=jar, headers=ana) as session:
         url = f"{running.url}/deliveries"
-        async with session.get(url) as answer:
-            text = await answer.text()
-        token = re.search(r'name="token" value="([^"]+)"', text)[1]
-        do = re.search(r'value="(replay \d+)"', text)[1]
+
+        async def delivered() -> tuple[str, str] | None:
+            async with session.get(url) as answer:
+                text = await answer.text()
+            token = re.search(r'name="token" value="([^"]+)"', text)
+            do = re.search(r'value="(replay \d+)"', text)
+            return (token[1], do[1]) if token and do else None
+
+        token, do = await eventually(delivered, "the delivery")
         async with session.post(url, data={"do": do}) as answer:
             assert answer.status == 403
         async with session.post(url, data={"do": do, "token": token}) as answer:

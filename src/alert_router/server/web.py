@@ -21,9 +21,9 @@ from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.server.context import SITE
 
 _OPEN = ("/-/healthy", "/-/ready")  # for probes, which have no password
-_REMEMBERED = 128  # passwords that were checked
+_REMEMBERED = 128  # passwords that were refused
 # Compared with where there is no such user, so that names cannot be found out by the time taken.
-_NOBODY = bcrypt.hashpw(b"nobody", bcrypt.gensalt(10))
+_NO_USER = bcrypt.hashpw(b"no user", bcrypt.gensalt(10))
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 _IS_ADDRESS = "IP Address"
 
@@ -46,7 +46,9 @@ class WebServer:
         self.flags = flags
         self.config = WebConfig()
         self.tls: _Tls | None = None  # of the listening sockets; None: plain HTTP
-        self._checked: OrderedDict[bytes, bool] = OrderedDict()
+        # Apart, so that wrong passwords, however many, do not have the right ones checked again.
+        self._accepted: set[bytes] = set()
+        self._refused: OrderedDict[bytes, None] = OrderedDict()
         self._checking = asyncio.Lock()
         self._is_new = True
 
@@ -75,7 +77,8 @@ class WebServer:
             self.tls = self.tls or _Tls(ssl.PROTOCOL_TLS_SERVER)
             self.tls.current = tls
         self.config, self._is_new = config, False
-        self._checked.clear()
+        self._accepted.clear()
+        self._refused.clear()
 
     @property
     def is_guarded(self) -> bool:
@@ -139,21 +142,25 @@ class WebServer:
             return False
         if not colon:
             return False
-        hashed = known.encode() if known is not None else _NOBODY
+        hashed = known.encode() if known is not None else _NO_USER
+        password = password[:72]  # bcrypt itself reads no more
         key = sha256(hashed + b"\0" + sha256(name).digest() + password).digest()
-        if (found := self._checked.get(key)) is not None:
-            return found
+        if key in self._accepted or key in self._refused:
+            return key in self._accepted
         async with self._checking:  # one at a time: each takes a tenth of a second of a processor
             matches = await asyncio.to_thread(_matches, password, hashed)
-        self._checked[key] = found = matches and known is not None
-        if len(self._checked) > _REMEMBERED:
-            self._checked.popitem(last=False)
-        return found
+        if matches and known is not None:
+            self._accepted.add(key)
+            return True
+        self._refused[key] = None
+        if len(self._refused) > _REMEMBERED:
+            self._refused.popitem(last=False)
+        return False
 
 
 def _matches(password: bytes, hashed: bytes) -> bool:
     try:
-        return bcrypt.checkpw(password[:72], hashed)  # bcrypt itself reads no more
+        return bcrypt.checkpw(password, hashed)
     except ValueError:
         return False
 

@@ -1,5 +1,6 @@
 """Who looks and acts: a name in a cookie or from a proxy, and forms that only our pages send."""
 
+import asyncio
 import hmac
 import re
 import secrets
@@ -67,16 +68,12 @@ def _is_proxy(request: web.Request) -> bool:
 
 
 def may_administrate(request: web.Request, who: Person, is_guarded: bool) -> bool:
-    """Whether to let somebody replay and discard: who has credentials or is on this machine."""
+    """Whether to let somebody replay and discard: who has credentials, or whom a proxy names. An
+    address proves nothing: behind a proxy on this machine everybody has its address."""
     auth = request.app[SITE].runtime().config.http.auth
     if is_guarded or (who.is_certain and who.may_act):
         return True
-    if auth is not None and not auth.protect.isdisjoint(("pages", "actions")):
-        return True
-    try:
-        return who.may_act and ip_address(request.remote or "").is_loopback
-    except ValueError:
-        return False
+    return auth is not None and not auth.protect.isdisjoint(("pages", "actions"))
 
 
 def clean_name(text: str) -> str:
@@ -104,10 +101,14 @@ def remember(request: web.Request, answer: web.Response, who: Person, name: str 
 
 async def read_form(request: web.Request, who: Person) -> "MultiDictProxy[str]":
     """The fields of a form that one of our pages sent. Raises Refused."""
-    external_url = request.app[SITE].runtime().config.http.external_url
-    if from_other_site(request, external_url) or request.content_type != _FORM:
+    http: Http = request.app[SITE].runtime().config.http
+    if from_other_site(request, http.external_url) or request.content_type != _FORM:
         raise Refused("This form was not sent by a page of this router.")
-    form = await request.post()
+    try:
+        async with asyncio.timeout(http.body_timeout):
+            form = await request.post()
+    except TimeoutError:
+        raise Refused("The form did not arrive in time.") from None
     token = form.get("token", "")
     if not isinstance(token, str) or not hmac.compare_digest(token.encode(), who.token.encode()):
         raise Refused("This page is too old, or cookies are off: load it again.")
