@@ -22,7 +22,7 @@ from alert_router.notify.egress import Guard
 from alert_router.outbox.model import Destination
 from alert_router.routing import RouteTree
 from alert_router.runbook import Catalogue
-from alert_router.watch import fingerprint
+from alert_router.watch import fingerprint, has_changed_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def read_runtime(
     loaded = flags.applied(load(path))
     config = loaded.config
     watched = (*loaded.files, config.runbooks.path)
-    seen = b"" if _changed_since(began, loaded.files) else fingerprint(watched)
+    seen = b"" if has_changed_since(began, loaded.files) else fingerprint(watched)
     catalogue = Catalogue.load(
         config.runbooks.path,
         previous.catalogue if previous else None,
@@ -110,14 +110,6 @@ def read_runtime(
         watched=watched,
         seen=seen,
     )
-
-
-def _changed_since(moment: float, files: tuple[Path, ...]) -> bool:
-    """Whether one of the files may have changed while it was being read."""
-    try:
-        return any(file.stat().st_mtime >= moment - 1 for file in files)
-    except OSError:
-        return True
 
 
 def external_url(http: Http, prefix: str = "") -> str:

@@ -19,18 +19,29 @@ def fingerprint(paths: Iterable[Path]) -> bytes:
     """What the files below the paths look like from outside: names, sizes, times.
 
     Equal fingerprints mean nothing to do; symbolic links are followed. What cannot be looked at,
-    or goes meanwhile, is passed over. 16 bytes.
+    or goes meanwhile, is passed over. 16 bytes for each path, one after the other.
     """
+    return b"".join(map(_fingerprint, paths))
+
+
+def _fingerprint(root: Path) -> bytes:
     digest = blake2b(digest_size=16)
-    for root in paths:
-        for path in _at_and_below(root):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue
-            seen = f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n"
-            digest.update(os.fsencode(seen))  # a name may be any bytes
+    for path in _at_and_below(root):
+        try:
+            stat = path.stat()
+        except OSError:
+            continue
+        seen = f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}\n"
+        digest.update(os.fsencode(seen))  # a name may be any bytes
     return digest.digest()
+
+
+def has_changed_since(moment: float, files: Iterable[Path]) -> bool:
+    """Whether one of the files may have changed since then, Unix seconds."""
+    try:
+        return any(file.stat().st_mtime >= moment - 1 for file in files)
+    except OSError:
+        return True
 
 
 def _at_and_below(root: Path) -> Iterator[Path]:

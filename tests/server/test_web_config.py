@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -90,7 +91,10 @@ async def served(
     folder: Path, web: dict[str, Any] | None = None, flags: WebFlags | None = None, **config: Any
 ) -> AsyncIterator[Router]:
     path = write_config(folder, [{"type": "console"}], **config)
-    given = flags or WebFlags(config_file=None if web is None else write_web(folder, web))
+    file = None if web is None else write_web(folder, web)
+    if file is not None:
+        os.utime(file, (0, 0))  # one written this very moment is read again at once
+    given = flags or WebFlags(config_file=file)
     async with running(path, read_runtime(path, flags=given), given) as router:
         yield router
 
@@ -252,6 +256,27 @@ async def test_a_webhook_with_a_password_is_accepted(tmp_path: Path) -> None:
         _, metrics = await get(url(router, "/metrics", "http"), headers=headers)
         assert 'webhooks_total{outcome="unauthorized"} 1.0' in metrics
         assert (await post(target, body(), headers=headers))[0] == 200
+
+
+async def test_wrong_passwords_do_not_have_the_right_one_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[bytes] = []
+    check = bcrypt.checkpw
+
+    def noting(given: bytes, own: bytes) -> bool:
+        checked.append(given)
+        return check(given, own)
+
+    monkeypatch.setattr(bcrypt, "checkpw", noting)
+    async with served(tmp_path, USERS) as router:
+        page = url(router, "/metrics", "http")
+        assert await status(page, headers=basic("alertmanager", "s3cret")) == 200
+        for number in range(200):
+            assert await status(page, headers=basic("alertmanager", f"{number}")) == 401
+        assert await status(page, headers=basic("alertmanager", "s3cret")) == 200
+    assert checked.count(b"s3cret") == 1
+    assert len(checked) == 201
 
 
 async def test_a_removed_user_is_refused_after_the_reload(tmp_path: Path) -> None:

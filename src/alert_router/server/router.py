@@ -309,8 +309,7 @@ class Router:
         while True:
             runtime, web_files = self.runtime, self._server.watched
             watched = (*runtime.watched, *web_files)
-            seen = runtime.seen if not web_files else b""
-            async for _ in changes(watched, seen):
+            async for _ in changes(watched, runtime.seen + self._server.seen):
                 await self.reload()
                 if (*self.runtime.watched, *self._server.watched) != watched:
                     break

@@ -5,6 +5,7 @@ import base64
 import binascii
 import ssl
 import tempfile
+import time
 from collections import OrderedDict
 from hashlib import sha256
 from ipaddress import ip_address
@@ -19,6 +20,7 @@ from alert_router.config.model import Http
 from alert_router.config.web import CIPHERS, TlsServer, WebConfig, WebFlags, read_web_config
 from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.server.context import SITE
+from alert_router.watch import fingerprint, has_changed_since
 
 _OPEN = ("/-/healthy", "/-/ready")  # for probes, which have no password
 _REMEMBERED = 128  # passwords that were refused
@@ -45,6 +47,7 @@ class WebServer:
     def __init__(self, flags: WebFlags) -> None:
         self.flags = flags
         self.config = WebConfig()
+        self.seen = b""  # the fingerprint of the `watched` files from when they were read
         self.tls: _Tls | None = None  # of the listening sockets; None: plain HTTP
         # Apart, so that wrong passwords, however many, do not have the right ones checked again.
         self._accepted: set[bytes] = set()
@@ -58,6 +61,7 @@ class WebServer:
         path = self.flags.config_file
         if path is None:
             return
+        began = time.time()
         config = read_web_config(path)
         place = Place(str(path))
         if config.basic_auth_users and http.auth is not None:
@@ -77,6 +81,8 @@ class WebServer:
             self.tls = self.tls or _Tls(ssl.PROTOCOL_TLS_SERVER)
             self.tls.current = tls
         self.config, self._is_new = config, False
+        files = self.watched
+        self.seen = b"" if has_changed_since(began, files) else fingerprint(files)
         self._accepted.clear()
         self._refused.clear()
 
