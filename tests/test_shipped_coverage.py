@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.checks.coverage import AlertCoverage, Routing, cover, totals
+from alert_router.checks.coverage import AlertCoverage, RoutingRules, cover, totals
 from alert_router.checks.rules import read_rules
 from alert_router.config import load
 from tests.shipped import CATALOGUE
@@ -16,7 +16,7 @@ LOADED = load(CONFIG / "alert-router.yaml")
 RULES = read_rules([str(CONFIG / "prometheus-rules.yaml")])
 COVERED = cover(
     RULES.alerts,
-    Routing(LOADED.table, LOADED.tree, LOADED.default_runbook, CATALOGUE),
+    RoutingRules(LOADED.table, LOADED.tree, LOADED.default_runbook, CATALOGUE),
     {},
 )
 

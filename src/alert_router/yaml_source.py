@@ -79,7 +79,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class YamlMapping:
     """A mapping, in the order of the file."""
 
     place: Place
@@ -98,7 +98,7 @@ class Fields:
         return value.value if isinstance(value, Scalar) else None
 
 
-Node = Scalar | Items | Fields
+Node = Scalar | Items | YamlMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class YamlFile:
 
     file: str
     lines: Sequence[str]
-    root: Fields
+    root: YamlMapping
     problems: tuple[Problem, ...] = field(default=())
 
     def find(self, location: Location) -> tuple[Node, Entry | None]:
@@ -121,11 +121,11 @@ class YamlFile:
         before: str | int | None = None
         for part in location:
             item_of_list, before = isinstance(before, int), part
-            if item_of_list and isinstance(node, Fields) and part == node.text("type"):
+            if item_of_list and isinstance(node, YamlMapping) and part == node.text("type"):
                 continue
             if isinstance(part, int) and isinstance(node, Items) and part < len(node.items):
                 node, entry = node.items[part], None
-            elif isinstance(part, str) and isinstance(node, Fields) and part in node.entries:
+            elif isinstance(part, str) and isinstance(node, YamlMapping) and part in node.entries:
                 entry = node.entries[part]
                 node = entry.value
         return node, entry
@@ -148,7 +148,7 @@ class YamlFile:
 
 def plain(node: Node) -> Any:
     """The tree as dicts, lists, texts and None."""
-    if isinstance(node, Fields):
+    if isinstance(node, YamlMapping):
         return {entry.key: plain(entry.value) for entry in node.entries.values()}
     if isinstance(node, Items):
         return [plain(item) for item in node.items]
@@ -170,7 +170,7 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass
-class Refused(Exception):
+class YamlRefused(Exception):
     """The text is YAML, but of a kind that a configuration cannot be."""
 
     code: str
@@ -196,7 +196,7 @@ class _Builder:
             if only_one and read:
                 message = "the file holds several YAML documents"
                 hint = "keep one; remove the line ---"
-                raise Refused(SEVERAL_DOCUMENTS, message, self.place(event), hint)
+                raise YamlRefused(SEVERAL_DOCUMENTS, message, self.place(event), hint)
             read += 1
             self.anchors.clear()  # an anchor is known in its own document alone
             yield self.node(next(self.events))
@@ -215,17 +215,17 @@ class _Builder:
             node = self.collection(event)
         self.nodes += node.size if isinstance(event, yaml.AliasEvent) else 1
         if self.nodes > MAX_NODES:
-            raise Refused(TOO_LARGE, "too much, with aliases expanded", self.place(event))
+            raise YamlRefused(TOO_LARGE, "too much, with aliases expanded", self.place(event))
         return node
 
     def alias(self, event: yaml.AliasEvent) -> Node:
         name = event.anchor
         place = self.place(event)
         if name not in self.anchors:
-            raise Refused(BAD_ALIAS, f"*{name} refers to no anchor before it", place)
+            raise YamlRefused(BAD_ALIAS, f"*{name} refers to no anchor before it", place)
         node = self.anchors[name]
         if node is None:
-            raise Refused(BAD_ALIAS, f"*{name} refers to what it is itself part of", place)
+            raise YamlRefused(BAD_ALIAS, f"*{name} refers to what it is itself part of", place)
         self.check_depth(self.depth + node.height, place)
         return node
 
@@ -246,7 +246,7 @@ class _Builder:
             return event.tag
         name = event.tag.replace("tag:yaml.org,2002:", "!!")
         message = f"YAML's tags are not supported here: {name[:40]!r}"
-        raise Refused(UNSUPPORTED, message, self.place(event), "write the value alone")
+        raise YamlRefused(UNSUPPORTED, message, self.place(event), "write the value alone")
 
     def anchored(self, event: yaml.NodeEvent, node: Node) -> Node:
         if event.anchor:
@@ -255,7 +255,7 @@ class _Builder:
 
     def check_depth(self, depth: int, place: Place) -> None:
         if depth > MAX_DEPTH:
-            raise Refused(TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels", place)
+            raise YamlRefused(TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels", place)
 
     def collection(self, event: yaml.Event) -> Node:
         assert isinstance(event, yaml.CollectionStartEvent)
@@ -275,9 +275,9 @@ class _Builder:
             found.append(self.node(event))
         return Items(self.place(start), tuple(found), *_measure(found))
 
-    def fields(self, start: yaml.Event) -> Fields:
+    def fields(self, start: yaml.Event) -> YamlMapping:
         entries: dict[str, Entry] = {}
-        merged: list[Fields] = []
+        merged: list[YamlMapping] = []
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.key(event)
             value = self.node(next(self.events))
@@ -293,7 +293,7 @@ class _Builder:
             for key, entry in source.entries.items():
                 entries.setdefault(key, entry)
         values = [entry.value for entry in entries.values()]
-        return Fields(self.place(start), entries, *_measure(values))
+        return YamlMapping(self.place(start), entries, *_measure(values))
 
     def key(self, event: yaml.Event) -> str:
         if isinstance(event, yaml.AliasEvent):
@@ -306,15 +306,15 @@ class _Builder:
             text = None
         if not text:
             hint = "quote a value that begins with { or [, or that has a ? in front"
-            raise Refused(UNSUPPORTED, "a key must be text", self.place(event), hint)
+            raise YamlRefused(UNSUPPORTED, "a key must be text", self.place(event), hint)
         return text
 
-    def merged(self, value: Node, place: Place) -> list[Fields]:
+    def merged(self, value: Node, place: Place) -> list[YamlMapping]:
         sources = value.items if isinstance(value, Items) else (value,)
-        found = [source for source in sources if isinstance(source, Fields)]
+        found = [source for source in sources if isinstance(source, YamlMapping)]
         if len(found) < len(sources):
             message = "<< takes a mapping, or a list of mappings"
-            raise Refused(UNSUPPORTED, message, place)
+            raise YamlRefused(UNSUPPORTED, message, place)
         self.nodes += sum(source.size for source in found)
         return found
 
@@ -393,7 +393,7 @@ def parse(text: str, file: str) -> YamlFile:
     root = found[0] if found else None
     if root is None or _is_null(root):
         raise _refuse(EMPTY, "the file is empty", file)
-    if not isinstance(root, Fields):
+    if not isinstance(root, YamlMapping):
         message = f"the file must hold a mapping of keys, not {_kind(root)}"
         raise _refuse(NOT_A_MAPPING, message, file)
     return YamlFile(file, lines, root, _shown(problems, file, lines, root))
@@ -408,7 +408,7 @@ def parse_all(text: str, file: str) -> list[YamlFile]:
     nodes = [node for node in found if not _is_null(node)]
     if not nodes:
         raise _refuse(EMPTY, "the file is empty", file)
-    roots = [node for node in nodes if isinstance(node, Fields)]
+    roots = [node for node in nodes if isinstance(node, YamlMapping)]
     if len(roots) < len(nodes):
         raise ProblemsError(_no_mappings(nodes, lines))
     first, *others = roots
@@ -434,7 +434,7 @@ def _built(
     except (ValueError, OverflowError):  # an escape beyond Unicode, such as "\UFFFFFFFF"
         message = "an escape does not name a valid character"
         raise _refuse(SYNTAX, message, file) from None
-    except Refused as refused:
+    except YamlRefused as refused:
         place = refused.place
         source = shown_line(lines, place.line)
         problem = Problem(refused.code, refused.message, place, hint=refused.hint, source=source)
@@ -449,7 +449,7 @@ def _trees(
 
 
 def _shown(
-    problems: list[Problem], file: str, lines: list[str], root: Fields
+    problems: list[Problem], file: str, lines: list[str], root: YamlMapping
 ) -> tuple[Problem, ...]:
     document = YamlFile(file, lines, root)
     return tuple(
@@ -460,7 +460,7 @@ def _shown(
 
 def _no_mappings(nodes: Sequence[Node], lines: list[str]) -> Iterator[Problem]:
     for node in nodes:
-        if not isinstance(node, Fields):
+        if not isinstance(node, YamlMapping):
             message = f"a document must hold a mapping of keys, not {_kind(node)}"
             source = shown_line(lines, node.place.line)
             yield Problem(NOT_A_MAPPING, message, node.place, source=source)

@@ -7,7 +7,14 @@ import pytest
 from alert_router.markdown import parse, plain
 from alert_router.notification import Detail
 from alert_router.notify import wording
-from alert_router.notify.message import AlertLine, SectionTitle, Shared, StepLine, When, outline
+from alert_router.notify.message import (
+    AlertLine,
+    CommonFacts,
+    SectionTitle,
+    StepLine,
+    When,
+    outline,
+)
 from alert_router.runbook.model import Step
 from tests.notify.notifications import alert, notification, section
 
@@ -183,7 +190,7 @@ def test_a_push_text_says_severity_name_summary_and_subject():
 def test_what_a_group_shares_is_said_once():
     told = notification([alert(pod=pod, job="same") for pod in "ab"])
     parts = list(outline(told, Detail.FULL))
-    shared = [part.lines() for part in parts if isinstance(part, Shared)]
+    shared = [part.lines() for part in parts if isinstance(part, CommonFacts)]
     assert shared == [["A pod crashes"], ["All: job=same"]]
     lines = [part.lines()[0] for part in parts if isinstance(part, AlertLine)]
     assert lines == ["pod=a", "pod=b"]

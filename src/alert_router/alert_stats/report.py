@@ -24,7 +24,7 @@ def coverage_state(runbook: str | None, way: str) -> ObservedState:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class AlertCounts:
     """Firing alerts received, by state, and the notifications sent about them."""
 
     covered: int = 0
@@ -49,7 +49,7 @@ class ObservedAlert:
     """One alert name. `choices` are its runbooks, the latest first."""
 
     name: str
-    counts: Counts
+    counts: AlertCounts
     choices: tuple[Observation, ...]
 
     @property
@@ -71,7 +71,7 @@ class Observed:
     days: int
     since: str  # the first day, UTC: 2026-10-25
     alerts: tuple[ObservedAlert, ...]
-    totals: Counts
+    totals: AlertCounts
 
     def as_json(self, most: int | None = None) -> dict[str, Any]:
         """For machines; keys are stable. Lists the first `most` alerts and counts the others."""
@@ -121,16 +121,16 @@ def _sum(rows: Sequence[Observation]) -> Observation:
     return Observation(last.day, last.alert, last.runbook, last.way, received, woken, last.seen_at)
 
 
-def _counts(rows: Iterable[Observation]) -> Counts:
+def _counts(rows: Iterable[Observation]) -> AlertCounts:
     received: dict[ObservedState, int] = {"covered": 0, "none-wanted": 0, "uncovered": 0}
     woken = 0
     for row in rows:
         received[coverage_state(row.runbook, row.way)] += row.received
         woken += row.woken
-    return Counts(received["covered"], received["none-wanted"], received["uncovered"], woken)
+    return AlertCounts(received["covered"], received["none-wanted"], received["uncovered"], woken)
 
 
-def _counts_json(counts: Counts) -> dict[str, float]:
+def _counts_json(counts: AlertCounts) -> dict[str, float]:
     return {
         "woken": counts.woken,
         "received": counts.received,

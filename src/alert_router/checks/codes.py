@@ -12,7 +12,7 @@ from alert_router.config.model import Weight
 from alert_router.model.problem import Problem, Severity, did_you_mean
 from alert_router.redaction import clip
 from alert_router.yaml_source import CODES as YAML_CODES
-from alert_router.yaml_source import Fields, YamlFile
+from alert_router.yaml_source import YamlFile, YamlMapping
 
 LINT: Mapping[str, Severity] = MappingProxyType(
     {
@@ -90,8 +90,8 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
 def unknown_codes(main: YamlFile) -> Iterator[Problem]:
     """Severities set for unknown codes: a warning, since codes come and go with versions."""
     checks = main.root.get("checks")
-    severity = checks.get("severity") if isinstance(checks, Fields) else None
-    for entry in severity.entries.values() if isinstance(severity, Fields) else ():
+    severity = checks.get("severity") if isinstance(checks, YamlMapping) else None
+    for entry in severity.entries.values() if isinstance(severity, YamlMapping) else ():
         if entry.key not in SEVERITIES:
             yield main.problem(
                 codes.UNKNOWN_CODE,

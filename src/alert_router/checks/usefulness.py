@@ -25,8 +25,8 @@ from typing import Literal
 from alert_router.enrich import (
     AlertLabels,
     Choice,
+    FillOutcome,
     FoundPlaceholder,
-    Outcome,
     enrich,
     filling,
 )
@@ -64,9 +64,9 @@ SAMPLE_LABELS: Labels = {
     "severity": "critical",
 }
 
-State = Literal["both", "one-side", "other", "none"]
+Usefulness = Literal["both", "one-side", "other", "none"]
 Content = Literal["absent", "empty", "steps", "list", "text", "wall"]
-Reason = Literal[
+Shortcoming = Literal[
     "",
     "format-not-read",
     "unreadable",
@@ -134,9 +134,9 @@ class Assessment:
 
     id: str
     alert: str
-    state: State
+    state: Usefulness
     says: bool
-    reason: Reason = ""
+    reason: Shortcoming = ""
     has_steps: bool = False
     is_wall: bool = False
     is_cut: bool = False
@@ -159,8 +159,8 @@ class Summary:
     has_steps: int = 0
     is_wall: int = 0
     is_cut: int = 0
-    placeholders: Counter[Outcome] = field(default_factory=Counter)
-    not_filled: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    placeholders: Counter[FillOutcome] = field(default_factory=Counter)
+    not_filled: Counter[tuple[str, FillOutcome]] = field(default_factory=Counter)
     unknown_headings: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
 
@@ -184,7 +184,7 @@ class Summary:
         self.not_filled.update(
             (found.written, found.outcome)
             for found in it.placeholders
-            if found.outcome is not Outcome.FILLED
+            if found.outcome is not FillOutcome.FILLED
         )
         if it.state != "both":
             self.unknown_headings.update(
@@ -283,14 +283,14 @@ def _message(catalogue: Catalogue, id: str, labels: Labels) -> Notification:
     )
 
 
-def _state(runbook: Runbook, sections: Sequence[Section]) -> tuple[State, dict[str, Content]]:
+def _state(runbook: Runbook, sections: Sequence[Section]) -> tuple[Usefulness, dict[str, Content]]:
     """The state of a message with these sections, and what it has on each side."""
     sides = {
         side: _content([section for section in sections if section.name in names])
         for side, names in _SIDES.items()
     }
     good = sum(content not in ("absent", "empty") for content in sides.values())
-    state: State = ("none", "one-side", "both")[good]
+    state: Usefulness = ("none", "one-side", "both")[good]
     if state == "none":
         is_own = runbook.parent is not None and len(to_text(_all_blocks(sections))) >= _FEW
         state = "other" if is_own or any(map(_instead, sections)) else "none"
@@ -404,7 +404,7 @@ def _is_cut(message: Notification) -> bool:
 
 def _reason(
     runbook: Runbook, sides: Mapping[str, Content], known: Headings, *, held: bool
-) -> Reason:
+) -> Shortcoming:
     """The likeliest reason, by what a reader finds in the file."""
     if runbook.by_alerts:
         return "several-alerts"

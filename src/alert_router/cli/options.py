@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 config_option = click.option(
     "--config",
@@ -32,7 +32,7 @@ strict_option = click.option(
 )
 
 
-def format_option(*formats: str) -> Callable[[Command], Command]:
+def format_option(*formats: str) -> Callable[[CommandFunction], CommandFunction]:
     """`--output` with these formats, passed as `output`; the first is the default."""
     return click.option(
         "--output",

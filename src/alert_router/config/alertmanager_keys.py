@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from alert_router.yaml_source import Entry, Fields, Location, Node, Scalar
+from alert_router.yaml_source import Entry, Location, Node, Scalar, YamlMapping
 
 _GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
 _ELSEWHERE = {
@@ -91,7 +91,7 @@ def _label(entry: Entry) -> tuple[str, str] | None:
 def as_matchers(node: Node, operator: str = "=") -> str:
     """The matchers that a mapping of labels and values means, or one mapping of the form
     {name: ..., value: ..., matchType: ...} (Prometheus Operator), as one would write them."""
-    fields = node if isinstance(node, Fields) else None
+    fields = node if isinstance(node, YamlMapping) else None
     texts = [f'severity{operator}"critical"']
     if fields is not None and {"name", "value"} <= fields.entries.keys():
         regex = "=~" if fields.text("regex") == "true" else "="
@@ -101,7 +101,7 @@ def as_matchers(node: Node, operator: str = "=") -> str:
     return "matchers: [" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
 
 
-def _of(fields: Fields, key: str, operator: str) -> str:
+def _of(fields: YamlMapping, key: str, operator: str) -> str:
     value = fields.text(key)
     if key == "name" and "value" in fields.entries:
         return _matcher(value or "", operator, fields.text("value") or "")

@@ -24,10 +24,10 @@ from alert_router.runbook import Catalogue
 from alert_router.yaml_source import (
     UNREADABLE,
     Entry,
-    Fields,
     Location,
     Scalar,
     YamlFile,
+    YamlMapping,
     children,
     parse,
     read,
@@ -40,7 +40,7 @@ def defined_receivers(main: YamlFile) -> dict[str, Place]:
         return {DEFAULT_RECEIVER: main.root.place}
     found: dict[str, Place] = {}
     for node in children(main.root.get("receivers")):
-        name = node.get("name") if isinstance(node, Fields) else None
+        name = node.get("name") if isinstance(node, YamlMapping) else None
         if isinstance(name, Scalar) and name.value:
             found.setdefault(name.value, name.place)
     return found
@@ -50,7 +50,7 @@ def name_problems(main: YamlFile) -> Iterator[Problem]:
     """Receivers of one name, and notifiers of one name within a receiver."""
     defined = defined_receivers(main)
     for node in children(main.root.get("receivers")):
-        if not isinstance(node, Fields):
+        if not isinstance(node, YamlMapping):
             continue
         name = node.get("name")
         if isinstance(name, Scalar) and name.value and defined[name.value] != name.place:
@@ -61,10 +61,10 @@ def name_problems(main: YamlFile) -> Iterator[Problem]:
         yield from _notifier_names(main, node)
 
 
-def _notifier_names(main: YamlFile, receiver: Fields) -> Iterator[Problem]:
+def _notifier_names(main: YamlFile, receiver: YamlMapping) -> Iterator[Problem]:
     taken: dict[str, Place] = {}
     for node in children(receiver.get("notifiers")):
-        if not isinstance(node, Fields):
+        if not isinstance(node, YamlMapping):
             continue
         value = node.get("name") if node.text("name") else node.get("type")
         if not isinstance(value, Scalar) or not value.value:

@@ -15,7 +15,7 @@ from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.model.problem import Place, Problem
 from alert_router.redaction import clip, shown_line
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
-from alert_router.yaml_source import Fields, Items, Node, Scalar, YamlFile, children
+from alert_router.yaml_source import Items, Node, Scalar, YamlFile, YamlMapping, children
 
 # A single string means a list of one.
 MatcherTexts = Annotated[
@@ -100,7 +100,7 @@ def _catch_alls(
         texts = list(_texts_of(node))
         if texts and not any(parsed.get(text.place, True) for text in texts):
             message = "these matchers match every alert"
-            runbook = (node.text("runbook") if isinstance(node, Fields) else None) or "ID"
+            runbook = (node.text("runbook") if isinstance(node, YamlMapping) else None) or "ID"
             hint = f"write default_runbook: {clip(runbook)} instead"
             place = texts[0].place
             yield document.problem(codes.INVALID_VALUE, message, place, hint=hint)
@@ -112,7 +112,7 @@ def _route(
     parsed: Mapping[Place, tuple[Matcher, ...]],
     inherited: str,
 ) -> Route:
-    assert isinstance(node, Fields)
+    assert isinstance(node, YamlMapping)
     receiver = model.receiver or inherited
     below = zip(model.routes, children(node.get("routes")), strict=True)
     return Route(
@@ -130,7 +130,7 @@ def _matchers(node: Node, parsed: Mapping[Place, tuple[Matcher, ...]]) -> tuple[
 
 def _texts_of(node: Node) -> Iterator[Scalar]:
     """The matcher texts of one route or entry."""
-    value = node.get("matchers") if isinstance(node, Fields) else None
+    value = node.get("matchers") if isinstance(node, YamlMapping) else None
     for text in [value] if isinstance(value, Scalar) else children(value):
         if isinstance(text, Scalar) and text.value is not None:
             yield text
@@ -141,7 +141,7 @@ def matcher_places(node: Node) -> list[Place]:
     return [text.place for text in _texts_of(node) for _ in parse_matchers(text.value or "")]
 
 
-def matcher_texts(root: Fields) -> Iterator[Scalar]:
+def matcher_texts(root: YamlMapping) -> Iterator[Scalar]:
     """Every matcher text of the file."""
     for node in children(root.get("runbooks")):
         yield from _texts_of(node)
@@ -149,12 +149,12 @@ def matcher_texts(root: Fields) -> Iterator[Scalar]:
         yield from _texts_of(route)
 
 
-def _routes(root: Fields) -> Iterator[Fields]:
+def _routes(root: YamlMapping) -> Iterator[YamlMapping]:
     """Every node of the route tree, parents before children."""
     waiting: list[Node | None] = [root.get("route")]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, Fields):
+        if isinstance(node, YamlMapping):
             yield node
             waiting += reversed(list(children(node.get("routes"))))
 
@@ -183,7 +183,7 @@ def receivers_used(document: YamlFile) -> Iterator[Reference]:
 def runbooks_used(document: YamlFile) -> Iterator[Reference]:
     """The runbooks that the table and `default_runbook` name."""
     entries = children(document.root.get("runbooks"))
-    named = [node.get("runbook") for node in entries if isinstance(node, Fields)]
+    named = [node.get("runbook") for node in entries if isinstance(node, YamlMapping)]
     for node in (*named, document.root.get("default_runbook")):
         if isinstance(node, Scalar) and node.value:
             yield _reference(document, node, node.value)
@@ -196,7 +196,7 @@ def _reference(document: YamlFile, node: Scalar, name: str) -> Reference:
 def _root_problems(document: YamlFile) -> Iterator[Problem]:
     """What Alertmanager asks of the root route."""
     route = document.root.entries.get("route")
-    if route is None or not isinstance(route.value, Fields):
+    if route is None or not isinstance(route.value, YamlMapping):
         return
     fields = route.value
     receiver = fields.get("receiver")

@@ -16,12 +16,12 @@ from alert_router.model.problem import Problem, did_you_mean
 from alert_router.redaction import MASK, clip, is_secret
 from alert_router.yaml_source import (
     Entry,
-    Fields,
     Items,
     Location,
     Node,
     Scalar,
     YamlFile,
+    YamlMapping,
     plain,
 )
 
@@ -97,14 +97,14 @@ def _problem(document: YamlFile, model: type[BaseModel], detail: ErrorDetails) -
         either = f"` or `{twin}" if twin in keys_at(model, location[:-1]) else ""
         message = f"`{location[-1]}{either}` is missing"
         return document.problem(codes.MISSING_KEY, message, node.place)
-    if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(node, Fields):
+    if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(node, YamlMapping):
         return _notifier_type(document, model, location, node)
     secret = any(isinstance(part, str) and is_secret(part) for part in location)
     message, hint = _wrong_value(detail, node, secret, document.lines[node.place.line - 1])
     name = next((part for part in reversed(location) if isinstance(part, str)), "")
     is_item = bool(location) and isinstance(location[-1], int)
     label = (f"an item of `{name}`: " if is_item else f"`{name}`: ") if entry or is_item else ""
-    if name == "matchers" and isinstance(node, Fields):
+    if name == "matchers" and isinstance(node, YamlMapping):
         hint = f"write {as_matchers(node)}, in quotes"
     is_type = kind in _EXPECTED or (message[:8] == "expected" and not isinstance(node, Scalar))
     code = codes.WRONG_TYPE if is_type else codes.INVALID_VALUE
@@ -124,7 +124,7 @@ def _unknown_key(
         message, hint = explained
         return document.problem(codes.FOREIGN_KEY, message, entry.place, hint=hint, hide_from=hide)
     known = keys_at(model, location[:-1])
-    used = parent.entries if isinstance(parent, Fields) else {}
+    used = parent.entries if isinstance(parent, YamlMapping) else {}
     rest = [key for key in known if key not in used]
     hint = did_you_mean(entry.key, rest) or did_you_mean(entry.key, known)
     hint = hint or f"known here: {', '.join(known)}"
@@ -144,7 +144,7 @@ def _hidden(location: Location, entry: Entry) -> int:
 
 
 def _notifier_type(
-    document: YamlFile, model: type[BaseModel], location: Location, node: Fields
+    document: YamlFile, model: type[BaseModel], location: Location, node: YamlMapping
 ) -> Problem:
     known = tags_at(model, location)
     types = f"known types: {', '.join(known)}"
@@ -188,11 +188,11 @@ def _own_message(detail: ErrorDetails, node: Node, secret: bool) -> str:
 def _form_hint(node: Node, expected: str, line: str) -> str:
     """What to do where a value has another form than the `expected` text, list or mapping, in
     this line of the file."""
-    if expected == "text" and isinstance(node, Fields):
+    if expected == "text" and isinstance(node, YamlMapping):
         return "put a value that begins with { in quotes"
     if expected == "text" and isinstance(node, Scalar) and node.value is None and " #" in line:
         return "put a value that begins with # in quotes"
-    if expected == "a list" and isinstance(node, Fields):
+    if expected == "a list" and isinstance(node, YamlMapping):
         return "begin each item with `- `"
     if expected == "a mapping" and isinstance(node, Items):
         return "write each item as `key: value`, without `- `"
@@ -201,7 +201,7 @@ def _form_hint(node: Node, expected: str, line: str) -> str:
 
 def found_text(node: Node) -> str:
     """What a node is, for a message."""
-    if isinstance(node, Fields):
+    if isinstance(node, YamlMapping):
         return "a mapping"
     if isinstance(node, Items):
         return "a list"

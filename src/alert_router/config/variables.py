@@ -12,7 +12,7 @@ from alert_router.config.validate import key_of, models_in, tags_of
 from alert_router.fields import Secret, SecretUnavailable, check_variables, with_variables
 from alert_router.model.problem import Problem
 from alert_router.notify.templates import Template
-from alert_router.yaml_source import Entry, Fields, Items, Node, Scalar, YamlFile
+from alert_router.yaml_source import Entry, Items, Node, Scalar, YamlFile, YamlMapping
 
 # A secret is read when it is used, and a template has a language of its own.
 _LITERAL = (Secret, Template)
@@ -31,7 +31,7 @@ class _Substitution:
         self._document = document
         self.problems: list[Problem] = []
 
-    def fields(self, node: Fields, models: Sequence[type[BaseModel]]) -> Fields:
+    def fields(self, node: YamlMapping, models: Sequence[type[BaseModel]]) -> YamlMapping:
         """A mapping that is read as one of the models."""
         tag = node.text("type")
         fitting = [model for model in models if tag in tags_of(model)] or models
@@ -51,7 +51,7 @@ class _Substitution:
     def _value(self, node: Node, annotations: Sequence[Any]) -> Node:
         if isinstance(node, Items):
             return replace(node, items=tuple(self._value(it, annotations) for it in node.items))
-        if isinstance(node, Fields):
+        if isinstance(node, YamlMapping):
             models = [model for annotation in annotations for model in models_in(annotation)]
             if models:
                 return self.fields(node, models)

@@ -57,7 +57,7 @@ _GRACE = 5.0
 _CALM = 60.0  # seconds without trouble after which conditions are calm
 
 
-class Room:
+class MessageMemory:
     """Room for large messages, for all destinations of one event loop: few are rendered and few are
     being sent at a time, since each takes memory several times its size. Others do not wait."""
 
@@ -103,7 +103,7 @@ class Calm:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class DeliverContext:
     """What every loop shares: the store, the HTTP session, and how things stand now."""
 
     outbox: Outbox
@@ -113,7 +113,7 @@ class Shared:
     runtime: Callable[[], Runtime]
     resolve: Resolve
     calm: Calm = field(default_factory=Calm)
-    room: Room = field(default_factory=Room)
+    room: MessageMemory = field(default_factory=MessageMemory)
     recovered: asyncio.Event = field(default_factory=asyncio.Event)  # leases of an earlier process
 
 
@@ -139,7 +139,7 @@ class _Meter:
             self.seconds += time.thread_time() - began
 
 
-async def carry_out(claim: Claim, notifier: Notifier, shared: Shared) -> Attempted:
+async def carry_out(claim: Claim, notifier: Notifier, shared: DeliverContext) -> Attempted:
     """Try to deliver what was claimed; how that ended, whatever happens. Only being cancelled is
     raised."""
     meter = _Meter()
@@ -156,7 +156,7 @@ async def carry_out(claim: Claim, notifier: Notifier, shared: Shared) -> Attempt
 
 
 async def _attempt(
-    claim: Claim, notifier: Notifier, shared: Shared, meter: _Meter
+    claim: Claim, notifier: Notifier, shared: DeliverContext, meter: _Meter
 ) -> Outcome | Unwanted:
     runtime = shared.runtime()
     async with AsyncExitStack() as until_sent:
@@ -182,7 +182,7 @@ async def _attempt(
 
 
 async def _make(
-    claim: Claim, notifier: Notifier, shared: Shared, runtime: Runtime, meter: _Meter
+    claim: Claim, notifier: Notifier, shared: DeliverContext, runtime: Runtime, meter: _Meter
 ) -> tuple[Any, list[Alert]] | Unwanted | Failed:
     """The message of a claim, and of what it tells as firing one alert of each name. Nothing else
     of a large group is kept while it is sent."""
@@ -201,7 +201,7 @@ async def _payload(
     notification: Notification,
     claim: Claim,
     notifier: Notifier,
-    shared: Shared,
+    shared: DeliverContext,
     meter: _Meter,
 ) -> Any:
     metrics, labels = shared.metrics, _labels(claim)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from alert_router.deliver.attempt import Attempted, Shared, carry_out
+from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
 from alert_router.deliver.health import DestinationHealth
 from alert_router.deliver.policy import decide
 from alert_router.deliver.rate_limiter import Pace
@@ -48,7 +48,7 @@ class DestinationLoop:
 
     destination: Destination
     notifier: Notifier
-    shared: Shared
+    shared: DeliverContext
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: asyncio.Task[None] | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
@@ -298,7 +298,7 @@ class DestinationLoop:
 class Deliverer:
     """All destination loops; follows the configuration as it changes."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: DeliverContext) -> None:
         self._shared = shared
         self._loops: dict[Destination, DestinationLoop] = {}
         self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}

@@ -5,7 +5,7 @@
 """
 
 from alert_router.enrich.build import enrich
-from alert_router.enrich.fill import Filling, FoundPlaceholder, Outcome, filling
+from alert_router.enrich.fill import Filling, FillOutcome, FoundPlaceholder, filling
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, label_rules
 from alert_router.enrich.select import ANNOTATIONS, Choice, ChosenBy, select_runbook
 
@@ -15,10 +15,10 @@ __all__ = [
     "AlertLabels",
     "Choice",
     "ChosenBy",
+    "FillOutcome",
     "Filling",
     "FoundPlaceholder",
     "LabelRules",
-    "Outcome",
     "enrich",
     "filling",
     "label_rules",

@@ -85,7 +85,7 @@ _MARK = re.compile(r"[$<\[]|\{\{|\b[A-Z]{2}|\b(?:my|your)-")
 _JOINS = re.compile(r"[\w./:@=$-]")  # next to a placeholder, a part of its word
 
 
-class Outcome(Enum):
+class FillOutcome(Enum):
     """What happens to a placeholder."""
 
     FILLED = "filled"
@@ -100,7 +100,7 @@ class FoundPlaceholder:
 
     written: str
     line: int
-    outcome: Outcome
+    outcome: FillOutcome
 
 
 class Filling:
@@ -235,10 +235,10 @@ class Filling:
         for slot, line in slots:
             value = slot.value(labels)
             if value is not None:
-                outcome = Outcome.REFUSED if slot.fill(value) is None else Outcome.FILLED
+                outcome = FillOutcome.REFUSED if slot.fill(value) is None else FillOutcome.FILLED
             else:
                 known = key_of(slot.name) in labels.rules.aliases
-                outcome = Outcome.NO_LABEL if known else Outcome.UNKNOWN
+                outcome = FillOutcome.NO_LABEL if known else FillOutcome.UNKNOWN
             yield FoundPlaceholder(slot.written, line, outcome)
 
 

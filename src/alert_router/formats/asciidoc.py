@@ -66,7 +66,7 @@ def read_asciidoc(text: str, include: Include = lambda target: None) -> Document
     return Document(tuple(reader.blocks(lines, 0)), unread=tuple(reader.unread))
 
 
-Line = tuple[str, int]  # its text and its number in the file
+NumberedLine = tuple[str, int]  # its text and its number in the file
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class _Reader:
     _included: int = 0
     _lines: int = 0
 
-    def source(self, text: str, at: int = 0, depth: int = 0) -> Iterator[Line]:
+    def source(self, text: str, at: int = 0, depth: int = 0) -> Iterator[NumberedLine]:
         """The lines with conditionals decided and includes replaced; those of an included file
         have the number of the directive."""
         hidden = 0  # how many open conditions are false
@@ -119,7 +119,7 @@ class _Reader:
                     self.attributes.set(attribute["name"], attribute["value"], attribute["off"])
                 yield line, here
 
-    def _file(self, match: re.Match[str], line: str, at: int, depth: int) -> Iterator[Line]:
+    def _file(self, match: re.Match[str], line: str, at: int, depth: int) -> Iterator[NumberedLine]:
         self._included += 1
         text = None
         is_part = re.search(r"\b(?:lines|tags?)\s*=", match["options"]) is not None
@@ -144,7 +144,7 @@ class _Reader:
         is_set = all_set if "+" in match["names"] else any_set
         return {"ifdef": is_set, "ifndef": not is_set}.get(match["kind"], True)
 
-    def blocks(self, lines: Sequence[Line], depth: int) -> list[Block]:
+    def blocks(self, lines: Sequence[NumberedLine], depth: int) -> list[Block]:
         """The blocks of lines."""
         out: list[Block] = []
         style = _Style()
@@ -168,7 +168,7 @@ class _Reader:
             style = _Style()
         return out
 
-    def _attribute(self, match: re.Match[str], lines: Sequence[Line], at: int) -> int:
+    def _attribute(self, match: re.Match[str], lines: Sequence[NumberedLine], at: int) -> int:
         value = match["value"] or ""
         at += 1
         while value.endswith(" \\") and at < len(lines) and len(value) < _MAX_LINE:
@@ -193,7 +193,7 @@ class _Reader:
 
     def _block(
         self,
-        lines: Sequence[Line],
+        lines: Sequence[NumberedLine],
         at: int,
         style: _Style,
         depth: int,
@@ -230,7 +230,7 @@ class _Reader:
         children = inline(bare, self.attributes)
         return Heading(len(match["level"]), children, number, (*style.anchors, *anchors))
 
-    def _after_title(self, lines: Sequence[Line], at: int, match: re.Match[str]) -> int:
+    def _after_title(self, lines: Sequence[NumberedLine], at: int, match: re.Match[str]) -> int:
         """After a document's title stand its author and its revision."""
         at += 1
         while len(match["level"]) == 1 and at < len(lines) and _AUTHOR.fullmatch(lines[at][0]):
@@ -254,7 +254,7 @@ class _Reader:
         return []
 
     def _delimited(
-        self, lines: Sequence[Line], at: int, style: _Style, depth: int
+        self, lines: Sequence[NumberedLine], at: int, style: _Style, depth: int
     ) -> tuple[list[Block], int]:
         mark, number = lines[at]
         close = "```" if mark.startswith("```") else mark
@@ -283,7 +283,7 @@ class _Reader:
             return [_quote(style.name if style.name.isupper() else "", blocks, number)], end
         return blocks, end
 
-    def _code(self, lines: Sequence[Line], number: int, first: int, style: _Style) -> Code:
+    def _code(self, lines: Sequence[NumberedLine], number: int, first: int, style: _Style) -> Code:
         rows = [line for line, _ in lines]
         if rows and all(not row or row[0] in " \t" for row in rows):
             indent = min((len(row) - len(row.lstrip()) for row in rows if row), default=0)
@@ -302,7 +302,7 @@ class _Reader:
     def _is_term(self, line: str) -> bool:
         return "::" in line and _TERM.fullmatch(line) is not None and not _MACRO.fullmatch(line)
 
-    def _list(self, lines: Sequence[Line], at: int, depth: int) -> tuple[list[Block], int]:
+    def _list(self, lines: Sequence[NumberedLine], at: int, depth: int) -> tuple[list[Block], int]:
         """A list with all that is nested in it."""
         first = at
         opening = _marker(lines[at][0])
@@ -321,7 +321,9 @@ class _Reader:
         start = int(digits[0]) if digits and opening == "0" else 1
         return [ListBlock(ordered, tuple(items), start, number)], at
 
-    def _item(self, lines: Sequence[Line], at: int, depth: int, opening: str) -> tuple[Item, int]:
+    def _item(
+        self, lines: Sequence[NumberedLine], at: int, depth: int, opening: str
+    ) -> tuple[Item, int]:
         line, number = lines[at]
         match = _MARKER.fullmatch(line)
         term = None if match else _TERM.fullmatch(line)
@@ -343,7 +345,7 @@ class _Reader:
         return Item((*blocks, *nested), checked, number), at
 
     def _attached(
-        self, lines: Sequence[Line], at: int, depth: int, opening: str
+        self, lines: Sequence[NumberedLine], at: int, depth: int, opening: str
     ) -> tuple[list[Block], int]:
         """What belongs to an item: blocks behind `+`, nested lists, indented lines."""
         blocks: list[Block] = []
@@ -372,7 +374,9 @@ class _Reader:
                 break
         return blocks, at
 
-    def _continued(self, lines: Sequence[Line], at: int, depth: int) -> tuple[list[Block], int]:
+    def _continued(
+        self, lines: Sequence[NumberedLine], at: int, depth: int
+    ) -> tuple[list[Block], int]:
         """The block behind a `+`."""
         style = _Style()
         while at < len(lines) and self._styled(lines[at][0], style):
@@ -384,7 +388,9 @@ class _Reader:
             found = [Paragraph(inline(style.title, self.attributes), lines[at - 1][1]), *found]
         return found, at
 
-    def _table(self, lines: Sequence[Line], number: int, mark: str, style: _Style) -> list[Block]:
+    def _table(
+        self, lines: Sequence[NumberedLine], number: int, mark: str, style: _Style
+    ) -> list[Block]:
         text = "\n".join(line for line, _ in lines)
         rows = [line for line, _ in lines if line]
         cells: list[str] = []
@@ -434,7 +440,7 @@ def _marker(line: str) -> str:
     return mark
 
 
-def _skip_blank(lines: Sequence[Line], at: int) -> int:
+def _skip_blank(lines: Sequence[NumberedLine], at: int) -> int:
     while at < len(lines) and (not lines[at][0] or _is_comment(lines[at][0])):
         at += 1
     return at

@@ -39,7 +39,7 @@ class ChatRenderer(LineRenderer[str, str]):
     marks: ClassVar[Mapping[type, str]]
     markup: re.Pattern[str]
 
-    def pieces(self, parts: Iterable[message.Part]) -> list[str]:
+    def pieces(self, parts: Iterable[message.OutlinePart]) -> list[str]:
         """Lines and whole code blocks, the links last."""
         parts = list(parts)
         links = (self.linked(url, words) for words, url in message.all_links(parts))
@@ -219,7 +219,7 @@ class MarkdownRenderer(ChatRenderer):
     # A list's own numbers would start again after each code block.
     number = "{}\\."
 
-    def pieces(self, parts: Iterable[message.Part]) -> list[str]:
+    def pieces(self, parts: Iterable[message.OutlinePart]) -> list[str]:
         return list(map(self._unchanged, super().pieces(parts)))
 
     def title(self, part: message.Title) -> Iterator[str]:

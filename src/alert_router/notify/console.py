@@ -90,7 +90,7 @@ class _ConsoleRenderer(MessageRenderer[Line]):
     def title(self, part: message.Title) -> Iterator[Line]:
         yield line("title", str(part), color=part.grade.terminal)
 
-    def shared(self, part: message.Shared) -> Iterator[Line]:
+    def shared(self, part: message.CommonFacts) -> Iterator[Line]:
         yield from (line("text", text, 2) for text in part.lines(" "))
 
     def alert(self, part: message.AlertLine) -> Iterator[Line]:

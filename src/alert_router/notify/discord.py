@@ -122,7 +122,7 @@ class DiscordNotifier(HttpNotifier):
 
         pieces = fit(detail, make, lambda made: sum(map(_size, made)) <= MAX_EMBEDS)
         parts = outline(notification, Detail.MINIMAL)
-        kept = (message.Shared, message.AlertLine, message.TemplateText, message.More)
+        kept = (message.CommonFacts, message.AlertLine, message.TemplateText, message.More)
         notice = DiscordRenderer().pieces(part for part in parts if isinstance(part, kept))
         return DiscordPayload(
             message=_message(notification, cut(pieces, _size, MAX_EMBEDS, DiscordRenderer.service)),
@@ -194,7 +194,7 @@ def _message(notification: Notification, pieces: list[str]) -> dict[str, Any]:
     }
 
 
-def _pieces(parts: Iterable[message.Part]) -> list[str]:
+def _pieces(parts: Iterable[message.OutlinePart]) -> list[str]:
     others = [part for part in parts if not isinstance(part, message.Title | message.Mention)]
     return [
         text if utf16_units(text) <= MAX_DESCRIPTION else wording.too_long(DiscordRenderer.service)

@@ -107,7 +107,7 @@ class AlertLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class CommonFacts:
     """What all alerts of a group share: texts, or labels. Plain text, hostile."""
 
     texts: tuple[str, ...]
@@ -195,10 +195,10 @@ class Links:
     pairs: tuple[tuple[str, str], ...]
 
 
-Part = (
+OutlinePart = (
     Title
     | Mention
-    | Shared
+    | CommonFacts
     | AlertLine
     | More
     | TemplateText
@@ -212,10 +212,10 @@ Part = (
 
 
 # What a short reply to a message that was changed consists of.
-REPLIED = (Title, Mention, Shared, AlertLine, More)
+REPLIED = (Title, Mention, CommonFacts, AlertLine, More)
 
 
-def outline(notification: Notification, detail: Detail) -> Iterator[Part]:
+def outline(notification: Notification, detail: Detail) -> Iterator[OutlinePart]:
     """The parts of a message with at most `detail`."""
     yield Title(wording.grade(notification), one_line(wording.title(notification), _MAX_LINE))
     if notification.mentions:
@@ -230,7 +230,7 @@ def outline(notification: Notification, detail: Detail) -> Iterator[Part]:
         yield Links(tuple(found))
 
 
-def all_links(parts: Iterable[Part]) -> list[tuple[str, str]]:
+def all_links(parts: Iterable[OutlinePart]) -> list[tuple[str, str]]:
     """Words and URL of the first runbook's page and of the links, http or https."""
     runbooks: list[tuple[str, str]] = []
     links: list[tuple[str, str]] = []
@@ -257,7 +257,7 @@ def fit(
     return payload
 
 
-def _alerts(notification: Notification, detail: Detail) -> Iterator[Part]:
+def _alerts(notification: Notification, detail: Detail) -> Iterator[OutlinePart]:
     if notification.message is not None:
         yield TemplateText(notification.message)
         return
@@ -268,7 +268,7 @@ def _alerts(notification: Notification, detail: Detail) -> Iterator[Part]:
     same = [len(shown) > 1 and len(set(column)) == 1 for column in zip(*texts, strict=True)]
     names = wording.differing(group)[:_MAX_DIFFERING]
     if same[0] and names and (about := tuple(filter(None, compress(texts[0], same)))):
-        yield Shared(about)
+        yield CommonFacts(about)
     for alert, (summary, description) in zip(shown, texts, strict=True):
         labels = _short(
             [(name, alert.labels[name]) for name in names if name in alert.labels]
@@ -286,7 +286,7 @@ def _alerts(notification: Notification, detail: Detail) -> Iterator[Part]:
     if more:
         yield More(more, links.alerts(group))
     if len(group.alerts) > 1 and (labels := _short(wording.shared(group)[:_MAX_LABELS])):
-        yield Shared((), labels)
+        yield CommonFacts((), labels)
 
 
 def _texts(alert: Alert, shown: int, detail: Detail) -> tuple[str, str]:
@@ -300,7 +300,7 @@ def _short(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple((one_line(name, _MAX_VALUE), one_line(value, _MAX_VALUE)) for name, value in pairs)
 
 
-def _notes(notification: Notification) -> Iterator[Part]:
+def _notes(notification: Notification) -> Iterator[OutlinePart]:
     if notification.resent:
         yield Note(RESENT)
     for note in notification.notes[:_MAX_NOTES]:
@@ -320,7 +320,7 @@ def _runbook(part: RunbookPart, notification: Notification) -> RunbookTitle:
     )
 
 
-def _sections(sections: Sequence[Section], detail: Detail) -> Iterator[Part]:
+def _sections(sections: Sequence[Section], detail: Detail) -> Iterator[OutlinePart]:
     """The sections in order. In a long message the first step of each comes before all others."""
     is_long = any(len(section.steps) > _FEW_STEPS for section in sections[:-1])
     if detail is not Detail.FIRST_STEPS or not is_long:
@@ -338,7 +338,7 @@ def _sections(sections: Sequence[Section], detail: Detail) -> Iterator[Part]:
             yield from _section(section, detail, start=2)
 
 
-def _section(section: Section, detail: Detail, start: int = 1) -> Iterator[Part]:
+def _section(section: Section, detail: Detail, start: int = 1) -> Iterator[OutlinePart]:
     """A section, its steps from the number `start` on."""
     more = _CONTINUED if start > 1 else ""
     yield SectionTitle(one_line(wording.heading(section), _MAX_LINE) + more)

@@ -45,7 +45,7 @@ class PlainTextRenderer(MessageRenderer[str]):
     def title(self, part: message.Title) -> Iterable[str]:
         yield self.literal(str(part))
 
-    def shared(self, part: message.Shared) -> Iterable[str]:
+    def shared(self, part: message.CommonFacts) -> Iterable[str]:
         yield from map(self.literal, part.lines())
 
     def alert(self, part: message.AlertLine) -> Iterable[str]:

@@ -34,18 +34,18 @@ class MessageRenderer(Renderer[Piece]):
 
     indent = "    "
 
-    def parts(self, parts: Iterable[message.Part]) -> list[Piece]:
+    def parts(self, parts: Iterable[message.OutlinePart]) -> list[Piece]:
         """The parts, in order."""
         return [piece for part in parts for piece in self.part(part)]
 
-    def part(self, part: message.Part) -> Iterable[Piece]:
+    def part(self, part: message.OutlinePart) -> Iterable[Piece]:
         """One part."""
         match part:
             case message.Title():
                 return self.title(part)
             case message.Mention(names):
                 return self.mention(names)
-            case message.Shared():
+            case message.CommonFacts():
                 return self.shared(part)
             case message.AlertLine():
                 return self.alert(part)
@@ -95,7 +95,7 @@ class MessageRenderer(Renderer[Piece]):
     @abstractmethod
     def title(self, part: message.Title) -> Iterable[Piece]: ...
     @abstractmethod
-    def shared(self, part: message.Shared) -> Iterable[Piece]: ...
+    def shared(self, part: message.CommonFacts) -> Iterable[Piece]: ...
     @abstractmethod
     def alert(self, part: message.AlertLine) -> Iterable[Piece]: ...
     @abstractmethod
@@ -187,7 +187,7 @@ class LineRenderer(MessageRenderer[Piece], SpanRenderer[T]):
     def section(self, text: str) -> Iterator[Piece]:
         yield self.line(self.bold(text), "\n")
 
-    def shared(self, part: message.Shared) -> Iterator[Piece]:
+    def shared(self, part: message.CommonFacts) -> Iterator[Piece]:
         yield from (self.line(self.prose(text)) for text in part.texts)
         if part.labels:
             yield self.line(self.joined((self.text("All: "), self.code_span(part.pairs()))))

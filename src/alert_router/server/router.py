@@ -14,7 +14,7 @@ import structlog
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
 from alert_router.config.web import WebFlags
-from alert_router.deliver import Deliverer, Shared
+from alert_router.deliver import DeliverContext, Deliverer
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.egress import AddressInfo, Resolver
@@ -69,7 +69,7 @@ class Router:
         self._resolver = Resolver()
         self._session = self._client(shares.opened)
         self.deliverer = Deliverer(
-            Shared(
+            DeliverContext(
                 outbox,
                 self._session,
                 self.metrics,

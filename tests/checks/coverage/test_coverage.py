@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.checks.coverage import (
-    Routing,
+    RoutingRules,
     by_file,
     by_severity,
     cover,
@@ -36,10 +36,10 @@ def catalogue(tmp_path_factory) -> Catalogue:
     return Catalogue.load(root)
 
 
-def routing(catalogue, entries=(), routes=(), default=None) -> Routing:
+def routing(catalogue, entries=(), routes=(), default=None) -> RoutingRules:
     made = [RunbookEntry(parse_matchers(text), runbook) for text, runbook in entries]
     tree = RouteTree(Route("default", routes=tuple(routes)))
-    return Routing(RunbookTable(made), tree, default, catalogue)
+    return RoutingRules(RunbookTable(made), tree, default, catalogue)
 
 
 def to(receiver: str, matchers: str, *routes: Route, continue_: bool = False) -> Route:
@@ -56,7 +56,7 @@ def rules(expression: str = "up == 0", name: str = "SomeAlert", labels="{}", ann
     return found.alerts
 
 
-def covered(by: Routing, *args, external=None, **kwargs):
+def covered(by: RoutingRules, *args, external=None, **kwargs):
     (found,) = cover(rules(*args, **kwargs), by, external or {})
     return found
 

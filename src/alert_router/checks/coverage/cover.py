@@ -9,7 +9,7 @@ from typing import Literal
 
 from alert_router.checks.coverage.partial_match import (
     Candidates,
-    Outcome,
+    ReceiverNames,
     possible_receivers,
     with_external,
 )
@@ -26,7 +26,7 @@ Agreement = Literal["agrees", "differs", "dead", "ambiguous", "templated", "depe
 
 
 @dataclass(frozen=True, slots=True)
-class Routing:
+class RoutingRules:
     """Everything that decides: both tables, the default runbook and the catalogue."""
 
     table: RunbookTable
@@ -64,7 +64,7 @@ class AlertCoverage:
     choices: tuple[Choice, ...]
     depends_on: tuple[str, ...]
     template: str
-    receivers: tuple[Outcome, ...]
+    receivers: tuple[ReceiverNames, ...]
     receivers_depend_on: tuple[str, ...]
     annotations: tuple[Annotation, ...]
 
@@ -91,7 +91,7 @@ def _state(choice: Choice) -> CoverageState:
 
 
 def cover(
-    rules: Iterable[AlertRule], routing: Routing, external: Mapping[str, str | None]
+    rules: Iterable[AlertRule], routing: RoutingRules, external: Mapping[str, str | None]
 ) -> tuple[AlertCoverage, ...]:
     """The coverage of each rule; `external` as for `with_external`."""
     candidates = Candidates(routing.table)
@@ -100,7 +100,7 @@ def cover(
 
 def _cover(
     rule: AlertRule,
-    routing: Routing,
+    routing: RoutingRules,
     candidates: Candidates,
     external: Mapping[str, str | None],
 ) -> AlertCoverage:
@@ -122,7 +122,7 @@ def _cover(
     )
 
 
-def _choices(rule: AlertRule, routing: Routing, entry: int | None) -> tuple[list[Choice], str]:
+def _choices(rule: AlertRule, routing: RoutingRules, entry: int | None) -> tuple[list[Choice], str]:
     """The possible choices if this table entry matches, and the annotation that decides once
     Prometheus expands it."""
     known = {name: _runbook_part(rule.annotations.get(name, "")) for name in ANNOTATIONS}
@@ -138,7 +138,7 @@ def _choices(rule: AlertRule, routing: Routing, entry: int | None) -> tuple[list
 
 
 def _choose(
-    rule: AlertRule, routing: Routing, entry: int | None, annotations: Mapping[str, str]
+    rule: AlertRule, routing: RoutingRules, entry: int | None, annotations: Mapping[str, str]
 ) -> Choice:
     alert = Alert.model_construct(
         status=Status.FIRING,

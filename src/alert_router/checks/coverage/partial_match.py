@@ -18,7 +18,7 @@ CUSTOMARY = (
 )
 _MAX_OUTCOMES = 64
 
-Outcome = tuple[str, ...]  # receivers
+ReceiverNames = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _TooMany(Exception):
 
 def possible_receivers(
     tree: RouteTree, labels: PossibleLabels
-) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
+) -> tuple[tuple[ReceiverNames, ...], tuple[str, ...]]:
     """Every possible outcome, each the receivers in order without repeats; and, if there are
     several, the labels that decide. No outcome means that there are too many to list."""
     depends: dict[str, None] = {}
@@ -128,11 +128,11 @@ def possible_receivers(
 
 def _outcomes(
     route: Route, inherited: str, labels: PossibleLabels, depends: dict[str, None]
-) -> dict[Outcome, None]:
+) -> dict[ReceiverNames, None]:
     """As RouteTree.match, but where a route may or may not match, both cases are followed."""
     receiver = route.receiver or inherited
-    going: dict[Outcome, None] = {(): None}  # found so far, where the next sibling is tried
-    ended: dict[Outcome, None] = {}
+    going: dict[ReceiverNames, None] = {(): None}  # found so far, where the next sibling is tried
+    ended: dict[ReceiverNames, None] = {}
     for child in route.routes:
         match = partial_match(child.matchers, labels)
         if match.holds is False:

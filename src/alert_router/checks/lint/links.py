@@ -11,8 +11,7 @@ from urllib.parse import unquote, urlsplit
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.checks.lint.traverse import Prose, links
 from alert_router.formats import ASCIIDOC, SUFFIXES, format_of, read_document, without_suffix
-from alert_router.markdown import Anchors as HeadingAnchors
-from alert_router.markdown import Block, Link, Text
+from alert_router.markdown import Anchors, Block, Link, Text
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.runbook import UnusableFile, read
 
@@ -29,11 +28,11 @@ _EXPLICIT_ANCHOR = re.compile(
 )
 
 
-class Anchors:
+class LinkTargets:
     """The anchors of one file: those of its headings, and explicit ones anywhere."""
 
     def __init__(self, blocks: Iterable[Block], text: str) -> None:
-        self._headings = HeadingAnchors(blocks)
+        self._headings = Anchors(blocks)
         explicit = [match[match.lastgroup or 0] for match in _EXPLICIT_ANCHOR.finditer(text)]
         self.names = [*self._headings.names, *explicit]
         self._explicit = {"", "top", *(name.lower() for name in explicit)}
@@ -54,7 +53,7 @@ class FileTree:
         self._sources = {_normal(source.path.absolute()): source for source in sources}
         self._exists: dict[Path, bool] = {}
         self._pages: dict[Path, frozenset[str]] = {}
-        self._anchors: dict[Path, Anchors | None] = {}
+        self._anchors: dict[Path, LinkTargets | None] = {}
 
     def contains(self, path: Path) -> bool:
         """Whether a path can be checked: inside the repository. Without a repository there may be
@@ -83,7 +82,7 @@ class FileTree:
             for suffix in SUFFIXES
         )
 
-    def anchors(self, path: Path) -> Anchors | None:
+    def anchors(self, path: Path) -> LinkTargets | None:
         """The anchors of a Markdown file; None if it is not one or cannot be read."""
         if path not in self._anchors:
             source = self._sources.get(path)
@@ -91,13 +90,13 @@ class FileTree:
         return self._anchors[path]
 
 
-def _anchors_of(source: RunbookSource) -> Anchors:
-    return Anchors(source.runbook.blocks, source.text)
+def _anchors_of(source: RunbookSource) -> LinkTargets:
+    return LinkTargets(source.runbook.blocks, source.text)
 
 
 def check(source: RunbookSource, tree: FileTree) -> Iterator[Problem]:
     """Everything about the links of one runbook."""
-    own: Anchors | None = None
+    own: LinkTargets | None = None
     for spot in source.spots(_REFERENCE):
         if isinstance(spot.leaf, Text) and spot.exact:
             message = f"undefined link reference `{spot.match['ref']}`"
@@ -111,14 +110,14 @@ def check(source: RunbookSource, tree: FileTree) -> Iterator[Problem]:
 
 
 def _check(
-    source: RunbookSource, prose: Prose, link: Link, own: Anchors, tree: FileTree
+    source: RunbookSource, prose: Prose, link: Link, own: LinkTargets, tree: FileTree
 ) -> Iterator[Problem]:
     try:
         parts = urlsplit(link.url)
     except ValueError:
         return
     path, fragment = unquote(parts.path), unquote(parts.fragment)
-    anchors: Anchors | None = own
+    anchors: LinkTargets | None = own
     if path:
         targets = list(filter(None, (_normal(base / path) for base in _bases(source.path, path))))
         if not targets or not tree.contains(targets[0]):
@@ -193,11 +192,11 @@ def _repository(root: Path) -> Path | None:
     return next((above for above in (top, *top.parents) if _exists(above / ".git")), None)
 
 
-def _read(path: Path) -> Anchors | None:
+def _read(path: Path) -> LinkTargets | None:
     if not format_of(path.name) or not _exists(path) or not path.is_file():
         return None
     try:
         text = read(path).decode(errors="replace")
     except UnusableFile:
         return None
-    return Anchors(read_document(text, path.name).blocks, text)
+    return LinkTargets(read_document(text, path.name).blocks, text)

@@ -19,11 +19,11 @@ from alert_router.checks.rules.label_inference import (
 from alert_router.model.problem import Place, Problem, ProblemsError, did_you_mean
 from alert_router.redaction import clip
 from alert_router.yaml_source import (
-    Fields,
     Items,
     Node,
     Scalar,
     YamlFile,
+    YamlMapping,
     children,
     decode,
     parse_all,
@@ -226,16 +226,16 @@ def _read(documents: Sequence[YamlFile], source: _Source) -> RuleSet:
     return RuleSet(tuple(reader.alerts), tuple(reader.problems), files)
 
 
-def _holders(root: Fields) -> Iterator[Fields]:
+def _holders(root: YamlMapping) -> Iterator[YamlMapping]:
     """The mappings with the key `groups`: a rule file itself, or a PrometheusRule's spec."""
     kind = root.text("kind")
     if kind == "PrometheusRule":
         spec = root.get("spec")
-        if isinstance(spec, Fields):
+        if isinstance(spec, YamlMapping):
             yield spec
     elif kind is not None and kind.endswith("List") and root.get("items") is not None:
         for item in children(root.get("items")):
-            if isinstance(item, Fields):
+            if isinstance(item, YamlMapping):
                 yield from _holders(item)
     elif kind is None and "groups" in root.entries:
         yield root
@@ -253,23 +253,23 @@ class _GroupReader:
     _document: YamlFile | None = None
     _seen: dict[tuple[str, frozenset[tuple[str, str]]], Place] = field(default_factory=dict)
 
-    def read(self, document: YamlFile, holder: Fields) -> None:
+    def read(self, document: YamlFile, holder: YamlMapping) -> None:
         """Read the groups that a mapping of this document has under `groups`."""
         self._document = document
         names: dict[str, Place] = {}
         for group in self._items(holder, "groups", "a list of groups"):
-            if not isinstance(group, Fields):
+            if not isinstance(group, YamlMapping):
                 self._wrong(group.place, "a group", "a mapping with `name` and `rules`")
                 continue
             name = self._group_name(group, names)
             labels, _ = self._strings(group, "labels")
             for rule in self._items(group, "rules", "a list of rules"):
-                if isinstance(rule, Fields):
+                if isinstance(rule, YamlMapping):
                     self._rule(rule, name, labels)
                 else:
                     self._wrong(rule.place, "a rule", "a mapping with `alert` or `record`")
 
-    def _group_name(self, group: Fields, names: dict[str, Place]) -> str:
+    def _group_name(self, group: YamlMapping, names: dict[str, Place]) -> str:
         node = group.get("name")
         if not isinstance(node, Scalar) or not node.value:
             self._wrong(node.place if node else group.place, "the group's `name`", "a string")
@@ -281,7 +281,7 @@ class _GroupReader:
         names.setdefault(node.value, node.place)
         return node.value
 
-    def _rule(self, rule: Fields, group: str, group_labels: Mapping[str, str]) -> None:
+    def _rule(self, rule: YamlMapping, group: str, group_labels: Mapping[str, str]) -> None:
         self._check_keys(rule)
         alert, record = rule.get("alert"), rule.get("record")
         if (alert is None) == (record is None):
@@ -320,7 +320,7 @@ class _GroupReader:
             self._report("rules-duplicate-alert", message, made.place, hint)
         self.alerts.append(made)
 
-    def _expression(self, rule: Fields) -> PossibleLabels:
+    def _expression(self, rule: YamlMapping) -> PossibleLabels:
         """The labels of the series that the rule's expression returns."""
         node = rule.get("expr")
         if node is not None and not isinstance(node, Scalar):
@@ -337,28 +337,28 @@ class _GroupReader:
                 self._report("rules-promql", message, node.place)
         return ANY_LABELS
 
-    def _check_keys(self, rule: Fields) -> None:
+    def _check_keys(self, rule: YamlMapping) -> None:
         for entry in rule.entries.values():
             hint = "" if entry.key in _KEYS else did_you_mean(entry.key, _KEYS)
             if hint:  # Mimir, VictoriaMetrics and others have keys of their own
                 message = f"unknown key `{clip(entry.key)}` in a rule"
                 self._report("rules-unknown-key", message, entry.place, hint)
 
-    def _items(self, fields: Fields, key: str, expected: str) -> tuple[Node, ...]:
+    def _items(self, fields: YamlMapping, key: str, expected: str) -> tuple[Node, ...]:
         node = fields.get(key)
         if isinstance(node, Items) or node is None or _is_null(node):
             return tuple(children(node))
         self._wrong(node.place, f"`{key}`", expected)
         return ()
 
-    def _strings(self, fields: Fields, key: str) -> tuple[dict[str, str], dict[str, Place]]:
+    def _strings(self, fields: YamlMapping, key: str) -> tuple[dict[str, str], dict[str, Place]]:
         """The strings of the mapping under a key, and the place of each."""
         node = fields.get(key)
         strings: dict[str, str] = {}
         places: dict[str, Place] = {}
-        if node is not None and not isinstance(node, Fields) and not _is_null(node):
+        if node is not None and not isinstance(node, YamlMapping) and not _is_null(node):
             self._wrong(node.place, f"`{key}`", "a mapping of names to strings")
-        for entry in node.entries.values() if isinstance(node, Fields) else ():
+        for entry in node.entries.values() if isinstance(node, YamlMapping) else ():
             if isinstance(entry.value, Scalar):
                 strings[entry.key] = entry.value.value or ""
                 places[entry.key] = entry.value.place

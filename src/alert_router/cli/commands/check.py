@@ -12,7 +12,7 @@ import click
 from alert_router import yaml_source
 from alert_router.checks import lint, severities, suppressions
 from alert_router.checks.codes import SEVERITIES, unknown_codes, weighed
-from alert_router.checks.coverage import Routing, cover, labels_by_runbook, unknown_sections
+from alert_router.checks.coverage import RoutingRules, cover, labels_by_runbook, unknown_sections
 from alert_router.checks.rules import RuleSet, read_rules
 from alert_router.checks.unreachable import in_one_line, routing_problems, unreached
 from alert_router.cli.formats.problems import FORMATS, relative_path, report
@@ -115,7 +115,7 @@ def run_checks(
     found = [*ruleset.problems]
     labels: Mapping[str, frozenset[str] | None] | None = None
     if loaded and names:
-        routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
+        routing = RoutingRules(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
         covered = cover(ruleset.alerts, routing, {})
         labels = labels_by_runbook(covered, catalogue, tuple(checks.labels))
         found += unknown_sections(covered, catalogue)
@@ -168,7 +168,7 @@ def _partial_config(path: Path) -> tuple[Path | None, Checks]:
     if config is not None:
         return _named(config)
     section = main.root.get("runbooks")
-    name = section.text("path") if isinstance(section, yaml_source.Fields) else None
+    name = section.text("path") if isinstance(section, yaml_source.YamlMapping) else None
     runbooks = path.parent / (name or "../runbooks")
     exists = os.path.isdir(runbooks)  # noqa: PTH112 - Path.is_dir raises without permission
     return runbooks if exists else None, Checks()

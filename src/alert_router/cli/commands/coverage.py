@@ -9,7 +9,7 @@ import click
 
 from alert_router.alert_stats.report import read_observed
 from alert_router.checks import severities
-from alert_router.checks.coverage import AlertCoverage, Routing, cover, totals
+from alert_router.checks.coverage import AlertCoverage, RoutingRules, cover, totals
 from alert_router.checks.rules import read_rules
 from alert_router.checks.usefulness import REASONS, SAMPLE_LABELS, assess_message
 from alert_router.cli.formats.coverage import CoverageReport
@@ -113,7 +113,7 @@ def _report_rules(
     loaded = load(config or default_config_path())
     runbooks = loaded.config.runbooks
     catalogue = Catalogue.load(runbooks.path, headings=runbooks.known_headings())
-    routing = Routing(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
+    routing = RoutingRules(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
     found = read_rules(rules, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
     alerts = cover(found.alerts, routing, labels)
     scale = loaded.config.severities.scale()

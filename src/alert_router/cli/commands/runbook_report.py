@@ -21,7 +21,7 @@ from alert_router.checks.usefulness import (
 from alert_router.cli.formats.coverage import format_percent, verdict_style
 from alert_router.cli.options import json_option, label_pairs
 from alert_router.cli.output import clean, console, count, print_json, show, styled, table
-from alert_router.enrich import Outcome
+from alert_router.enrich import FillOutcome
 from alert_router.runbook import Catalogue
 
 _SHOWN = 15  # rows of a ranking
@@ -126,7 +126,7 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
         {f"{written}  ({outcome.value})": n for (written, outcome), n in total.not_filled.items()}
     )
     _show_ranking("Placeholders not filled", "Places", not_filled)
-    filled = total.placeholders[Outcome.FILLED]
+    filled = total.placeholders[FillOutcome.FILLED]
     placeholders = f"{filled} of {count(total.placeholders.total(), 'placeholder')} filled"
     with_commands = count(total.commands.total(), "runbook")
     commands = f"{total.commands['all']} of {with_commands} with commands show all"
@@ -175,7 +175,7 @@ def _as_json(
         "not_read": _ranking_json("suffix", total.unread),
         "headings": _ranking_json("heading", total.unknown_headings),
         "placeholders": {
-            **{_key(outcome): total.placeholders[outcome] for outcome in Outcome},
+            **{_key(outcome): total.placeholders[outcome] for outcome in FillOutcome},
             "not_filled": [
                 {"spelling": written, "outcome": _key(outcome), "count": number}
                 for (written, outcome), number in total.not_filled.most_common()
@@ -186,7 +186,7 @@ def _as_json(
     }
 
 
-def _key(outcome: Outcome) -> str:
+def _key(outcome: FillOutcome) -> str:
     return outcome.value.replace(" ", "_")
 
 

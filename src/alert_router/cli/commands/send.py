@@ -47,7 +47,7 @@ class CannotFollow(Exception):
     """The router does not report the deliveries; the message says why."""
 
 
-class Row(BaseModel):
+class SentRow(BaseModel):
     """A delivery as the router reports it."""
 
     receiver: str
@@ -73,7 +73,7 @@ class Row(BaseModel):
 
 
 class _Answer(BaseModel):
-    deliveries: list[Row]
+    deliveries: list[SentRow]
 
 
 _ANSWER = TypeAdapter(_Answer)
@@ -105,7 +105,7 @@ class RouterClient:
                     break
             return response.status, answer[:_MAX_ANSWER].decode("utf-8", "replace")
 
-    async def follow(self, id: str, seconds: float) -> list[Row]:
+    async def follow(self, id: str, seconds: float) -> list[SentRow]:
         """The group's deliveries once each has a result, or after this many seconds. A delivery
         whose next attempt is due later is not waited for. Raises CannotFollow."""
         url = f"{self.base}/api/v1/groups/{quote(id, safe='')}"
@@ -116,7 +116,7 @@ class RouterClient:
                 return rows
             await asyncio.sleep(_POLL_INTERVAL)
 
-    async def _deliveries(self, url: str) -> list[Row]:
+    async def _deliveries(self, url: str) -> list[SentRow]:
         try:
             status, answer = await self.request("GET", url)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -202,7 +202,7 @@ def send(
     ctx.exit(0 if status == 200 and (not seconds or is_delivered) else 1)
 
 
-def _follow(router: RouterClient, accepted: Any, seconds: float) -> list[Row] | None:
+def _follow(router: RouterClient, accepted: Any, seconds: float) -> list[SentRow] | None:
     """The deliveries of the accepted group; None, after an error message, if unknown."""
     id_ = accepted.get("id") if isinstance(accepted, dict) else None
     try:
@@ -214,12 +214,12 @@ def _follow(router: RouterClient, accepted: Any, seconds: float) -> list[Row] | 
         return None
 
 
-def _is_settled(row: Row, deadline: float) -> bool:
+def _is_settled(row: SentRow, deadline: float) -> bool:
     due_in = row.due_in(deadline)
     return row.state is not State.WAITING or (due_in is not None and due_in > 0)
 
 
-def _is_delivered(rows: Sequence[Row], receiver: str | None) -> bool:
+def _is_delivered(rows: Sequence[SentRow], receiver: str | None) -> bool:
     """Whether every notifier that does not skip the group has it, and there is at least one, and
     one of `receiver`."""
     wanted = [row for row in rows if not row.is_skipped]
@@ -227,7 +227,7 @@ def _is_delivered(rows: Sequence[Row], receiver: str | None) -> bool:
     return is_there and bool(wanted) and all(row.is_sent for row in wanted)
 
 
-def _lines(rows: Sequence[Row], seconds: float, now: float) -> Iterator[Text]:
+def _lines(rows: Sequence[SentRow], seconds: float, now: float) -> Iterator[Text]:
     """A line for each delivery: destination, result, and the destination's message."""
     names = [f"{row.receiver}/{row.notifier}" for row in rows]
     width = max(map(len, names), default=0)
@@ -243,7 +243,7 @@ def _lines(rows: Sequence[Row], seconds: float, now: float) -> Iterator[Text]:
         yield join((f"{name:<{width}}", "bold"), "  ", result)
 
 
-def _details(row: Row, seconds: float, now: float) -> str:
+def _details(row: SentRow, seconds: float, now: float) -> str:
     parts = [part for part in (row.reason, row.message) if part]
     details = ": " + ": ".join(parts) if parts else ""
     if row.state is not State.WAITING:

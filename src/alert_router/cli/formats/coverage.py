@@ -11,7 +11,7 @@ from rich.text import Text
 
 from alert_router.checks.coverage import (
     AlertCoverage,
-    Routing,
+    RoutingRules,
     Totals,
     by_file,
     by_severity,
@@ -61,7 +61,7 @@ class CoverageReport:
     were passed over. `silent` has the runbooks whose message says nothing to do, and why."""
 
     alerts: Sequence[AlertCoverage]
-    routing: Routing
+    routing: RoutingRules
     problems: Sequence[Problem]
     passed_over: Sequence[PassedOver]
     fail_under: float | None

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 # What XML 1.0 cannot contain at all, not even as a reference.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-Outcome = Literal["passed", "failure", "error", "skipped"]
+CaseState = Literal["passed", "failure", "error", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class TestCase:
 
     name: str
     classname: str
-    result: Outcome = "passed"
+    result: CaseState = "passed"
     message: str = ""
     text: str = ""
     kind: str = ""

@@ -11,7 +11,7 @@ from alert_router.cli.formats.coverage import (
     table_cell,
     verdict_style,
 )
-from alert_router.cli.formats.junit import Outcome, TestCase, TestSuite, junit_xml
+from alert_router.cli.formats.junit import CaseState, TestCase, TestSuite, junit_xml
 from alert_router.cli.output import clean_lines, count, print_json, show, styled, table
 
 _COLUMNS = ("#", "Alert", "Notified", "Received", "Runbook", "Last seen", "With runbook")
@@ -102,7 +102,7 @@ def _as_junit(found: Observed) -> str:
 def _test_case(rank: int, alert: ObservedAlert) -> TestCase:
     counts, state = alert.counts, alert.state
     numbers = f"rank {rank}: {count(counts.woken, 'notification')}, {counts.received} received"
-    result: dict[str, Outcome] = {"none-wanted": "skipped", "uncovered": "failure"}
+    result: dict[str, CaseState] = {"none-wanted": "skipped", "uncovered": "failure"}
     message = {"none-wanted": "no runbook wanted", "uncovered": f"no runbook; {numbers}"}
     name = alert.name or "(no name)"
     return TestCase(

@@ -30,7 +30,7 @@ _GITHUB_COMMANDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ProblemCounts:
     """Problems by severity."""
 
     errors: int
@@ -38,7 +38,7 @@ class Counts:
     infos: int
 
     @classmethod
-    def of(cls, problems: Iterable[Problem]) -> "Counts":
+    def of(cls, problems: Iterable[Problem]) -> "ProblemCounts":
         severities = [problem.severity for problem in problems]
         return cls(*(severities.count(severity) for severity in Severity))
 
@@ -53,7 +53,7 @@ class Counts:
 
 def report(
     problems: Sequence[Problem], output: str, *, summary: str = "", extra: Mapping[str, Any] = {}
-) -> Counts:
+) -> ProblemCounts:
     """Write the problems and their counts in one of FORMATS, with files relative to the working
     directory. `summary` follows the counts in text, `extra` adds keys to the JSON."""
     names = {file: relative_path(file) for file in {problem.place.file for problem in problems}}
@@ -61,7 +61,7 @@ def report(
         replace(problem, place=replace(problem.place, file=names[problem.place.file]))
         for problem in problems
     ]
-    counts = Counts.of(problems)
+    counts = ProblemCounts.of(problems)
     if output == "json":
         numbers = {"errors": counts.errors, "warnings": counts.warnings, "infos": counts.infos}
         print_json({"problems": [problem.as_json() for problem in problems], **extra, **numbers})

@@ -26,7 +26,7 @@ from alert_router.notify.email.headers import (
     text_field,
 )
 from alert_router.notify.links import encoded
-from alert_router.notify.message import Part, fit, outline
+from alert_router.notify.message import OutlinePart, fit, outline
 from alert_router.notify.plaintext import text_lines
 from alert_router.notify.wording import one_line
 
@@ -76,7 +76,7 @@ def render(notification: Notification, most: Detail) -> EmailPayload:
     )
 
 
-def _fitted(notification: Notification, most: Detail) -> list[Part]:
+def _fitted(notification: Notification, most: Detail) -> list[OutlinePart]:
     return fit(
         most,
         lambda level: list(outline(notification, level)),
@@ -84,7 +84,7 @@ def _fitted(notification: Notification, most: Detail) -> list[Part]:
     )
 
 
-def _cut(parts: list[Part]) -> list[Part]:
+def _cut(parts: list[OutlinePart]) -> list[OutlinePart]:
     """As many parts as fit; the title, and the last, which has the links, stay."""
     if _size(parts) <= MAX_HTML:
         return parts
@@ -94,21 +94,21 @@ def _cut(parts: list[Part]) -> list[Part]:
     return [*body[: max(count, 1)], foot]
 
 
-def _size(parts: list[Part]) -> int:
+def _size(parts: list[OutlinePart]) -> int:
     return len(_page(parts).encode())
 
 
-def _page(parts: list[Part]) -> str:
+def _page(parts: list[OutlinePart]) -> str:
     shown = [each for part in parts for each in _html(part)]
     title = visible(str(parts[0]))
     return _TEMPLATES.get_template("message.html.jinja").render(title=title, parts=shown)
 
 
-def _text(part: Part) -> Iterator[str]:
+def _text(part: OutlinePart) -> Iterator[str]:
     match part:
         case message.Title():
             yield from (visible(str(part)), "")
-        case message.Shared():
+        case message.CommonFacts():
             yield from map(visible, part.lines())
         case message.AlertLine():
             yield visible("- " + "\n    ".join(part.lines()))
@@ -137,12 +137,12 @@ def _lines(blocks: tuple[Block, ...]) -> list[str]:
     return visible(to_text(blocks)).strip("\n").split("\n")
 
 
-def _html(part: Part) -> Iterator[dict[str, Any]]:
+def _html(part: OutlinePart) -> Iterator[dict[str, Any]]:
     match part:
         case message.Title(grade):
             text = f"{grade.emoji} {part}".strip()
             yield {"kind": "title", "text": visible(text), "colour": grade.colour}
-        case message.Shared():
+        case message.CommonFacts():
             yield from ({"kind": "soft", "text": visible(text)} for text in part.lines())
         case message.AlertLine():
             head, *others = map(visible, part.lines())

@@ -30,11 +30,11 @@ _MAX_LINK_TEXT = 200
 _MAX_RUNBOOK_LINKS = 10
 _MAX_FIELD = 255  # characters
 
-Severity = Literal["critical", "error", "warning", "info"]
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the worst first
+EventSeverity = Literal["critical", "error", "warning", "info"]
+SEVERITIES: tuple[EventSeverity, ...] = get_args(EventSeverity)  # the worst first
 
 
-def _lower(values: dict[str, Severity]) -> dict[str, Severity]:
+def _lower(values: dict[str, EventSeverity]) -> dict[str, EventSeverity]:
     return {value.lower(): word for value, word in values.items()}
 
 
@@ -48,10 +48,10 @@ class SeverityRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     label: str = ""
-    values: Annotated[dict[str, Severity], AfterValidator(_lower)] = {}
-    default: Severity | None = None
+    values: Annotated[dict[str, EventSeverity], AfterValidator(_lower)] = {}
+    default: EventSeverity | None = None
 
-    def worst(self, alerts: Iterable[Alert], scale: Scale) -> Severity:
+    def worst(self, alerts: Iterable[Alert], scale: Scale) -> EventSeverity:
         """The worst severity of these alerts."""
         found = {self._of(alert, scale) for alert in alerts}
         return next(word for word in SEVERITIES if word in found)
@@ -66,7 +66,7 @@ class SeverityRules(BaseModel):
         return (grade or scale.otherwise).level
 
 
-Names = tuple[str, ...]
+LabelNames = tuple[str, ...]
 
 
 class FieldLabels(BaseModel):
@@ -74,12 +74,21 @@ class FieldLabels(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    source: Names = ("instance", "node", "host", "hostname", "pod", "service", "job", "cluster")
-    component: Names = (
+    source: LabelNames = (
+        "instance",
+        "node",
+        "host",
+        "hostname",
+        "pod",
+        "service",
+        "job",
+        "cluster",
+    )
+    component: LabelNames = (
         *("component", "service", "app", "deployment", "statefulset", "container", "job"),
     )
-    group: Names = ("namespace", "environment", "cluster")
-    class_: Names = Field(("alertname",), alias="class")
+    group: LabelNames = ("namespace", "environment", "cluster")
+    class_: LabelNames = Field(("alertname",), alias="class")
 
     def values(self, group: AlertGroup, alerts: Sequence[Alert]) -> dict[str, str]:
         """The fields that these alerts have labels for; PagerDuty requires a source."""
@@ -94,7 +103,7 @@ class FieldLabels(BaseModel):
         return found
 
 
-def _first(alert: Alert, names: Names) -> str:
+def _first(alert: Alert, names: LabelNames) -> str:
     """The first of these labels that the alert has."""
     return next((value for name in names if (value := alert.labels.get(name, "").strip())), "")
 
@@ -240,7 +249,12 @@ def _details(
     for piece in outline(replace(notification, runbooks=bare, resent=False), detail):
         texts = EventRenderer().part(piece)
         match piece:
-            case message.Shared() | message.AlertLine() | message.More() | message.TemplateText():
+            case (
+                message.CommonFacts()
+                | message.AlertLine()
+                | message.More()
+                | message.TemplateText()
+            ):
                 alerts += texts
             case message.Note():
                 notes += texts

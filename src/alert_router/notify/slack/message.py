@@ -74,7 +74,7 @@ def _message(notification: Notification, blocks: list[Block]) -> dict[str, Any]:
     }
 
 
-def _blocks(parts: Iterable[message.Part]) -> list[Block]:
+def _blocks(parts: Iterable[message.OutlinePart]) -> list[Block]:
     renderer = SlackRenderer()
     blocks: list[Block] = []
     groups: list[list[Piece]] = []  # what is kept together
@@ -112,7 +112,7 @@ class SlackRenderer(LineRenderer[Piece, str]):
     def mention(self, names: Sequence[str]) -> Iterator[Piece]:
         yield Piece("text", " ".join(names))
 
-    def shared(self, part: message.Shared) -> Iterator[Piece]:
+    def shared(self, part: message.CommonFacts) -> Iterator[Piece]:
         yield Piece("plain", escape("\n".join(part.lines())))
 
     def alert(self, part: message.AlertLine) -> Iterator[Piece]:

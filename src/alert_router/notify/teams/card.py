@@ -123,7 +123,7 @@ def _message(notification: Notification, detail: Detail, twice: bool) -> dict[st
     }
 
 
-def _body(parts: Sequence[message.Part], renderer: "TeamsRenderer") -> Iterator[Element]:
+def _body(parts: Sequence[message.OutlinePart], renderer: "TeamsRenderer") -> Iterator[Element]:
     """The elements, those of a section under a heading that folds."""
     runbooks = sections = 0
     title = ""
@@ -161,7 +161,7 @@ class TeamsRenderer(LineRenderer[Element, list[Run]]):
         words = " ".join(entity["text"] for entity in mentions(names))
         yield {"type": "TextBlock", "text": words, "wrap": True}
 
-    def shared(self, part: message.Shared) -> Iterator[Element]:
+    def shared(self, part: message.CommonFacts) -> Iterator[Element]:
         yield from (line([(text, {})]) for text in part.texts)
         if part.labels:
             yield line([(f"All: {part.pairs(' · ')}", SUBTLE | MONOSPACE)])

@@ -90,7 +90,9 @@ def _left(pieces: Iterable[Marked]) -> list[int]:
     return [limit - cost for limit, cost in zip(limits, _cost(pieces), strict=True)]
 
 
-def _filled(parts: list[message.Part], full: Iterable[message.Part]) -> list[message.Part]:
+def _filled(
+    parts: list[message.OutlinePart], full: Iterable[message.OutlinePart]
+) -> list[message.OutlinePart]:
     """The parts with as many steps as fit shown as they are in `full`: the first of each section,
     then the others, Mitigation's before any."""
     full_steps = {id(part.step): part for part in full if isinstance(part, message.StepLine)}
@@ -124,7 +126,7 @@ def _cut(pieces: list[Marked]) -> Marked:
     return _whole([*body[:kept], _CUT, foot])
 
 
-def _pieces(parts: Sequence[message.Part]) -> list[Marked]:
+def _pieces(parts: Sequence[message.OutlinePart]) -> list[Marked]:
     """Lines and whole code blocks, the links last."""
     renderer = TelegramRenderer()
     pieces: list[Marked] = []

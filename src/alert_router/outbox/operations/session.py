@@ -7,7 +7,7 @@ from typing import Any
 
 from alert_router.outbox.model import Destination
 
-Values = Sequence[Any] | Mapping[str, Any]
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 _LARGE = 256 * 1024  # bytes
 _LARGE_KEPT = 1
@@ -28,7 +28,9 @@ class Session(ABC):
         self._large: dict[str, bytes] = {}
 
     @abstractmethod
-    async def rows(self, name: str, values: Values = (), tail: str = "") -> Sequence[Sequence[Any]]:
+    async def rows(
+        self, name: str, values: Parameters = (), tail: str = ""
+    ) -> Sequence[Sequence[Any]]:
         """What the statement finds; `tail` is SQL to be added at its end."""
 
     @abstractmethod
@@ -36,7 +38,7 @@ class Session(ABC):
         """As `rows`, one after the other: they may be too large for all to be held."""
 
     @abstractmethod
-    async def run(self, name: str, values: Values) -> int:
+    async def run(self, name: str, values: Parameters) -> int:
         """Run the statement; how many rows it changed."""
 
     @abstractmethod
@@ -52,12 +54,12 @@ class Session(ABC):
         """Text that the database can hold: a destination's answer may have lone surrogates."""
         return text.encode("utf-8", "replace").decode("utf-8")
 
-    async def row(self, name: str, values: Values = ()) -> Sequence[Any] | None:
+    async def row(self, name: str, values: Parameters = ()) -> Sequence[Any] | None:
         """The first row that the statement finds."""
         found = await self.rows(name, values)
         return found[0] if found else None
 
-    async def one(self, name: str, values: Values = ()) -> Sequence[Any]:
+    async def one(self, name: str, values: Parameters = ()) -> Sequence[Any]:
         """The only row of a statement that always finds one."""
         found = await self.rows(name, values)
         return found[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from alert_router.outbox.operations.session import Session, Values
+from alert_router.outbox.operations.session import Parameters, Session
 from alert_router.outbox.operations.statements import SHARED, statements
 
 # What a statement locks until the end of its transaction, so that routers do not come between what
@@ -67,7 +67,9 @@ class PostgresSession(Session):
         """As `Session.clean`. Text in PostgreSQL has no zeros."""
         return Session.clean(text).replace("\0", "\N{SYMBOL FOR NULL}")
 
-    async def rows(self, name: str, values: Values = (), tail: str = "") -> Sequence[Sequence[Any]]:
+    async def rows(
+        self, name: str, values: Parameters = (), tail: str = ""
+    ) -> Sequence[Sequence[Any]]:
         """As `Session.rows`."""
         statement, arguments = _arguments(name, values)
         if tail:
@@ -80,7 +82,7 @@ class PostgresSession(Session):
         async for row in self.connection.cursor(statement, *arguments, prefetch=20):
             yield row
 
-    async def run(self, name: str, values: Values) -> int:
+    async def run(self, name: str, values: Parameters) -> int:
         """As `Session.run`."""
         statement, arguments = _arguments(name, values)
         done = await self.connection.execute(statement, *arguments)
@@ -100,7 +102,7 @@ class PostgresSession(Session):
         """As `Session.tidy`: autovacuum does."""
 
 
-def _arguments(name: str, values: Values) -> tuple[str, Sequence[Any]]:
+def _arguments(name: str, values: Parameters) -> tuple[str, Sequence[Any]]:
     statement, names = _STATEMENTS[name]
     if isinstance(values, Mapping):
         return statement, [values[name] for name in names]

@@ -19,7 +19,7 @@ from alert_router.outbox.sqlite.opening import (
     ServiceAccess,
     ignore_fault,
 )
-from alert_router.outbox.sqlite.room import Room
+from alert_router.outbox.sqlite.room import DiskReserve
 from alert_router.outbox.sqlite.session import SqliteSession
 from alert_router.outbox.sqlite.writer import Writer
 
@@ -42,7 +42,7 @@ class SqliteOutbox(Operations):
     def __init__(self, session: SqliteSession) -> None:
         self._session = session
         self._writer = Writer(session)
-        self._room = Room(session.path.parent)
+        self._room = DiskReserve(session.path.parent)
 
     @classmethod
     def open(

@@ -13,7 +13,7 @@ _SECONDS = 1.0  # how long an answer about free space is believed
 _COST = 3  # bytes on disk for each byte of a body: the -wal file, the store, rows and indexes
 
 
-class Room:
+class DiskReserve:
     """Asks the file system now and then, and counts what is stored in between."""
 
     def __init__(self, directory: Path) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import NewGroup
-from alert_router.outbox.operations.session import Session, Values
+from alert_router.outbox.operations.session import Parameters, Session
 from alert_router.outbox.sqlite import database, wal
 from alert_router.outbox.sqlite.opening import Access
 from alert_router.outbox.sqlite.queries import QUERIES
@@ -105,16 +105,16 @@ class SqliteSession(Session):
         may_pass = isinstance(error, OSError) or code in _MAY_PASS
         return StoreUnavailable(why) if may_pass else StoreRefused(why)
 
-    def execute(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
+    def execute(self, statement: str, values: Parameters = ()) -> sqlite3.Cursor:
         """Run a statement in the transaction that was begun."""
         return self._run(statement, values)
 
-    async def rows(self, name: str, values: Values = (), tail: str = "") -> list[Any]:
+    async def rows(self, name: str, values: Parameters = (), tail: str = "") -> list[Any]:
         """As `Session.rows`."""
         statement = f"{QUERIES[name]} {tail}" if tail else QUERIES[name]
         return self._run(statement, values).fetchall()
 
-    async def row(self, name: str, values: Values = ()) -> Any:
+    async def row(self, name: str, values: Parameters = ()) -> Any:
         """As `Session.row`."""
         return self._run(QUERIES[name], values).fetchone()
 
@@ -125,7 +125,7 @@ class SqliteSession(Session):
         for row in self._run(QUERIES[name], values):
             yield row
 
-    async def run(self, name: str, values: Values) -> int:
+    async def run(self, name: str, values: Parameters) -> int:
         """As `Session.run`."""
         return self._run(QUERIES[name], values).rowcount
 

@@ -12,7 +12,7 @@ from alert_router.outbox.base import StoreUnavailable
 from alert_router.server.context import SITE
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.group import GroupView, make_view
-from alert_router.server.pages.people import Refused, clean_name, person, read_form, remember
+from alert_router.server.pages.people import ActionRefused, clean_name, person, read_form, remember
 from alert_router.server.pages.render import answer, page, top
 
 log = structlog.get_logger(__name__)
@@ -27,23 +27,25 @@ async def act(request: web.Request) -> web.Response:
         form = await read_form(request, who)
         name = who.name if who.is_certain else clean_name(form.get("who", "")) or who.name
         if not name:
-            raise Refused("Write your name first, so that others see who does what.")
+            raise ActionRefused("Write your name first, so that others see who does what.")
         id_, do = request.match_info["id"], form.get("do", "")
         if do != "name":
             history = await site.ask(lambda store: store.history(id_))
             if history is None:
-                raise Refused("There is no such alert group, or it was deleted after its time.")
+                raise ActionRefused(
+                    "There is no such alert group, or it was deleted after its time."
+                )
             now, chosen = site.outbox.now(), form.get("alert", "")
             view = await pages.aside.run(
                 partial(make_view, history, id_, chosen, site.runtime(), now)
             )
             action = None if view is None else _action(view, do, name, now)
             if action is None:
-                raise Refused("The runbook has changed meanwhile: load the page again.")
+                raise ActionRefused("The runbook has changed meanwhile: load the page again.")
             if await site.ask(lambda store: store.act(history.identity, action)):
                 log.info("action", kind=action.kind, who=name, group=id_, step=action.title)
             pages.live.touch()
-    except Refused as error:
+    except ActionRefused as error:
         return _refusal(request, str(error), 403)
     except ValueError as error:
         return _refusal(request, str(error), 409)

@@ -9,7 +9,7 @@ from alert_router.server.context import SITE
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.episodes import clock
 from alert_router.server.pages.people import (
-    Refused,
+    ActionRefused,
     may_administrate,
     person,
     read_form,
@@ -74,10 +74,10 @@ async def act(request: web.Request) -> web.Response:
     try:
         form = await read_form(request, who)
         if not may_administrate(request, who, request.app[PAGES].is_guarded()):
-            raise Refused(_NOT_ALLOWED)
+            raise ActionRefused(_NOT_ALLOWED)
         verb, _, number = form.get("do", "").partition(" ")
         if verb not in _VERBS or not (number.isascii() and number.isdigit() and len(number) < 19):
-            raise Refused("There is no such action.")
+            raise ActionRefused("There is no such action.")
         delivery = int(number)
         if not form.get("sure"):
             text = page(
@@ -93,7 +93,7 @@ async def act(request: web.Request) -> web.Response:
             if found is not None:
                 site.wake(found[0].destination, 1)
         log.info("delivery changed on a page", action=verb, delivery=delivery, who=who.name)
-    except Refused as error:
+    except ActionRefused as error:
         return answer(page("error.html", top(request), text=str(error)), 403)
     except (LookupError, ValueError) as error:
         return answer(page("error.html", top(request), text=str(error.args[0])), 409)

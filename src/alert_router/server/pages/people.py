@@ -41,7 +41,7 @@ class Person:
         return sha256(f"form\0{self.session}".encode()).hexdigest()[:32]
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """A form that is not accepted; the message is for people."""
 
 
@@ -100,18 +100,18 @@ def remember(request: web.Request, answer: web.Response, who: Person, name: str 
 
 
 async def read_form(request: web.Request, who: Person) -> "MultiDictProxy[str]":
-    """The fields of a form that one of our pages sent. Raises Refused."""
+    """The fields of a form that one of our pages sent. Raises ActionRefused."""
     http: Http = request.app[SITE].runtime().config.http
     if from_other_site(request, http.external_url) or request.content_type != _FORM:
-        raise Refused("This form was not sent by a page of this router.")
+        raise ActionRefused("This form was not sent by a page of this router.")
     try:
         async with asyncio.timeout(http.body_timeout):
             form = await request.post()
     except TimeoutError:
-        raise Refused("The form did not arrive in time.") from None
+        raise ActionRefused("The form did not arrive in time.") from None
     token = form.get("token", "")
     if not isinstance(token, str) or not hmac.compare_digest(token.encode(), who.token.encode()):
-        raise Refused("This page is too old, or cookies are off: load it again.")
+        raise ActionRefused("This page is too old, or cookies are off: load it again.")
     if not who.may_act:
-        raise Refused("The proxy does not say who you are, so that you can only read.")
+        raise ActionRefused("The proxy does not say who you are, so that you can only read.")
     return form  # type: ignore[return-value]
