@@ -60,13 +60,31 @@ def test_what_seems_to_continue_an_unfinished_command_is_output() -> None:
 @pytest.mark.parametrize(
     "text",
     ["# delete the pod\nkubectl delete pod x", "# kubectl delete pod x\nkubectl get pods",
-     "# rm -rf the data\nout", "# find all\nout", "# kubectl get pods",
+     "# rm -rf the data\nout", "# find all\nout", "# kubectl get the pods",
      "# HELP up\n# TYPE up gauge",
      "kubectl get pods # kubectl delete pod", "/usr/bin/c # rm x", "git@host:x # rm y"],
 )  # fmt: skip
 @pytest.mark.parametrize("language", ["", "bash", "console"])
 def test_a_comment_never_becomes_a_command(text: str, language: str) -> None:
     assert "\n".join(part for _, part in parts(text, language)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["# systemctl restart kubelet", "# cat /etc/fstab\n# mount -a", "\n# df\n\n# reboot -f"]
+)
+def test_a_console_needs_no_output_to_show_the_prompt_of_root(text: str) -> None:
+    commands = text.strip().replace("# ", "")
+    assert parts(text, "shell-session") == [("sh", commands)]
+    for language in ("", "bash"):
+        assert "\n".join(part for _, part in parts(text, language)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["# Stop it\n# systemctl stop x", "# systemctl stop x\nls", "# service is down", "# kind\n# x"],
+)
+def test_a_console_in_which_one_such_line_may_be_a_comment_stays(text: str) -> None:
+    assert parts(text, "console") == [("console", text)]
 
 
 @pytest.mark.parametrize("language", ["", "console"])

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from alert_router.markdown import Code
+from alert_router.markdown.commandline import is_command_in_code, starts_with_program
 
 CONSOLE_LANGUAGES = frozenset(
     ("console", "shell-session", "shellsession", "sh-session", "bash-session", "terminal", "term")
@@ -23,34 +24,11 @@ SHELL_LANGUAGES = (
 OUTPUT = "text"
 _LANGUAGE = re.compile(r"[{.\d]*([a-z][a-z0-9]*(?:-[a-z]+)*)")  # `8sh`, `{.bash}`, `bash,linenos`
 
-# Commands that are not English words, and those that may start a sentence.
-_CLEAR_WORDS = (
-    "kubectl oc helm docker podman crictl ctr nerdctl systemctl journalctl curl wget psql "
-    "pg_dump pg_ctl pg_isready mysql mysqladmin mysqldump redis-cli etcdctl ceph rbd rados "
-    "radosgw-admin aws gcloud gsutil az ssh scp rsync sudo grep egrep zgrep awk sed df du ps "
-    "lsof netstat ss ip iptables nslookup openssl git ansible ansible-playbook chef-client "
-    "consul vault nomad terraform mongo mongosh clickhouse-client rabbitmqctl kafka-topics.sh "
-    "kafka-consumer-groups.sh promtool amtool virtctl istioctl linkerd jq yq npm pip yum dnf "
-    "apt apt-get cf bosh hcloud subctl nodetool patronictl gitlab-ctl gitlab-rails gitlab-rake "
-    "ibmcloud dmesg vmstat iostat tcpdump lsblk smartctl mdadm chroot chmod chown mkdir rmdir "
-    "ls cd rm cp mv ln xargs vim vi nano traceroute ethtool sysctl modprobe lsmod ping dig ncat "
-    "telnet mtr nc sqlite3 cqlsh velero kubeadm kustomize kubeseal argocd stern k9s minikube "
-    "logcli mimirtool calicoctl cilium zpool lvs vgs pvs vgdisplay lvextend resize2fs fsck "
-    "ipmitool dpkg rpm jstack jmap jcmd kubectx kubens tsh rclone pgbackrest crm pcs drbdadm "
-    "gluster"
-)
-_ENGLISH_WORDS = (
-    "find top free cat tail head kill killall mount umount host service echo export for while "
-    "if set unset test time watch sort cut make source read tar touch w who uptime screen date "
-    "hostname mail env sleep wait python python3 java ruby perl bundle nginx snap knife flux "
-    "restic"
-)
-_CLEAR, _ENGLISH = frozenset(_CLEAR_WORDS.split()), frozenset(_ENGLISH_WORDS.split())
-_FIRST = re.compile(r"\s*(?:[A-Za-z_]\w*=[^\s\"'$`(]*[ \t]+)*(?P<word>\S+)", re.ASCII)
 _ASSIGNS = re.compile(r"[ \t]*[A-Za-z_]\w*=(?:\S|$)", re.ASCII)
-_SHELL_SIGN = re.compile(r"(?<!\S)-{1,2}\w|[|$;=`]|(?<!\S)[~./]*/|^for \w+ in |<[\w -]+>")
 _PROSE = re.compile(
-    r"\b(?:the|a|an|is|are|to|and|or|if|of|this|that|it|all|with|shows?|should|will)\b|[.:,]$", re.I
+    r"(?<![\w-])(?:the|a|an|is|are|to|and|or|if|of|this|that|it|all|with|shows?|should|will)\b"
+    r"|[.:,]$",
+    re.I,
 )
 
 # `# ` after a blank may start a comment, so it ends no prompt but `/ # `.
@@ -213,13 +191,13 @@ def _read(text: str, language: str) -> _Session:
         return _Session(lines, prompts=True)
     if language and language not in CONSOLE_LANGUAGES:
         return _Session((), whole=True)
-    roots = _root_prompts(text, bounds)
+    roots = _root_prompts(text, bounds, console=language != "")
     if any(roots):
         return _Session(_classified(text, bounds, roots, unprompted=False), prompts=True)
     lines = _classified(text, bounds, roots, unprompted=True)
     written = [line for line in lines if text[line.start : line.end].strip()]
     kinds = [line.kind for line in written if line.kind is not _Kind.COMMENT]
-    known = any(is_command(text[line.start : line.end]) for line in written)
+    known = any(is_command_in_code(text[line.start : line.end]) for line in written)
     if not language and (not known or kinds[0] is _Kind.OUTPUT):
         return _Session(())  # not certainly shell
     return _Session(lines, whole=_Kind.COMMAND in kinds and _Kind.OUTPUT not in kinds)
@@ -246,21 +224,25 @@ def _prompt(text: str, start: int, end: int, language: str) -> tuple[_Kind, int]
     return None
 
 
-def _root_prompts(text: str, bounds: Sequence[tuple[int, int]]) -> list[tuple[_Kind, int] | None]:
-    """The prompts `# ` of root, none unless all such lines are certainly commands: each starts
-    with a command that is not an English word, is not prose, and all other lines are output."""
+def _root_prompts(
+    text: str, bounds: Sequence[tuple[int, int]], *, console: bool
+) -> list[tuple[_Kind, int] | None]:
+    """The prompts `# ` of root, none unless all such lines are certainly commands and no prose, and
+    all other lines are output. `console`: the language of the block says that it has prompts. If
+    not, there must be output, and no command may start with an English word."""
+    is_certain = is_command_in_code if console else starts_with_program
     found: list[tuple[_Kind, int] | None] = []
     outputs = 0
     for start, end in bounds:
         match = _ROOT.match(text, start, end)
         line = text[match.end() if match else start : end]
-        if match and (_first_word(line) not in _CLEAR or _PROSE.search(line)):
+        if match and (not is_certain(line) or _PROSE.search(line)):
             return [None] * len(bounds)
-        if not match and is_command(line):
+        if not match and is_command_in_code(line):
             return [None] * len(bounds)
         outputs += not match and bool(line.strip())
         found.append((_Kind.COMMAND, match.end()) if match else None)
-    return found if outputs else [None] * len(bounds)
+    return found if outputs or console else [None] * len(bounds)
 
 
 def _classified(
@@ -290,7 +272,7 @@ def _classified(
             lines.append(_Line(_Kind.QUERY, more.end(), end))
         elif _COMMENT.match(text, start, end):
             lines.append(_Line(_Kind.COMMENT, start, end))
-        elif unprompted and (is_command(line) or _ASSIGNS.match(line)):
+        elif unprompted and (is_command_in_code(line) or _ASSIGNS.match(line)):
             lines.append(_Line(_Kind.COMMAND, start, end))
         else:
             lines.append(_Line(_Kind.OUTPUT, start, end))
@@ -326,16 +308,3 @@ def _attach_comments(text: str, lines: Sequence[_Line]) -> None:
                 line.kind = _Kind.OUTPUT
         else:
             following = _Kind.COMMAND if line.kind is _Kind.MORE else line.kind
-
-
-def is_command(line: str) -> bool:
-    """Whether a line is certainly a command, by its first word."""
-    first = _first_word(line)
-    if first in _CLEAR:
-        return True
-    return first in _ENGLISH and _SHELL_SIGN.search(line) is not None
-
-
-def _first_word(line: str) -> str:
-    words = _FIRST.match(line)
-    return words["word"].rsplit("/", 1)[-1] if words else ""
