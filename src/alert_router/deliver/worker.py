@@ -54,6 +54,7 @@ class DestinationLoop:
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _due: list[float] = field(default_factory=list)
     _kept: int = 0
+    _has_news: bool = False  # something was accepted here since the last look
     _pace: Pace | None = None
     _stopping: bool = False
     _health: DestinationHealth = field(init=False)
@@ -69,6 +70,7 @@ class DestinationLoop:
         """Something was accepted for this destination."""
         if urgent:
             self._health.hurry(self.shared.runtime().config.delivery, time.monotonic())
+        self._has_news = True
         self.wake.set()
 
     def reconfigure(self, notifier: Notifier) -> None:
@@ -117,7 +119,15 @@ class DestinationLoop:
                 await asyncio.sleep(_STORE_PAUSE)
             else:
                 if not claimed:
+                    self._share()
                     await self._rest(clock)
+
+    def _share(self) -> None:
+        """Let other services have what this one has accepted and cannot send now."""
+        is_busy = len(self._running) >= self.notifier.concurrency or self._kept > 0
+        if self._has_news and is_busy:
+            self.shared.outbox.announce(self.destination)
+        self._has_news = self._has_news and self.wake.is_set()  # what came meanwhile
 
     async def _refresh(self) -> None:
         """Take over what another service has found out about the destination."""
@@ -312,6 +322,7 @@ class Deliverer:
             return
         if self._recovering is None:
             self._recovering = asyncio.create_task(self._recover())
+            self._shared.outbox.listen(self._look_at)
         for destination in set(self._loops) - set(notifiers):
             self._let_go(destination)
         for destination, notifier in notifiers.items():
@@ -355,8 +366,16 @@ class Deliverer:
     def wake(self, destination: Destination, priority: int = 1) -> None:
         """Something was accepted for this destination: of priority 0 it is a page."""
         loop = self._loops.get(destination)
-        if loop is not None:
+        if loop is not None and not self._stopping:
             loop.accepted(urgent=priority == 0)
+        else:  # another service may be configured for it, or go on
+            self._shared.outbox.announce(destination)
+
+    def _look_at(self, destination: Destination | None) -> None:
+        """Another service says that something is due for this destination, None for any."""
+        for one, loop in self._loops.items():
+            if destination in (None, one):
+                loop.wake.set()
 
     async def stop(self, deadline: float) -> None:
         """Finish what is being sent within `deadline` seconds; leave the rest for next time."""

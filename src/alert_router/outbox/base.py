@@ -6,7 +6,7 @@ are in `model`. Each part of the program asks for the part of the contract that 
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from alert_router.fields import Rate
@@ -106,6 +106,16 @@ class Deliveries(Protocol):
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
         """Write how a claim ended; False if the fence says that another has taken it since.
         Writing the same end of the same claim again changes nothing."""
+        ...
+
+    def announce(self, destination: Destination) -> None:
+        """Let the other services that share the store look for what is due to the destination:
+        this one cannot take all of it now."""
+        ...
+
+    def listen(self, wake: Callable[[Destination | None], None]) -> None:
+        """Call `wake` with each destination for which another service has made something due; None
+        means any. Some calls may be lost: what is due is also found by looking."""
         ...
 
     async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:

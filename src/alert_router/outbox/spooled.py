@@ -162,6 +162,15 @@ class SpooledOutbox:
         self._unsettled.append((claimed, settlement))
         return True
 
+    def announce(self, destination: Destination) -> None:
+        """As `Outbox.announce`."""
+        if self._is_up:
+            self._shared.announce(destination)
+
+    def listen(self, wake: Callable[[Destination | None], None]) -> None:
+        """As `Outbox.listen`."""
+        self._shared.listen(wake)
+
     async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
         """As `Outbox.sent`."""
         return await self._both(lambda store: store.sent(destination, since=since, now=now))

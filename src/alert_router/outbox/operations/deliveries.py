@@ -81,6 +81,7 @@ async def replay(
     values = (lane, destination, group, priority, now, fingerprints)
     new = await session.insert("add_delivery", values)
     await session.run("mark_replayed", (new, delivery))
+    await session.announce(destination)
     return new
 
 

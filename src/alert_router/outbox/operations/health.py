@@ -24,6 +24,7 @@ async def note(session: Session, key: int, health: Health, now: float) -> None:
         # Lanes that backed off by themselves may have done so because of the destination.
         if await session.run("destination_is_well", (key,)):
             await session.run("all_is_due", (now, key))
+            await session.announce(key)
         return
     reason, message = session.clean(health.reason), session.clean(health.message)
     values = (
@@ -48,13 +49,15 @@ async def divert(
     if not since or since > failing_before:
         return 0
     found = await session.rows("to_divert", (source, limit))
+    targets = [await session.key(one) for one in to]
     for delivery, group, priority, fingerprints, identity in found:
-        for one in to:
-            target = await session.key(one)
+        for target in targets:
             if (await session.one("group_is_in_lane", (group, target)))[0]:
                 continue  # sent there anyway
             lane = await enter_lane(session, identity, target, priority, now)
             values = (lane, target, group, priority, now, fingerprints, source)
             await session.run("add_diverted", values)
         await session.run("mark_diverted", (delivery,))
+    for target in targets if found else ():
+        await session.announce(target)
     return len(found)

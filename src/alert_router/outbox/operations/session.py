@@ -49,6 +49,11 @@ class Session(ABC):
     async def tidy(self, until: float) -> None:
         """Give space back after something was deleted, until that monotonic time."""
 
+    @abstractmethod
+    async def announce(self, destination: int) -> None:
+        """Once the transaction is durable, let other services that share the store look for what
+        is due to the destination with that key."""
+
     @staticmethod
     def clean(text: str) -> str:
         """Text that the database can hold: a destination's answer may have lone surrogates."""

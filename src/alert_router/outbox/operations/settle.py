@@ -29,6 +29,7 @@ async def settle(session: Session, claim: Claim, settlement: Settlement) -> bool
     elif settlement.verdict is Verdict.RELEASED:
         values = {"lane": claim.lane, "now": settlement.now, "keep": int(claim.resent)}
         await session.run("lane_released", values)
+        await session.announce(destination)
     else:
         await _try_again(session, claim.lane, settlement)
     return True

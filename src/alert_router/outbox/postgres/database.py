@@ -24,10 +24,18 @@ _OLDEST = 130000  # of PostgreSQL's versions
 # Of the server's classes of errors: those after which another attempt elsewhere or later may work.
 _CONNECTION_LOST = ("08", "57")
 _UNUSABLE = (*_CONNECTION_LOST, "25006", "53", "58", "XX")
+# PgBouncer takes few settings with a connection's first message.
+_SETTINGS = f"""
+SET search_path = {SCHEMA};
+SET timezone = 'UTC';
+SET default_transaction_isolation = 'read committed';
+SET lock_timeout = '5s';
+SET idle_in_transaction_session_timeout = '15s'"""
 _HOW_IT_IS = """
 SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
     AND current_setting('synchronous_commit') <> 'off',
     CAST(extract(epoch FROM clock_timestamp()) AS double precision)"""
+_PROCESS = "SELECT pg_backend_pid()"
 _REPEAT = ("40", "23505")  # deadlocks, and two that added the same at the same time
 
 
@@ -86,16 +94,10 @@ class Database:
             timeout=_CONNECT_SECONDS,
             command_timeout=None,
             statement_cache_size=256,
-            server_settings={
-                "application_name": "alert-router",
-                "search_path": SCHEMA,
-                "timezone": "UTC",
-                "default_transaction_isolation": "read committed",
-                "lock_timeout": "5s",
-                "idle_in_transaction_session_timeout": "15s",
-            },
+            server_settings={"application_name": "alert-router"},
         )
         try:
+            await connection.execute(_SETTINGS, timeout=_CONNECT_SECONDS)
             await self._check(connection)
         except BaseException:
             connection.terminate()
@@ -117,6 +119,21 @@ class Database:
                 "full_page_writes to on, or add `unsafe=1` to the URL"
             )
 
+    async def _refuse_pooled(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Raise StoreRefused where a pooler gives the connection's server process to others between
+        transactions: what belongs to a session, as its settings, locks and LISTEN, is lost then."""
+        mine = [await connection.fetchval(_PROCESS) for _ in range(2)]
+        other = await self.connect()
+        try:
+            theirs = await other.fetchval(_PROCESS)
+        finally:
+            other.terminate()
+        if mine[0] != mine[1] or theirs in mine:
+            raise StoreRefused(
+                f"{self.shown} is behind a pooler that shares sessions: set PgBouncer's pool_mode "
+                "to session for this database, or connect to PostgreSQL directly"
+            )
+
     async def version(self, connection: "asyncpg.Connection[Any]") -> int:
         """The version of the tables; 0 where there are none."""
         found = await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.version")
@@ -128,6 +145,7 @@ class Database:
     async def migrate(self, connection: "asyncpg.Connection[Any]", *, may_change: bool) -> int:
         """Bring the tables up to date if `may_change`; how many steps that took. Raises
         StoreRefused."""
+        await self._refuse_pooled(connection)
         version = await self.version(connection)
         if version >= len(MIGRATIONS):
             # Those of a newer version: its changes leave everything that this one uses.

@@ -12,7 +12,15 @@ import asyncpg
 import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import Accepted, Claim, NewGroup, Role, Settlement, SpooledIdentity
+from alert_router.outbox.model import (
+    Accepted,
+    Claim,
+    Destination,
+    NewGroup,
+    Role,
+    Settlement,
+    SpooledIdentity,
+)
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.operations.session import Session
@@ -21,12 +29,14 @@ from alert_router.outbox.postgres.accept import accept
 from alert_router.outbox.postgres.database import ERRORS, Database
 from alert_router.outbox.postgres.pool import Pool, Together
 from alert_router.outbox.postgres.reconcile import reconcile
+from alert_router.outbox.postgres.session import CHANNEL, destination_named, named
 
 log = structlog.get_logger(__name__)
 
 ACCEPT_SECONDS = 1.0  # then the webhook goes elsewhere
 _SETTLE_SECONDS = 5.0
 _LOOK_EVERY = 1.0  # seconds between looks at the connection that holds the name
+_ANNOUNCE_EVERY = 0.01  # seconds
 _OWNERS = 0x416C5274  # the class of advisory locks that hold names
 _MOST_OWNERS = 64  # routers on one host
 
@@ -35,6 +45,10 @@ T = TypeVar("T")
 
 async def _touch(session: Session) -> None:
     await session.run("touch", ())
+
+
+async def _announce_all(session: Session, names: Sequence[str]) -> None:
+    await session.rows("announce", (names,))
 
 
 async def _settle_all(session: Session, asked: Sequence[tuple[Claim, Settlement]]) -> list[bool]:
@@ -64,6 +78,9 @@ class PostgresOutbox(Operations):
         )
         self._holding: asyncio.Task[None] | None = None
         self._held: asyncpg.Connection[Any] | None = None
+        self._wake: Callable[[Destination | None], None] | None = None
+        self._announced: set[Destination] = set()
+        self._announcing: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -87,6 +104,7 @@ class PostgresOutbox(Operations):
                 await self._migrate(connection, role)
                 if role is Role.SERVICE:
                     await self._take_name(connection)
+                    await self._hear(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -130,6 +148,7 @@ class PostgresOutbox(Operations):
                     if self._held is None or self._held.is_closed():
                         self._held = await self.database.connect()
                         await self._take_name(self._held)
+                        await self._hear(self._held)
                     began = time.time()
                     moment = await self._held.fetchval(
                         "SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
@@ -140,6 +159,35 @@ class PostgresOutbox(Operations):
                     self._held.terminate()
                 self._held = None
                 log.debug("connection to the store lost", error=str(error))
+
+    async def _hear(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Hear announcements on the connection that holds the name."""
+        await connection.add_listener(CHANNEL, lambda *heard: self._heard(heard[-1]))
+        self._heard("")  # what was announced before was missed
+
+    def _heard(self, text: str) -> None:
+        if self._wake is not None:
+            self._wake(destination_named(text))
+
+    def listen(self, wake: Callable[[Destination | None], None]) -> None:
+        """As `Outbox.listen`."""
+        self._wake = wake
+
+    def announce(self, destination: Destination) -> None:
+        """As `Outbox.announce`. What is announced within a short time is sent together, in a
+        transaction of its own: commits with a NOTIFY wait for each other."""
+        self._announced.add(destination)
+        if self._announcing is None:
+            self._announcing = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        while self._announced:
+            await asyncio.sleep(_ANNOUNCE_EVERY)
+            names = [named(one) for one in self._announced]
+            self._announced.clear()
+            with suppress(StoreUnavailable):  # the others look from time to time
+                await self._run(_announce_all, names)
+        self._announcing = None
 
     def now(self) -> float:
         """As `Outbox.now`: the database's clock."""
@@ -191,6 +239,8 @@ class PostgresOutbox(Operations):
 
     async def close(self) -> None:
         """As `Outbox.close`."""
+        if self._announcing is not None:
+            await asyncio.gather(self._announcing)
         if self._holding is not None:
             self._holding.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,11 +1,13 @@
 """One connection's transactions: statements by their names, in PostgreSQL's form."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
+from alert_router.outbox.model import Destination
 from alert_router.outbox.operations.session import Parameters, Session
 from alert_router.outbox.operations.statements import SHARED, statements
 
@@ -30,7 +32,25 @@ _ENDS = {
     "add_idle_lane": "RETURNING id",
     "add_spooled": "RETURNING id",
 }
+CHANNEL = "alert_router"  # of announcements
+_LONGEST = 7_000  # bytes; PostgreSQL takes 8,000
 _VALUE = re.compile(r"\?|(?<!:):([a-z_]+)")
+
+
+def named(destination: Destination) -> str:
+    """The destination in an announcement; "" (any) where its names are too long."""
+    text = json.dumps([destination.receiver, destination.notifier])
+    return text if len(text) <= _LONGEST else ""
+
+
+def destination_named(text: str) -> Destination | None:
+    """The destination of an announcement; None for any, and where the text is not ours."""
+    try:
+        receiver, notifier = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    is_ours = isinstance(receiver, str) and isinstance(notifier, str)
+    return Destination(receiver, notifier) if is_ours else None
 
 
 def _numbered(text: str) -> tuple[str, tuple[str, ...]]:
@@ -97,6 +117,10 @@ class PostgresSession(Session):
     async def columns(self, name: str, rows: Sequence[Sequence[Any]]) -> Any:
         """Run a statement that takes many rows as arrays, one for each column."""
         return await self.rows(name, [list(column) for column in zip(*rows, strict=True)])
+
+    async def announce(self, destination: int) -> None:
+        """As `Session.announce`."""
+        await self.rows("announce", ([named(await self.named(destination))],))
 
     async def tidy(self, until: float) -> None:
         """As `Session.tidy`: autovacuum does."""

@@ -136,6 +136,9 @@ WHERE d.alert_group = ? AND d.destination = ? ORDER BY d.id LIMIT 1 FOR UPDATE;
 UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
 WHERE id = ? AND state = 0;
 
+-- name: announce
+SELECT pg_notify('alert_router', name) FROM unnest(CAST(? AS text[])) AS name;
+
 -- name: touch
 -- Whether the database can be written to.
 UPDATE version SET number = number WHERE number = 1;

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import Accepted, NewGroup, Role, SpooledIdentity
+from alert_router.outbox.model import Accepted, Destination, NewGroup, Role, SpooledIdentity
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.sqlite import spool
@@ -90,6 +90,12 @@ class SqliteOutbox(Operations):
     def has_room(self, *, reserve: int, coming: int) -> bool:
         """As `Outbox.has_room`."""
         return self._room.has_room(reserve=reserve, coming=coming)
+
+    def announce(self, destination: Destination) -> None:
+        """As `Outbox.announce`: nobody shares this store."""
+
+    def listen(self, wake: Callable[[Destination | None], None]) -> None:
+        """As `Outbox.listen`."""
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """As `Outbox.accept`."""

@@ -211,6 +211,9 @@ class SqliteSession(Session):
         if self._connection is not None:  # else it says already why it cannot be opened
             self.why_unusable = str(trouble)
 
+    async def announce(self, destination: int) -> None:
+        """As `Session.announce`: nobody shares this store."""
+
     async def tidy(self, until: float) -> None:
         """As `Session.tidy`. The file is shortened a little if much of it is unused, and the -wal
         file is looked at once this transaction is done."""
