@@ -119,12 +119,12 @@ async def test_after_a_clock_was_set_back_nothing_waits_for_its_time_to_come_aga
         outbox, group("tried", lane="x"), group("rests", B, lane="y"), group("sent", lane="z")
     )
     claim = await take_one(outbox, now=ahead)
+    sent = await take_one(outbox)
+    assert names(sent) == ["sent"]
     failed = Settlement(Verdict.RETRY, ahead, due_at=ahead + 30, health=failing(ahead))
     assert await outbox.settle(claim, failed)
     asked = Health(NOW, 1, "rate_limited", next_at=ahead + 300, asked_until=ahead + 300)
     await set_health(outbox, B, asked)
-    sent = await take_one(outbox)
-    assert names(sent) == ["sent"]
 
     assert await outbox.hasten(latest=NOW + 3600, now=NOW) == 3
 

@@ -217,6 +217,8 @@ class DestinationLoop:
             pause = wait  # nothing may be tried before
         if self._pace and (wait := self._pace.wait(clock)):
             pause = wait  # nothing can be sent before, and something may be then
+        if self.shared.outbox.is_shared:
+            pause = min(pause, _POLL)  # another service may find that it is back
         try:
             async with asyncio.timeout(pause):
                 await self.wake.wait()

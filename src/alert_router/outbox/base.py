@@ -100,7 +100,8 @@ class Deliveries(Protocol):
 
         None before the `next_at` of the destination's health, except with `probe`: that is one
         lane, whatever its destination's health. Services that share a store have one probe of a
-        destination at a time, and keep to `rate` together."""
+        destination at a time, none before its `asked_until`, and keep to `rate` together: a claim
+        without `probe` is one where another has found the destination failing."""
         ...
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
@@ -124,7 +125,9 @@ class Deliveries(Protocol):
         ...
 
     async def health(self, destination: Destination) -> Health:
-        """How the destination is, as the last settlement said."""
+        """How the destination is, as the last settlement said. A pause that the destination asked
+        for is kept until it ends, and among services that share a store, who did not know that it
+        was failing changes nothing else."""
         ...
 
 

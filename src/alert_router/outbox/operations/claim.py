@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -67,13 +67,10 @@ async def claim(session: Session, destination: Destination, wanted: Wanted) -> l
     key = await session.find(destination)
     if key is None or wanted.limit <= 0:
         return []
-    probe, now = wanted.probe, wanted.now
-    if probe is None and now < (await health.of(session, key)).next_at:
-        return []
-    limit = wanted.limit
-    if session.is_shared and (probe or wanted.rate):
-        limit = min(limit, await _permitted(session, destination, key, wanted))
-    if limit <= 0:
+    if session.is_shared:
+        wanted = await _permitted(session, destination, key, wanted)
+    limit, probe, now = wanted.limit, wanted.probe, wanted.now
+    if limit <= 0 or (probe is None and now < (await health.of(session, key)).next_at):
         return []
     lanes = await _next_lanes(session, key, _FEW if probe else limit, now)
     if not lanes:
@@ -99,17 +96,25 @@ async def claim(session: Session, destination: Destination, wanted: Wanted) -> l
     return claims
 
 
-async def _permitted(session: Session, destination: Destination, key: int, wanted: Wanted) -> int:
-    """How many lanes of a destination that is failing or has a rate may be claimed now. Services
-    that share the store ask one after the other."""
+async def _permitted(
+    session: Session, destination: Destination, key: int, wanted: Wanted
+) -> Wanted:
+    """What of it is allowed, where services that share the store ask one after the other about a
+    destination that is failing or has a rate. The caller may not know yet that it is failing."""
+    known = await health.of(session, key)
+    if wanted.probe is None and wanted.rate is None and not known.is_failing:
+        return wanted
     (probing_until,) = await session.one("lock_destination", (key,))
-    if wanted.probe is not None and probing_until > wanted.now:
-        return 0
-    if wanted.rate is None:
-        return wanted.limit
-    since = wanted.now - wanted.rate.seconds
-    sent = await maintenance.sent(session, destination, since, wanted.now)
-    return wanted.rate.messages - len(sent)
+    known, now = await health.of(session, key), wanted.now
+    probe, limit = wanted.probe, wanted.limit
+    if probe is None and known.is_failing and now >= known.next_at:
+        probe = Probe.URGENT
+    if probe is not None and max(probing_until, known.asked_until) > now:
+        limit = 0
+    if limit > 0 and wanted.rate is not None:
+        sent = await maintenance.sent(session, destination, now - wanted.rate.seconds, now)
+        limit = min(limit, wanted.rate.messages - len(sent))
+    return replace(wanted, probe=probe, limit=limit)
 
 
 async def _next_lanes(session: Session, destination: int, limit: int, now: float) -> list[_Lane]:

@@ -2,6 +2,8 @@
 pending for one that has failed for long, which is sent elsewhere as well.
 """
 
+from dataclasses import replace
+
 from alert_router.outbox.model import HEALTHY, Destination, Health
 from alert_router.outbox.operations.accept import enter_lane
 from alert_router.outbox.operations.session import Session
@@ -19,13 +21,24 @@ async def of(session: Session, key: int) -> Health:
 
 
 async def note(session: Session, key: int, health: Health, now: float) -> None:
-    """Write the health of the destination with that key."""
+    """Write the health of the destination with that key. A pause that it has asked for stays,
+    whatever an attempt that began before finds."""
     if not health.is_failing:
         # Lanes that backed off by themselves may have done so because of the destination.
-        if await session.run("destination_is_well", (key,)):
+        if await session.run("destination_is_well", (key, now)):
             await session.run("all_is_due", (now, key))
             await session.announce(key)
         return
+    if session.is_shared:
+        await session.one("lock_destination", (key,))
+        known = await of(session, key)
+        if known.is_failing and known.failing_since < health.failing_since:
+            # Another router has found that before, and when to try again. A pause adds to it.
+            asked_until = max(known.asked_until, health.asked_until)
+            await session.run("extend_pause", (max(known.next_at, asked_until), asked_until, key))
+            return
+        asked_until = max(known.asked_until, health.asked_until)
+        health = replace(health, asked_until=asked_until, next_at=max(health.next_at, asked_until))
     reason, message = session.clean(health.reason), session.clean(health.message)
     values = (
         health.failing_since, health.failures, reason, message, health.next_at, health.asked_until

@@ -83,7 +83,7 @@ WHERE id = ?;
 UPDATE destination
 SET failing_since = 0, failures = 0, failing_reason = '', pause_reason = '', paused_until = 0,
     asked_until = 0
-WHERE id = ? AND (failing_since > 0 OR paused_until > 0);
+WHERE id = ? AND (failing_since > 0 OR paused_until > 0) AND asked_until <= ?;
 
 -- name: all_is_due
 UPDATE lane SET phase = 1, due_at = ? WHERE destination = ? AND phase = 2 AND leased = 0;

@@ -82,7 +82,17 @@ WHERE id = ?;
 UPDATE destination
 SET failing_since = 0, failures = 0, failing_reason = '', pause_reason = '', paused_until = 0,
     asked_until = 0, probing_until = 0
-WHERE id = ? AND (failing_since > 0 OR paused_until > 0);
+WHERE id = ? AND (failing_since > 0 OR paused_until > 0) AND asked_until <= ?;
+
+-- name: extend_pause
+UPDATE destination SET paused_until = ?, asked_until = ? WHERE id = ?;
+
+-- name: end_pauses
+UPDATE destination SET
+    paused_until = CASE WHEN paused_until > :latest THEN :now ELSE paused_until END,
+    asked_until = CASE WHEN asked_until > :latest THEN :now ELSE asked_until END,
+    probing_until = CASE WHEN probing_until > :latest THEN :now ELSE probing_until END
+WHERE paused_until > :latest OR probing_until > :latest;
 
 -- name: all_is_due
 -- What another router has locked just now is being settled or joined there.

@@ -1,0 +1,109 @@
+"""What one router finds out about a destination binds the others that share the store."""
+
+from dataclasses import replace
+
+import pytest
+
+from alert_router.fields import Rate
+from alert_router.outbox.model import HEALTHY, Health, Probe, Verdict
+from tests.outbox.kit import LEASE, NOW, A, end, failing, group, names, open_postgres, put, take
+
+
+@pytest.fixture
+async def both(tmp_path):
+    one, other = await open_postgres(tmp_path), await open_postgres(tmp_path)
+    yield one, other
+    await one.close()
+    await other.close()
+
+
+async def claims(one, other):
+    """A lane for each of two routers, and one more that is due."""
+    await put(one, *(group(f"g{n}", lane=f"l{n}") for n in range(3)))
+    [mine] = await take(one, limit=1)
+    [theirs] = await take(other, limit=1)
+    return mine, theirs
+
+
+ASKED = Health(NOW, 3, "rate_limited", "429", next_at=NOW + 60, asked_until=NOW + 60)
+
+
+@pytest.mark.parametrize(
+    "verdict, found",
+    [
+        (Verdict.DELIVERED, HEALTHY),
+        (Verdict.RETRY, Health(NOW + 1, 1, "server_error", next_at=NOW + 2)),
+        (Verdict.RETRY, replace(ASKED, failing_since=NOW + 1, failures=1, asked_until=NOW + 9)),
+    ],
+)
+async def test_a_pause_stays_whatever_an_attempt_finds_that_began_before(both, verdict, found):
+    one, other = both
+    mine, theirs = await claims(one, other)
+    await end(one, mine, Verdict.RETRY, due_at=NOW, health=ASKED)
+    await end(other, theirs, verdict, due_at=NOW, health=found)
+
+    for router in both:
+        assert await router.health(A) == ASKED
+        assert await take(router, now=NOW + 59) == []
+        assert await take(router, now=NOW + 59, probe=Probe.URGENT) == []
+    assert len(await take(one, now=NOW + 60)) == 1
+
+
+async def test_the_longer_of_two_pauses_is_kept(both):
+    mine, theirs = await claims(*both)
+    longer = replace(ASKED, failing_since=NOW + 1, next_at=NOW + 90, asked_until=NOW + 90)
+    await end(both[0], mine, Verdict.RETRY, due_at=NOW, health=ASKED)
+    await end(both[1], theirs, Verdict.RETRY, due_at=NOW, health=longer)
+    expected = replace(ASKED, next_at=NOW + 90, asked_until=NOW + 90)
+    assert await both[0].health(A) == expected
+
+
+async def test_one_router_tries_a_destination_that_is_failing_and_the_others_wait(both):
+    one, other = both
+    mine, theirs = await claims(one, other)
+    await end(one, mine, Verdict.RETRY, due_at=NOW, health=failing(until=NOW + 10))
+
+    assert await take(other, now=NOW + 9) == []
+    [probe] = await take(other, now=NOW + 10)  # it does not know yet, and gets one all the same
+    assert await take(one, now=NOW + 10, probe=Probe.OTHER) == []
+    assert await take(one, now=NOW + 10) == []
+    await end(other, probe, Verdict.DELIVERED, health=HEALTHY)
+    assert len(await take(one, now=NOW + 10)) == 1
+
+    await end(other, theirs, Verdict.DELIVERED)
+    assert await one.health(A) == HEALTHY
+
+
+async def test_a_router_that_died_while_it_tried_a_destination_is_replaced_after_its_lease(both):
+    one, other = both
+    mine, _ = await claims(one, other)
+    await end(one, mine, Verdict.RETRY, due_at=NOW, health=failing())
+    assert len(await take(one, probe=Probe.URGENT)) == 1
+    assert await take(other, now=NOW + LEASE - 1, probe=Probe.URGENT) == []
+    assert len(await take(other, now=NOW + LEASE, probe=Probe.URGENT)) == 1
+
+
+async def test_after_a_clock_was_set_back_a_router_that_died_keeps_no_one_waiting(both):
+    one, other = both
+    mine, _ = await claims(one, other)
+    await end(one, mine, Verdict.RETRY, due_at=NOW, health=failing())
+    assert len(await take(one, now=NOW + 1e6, probe=Probe.URGENT)) == 1
+    await other.hasten(latest=NOW + 3600, now=NOW)
+    assert len(await take(other, probe=Probe.URGENT)) == 1
+
+
+async def test_a_rate_holds_over_all_routers(both):
+    one, other = both
+    await put(one, *(group(f"g{n}", lane=f"l{n}") for n in range(9)))
+    rate = Rate(5, 60.0)
+    first = await take(one, limit=3, rate=rate)
+    second = await take(other, limit=3, rate=rate)
+    assert [len(first), len(second)] == [3, 2]
+    assert await take(one, rate=rate) == []
+
+    await end(one, first[0], Verdict.RETRY, due_at=NOW + 100)  # certainly not delivered
+    for claim in (*first[1:], *second):
+        await end(one, claim, Verdict.DELIVERED)
+    assert len(await take(other, rate=rate)) == 1
+    assert await take(other, now=NOW + 59, rate=rate) == []
+    assert [names(claim) for claim in await take(other, now=NOW + 61, limit=9, rate=rate)]
