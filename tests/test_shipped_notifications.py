@@ -9,10 +9,10 @@ import promql_parser
 import pytest
 
 from alert_router.checks.routing_tests import Case, load_cases
-from alert_router.cli.sample_alert import make_alert, make_group
 from alert_router.config import load
 from alert_router.enrich import enrich, select_runbook
 from alert_router.notification import Notification
+from alert_router.preview.sample_alert import make_alert, make_group
 from alert_router.runbook import Step
 from tests.shipped import CARRIED, CATALOGUE, IN_COMMANDS, MAPPED, SHIPPED, fences, of
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_router.cli.sample_alert import as_group
 from alert_router.model import AlertGroup, BodyLimits, PayloadError
 from alert_router.notify.registry import NOTIFIERS
+from alert_router.preview.sample_alert import as_group
 from tests.cli.world import alert, body
 
 REDIS = alert(

@@ -1,10 +1,14 @@
 """Options and arguments that several commands share."""
 
-from collections.abc import Callable, Sequence
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from alert_router.preview.sample_alert import make_alert, make_group
 
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
@@ -74,3 +78,25 @@ annotation_option = click.option(
 resolved_option = click.option(
     "--resolved", is_flag=True, help="Make the test alert resolved instead of firing."
 )
+
+
+def read_body(
+    ctx: click.Context, what: tuple[str, ...], annotations: Mapping[str, str], *, resolved: bool
+) -> bytes:
+    """The body that the argument `what` of a command means: a payload file, `-` for standard
+    input, or the labels of a test alert."""
+    is_file = len(what) == 1 and (what[0] == "-" or "=" not in what[0] or Path(what[0]).is_file())
+    if not is_file:
+        parameter = next(param for param in ctx.command.params if param.name == "what")
+        labels = {"alertname": "TestAlert"} | label_pairs(ctx, parameter, what)
+        alert = make_alert(labels, annotations, resolved=resolved)
+        return json.dumps(make_group(alert, "alert-router-send").as_json()).encode()
+    if annotations or resolved:
+        raise click.UsageError("--annotation and --resolved require LABEL=VALUE arguments")
+    if what[0] == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(what[0]).read_bytes()
+    except OSError as error:
+        hint = "" if "=" in what[0] else "; for a test alert write LABEL=VALUE"
+        raise click.UsageError(f"cannot read {what[0]!r}: {error.strerror}{hint}") from None

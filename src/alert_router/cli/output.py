@@ -26,12 +26,6 @@ _SEVERITY_STYLES = {
     Severity.INFO: "cyan",
 }
 
-# Why a notifier was sent nothing, by the key that filtered every alert of the group.
-SKIP_REASONS = {
-    "send_resolved": "skipped: `send_resolved` is false",
-    "min_severity": "skipped: below `min_severity`",
-}
-
 
 def clean(text: str) -> str:
     """The text on one line, with control characters escaped (`\\x1b`)."""

@@ -17,10 +17,10 @@ from alert_router.cli.options import (
     annotation_option,
     config_option,
     json_option,
+    read_body,
     resolved_option,
 )
 from alert_router.cli.output import (
-    SKIP_REASONS,
     clean_lines,
     console,
     join,
@@ -28,15 +28,15 @@ from alert_router.cli.output import (
     show,
     show_error,
 )
-from alert_router.cli.preview.destinations import designer, draw
-from alert_router.cli.preview.messages import Preview, make_previews
 from alert_router.cli.preview.page import Card, page
 from alert_router.cli.preview.text import text_lines
-from alert_router.cli.sample_alert import as_group, read_body
 from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify.console import ConsoleNotifier, write
 from alert_router.notify.registry import NOTIFIERS
+from alert_router.preview.destinations import designer, draw
+from alert_router.preview.messages import SKIP_REASONS, Preview, make_previews
+from alert_router.preview.sample_alert import as_group
 from alert_router.runtime import read_runtime
 
 _ALL = "all"

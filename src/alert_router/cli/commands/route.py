@@ -11,16 +11,13 @@ from rich.tree import Tree
 from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option, label_pairs
 from alert_router.cli.output import count, join, print_json, show, styled, table
-from alert_router.cli.sample_alert import make_alert
 from alert_router.config import default_config_path, load
-from alert_router.enrich import Choice
 from alert_router.matcher import Matcher
 from alert_router.model.problem import Place
-from alert_router.routing import EntryStep, Miss, Route, RouteStep, RunbookEntry, RunbookTable
+from alert_router.preview.decision import Decision, found, listed, reason
+from alert_router.preview.sample_alert import make_alert
+from alert_router.routing import EntryStep, Miss, Route, RouteStep, RunbookEntry
 from alert_router.runtime import read_runtime
-
-# A table with at most this many entries that do not match is shown whole.
-_SHORT_TABLE = 10
 
 
 @click.group(cls=LazyGroup)
@@ -70,11 +67,8 @@ def test(
 ) -> None:
     """Show the runbook and the receivers of an alert with these labels, and explain why."""
     runtime = read_runtime(config or default_config_path())
-    loaded = runtime.loaded
-    choice = runtime.choose(make_alert(labels, annotations))
-    entries = loaded.table.explain(labels)
-    receivers = loaded.tree.match(labels)
-    routes = loaded.tree.explain(labels)
+    decision = Decision.of(make_alert(labels, annotations), runtime)
+    choice = decision.choice
     if as_json:
         print_json(
             {
@@ -84,21 +78,21 @@ def test(
                 "way": choice.way,
                 "entry": choice.entry,
                 "problem": choice.problem,
-                "entries": [_entry_step_json(step) for step in entries],
-                "receivers": list(receivers),
-                "routes": [_route_step_json(step) for step in routes],
+                "entries": [_entry_step_json(step) for step in decision.entries],
+                "receivers": list(decision.receivers),
+                "routes": [_route_step_json(step) for step in decision.routes],
             }
         )
         return
     indent = " " * 11
     show(join((f"{'runbook':<11}", "bold"), _runbook(choice.runbook)))
-    show(join(indent, (_reason(choice, loaded.table), "dim")))
+    show(join(indent, (reason(choice, runtime.loaded.table), "dim")))
     if choice.problem:
         show(join(indent, (choice.problem, "yellow")))
-    show(join((f"{'receivers':<11}", "bold"), ", ".join(receivers)))
-    if entries:
-        show("", _title("Runbook table"), *_explain_table(entries))
-    show("", _title("Route"), *_explain_routes(routes))
+    show(join((f"{'receivers':<11}", "bold"), ", ".join(decision.receivers)))
+    if decision.entries:
+        show("", _title("Runbook table"), *_explain_table(decision))
+    show("", _title("Route"), *_explain_routes(decision.routes))
 
 
 def _route_json(route: Route, inherited: str = "") -> dict[str, Any]:
@@ -168,43 +162,23 @@ def _route_line(route: Route, receiver: str) -> Text:
     return join(_matchers(route.matchers), " → ", (receiver, "bold"), suffix)
 
 
-def _matchers(matchers: Iterable[Matcher]) -> Text:
-    return styled(", ".join(map(str, matchers)) or "everything", "cyan")
+def _matchers(matchers: Sequence[Matcher]) -> Text:
+    return styled(listed(matchers), "cyan")
 
 
 def _runbook(runbook: str | None) -> Text:
     return styled(runbook, "green") if runbook is not None else styled("none", "dim")
 
 
-def _reason(choice: Choice, table: RunbookTable) -> str:
-    match choice.way:
-        case "table":
-            assert choice.entry is not None
-            place = table.entries[choice.entry].place
-            suffix = "" if choice.runbook is not None else ", which sets `runbook: null`"
-            return f"from the runbook table: entry {choice.entry + 1} at {place}{suffix}"
-        case "annotation":
-            return "from the alert's annotation"
-        case "name":
-            return "from the alert's name"
-        case "default":
-            return "from default_runbook"
-        case "none":
-            return "no entry, annotation, name or default matched"
-
-
-def _explain_table(steps: Sequence[EntryStep]) -> Iterator[Text]:
+def _explain_table(decision: Decision) -> Iterator[Text]:
     """The entries that were tried; of a long table only those that nearly matched."""
-    missed = [step for step in steps if not step.matched]
-    near = [step for step in missed if len(step.misses) < len(step.entry.matchers)]
-    shown = missed if len(missed) <= _SHORT_TABLE else near[:_SHORT_TABLE]
+    steps, hidden = decision.telling()
     for step in steps:
-        if step.matched or step in shown:
-            place = (f"  {step.entry.place}", "dim")
-            line = join(_sign(step.matched), _matchers(step.entry.matchers), " → ")
-            yield join("  ", line, _runbook(step.entry.runbook), place)
-            yield from _misses(step.misses, "      ")
-    if hidden := len(missed) - len(shown):
+        place = (f"  {step.entry.place}", "dim")
+        line = join(_sign(step.matched), _matchers(step.entry.matchers), " → ")
+        yield join("  ", line, _runbook(step.entry.runbook), place)
+        yield from _misses(step.misses, "      ")
+    if hidden:
         entries = count(hidden, "other entry", "other entries")
         yield join((f"  and {entries} without a match (--output json lists all)", "dim"))
 
@@ -226,10 +200,4 @@ def _sign(matched: bool) -> Text:
 
 def _misses(misses: Iterable[Miss], indent: str) -> Iterator[Text]:
     for miss in misses:
-        name = miss.matcher.name
-        if miss.found:
-            value = miss.found.replace("\\", "\\\\").replace('"', '\\"')
-            found = f'label `{name}` is "{value}"'
-        else:
-            found = f"label `{name}` is missing or empty"
-        yield join(indent, (str(miss.matcher), "cyan"), f" does not match: {found}")
+        yield join(indent, (str(miss.matcher), "cyan"), f" does not match: {found(miss)}")

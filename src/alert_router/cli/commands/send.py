@@ -21,10 +21,10 @@ from alert_router.cli.options import (
     annotation_option,
     config_option,
     json_option,
+    read_body,
     resolved_option,
 )
 from alert_router.cli.output import (
-    SKIP_REASONS,
     clean_lines,
     join,
     print_json,
@@ -32,10 +32,10 @@ from alert_router.cli.output import (
     show_error,
     styled,
 )
-from alert_router.cli.sample_alert import read_body
 from alert_router.config import Config, default_config_path, load
 from alert_router.fields import SecretUnavailable
 from alert_router.outbox.model import State
+from alert_router.preview.messages import SKIP_REASONS
 
 _WAIT = 30.0  # seconds: a first attempt, and a retry or two of a slow destination
 _POLL_INTERVAL = 0.2  # seconds

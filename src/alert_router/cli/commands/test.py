@@ -11,9 +11,9 @@ from alert_router.checks.routing_tests import CannotRecord, Case, load_cases, re
 from alert_router.cli.formats.junit import TestCase, TestSuite, junit_xml
 from alert_router.cli.options import config_option, format_option
 from alert_router.cli.output import clean, count, join, print_json, show
-from alert_router.cli.sample_alert import make_alert
 from alert_router.config import default_config_path
 from alert_router.model.problem import Problem, ProblemsError
+from alert_router.preview.sample_alert import make_alert
 from alert_router.runtime import Runtime, read_runtime
 
 

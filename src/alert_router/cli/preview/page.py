@@ -6,16 +6,21 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from alert_router.cli.preview.destinations import Drawing
-from alert_router.cli.preview.drawing import safe_link
 from alert_router.markdown import visible
+from alert_router.preview.destinations import Drawing
+from alert_router.preview.drawing import FILTERS, HtmlDocument, Panel
 
 # Only styles: no script, image, font, request or form.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _META = Markup('<meta http-equiv="Content-Security-Policy" content="{}">').format(POLICY)
 
 _templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("alert_router.cli", "preview"),
+    loader=jinja2.ChoiceLoader(
+        [
+            jinja2.PackageLoader("alert_router.cli", "preview"),
+            jinja2.PackageLoader("alert_router", "preview"),
+        ]
+    ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -23,8 +28,21 @@ _templates = jinja2.Environment(
     # No output of the template contains control characters.
     finalize=lambda value: visible(value) if type(value) is str else value,
 )
-_templates.filters["kind"] = lambda element: type(element).__name__
-_templates.filters["safe_link"] = safe_link
+
+
+def _frame(document: HtmlDocument) -> Markup:
+    frame = Markup('<iframe sandbox="" referrerpolicy="no-referrer" title="E-mail" srcdoc="{}">')
+    return frame.format(str(_META) + document.html) + Markup("</iframe>")
+
+
+def _attributes(panel: Panel) -> Markup:
+    filled = " filled" if panel.filled else ""
+    if panel.color.startswith("#"):
+        return Markup('class="box{}" style="--tone: {}"').format(filled, panel.color)
+    return Markup('class="box{} {}"').format(filled, panel.color)
+
+
+_templates.filters |= FILTERS | {"html_document": _frame, "attributes": _attributes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +66,5 @@ def page(title: str, cards: list[Card]) -> str:
     # The style sheet is ours and contains no `</style`.
     style = Markup(files(__package__).joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
     return _templates.get_template("page.html.jinja").render(
-        title=title, cards=cards, style=style, policy=POLICY, policy_meta=str(_META)
+        title=title, cards=cards, style=style, policy=POLICY
     )

@@ -8,7 +8,8 @@ from rich.text import Text as RichText
 
 from alert_router.cli.formats.terminal_markdown import inline_text
 from alert_router.cli.output import clean_lines
-from alert_router.cli.preview.drawing import (
+from alert_router.markdown import Inline
+from alert_router.preview.drawing import (
     Buttons,
     CodeBlock,
     Collapsible,
@@ -20,7 +21,6 @@ from alert_router.cli.preview.drawing import (
     TextLine,
     safe_link,
 )
-from alert_router.markdown import Inline
 
 _LINE_STYLES = {"head": "bold", "title": "bold", "small": "dim", "quote": "italic"}
 _DIVIDER_WIDTH = 60

@@ -2,15 +2,10 @@
 Grafana answer, in the group that Alertmanager would post."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import click
-
-from alert_router.cli.options import label_pairs
 from alert_router.model import Alert, AlertGroup, Status, common, fingerprint
 from alert_router.model.normalize import parse_json
 
@@ -54,28 +49,6 @@ def make_group(alert: Alert, receiver: str = "") -> AlertGroup:
             "alerts": [alert.model_dump(by_alias=True)],
         }
     )
-
-
-def read_body(
-    ctx: click.Context, what: tuple[str, ...], annotations: Mapping[str, str], *, resolved: bool
-) -> bytes:
-    """The body that the argument `what` of a command means: a payload file, `-` for standard
-    input, or the labels of a test alert."""
-    is_file = len(what) == 1 and (what[0] == "-" or "=" not in what[0] or Path(what[0]).is_file())
-    if not is_file:
-        parameter = next(param for param in ctx.command.params if param.name == "what")
-        labels = {"alertname": "TestAlert"} | label_pairs(ctx, parameter, what)
-        alert = make_alert(labels, annotations, resolved=resolved)
-        return json.dumps(make_group(alert, "alert-router-send").as_json()).encode()
-    if annotations or resolved:
-        raise click.UsageError("--annotation and --resolved require LABEL=VALUE arguments")
-    if what[0] == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(what[0]).read_bytes()
-    except OSError as error:
-        hint = "" if "=" in what[0] else "; for a test alert write LABEL=VALUE"
-        raise click.UsageError(f"cannot read {what[0]!r}: {error.strerror}{hint}") from None
 
 
 # Where alerts are in the answers of the APIs of Prometheus, Alertmanager and Grafana.

@@ -17,6 +17,13 @@ from alert_router.runtime import Runtime
 _GROUP = "00000000-0000-7000-8000-000000000000"  # no group has this id; links look as they do
 
 
+# Why a notifier was sent nothing, by the key that filtered every alert of the group.
+SKIP_REASONS = {
+    "send_resolved": "skipped: `send_resolved` is false",
+    "min_severity": "skipped: below `min_severity`",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What one destination would receive. `payload` is None if the notifier's key `skipped_by`

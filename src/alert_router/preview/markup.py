@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from alert_router.cli.preview.drawing import Element, TextLine, code_block, line, safe_link
 from alert_router.markdown import (
     CodeSpan,
     Emphasis,
@@ -21,6 +20,7 @@ from alert_router.markdown import (
     Text,
     parse,
 )
+from alert_router.preview.drawing import Element, TextLine, code_block, line, safe_link
 
 _SLACK_FENCE = re.compile(r"```\n?(?P<code>.*?)\n?```\n?", re.DOTALL)
 _MARKDOWN_FENCE = re.compile(

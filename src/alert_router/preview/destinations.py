@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from alert_router.cli.preview import markup
-from alert_router.cli.preview.drawing import (
+from alert_router.markdown import CodeSpan, Emphasis, Inline, Link, Strike, Strong, Text
+from alert_router.preview import markup
+from alert_router.preview.drawing import (
     Collapsible,
     Divider,
     Element,
@@ -24,7 +25,6 @@ from alert_router.cli.preview.drawing import (
     code_block,
     line,
 )
-from alert_router.markdown import CodeSpan, Emphasis, Inline, Link, Strike, Strong, Text
 
 _LATER = "Sent when the message is updated later"
 _SEVERITY_COLORS = {

@@ -82,6 +82,10 @@ def safe_link(url: object) -> str:
     return url if isinstance(url, str) and _SAFE.match(url) else ""
 
 
+# What `drawing.html.jinja` needs besides `html_document` and `attributes`.
+FILTERS = {"kind": lambda element: type(element).__name__, "safe_link": safe_link}
+
+
 def line(text: object, style: Style = "") -> TextLine:
     """A line of plain text."""
     return TextLine((Text(str(text)),), style)
