@@ -9,6 +9,7 @@ from alert_router.fields import Rate
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import (
     Claim,
+    DeliveryFilter,
     Destination,
     Health,
     NewGroup,
@@ -119,7 +120,7 @@ async def set_health(outbox: Outbox, to: Destination, health: Health) -> None:
     [claim] = await take(outbox, to, probe=Probe.URGENT)
     assert names(claim) == [name]
     await end(outbox, claim, Verdict.DEAD, health=health)
-    [row, *_] = await outbox.deliveries(state=State.DEAD, destination=to)
+    [row, *_] = await outbox.deliveries(DeliveryFilter(State.DEAD, to.receiver, to.notifier))
     await outbox.discard(row.id, now=NOW)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from alert_router.outbox.model import Destination, State, Verdict
+from alert_router.outbox.model import DeliveryFilter, Destination, Settlement, State, Verdict
+from alert_router.outbox.operations import deliveries
 from tests.outbox.kit import (
     LEASE,
     NOW,
@@ -31,14 +32,57 @@ async def test_lists_are_newest_first_filtered_and_paged(outbox):
     await put(outbox, group("three", B, lane="x"), group("four", lane="z"))
 
     async def listed(**how):
-        return [row.group for row in await outbox.deliveries(**how)]
+        return [row.group for row in await outbox.deliveries(DeliveryFilter(**how))]
 
     assert await listed() == ["four", "three", "two", "one"]
     assert await listed(state=State.DEAD) == ["two", "one"]
-    assert await listed(state=State.WAITING, destination=A) == ["four"]
-    assert await listed(destination=Destination("no", "such")) == []
-    page = await outbox.deliveries(limit=2)
-    assert await listed(limit=1, before=page[-1].id) == ["two"]
+    assert await listed(state=State.WAITING, receiver=A.receiver, notifier=A.notifier) == ["four"]
+    assert await listed(receiver=A.receiver) == ["four", "three", "two", "one"]
+    assert await listed(receiver="no", notifier="such") == []
+    assert await listed(reason="rejected") == ["two", "one"]
+    assert await listed(reason="rejected' OR TRUE --\0") == []
+    first = await outbox.deliveries(limit=2)
+    (second,) = await outbox.deliveries(limit=1, before=first[-1].id)
+    assert second.group == "two"
+
+
+async def test_lists_have_what_was_accepted_in_a_time(outbox):
+    await put(outbox, *(group(f"{at}", lane=f"{at}", at=NOW + at) for at in range(4)))
+    within = DeliveryFilter(since=NOW + 1, until=NOW + 3)
+    assert [row.group for row in await outbox.deliveries(within)] == ["2", "1"]
+
+
+async def test_what_is_far_down_a_list_is_found_in_short_transactions(outbox, monkeypatch):
+    monkeypatch.setattr(deliveries, "_AT_ONCE", 2)
+    await kill(outbox, group("old", lane="old"))
+    await put(outbox, *(group(f"{n}", lane=f"{n}") for n in range(5)))
+    assert [row.group for row in await outbox.deliveries(DeliveryFilter(reason="rejected"))] == [
+        "old"
+    ]
+    assert [row.group for row in await outbox.deliveries(limit=3)] == ["4", "3", "2"]
+
+
+async def test_the_last_success_of_a_destination_is_no_message_that_was_left_out(
+    outbox, monkeypatch
+):
+    for at, (name, to, more) in enumerate(
+        [
+            ("one", A, {}),
+            ("two", B, {}),
+            ("three", B, {"reason": "send_resolved"}),
+            ("four", A, {}),
+        ]
+    ):
+        await put(outbox, group(name, to, lane=name))
+        claim = await take_one(outbox, to)
+        verdict = Verdict.DROPPED if more else Verdict.DELIVERED
+        await outbox.settle(claim, Settlement(verdict, NOW + at, **more))
+    assert await outbox.last_successes() == {A: NOW + 3, B: NOW + 1}
+
+    monkeypatch.setattr(deliveries, "_MOST_SUCCESSES", 1)
+    assert await outbox.last_successes() == {A: NOW + 3}
+    await set_health(outbox, B, failing(NOW + 1.5))
+    assert await outbox.last_successes() == {A: NOW + 3, B: NOW + 1}
 
 
 async def test_the_deliveries_of_a_group_are_found_by_its_id(outbox):
@@ -77,7 +121,7 @@ async def test_a_dead_delivery_goes_again_as_a_new_one_and_counts_as_dead_no_mor
     claim = await take_one(outbox)
     assert (names(claim), claim.attempt) == (["one"], 1)
     assert (claim.groups[0].delivery, claim.groups[0].accepted_at) == (new, NOW + 500)
-    assert await outbox.deliveries(state=State.DEAD) == []
+    assert await outbox.deliveries(DeliveryFilter(State.DEAD)) == []
     assert (await outbox.backlog())[0].dead == 0
     old, _ = await outbox.show(dead.id)
     assert (old.state, old.message) == (State.DEAD, f"replayed as {new}")

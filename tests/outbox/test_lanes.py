@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from alert_router.outbox.model import HEALTHY, Health, Probe, State, Verdict
+from alert_router.outbox.model import HEALTHY, DeliveryFilter, Health, Probe, State, Verdict
 from tests.outbox.kit import (
     LEASE,
     NOW,
@@ -161,7 +161,7 @@ async def test_settling_twice_changes_nothing(outbox):
 
     await take_one(outbox)
     assert not await end(outbox, claim, Verdict.DELIVERED)
-    assert (await outbox.deliveries(state=State.WAITING))[0].group == "two"
+    assert (await outbox.deliveries(DeliveryFilter(State.WAITING)))[0].group == "two"
 
 
 async def test_what_was_claimed_by_a_process_that_died_is_due_at_once(open_outbox, tmp_path):
@@ -247,7 +247,7 @@ async def test_a_dead_batch_leaves_the_lane_to_what_waits_behind_it(outbox):
         await put(outbox, group(f"behind {verdict}"))
         await end(outbox, claim, verdict, reason="rejected", message="no such channel")
 
-    dead = await outbox.deliveries(state=State.DEAD)
+    dead = await outbox.deliveries(DeliveryFilter(State.DEAD))
     assert [(row.group, row.reason, row.message, row.attempts) for row in dead] == [
         ("behind retry", "rejected", "no such channel", 2),
         ("one", "rejected", "no such channel", 2),

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from alert_router.outbox.model import Backlog, Health, Settlement, State, Verdict
+from alert_router.outbox.model import Backlog, DeliveryFilter, Health, Settlement, State, Verdict
 from tests.outbox.kit import (
     LEASE,
     NOW,
@@ -71,7 +71,7 @@ async def test_what_waits_too_long_expires_unless_it_is_being_sent(outbox):
 
     assert await outbox.expire(older_than=NOW - 5, now=NOW, served=()) == {A: 2}
 
-    dead = await outbox.deliveries(state=State.DEAD)
+    dead = await outbox.deliveries(DeliveryFilter(State.DEAD))
     assert {(row.group, row.reason, row.settled_at) for row in dead} == {
         ("old", "expired", NOW),
         ("behind", "expired", NOW),
@@ -91,7 +91,7 @@ async def test_at_a_destination_that_is_served_only_what_was_tried_expires(outbo
 
     assert await outbox.expire(older_than=ahead - 5, now=ahead, served=[A]) == {A: 2, B: 1}
 
-    assert {row.group for row in await outbox.deliveries(state=State.DEAD)} == {
+    assert {row.group for row in await outbox.deliveries(DeliveryFilter(State.DEAD))} == {
         "tried",
         "behind",
         "elsewhere",
@@ -102,7 +102,7 @@ async def test_at_a_destination_that_is_failing_everything_old_was_tried(outbox)
     await put(outbox, group("old", at=NOW - 9), group("new", lane="y", at=NOW))
     await set_health(outbox, A, failing(NOW - 9))
     assert await outbox.expire(older_than=NOW - 5, now=NOW, served=[A]) == {A: 1}
-    assert [row.group for row in await outbox.deliveries(state=State.DEAD)] == ["old"]
+    assert [row.group for row in await outbox.deliveries(DeliveryFilter(State.DEAD))] == ["old"]
 
 
 async def test_many_expire_in_one_go(outbox):

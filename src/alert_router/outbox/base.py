@@ -13,16 +13,17 @@ from alert_router.fields import Rate
 from alert_router.outbox.actions import Action, History, LatestGroup, Usage
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
+    ALL_DELIVERIES,
     Accepted,
     Backlog,
     Claim,
+    DeliveryFilter,
     DeliveryRow,
     Destination,
     Health,
     NewGroup,
     Probe,
     Settlement,
-    State,
 )
 
 
@@ -167,14 +168,18 @@ class Administration(Protocol):
 
     async def deliveries(
         self,
+        wanted: DeliveryFilter = ALL_DELIVERIES,
         *,
-        state: State | None = None,
-        destination: Destination | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[DeliveryRow]:
         """Deliveries, newest first; `before` is the id of the last row of the page before.
         Dead are those that nobody has replayed."""
+        ...
+
+    async def last_successes(self) -> dict[Destination, float]:
+        """When each destination last took a message, Unix seconds; without those whose last one is
+        pruned, or that took none of the latest 10,000."""
         ...
 
     async def of_group(self, group: str) -> list[DeliveryRow]:

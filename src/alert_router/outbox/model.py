@@ -201,6 +201,22 @@ class DeliveryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries are meant; what is empty or None restricts nothing. `since` (included) and
+    `until` (excluded) are of when they were accepted, Unix seconds."""
+
+    state: State | None = None
+    receiver: str = ""
+    notifier: str = ""
+    reason: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
+ALL_DELIVERIES = DeliveryFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class SpooledDelivery:
     """A delivery in the spool, as its tables have it."""
 

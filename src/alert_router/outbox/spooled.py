@@ -19,9 +19,11 @@ from alert_router.outbox.actions import Action, History, LatestGroup, Usage
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import (
+    ALL_DELIVERIES,
     Accepted,
     Backlog,
     Claim,
+    DeliveryFilter,
     DeliveryRow,
     Destination,
     Health,
@@ -29,7 +31,6 @@ from alert_router.outbox.model import (
     Probe,
     Role,
     Settlement,
-    State,
 )
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from alert_router.outbox.sqlite import SqliteOutbox
@@ -217,18 +218,19 @@ class SpooledOutbox:
 
     async def deliveries(
         self,
+        wanted: DeliveryFilter = ALL_DELIVERIES,
         *,
-        state: State | None = None,
-        destination: Destination | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[DeliveryRow]:
         """As `Outbox.deliveries`, of the store that is in use."""
         return await self._either(
-            lambda store: store.deliveries(
-                state=state, destination=destination, limit=limit, before=before
-            )
+            lambda store: store.deliveries(wanted, limit=limit, before=before)
         )
+
+    async def last_successes(self) -> dict[Destination, float]:
+        """As `Outbox.last_successes`, of the store that is in use."""
+        return await self._either(lambda store: store.last_successes())
 
     async def of_group(self, group: str) -> list[DeliveryRow]:
         """As `Outbox.of_group`."""

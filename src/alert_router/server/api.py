@@ -21,7 +21,7 @@ from alert_router.notify.base import Notifier
 from alert_router.notify.webhook import runbook_data
 from alert_router.outbox.alert_stats import KEPT_DAYS
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import State
+from alert_router.outbox.model import DeliveryFilter, State
 from alert_router.outbox.serialize import iso, row_as_json
 from alert_router.runbook import Runbook
 from alert_router.runtime import Runtime
@@ -149,11 +149,11 @@ async def deliveries(request: web.Request) -> web.Response:
         limit = _number(query.get("limit", "100"), "limit", 1, _ROWS)
         before = query.get("before")
         last = None if before is None else _number(before, "before", 0, 2**62)
-        state = State(query["state"]) if "state" in query else None
+        wanted = DeliveryFilter(State(query["state"]) if "state" in query else None)
     except ValueError as error:
         return refuse(400, str(error))
     try:
-        rows = await site.ask(lambda store: store.deliveries(state=state, limit=limit, before=last))
+        rows = await site.ask(lambda store: store.deliveries(wanted, limit=limit, before=last))
     except StoreUnavailable:
         return unavailable("the store cannot be read")
     return _answer(200, {"deliveries": [row_as_json(row) for row in rows]})

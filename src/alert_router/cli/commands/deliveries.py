@@ -24,10 +24,10 @@ from alert_router.cli.output import (
     table,
 )
 from alert_router.outbox.base import Outbox
-from alert_router.outbox.model import DeliveryRow, Destination, State
+from alert_router.outbox.model import DeliveryFilter, DeliveryRow, Destination, State
 from alert_router.outbox.serialize import iso, row_as_json
 
-_PAGE = 500  # rows read at a time
+_ALL = 2**31
 _STYLES = {State.WAITING: "yellow", State.DELIVERED: "green", State.DEAD: "bold red"}
 
 _ids_argument = click.argument("ids", nargs=-1, type=click.IntRange(min=1), metavar="ID...")
@@ -60,15 +60,8 @@ def list_(
     as_json: bool,
 ) -> None:
     """List deliveries, newest first. Exit 0, also for an empty list."""
-
-    def is_wanted(row: DeliveryRow) -> bool:
-        to = row.destination
-        return receiver in (None, to.receiver) and notifier in (None, to.notifier)
-
-    async def read(outbox: Outbox) -> list[DeliveryRow]:
-        return await _read_rows(outbox, State(state) if state else None, is_wanted, limit)
-
-    rows = with_outbox(read_config(config), read)
+    wanted = DeliveryFilter(State(state) if state else None, receiver or "", notifier or "")
+    rows = with_outbox(read_config(config), lambda outbox: outbox.deliveries(wanted, limit=limit))
     if as_json:
         print_json({"deliveries": [row_as_json(row) for row in rows]})
     elif rows:
@@ -181,24 +174,6 @@ def discard(
     _report(ctx, results, "discarded", as_json)
 
 
-async def _read_rows(
-    outbox: Outbox,
-    state: State | None,
-    is_wanted: Callable[[DeliveryRow], bool],
-    limit: int | None,
-) -> list[DeliveryRow]:
-    """Up to `limit` wanted rows, newest first, read page by page."""
-    found: list[DeliveryRow] = []
-    before: int | None = None
-    while limit is None or len(found) < limit:
-        page = await outbox.deliveries(state=state, limit=_PAGE, before=before)
-        found += filter(is_wanted, page)
-        if len(page) < _PAGE:
-            break
-        before = page[-1].id
-    return found[:limit]
-
-
 def _destination(configured: Sequence[Destination], text: str) -> Destination:
     """The destination that RECEIVER/NOTIFIER names. Both names may contain slashes; if two
     destinations match, neither is chosen."""
@@ -233,7 +208,7 @@ async def _apply(
 ) -> list[dict[str, object]]:
     """The result or the error for each delivery; None means every dead one."""
     if ids is None:
-        dead = await _read_rows(outbox, State.DEAD, lambda _row: True, None)
+        dead = await outbox.deliveries(DeliveryFilter(State.DEAD), limit=_ALL)
         ids = [row.id for row in reversed(dead)]  # a lane is replayed in its order
     results: list[dict[str, object]] = []
     for delivery in ids:

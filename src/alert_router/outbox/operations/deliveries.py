@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from alert_router.outbox.model import DeliveryRow, Destination, State
+from alert_router.outbox.model import DeliveryFilter, DeliveryRow, Destination, State
 from alert_router.outbox.operations.accept import enter_lane
 from alert_router.outbox.operations.session import Session
 from alert_router.outbox.operations.settle import DELIVERED, shrink
@@ -15,27 +15,54 @@ _IN_STATE = {
     State.DELIVERED: "d.state = 1",
     State.DEAD: "d.state = 2 AND d.replayed_as IS NULL",
 }
+_AT_ONCE = 5_000  # deliveries that one transaction looks at
+_MOST_SUCCESSES = 10_000
+BEYOND = 2**62  # no id and no time is as large
 
 
 async def rows(
-    session: Session,
-    state: State | None,
-    destination: Destination | None,
-    limit: int,
-    before: int | None,
-) -> list[DeliveryRow]:
-    """As `Outbox.deliveries`."""
-    conditions, values = ["TRUE"], list[Any]()
-    if state is not None:
-        conditions.append(_IN_STATE[state])
-    if destination is not None:
-        conditions.append("d.destination = ?")
-        values.append(await session.find(destination))
-    if before is not None:
-        conditions.append("d.id < ?")
-        values.append(before)
+    session: Session, wanted: DeliveryFilter, limit: int, before: int
+) -> tuple[list[DeliveryRow], int]:
+    """As `Outbox.deliveries`, among some thousand; and the id to go on before, 0 at the end."""
+    oldest = 0
+    if wanted.state in (None, State.DELIVERED):  # of the others an index has few
+        (oldest,) = await session.one("oldest_of_latest", (before, _AT_ONCE))
+        if oldest is None:
+            return [], 0
+    reason = "CASE WHEN d.state = 0 THEN l.reason ELSE d.reason END"
+    chosen: list[tuple[str, Any]] = [("d.id >= ?", oldest), ("d.id < ?", before)]
+    chosen += [
+        (condition, session.clean(value) if isinstance(value, str) else value)
+        for condition, value in (
+            ("d.accepted_at >= ?", wanted.since),
+            ("d.accepted_at < ?", wanted.until),
+            ("t.receiver = ?", wanted.receiver),
+            ("t.notifier = ?", wanted.notifier),
+            (f"{reason} = ?", wanted.reason),
+        )
+        if value not in (None, "")
+    ]
+    conditions = [_IN_STATE[wanted.state]] if wanted.state else []
+    conditions += [condition for condition, _ in chosen]
     tail = f"WHERE {' AND '.join(conditions)} ORDER BY d.id DESC LIMIT ?"
-    return [as_row(*found) for found in await session.rows("rows", [*values, limit], tail)]
+    values = [*(value for _, value in chosen), limit]
+    return [as_row(*row) for row in await session.rows("rows", values, tail)], oldest
+
+
+async def last_successes(session: Session) -> dict[Destination, float]:
+    """As `Outbox.last_successes`."""
+    latest = dict(
+        await session.rows("last_successes", {"before": BEYOND, "limit": _MOST_SUCCESSES})
+    )
+    found = {}
+    for key, receiver, notifier, failing_since in await session.rows("every_destination"):
+        at = latest.get(key)
+        if at is None and failing_since > 0:  # the latest are others' by now
+            values = {"before": failing_since, "limit": _MOST_SUCCESSES}
+            at = dict(await session.rows("last_successes", values)).get(key)
+        if at is not None:
+            found[Destination(receiver, notifier)] = at
+    return found
 
 
 async def of_group(session: Session, group: str) -> list[DeliveryRow]:

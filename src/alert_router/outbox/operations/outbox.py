@@ -11,14 +11,15 @@ from alert_router.fields import Rate
 from alert_router.outbox.actions import Action, History, LatestGroup, Usage
 from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
+    ALL_DELIVERIES,
     Backlog,
     Claim,
+    DeliveryFilter,
     DeliveryRow,
     Destination,
     Health,
     Probe,
     Settlement,
-    State,
 )
 from alert_router.outbox.operations import actions, alert_stats, deliveries, health, maintenance
 from alert_router.outbox.operations.claim import Wanted, claim, recover
@@ -93,14 +94,30 @@ class Operations(ABC):
 
     async def deliveries(
         self,
+        wanted: DeliveryFilter = ALL_DELIVERIES,
         *,
-        state: State | None = None,
-        destination: Destination | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[DeliveryRow]:
-        """As `Outbox.deliveries`."""
-        return await self._run(deliveries.rows, state, destination, limit, before)
+        """As `Outbox.deliveries`; in short transactions as `expire`."""
+        found: list[DeliveryRow] = []
+        last = deliveries.BEYOND if before is None else before
+
+        async def step() -> bool:
+            nonlocal last
+            if last <= 0 or len(found) >= limit:
+                return False
+            rows, last = await self._run(deliveries.rows, wanted, limit - len(found), last)
+            found.extend(rows)
+            return True
+
+        async for _ in self._steps(step):
+            pass
+        return found
+
+    async def last_successes(self) -> dict[Destination, float]:
+        """As `Outbox.last_successes`."""
+        return await self._run(deliveries.last_successes)
 
     async def of_group(self, group: str) -> list[DeliveryRow]:
         """As `Outbox.of_group`."""

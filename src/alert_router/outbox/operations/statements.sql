@@ -176,6 +176,20 @@ JOIN lane l ON l.id = d.lane
 JOIN destination t ON t.id = d.destination
 JOIN alert_group g ON g.seq = d.alert_group;
 
+-- name: oldest_of_latest
+SELECT min(id) FROM (SELECT id FROM delivery WHERE id < ? ORDER BY id DESC LIMIT ?) AS latest;
+
+-- name: last_successes
+SELECT destination, max(settled_at) FROM (
+    SELECT destination, settled_at, reason FROM delivery
+    WHERE state = 1 AND state > 0 AND settled_at <= :before
+    ORDER BY settled_at DESC LIMIT :limit
+) AS latest
+WHERE reason = '' GROUP BY destination;
+
+-- name: every_destination
+SELECT id, receiver, notifier, failing_since FROM destination;
+
 -- name: find_group
 SELECT seq FROM alert_group WHERE id = ?;
 
