@@ -28,7 +28,9 @@ from alert_router.config.routing import RouteModel, RoutingModel, RunbookEntryMo
 from alert_router.notify.base import Notifier
 
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```yaml ?(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLES = re.findall(
+    r'^```yaml(?: title="(\w+)\.yaml")?\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL
+)
 MODELS: list[type[BaseModel]] = [
     *(Config, Http, Auth, Basic, HttpLimits, Runbooks, Delivery, Log, Receiver, Notifier),
     *(Severities, GradeModel, ExporterLabelsModel, Checks, Heartbeat),
