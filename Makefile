@@ -45,6 +45,7 @@ fmt: $(DEV) ## Format, and fix what can be fixed automatically
 	$(BIN)/ruff check --fix
 
 docs: $(DEV) ## Write the generated references, and build the site into dist/site
+	$(BIN)/python -m scripts.reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(DEV) ## Take the pictures in docs/notifiers again
