@@ -1,6 +1,6 @@
 # The commands of the project. `make demo` and `make test` set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check coverage bench fmt pictures manifests packages clean
+.PHONY: help demo run test check coverage bench fmt docs pictures manifests packages clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +31,7 @@ check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/alert-router runbook index --check
 	$(BIN)/alert-router runbook lint --strict deploy/monitoring/runbooks
 	$(BIN)/codespell
-	$(BIN)/pytest -q tests/test_docs.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
+	$(BIN)/pytest -q tests/test_docs.py tests/test_site.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
 
 coverage: $(DEV) packages ## Run the tests and print the lines and branches that they miss
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
@@ -43,6 +43,10 @@ bench: $(DEV) ## Measure speed, relative to baselines in the same run
 fmt: $(DEV) ## Format, and fix what can be fixed automatically
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(DEV) ## Write the generated references, and build the site into dist/site
+	$(BIN)/python -m scripts.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(DEV) ## Take the pictures in docs/notifiers again
 	@scripts/packages.sh chromium fonts-noto-color-emoji || true

@@ -18,10 +18,15 @@ class CaseModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
+    """The case's name in the report."""
     labels: dict[str, str]
+    """The alert's labels."""
     annotations: dict[str, str] = Field(default_factory=dict)
+    """The alert's annotations."""
     runbook: str | None = None
+    """The runbook that it must get, `null` for none; not checked if not set."""
     receivers: tuple[str, ...] | None = None
+    """The receivers that must be notified, in order; not checked if not set."""
 
 
 class CasesModel(BaseModel):
@@ -30,6 +35,7 @@ class CasesModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: tuple[CaseModel, ...]
+    """The cases."""
 
 
 @dataclass(frozen=True, slots=True)

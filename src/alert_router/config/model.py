@@ -77,10 +77,16 @@ class GradeModel(_Model):
     built-in one of the same word."""
 
     word: str = Field(min_length=1, max_length=40)
+    """The severity's name in messages, such as `CRITICAL`."""
     values: Values = ()
+    """Values of the label that mean this severity; those of the built-in severity of this name if
+    not set."""
     emoji: str = Field("", max_length=8)
+    """Shown before the name in chats; that of the built-in severity if not set."""
     colour: Colour | None = None
+    """Color in chats and e-mail, such as `"#d92d20"`; that of the built-in severity if not set."""
     terminal: Terminal | None = None
+    """Color on a terminal; that of the built-in severity if not set."""
 
     @model_validator(mode="after")
     def _values_of_a_word(self) -> Self:
@@ -107,8 +113,12 @@ class Severities(_Model):
     """The scale as written; without `grades`, the built-in one."""
 
     label: str = Field("severity", min_length=1)
+    """The label that has an alert's severity."""
     grades: tuple[GradeModel, ...] = ()
+    """All severities, the worst first; the built-in ones if not set."""
     default: Lower = ""
+    """The severity, by name or value, of alerts without the label or with an unknown value;
+    `warning` if there is one, otherwise the worst."""
 
     @model_validator(mode="after")
     def _each_value_once(self) -> Self:
@@ -171,16 +181,23 @@ class Checks(_Model):
     alerts carry besides those of the rules, such as Prometheus's external labels."""
 
     severity: Mapping[str, Weight] = Field(default_factory=dict)
+    """Another severity for a code of `check`, by its name; `off` does not report it."""
     rules: Paths = ()
+    """Files, directories and patterns of Prometheus rules whose alerts `check` looks at."""
     labels: Names = ()
+    """Labels that alerts have besides those of the rules, such as Prometheus's
+    `external_labels`."""
 
 
 class Basic(_Model):
     """HTTP basic authentication."""
 
     username: str = Field(min_length=1)
+    """The user's name."""
     password: SecretField | None = None
+    """The password."""
     password_file: RelativePath | None = None
+    """The file with the password."""
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -193,9 +210,13 @@ class Auth(_Model):
     """What clients have to present, a bearer token or basic, and which endpoints ask for it."""
 
     bearer_token: SecretField | None = None
+    """The token that clients send as `Authorization: Bearer`."""
     bearer_token_file: RelativePath | None = None
+    """The file with the token."""
     basic: Basic | None = None
+    """A user name and a password instead of a token."""
     protect: frozenset[Endpoint] = frozenset(("webhook", "reload"))
+    """The endpoints that ask for credentials; `/-/healthy` and `/-/ready` never do."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -241,31 +262,47 @@ class HttpLimits(_Model):
     """How much of a webhook's body is kept; what is over it is cut and counted."""
 
     alerts: int = Field(5_000, ge=1, le=100_000)
+    """Alerts kept of a group."""
     labels: int = Field(128, ge=8, le=10_000)
+    """Labels kept of an alert, and as many annotations."""
     name: Size = Field(1024, ge=64, le=_MIB)
+    """Bytes kept of a label's name."""
     value: Size = Field(64 * 1024, ge=256, le=_MIB)
+    """Bytes kept of a value, as written in JSON."""
 
 
 class People(_Model):
     """Who the reverse proxies in these networks say that a person is, and in which header."""
 
     header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
+    """The header in which the reverse proxy names the person, such as `X-Forwarded-User`."""
     proxies: Annotated[tuple[IPvAnyNetwork, ...], Field(min_length=1)]
+    """Networks of the proxies that are trusted to name people."""
 
 
 class Http(_Model):
     """The HTTP server: intake, status, pages."""
 
     listen: ListenAddress = Listen("0.0.0.0", 9095)  # noqa: S104 - a webhook is for others
+    """Address and port; `:9095` is every address of IPv4 and IPv6, port 0 any free port."""
     external_url: ExternalUrl = ""
+    """The URL under which people reach the router; links in messages start with it."""
     max_body: Size = Field(10 * _MIB, ge=1024)
+    """Larger requests are answered 413, which Alertmanager does not repeat."""
     limits: HttpLimits = HttpLimits()
+    """How much of a body is kept; the rest is cut, marked and counted."""
     max_connections: int = Field(512, ge=4, le=65_536)
+    """Open connections at a time; with one more, the oldest idle one is closed."""
     auth: Auth | None = None
+    """Credentials that clients must present; without them every endpoint is open."""
     people: People | None = None
+    """How a reverse proxy names the people who use the pages."""
     header_timeout: Duration = Field(10.0, gt=0)
+    """Time for the headers of a request to arrive."""
     body_timeout: Duration = Field(30.0, gt=0)
+    """Time for its body to arrive."""
     idle_timeout: Duration = Field(75.0, gt=0)
+    """Time after which an idle connection is closed."""
 
 
 def _matchers(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -284,7 +321,9 @@ class ExporterLabelsModel(_Model):
     """Labels that say where a metric was scraped, in alerts that all matchers match."""
 
     matchers: Matchers
+    """The alerts whose `labels` are those of an exporter."""
     labels: Annotated[Names, Field(min_length=1)]
+    """Labels that say where a metric was scraped, not what the alert is about."""
 
 
 class Runbooks(_Model):
@@ -293,9 +332,14 @@ class Runbooks(_Model):
     labels that it means, the best first; and which labels are those of an exporter."""
 
     path: RelativePath = Field(Path("../runbooks"), validate_default=True)
+    """The directory of the runbooks."""
     headings: Mapping[Annotated[str, AfterValidator(_section)], Names] = Field(default_factory=dict)
+    """Further headings of the standard sections, and of `Reference`."""
     placeholders: Mapping[str, Names] = Field(default_factory=dict)
+    """Further names of placeholders, each with the label that it means, or several, the best
+    first."""
     exporter_labels: tuple[ExporterLabelsModel, ...] | None = None
+    """Replaces the built-in list of exporters' labels; `[]` uses every label."""
 
     def label_rules(self) -> LabelRules:
         """The compiled rules."""
@@ -316,17 +360,30 @@ class Delivery(_Model):
     """How long to try, how often, and how long to keep what is done."""
 
     max_age: Duration = Field(_DAY, gt=0)
+    """How long a delivery is tried before it becomes a dead letter."""
     dedup_window: Duration = 300.0
+    """How long a body that equals the last one of its group is a duplicate; `0` turns this off."""
     min_backoff: Duration = Field(1.0, gt=0)
+    """First wait before a failing destination is tried again."""
     max_backoff: Duration = Field(300.0, gt=0)
+    """Longest wait between attempts."""
     hold_backoff: Duration = Field(300.0, gt=0)
+    """Longest wait while the destination is misconfigured."""
     urgent_backoff: Duration = Field(1.5, gt=0)
+    """Longest wait while a delivery of the worst severity is pending."""
     retry_after_cap: Duration = _HOUR
+    """Longest `Retry-After` that is obeyed."""
     shutdown_timeout: Duration = 20.0
+    """How long a stop waits for messages that are being sent."""
     keep_delivered: Duration = 7 * _DAY
+    """How long finished deliveries are kept."""
     keep_dead: Duration = 30 * _DAY
+    """How long dead letters are kept."""
     reserve: Annotated[Size, AfterValidator(_reserve)] = 64 * _MIB
+    """Free disk space below which webhooks are answered 503; at least 32MiB."""
     private_destinations: tuple[IPvAnyNetwork, ...] | None = None
+    """Networks of private addresses that notifiers may connect to; all of them if not set, none
+    with `[]`."""
 
     @model_validator(mode="after")
     def _backoffs_in_order(self) -> Self:
@@ -356,14 +413,18 @@ class Log(_Model):
     """What the program says about itself."""
 
     level: LogLevel = LogLevel.INFO
+    """The least severity that is logged."""
     format: LogFormat = LogFormat.AUTO
+    """`auto` is `console` on a terminal and `json` elsewhere."""
 
 
 class Receiver(_Model):
     """A named set of notifiers; may be empty, as in Alertmanager."""
 
     name: Annotated[str, AfterValidator(_name)]
+    """Unique; routes and the URL `/webhook/NAME` refer to it."""
     notifiers: tuple[AnyNotifier, ...] = ()
+    """The [destinations](#notifiers); a receiver without any discards its alerts."""
 
 
 class Heartbeat(_Model):
@@ -373,11 +434,17 @@ class Heartbeat(_Model):
     """
 
     name: Annotated[str, AfterValidator(_name)]
+    """The Alertmanager's name in messages and metrics."""
     matchers: Matchers = ('alertname="Watchdog"',)
+    """The firing alert that is the heartbeat."""
     source: str = ""
+    """The `?source=` of the webhook's URL; any if not set."""
     timeout: Duration = Field(900.0, ge=1)
+    """How long the heartbeat may be missing; longer than its `repeat_interval`."""
     severity: str = "critical"
+    """The severity of the alert that reports it as missing."""
     receiver: str
+    """The receiver that is notified; one that does not depend on this Alertmanager."""
 
     @cached_property
     def _compiled(self) -> tuple[Matcher, ...]:
@@ -410,15 +477,26 @@ class Config(_Model):
     """The main file. Validated with the context `{"base": directory of the file}`."""
 
     http: Http
+    """The HTTP server."""
     storage: StorageUrl
+    """Where accepted alerts are kept until they are delivered: `sqlite:///FILE`, or
+    [`postgresql://`](scaling.md)."""
     runbooks: Runbooks
+    """Where the runbooks are, and how they are read."""
     routing: RelativePath = Field(Path("routing.yaml"), validate_default=True)
+    """The routing file."""
     delivery: Delivery
+    """How long and how often deliveries are tried, and how long they are kept."""
     severities: Severities
+    """The severities of alerts, and how they look."""
     receivers: tuple[Receiver, ...] = Field(min_length=1)
+    """Who can be notified; one that writes to the console if not set."""
     heartbeats: tuple[Heartbeat, ...] = Field((), max_length=20)
+    """Alerts that always fire; not available with PostgreSQL."""
     log: Log
+    """The log."""
     checks: Checks
+    """What `alert-router check` reports."""
 
     @model_validator(mode="before")
     @classmethod

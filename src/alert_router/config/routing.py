@@ -31,24 +31,33 @@ class RunbookEntryModel(_Model):
     """One line of the runbook table. A null `runbook`: these alerts need none."""
 
     matchers: MatcherTexts = Field(min_length=1)
+    """The alerts that the entry is for."""
     runbook: Annotated[str, Field(min_length=1)] | None
+    """The runbook's path without `.md`; `null` if these alerts need none."""
 
 
 class RouteModel(_Model):
     """A node of the route tree, in Alertmanager's terms."""
 
     receiver: Annotated[str, Field(min_length=1)] | None = None
+    """Who is notified; the parent's receiver if not set. The root must have one."""
     matchers: MatcherTexts = ()
+    """The alerts that the route is for, all if empty. The root must not have any."""
     continue_: bool = Field(False, alias="continue")
+    """Whether the siblings after this route are tried too."""
     routes: tuple["RouteModel", ...] = ()
+    """Child routes; this route counts only if none of them matches."""
 
 
 class RoutingModel(_Model):
     """The whole of `routing.yaml`."""
 
     runbooks: tuple[RunbookEntryModel, ...] = ()
+    """The runbook table: for each alert the first entry that matches."""
     default_runbook: Annotated[str, Field(min_length=1)] | None = None
+    """The runbook of alerts that neither the table, an annotation nor a name gives one."""
     route: RouteModel
+    """The root of the route tree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,21 +149,34 @@ class TlsServer(_Model):
     """Certificates, and who may connect. `cert`, `key` and `client_ca` are PEM text."""
 
     cert: str = ""
+    """The certificate, as PEM text."""
     key: str = Field("", repr=False)
+    """Its key, as PEM text."""
     client_ca: str = ""
+    """The authority of clients' certificates, as PEM text."""
     cert_file: RelativePath | None = None
+    """The file with the certificate."""
     key_file: RelativePath | None = None
+    """The file with its key."""
     client_ca_file: RelativePath | None = None
+    """The file with the authority of clients' certificates."""
     client_auth_type: Annotated[
         Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"],
         BeforeValidator(_client_auth),
     ] = "NoClientCert"
+    """Whether clients must present a certificate."""
     client_allowed_sans: tuple[str, ...] | None = None
+    """Names of which a client's certificate must have one."""
     min_version: Version = "TLS12"
+    """The lowest version of TLS."""
     max_version: Version = "TLS13"
+    """The highest version of TLS."""
     cipher_suites: tuple[Annotated[str, AfterValidator(_cipher)], ...] = ()
+    """Cipher suites of TLS 1.2 by Go's names; OpenSSL's defaults if not set."""
     prefer_server_cipher_suites: bool = True
+    """Whether the server chooses among the cipher suites."""
     curve_preferences: Annotated[Any, BeforeValidator(_no_curves)] = None
+    """Refused: Python offers no choice of curves."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -197,18 +210,24 @@ class HttpServer(_Model):
     """Headers of all answers that do not have them already."""
 
     http2: Annotated[Any, BeforeValidator(_no_http2)] = None
+    """`true` is refused: the server speaks HTTP/1.1."""
     headers: Annotated[dict[str, str], AfterValidator(_header)] = Field(default_factory=dict)
+    """Headers of all answers that do not have them already."""
 
 
 class WebConfig(_Model):
     """The whole file. Users are names with bcrypt hashes."""
 
     tls_server_config: TlsServer | None = None
+    """TLS; without it the server speaks plain HTTP."""
     http_server_config: HttpServer = HttpServer()
+    """Answers of the server."""
     basic_auth_users: dict[str, Annotated[str, BeforeValidator(_hash)]] = Field(
         default_factory=dict, repr=False
     )
+    """Users with bcrypt hashes of their passwords."""
     rate_limit: Annotated[Any, BeforeValidator(_no_rate_limit)] = None
+    """Refused: Alertmanager drops what is answered 429."""
 
 
 def read_web_config(path: Path) -> WebConfig:

@@ -62,6 +62,7 @@ class AppriseNotifier(Notifier):
 
     type: Literal["apprise"] = "apprise"
     url: SecretField
+    """An Apprise URL, such as `gotify://host/token`."""
 
     @model_validator(mode="after")
     def _installed(self) -> Self:

@@ -104,20 +104,38 @@ class Notifier(BaseModel, ABC):
     )
 
     type: str
+    """The kind of destination, one of those below."""
     name: str = ""
+    """Unique within the receiver; the `type` if not set. A new name leaves pending deliveries
+    behind."""
     send_resolved: bool = True
+    """Whether resolved alerts are sent."""
     min_severity: str = ""
+    """Send only alerts of at least this severity; all if not set."""
     rate_limit: RateField | None = None
+    """At most this many messages in a second, minute or hour."""
     fold: bool = True
+    """Whether pending notifications of a group go out as one current message."""
     concurrency: int = Field(4, ge=1, le=256)
+    """How many messages are sent at a time."""
     timeout: Duration = Field(10.0, gt=0, le=300, description="for one attempt")
+    """Time for one attempt."""
     firing_sections: tuple[str, ...] = ("Detection", "Mitigation")
+    """The sections of a runbook that are sent with firing alerts."""
     resolved_sections: tuple[str, ...] = ("Verification", "Post-Incident")
+    """The sections of a runbook that are sent with resolved alerts."""
     fallback: str = ""
+    """Another receiver that is notified as well while this destination is failing."""
     fallback_after: Duration = Field(600.0, gt=0)
+    """For how long every attempt must have failed before `fallback` is used."""
     title: TemplateField | None = None
+    """A [template](notifiers/templates.md) for the title; built in if not set."""
     template: TemplateField | None = None
+    """A [template](notifiers/templates.md) that replaces the list of alerts; built in if not
+    set."""
     detail: DetailField = Field(default_factory=dict)
+    """[How much a message says](notifiers/README.md#how-much-detail-a-message-has), for all
+    severities or for each; `full` if not set."""
 
     @abstractmethod
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> Any:

@@ -107,11 +107,17 @@ class DiscordNotifier(HttpNotifier):
     type: Literal["discord"] = "discord"
     rate_limit: RateField | None = Rate(30, 60.0)  # what a channel accepts from webhooks
     url: SecretField
+    """The webhook's URL."""
     thread_id: Annotated[str, written(r"[0-9]*", "a thread's number")] = ""
+    """The id of a thread of the channel; forum and media channels need one."""
     username: str = Field("", max_length=80)
+    """The name that posts; the webhook's if not set."""
     avatar_url: WebUrl = ""
+    """Its picture; the webhook's if not set."""
     notice: bool = True
+    """Whether a short message below says that a message was changed."""
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: `role:ID`, `user:ID`."""
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> DiscordPayload:
         """The message with as much detail as fits, and what a change of it needs."""

@@ -96,7 +96,9 @@ class GoogleChatNotifier(HttpNotifier):
     type: Literal["googlechat"] = "googlechat"
     rate_limit: RateField | None = Rate(1, 1.0)  # a space accepts 60 a minute, from all apps
     url: SecretField
+    """The webhook's URL, with its `key` and `token`."""
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: `users/ID`, `users/all`."""
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> dict[str, Any]:
         """The message with the key of its thread."""

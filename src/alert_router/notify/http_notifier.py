@@ -38,10 +38,15 @@ class Tls(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     ca_file: RelativePath | None = None
+    """Certificates of the authorities that are trusted; the system's if not set."""
     cert_file: RelativePath | None = None
+    """The certificate that the router presents."""
     key_file: RelativePath | None = None
+    """Its key."""
     server_name: str | None = None
+    """The name that the server's certificate must have."""
     insecure_skip_verify: bool = False
+    """Whether any certificate is accepted."""
 
     @model_validator(mode="after")
     def _key_with_certificate(self) -> Self:
@@ -95,8 +100,11 @@ class HttpNotifier(Notifier):
     rules: ClassVar[AnswerRules] = AnswerRules()
 
     headers: dict[HeaderName, SecretField] = Field(default_factory=dict)
+    """Further headers; their values are secrets."""
     proxy: SecretField | None = None
+    """An HTTP proxy, such as `http://proxy:3128`."""
     tls: Tls = _DEFAULT_TLS
+    """Certificates for this destination."""
 
     @model_validator(mode="after")
     def _headers_once(self) -> Self:

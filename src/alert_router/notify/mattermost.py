@@ -83,11 +83,17 @@ class MattermostNotifier(HttpNotifier):
     type: Literal["mattermost"] = "mattermost"
     rate_limit: RateField | None = Rate(1, 1.0)
     url: SecretField
+    """The webhook's URL."""
     channel: str = ""
+    """Another channel, by its name in the URL, or `@name`; the webhook's if not set."""
     username: str = ""
+    """The name that posts; the webhook's if not set."""
     icon_url: WebUrl = ""
+    """Its picture; the webhook's if not set."""
     icon_emoji: str = ""
+    """An emoji instead of a picture."""
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: `@name`, `@here`, `@channel`."""
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> dict[str, Any]:
         """The post."""

@@ -99,12 +99,20 @@ class NtfyNotifier(HttpNotifier):
 
     type: Literal["ntfy"] = "ntfy"
     url: ApiUrl = "https://ntfy.sh"
+    """The server, without the topic."""
     topic: SecretField
+    """The topic; a secret, since whoever knows the name of an open topic can read it."""
     token: SecretField | None = None
+    """An access token, `tk_...`."""
     username: str = ""
+    """The user's name, instead of a token."""
     password: SecretField | None = None
+    """The user's password."""
     priority: dict[str, Priority] = Field(default_factory=dict)
+    """The priority of each severity, 1 to 5 or `min`, `low`, `default`, `high`, `max`; [built
+    in](notifiers/ntfy.md) if not set."""
     tags: tuple[Tag, ...] = Field((), max_length=5)
+    """Further tags; the name of an emoji is shown as that emoji."""
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:

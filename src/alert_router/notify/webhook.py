@@ -21,10 +21,16 @@ class WebhookNotifier(HttpNotifier):
 
     type: Literal["webhook"] = "webhook"
     url: SecretField
+    """The URL to post to."""
     bearer_token: SecretField | None = None
+    """Sent as `Authorization: Bearer`."""
     username: str = ""
+    """The user's name of basic authentication, instead of a token."""
     password: SecretField | None = None
+    """The password of basic authentication."""
     signing_secret: SecretField | None = None
+    """A secret, `whsec_...`, that signs requests as [Standard
+    Webhooks](notifiers/webhook.md#headers) specifies."""
 
     @model_validator(mode="after")
     def _one_authentication(self) -> Self:

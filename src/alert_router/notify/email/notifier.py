@@ -81,18 +81,30 @@ class EmailNotifier(Notifier):
 
     type: Literal["email"] = "email"
     to: Addresses = Field(min_length=1)
+    """The recipients, as a list or separated by commas."""
     cc: Addresses = ()
+    """Further recipients."""
     bcc: Addresses = ()
+    """Further recipients that no header names."""
     from_: Address = Field(alias="from")
+    """The sender; replies go there."""
     smarthost: Annotated[str, AfterValidator(_smarthost)]
+    """The mail server, `host:port`; port 465 is TLS from the start, others use STARTTLS."""
     hello: str = ""
+    """What the router calls itself to the server; the machine's name if not set."""
     auth_username: str = ""
+    """The login's name."""
     auth_password: SecretField | None = None
+    """The login's password."""
     require_tls: bool = True
+    """Whether nothing is sent to a server without STARTTLS; `false` does not use STARTTLS at
+    all."""
     tls: Tls = Tls()
+    """Certificates for this server."""
     headers: dict[Annotated[HeaderName, AfterValidator(_header_name)], HeaderValue] = Field(
         default_factory=dict
     )
+    """Further headers, except those that the router sets itself."""
 
     @model_validator(mode="after")
     def _user_with_password(self) -> Self:

@@ -48,8 +48,11 @@ class SeverityRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     label: str = ""
+    """The label to read; that of `severities` if not set."""
     values: Annotated[dict[str, EventSeverity], AfterValidator(_lower)] = {}
+    """PagerDuty's severity for values of the label."""
     default: EventSeverity | None = None
+    """PagerDuty's severity for all other values; that of `severities` if not set."""
 
     def worst(self, alerts: Iterable[Alert], scale: Scale) -> EventSeverity:
         """The worst severity of these alerts."""
@@ -84,11 +87,15 @@ class FieldLabels(BaseModel):
         "job",
         "cluster",
     )
+    """Labels for `source`; the first that the alert has."""
     component: LabelNames = (
         *("component", "service", "app", "deployment", "statefulset", "container", "job"),
     )
+    """Labels for `component`."""
     group: LabelNames = ("namespace", "environment", "cluster")
+    """Labels for `group`."""
     class_: LabelNames = Field(("alertname",), alias="class")
+    """Labels for `class`."""
 
     def values(self, group: AlertGroup, alerts: Sequence[Alert]) -> dict[str, str]:
         """The fields that these alerts have labels for; PagerDuty requires a source."""

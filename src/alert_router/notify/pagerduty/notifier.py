@@ -83,12 +83,19 @@ class PagerDutyNotifier(HttpNotifier):
 
     type: Literal["pagerduty"] = "pagerduty"
     routing_key: SecretField
+    """The integration key of an Events API V2 integration."""
     url: ApiUrl = "https://events.pagerduty.com/v2/enqueue"
+    """The Events API, for the EU region or a proxy."""
     dedup: Literal["group", "alert"] = "group"
+    """`group` makes one PagerDuty alert of an alert group, `alert` one of each alert."""
     severity: SeverityRules = SeverityRules()
+    """Which of PagerDuty's severities an event has."""
     labels: FieldLabels = FieldLabels()
+    """The labels that PagerDuty's fields are taken from."""
     client: str = "Alert Router"
+    """The name of the sender in PagerDuty."""
     client_url: str = ""
+    """Where the link with that name leads; the runbook page if not set."""
     _sent: SentEvents = PrivateAttr(default_factory=SentEvents)
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> list[Event]:

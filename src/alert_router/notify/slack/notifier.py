@@ -109,12 +109,19 @@ class SlackNotifier(HttpNotifier):
     type: Literal["slack"] = "slack"
     rate_limit: RateField | None = Rate(1, 1.0)  # a channel accepts about one a second
     url: SecretField | None = None
+    """The URL of an incoming webhook."""
     bot_token: SecretField | None = None
+    """Instead of a URL: a bot's token, `xoxb-...`."""
     channel: str = ""
+    """Where the bot posts: a channel's id, or `#name`."""
     thread: bool = True
+    """Whether the bot says in the message's thread that the message was changed."""
     broadcast: bool = False
+    """Whether that is shown in the channel too."""
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: ids of user groups and users, `here`, `channel`."""
     api_url: ApiUrl = "https://slack.com/api"
+    """The Web API's address, for GovSlack or a proxy."""
 
     @model_validator(mode="after")
     def _webhook_or_bot(self) -> Self:

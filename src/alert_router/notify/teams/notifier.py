@@ -46,7 +46,9 @@ class TeamsNotifier(HttpNotifier):
     type: Literal["teams"] = "teams"
     rate_limit: RateField | None = Rate(4, 1.0)  # Teams accepts four requests a second
     url: SecretField
+    """The URL of the workflow's webhook."""
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: `Ann Smith <ann@example.org>`."""
 
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> dict[str, Any]:
         """The message with its one card."""

@@ -122,12 +122,19 @@ class TelegramNotifier(HttpNotifier):
     type: Literal["telegram"] = "telegram"
     rate_limit: RateField | None = Rate(20, 60.0)  # what a group accepts from a bot
     bot_token: SecretField
+    """The bot's token."""
     chat_id: ChatId
+    """The chat: a number, or `@name` of a public channel or group."""
     message_thread_id: int | None = None
+    """The topic of a group that has topics."""
     disable_notifications: bool = False
+    """Whether messages arrive without a sound."""
     reply: bool = True
+    """Whether a short reply says that a message was changed."""
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: `@username`, or `Ann <123456>`."""
     api_url: ApiUrl = "https://api.telegram.org"
+    """The Bot API's address, for a server of your own."""
 
     def secrets(self) -> list[Secret]:
         """As of any notifier, and the part of the token after its colon: whoever encodes the URL

@@ -1,0 +1,61 @@
+"""A hook of MkDocs: what the pages in docs/ link to outside of it becomes part of the site.
+
+On the Git host these links work as they are. In the site such a file is below `repository/`.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parent.parent
+OUTSIDE = "repository/"
+_LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
+_CODE = re.compile(r"^ *(`{3,}).*?^ *\1|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add every file outside docs/ that a page links to, and what those link to."""
+    pending = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
+    seen = set(pending)
+    while pending:
+        path = pending.pop()
+        if not path.endswith(".md"):
+            continue
+        for _, target in _links(path, (ROOT / path).read_text(encoding="utf-8")):
+            if target not in seen and not target.startswith("docs/") and (ROOT / target).is_file():
+                seen.add(target)
+                pending.append(target)
+                uri = _site_uri(target)
+                files.append(File.generated(config, uri, abs_src_path=str(ROOT / target)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make links across the border of docs/ those of the site. A link to a folder becomes text."""
+    here = _repository_path(page.file.src_uri)
+    replaced: dict[str, str] = {}
+    for url, target in _links(here, markdown):
+        if here.startswith("docs/") and target.startswith("docs/"):
+            continue
+        start = posixpath.dirname(page.file.src_uri)
+        replaced[url] = posixpath.relpath(_site_uri(target), start or ".")
+    return _LINK.sub(lambda match: replaced.get(match[0], match[0]), markdown)
+
+
+def _links(path: str, markdown: str) -> Iterator[tuple[str, str]]:
+    """The relative links of a file: as written, and the path in the repository."""
+    for match in _LINK.finditer(_CODE.sub("", markdown)):
+        yield match[0], posixpath.normpath(posixpath.join(posixpath.dirname(path), match[0]))
+
+
+def _site_uri(path: str) -> str:
+    return path.removeprefix("docs/") if path.startswith("docs/") else OUTSIDE + path
+
+
+def _repository_path(uri: str) -> str:
+    return uri.removeprefix(OUTSIDE) if uri.startswith(OUTSIDE) else f"docs/{uri}"
