@@ -29,7 +29,7 @@ ASKED = Health(NOW, 3, "rate_limited", "429", next_at=NOW + 60, asked_until=NOW 
 
 
 @pytest.mark.parametrize(
-    "verdict, found",
+    ("verdict", "found"),
     [
         (Verdict.DELIVERED, HEALTHY),
         (Verdict.RETRY, Health(NOW + 1, 1, "server_error", next_at=NOW + 2)),
