@@ -1,14 +1,21 @@
-"""The first page says what fires, worst first; deliveries can be found, replayed and discarded."""
+"""The first page says what fires, worst first, and what is wrong; so does that of the state."""
 
 import re
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.http import get
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.runtime import read_runtime
+from alert_router.server import running as in_process
+from alert_router.server.pages.board import HOURS, FiringHours
+from alert_router.server.pages.now import Hours
+from tests.http import get, post
 from tests.programs import Router, body, eventually, recorder, router, write_config
 from tests.server.test_group_page import alerts, send
 from tests.server.test_page_actions import tab
@@ -71,56 +78,116 @@ async def test_a_destination_that_fails_is_said_on_the_first_page_and_on_status(
             assert "<b>" not in (await get(f"{process.url}/status"))[1]
 
 
-@pytest.fixture
-async def behind_a_proxy(tmp_path: Path) -> AsyncIterator[Router]:
-    people = {"header": "X-Forwarded-User", "proxies": ["127.0.0.0/8"]}
-    http = {"listen": "127.0.0.1:0", "people": people}
-    async with router(write_config(tmp_path, [{"type": "console"}], http=http)) as process:
-        yield process
+async def test_a_reload_that_failed_is_said_until_one_succeeds(running):
+    config = running.log.parent / "alert-router.yaml"
+    good = config.read_text()
+
+    async def says(path: str) -> str:
+        return (await get(f"{running.url}{path}"))[1]
+
+    assert "none since the start" in await says("/status")
+    config.write_text(good.replace('"receivers"', '"receivres"'))
+    await eventually(lambda: says_that(running, "/", "The reload at"), "the banner")
+    text = await says("/status")
+    assert "kept the old configuration" in text
+    assert re.search(r"<code>[^<]+alert-router.yaml:\d+:\d+</code> error: [^<]+receivres", text)
+    config.write_text(good)
+    await eventually(lambda: says_that(running, "/status", ">reloaded<"), "the repair")
+    assert "The reload at" not in await says("/")
 
 
-async def test_whoever_has_an_address_of_this_machine_may_not_replay_for_that(running):
+async def says_that(running: Router, path: str, words: str) -> bool:
+    return words in (await get(f"{running.url}{path}"))[1]
+
+
+async def test_a_heartbeat_that_is_missing_is_said(tmp_path):
+    beat = {
+        "name": "eu <b>",
+        "matchers": ["alertname=Watchdog"],
+        "timeout": "1s",
+        "receiver": "oncall",
+    }
+    config = write_config(tmp_path, [{"type": "console"}], heartbeats=[beat])
+    async with router(config) as process:
+        for path in ("/", "/status"):
+            words = (
+                "No heartbeat from Alertmanager eu &lt;b&gt;" if path == "/" else "missing since"
+            )
+            await eventually(lambda: says_that(process, path, words), path)  # noqa: B023
+
+
+async def test_while_the_store_cannot_be_read_what_was_read_before_is_shown(tmp_path, monkeypatch):
+    async def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable("gone")
+
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with in_process(config, read_runtime(config)) as router:
+        url = "http://{}:{}".format(*router.addresses[0])
+        await post(f"{url}/webhook", body("Any"))
+        assert "<strong>Any" in (await get(url))[1]
+        for name in ("latest", "of_group", "backlog", "actions_since", "last_successes"):
+            monkeypatch.setattr(router.outbox, name, fail)
+
+        status, text = await get(url)
+        assert (status, "<strong>Any" in text) == (200, True)
+        assert "The store cannot be read: what is shown is as of 20" in text
+        status, text = await get(f"{url}/status")
+        assert (status, ">gone<" in text) == (200, True)
+        monkeypatch.setattr(type(router.outbox), "is_spooling", True)
+        assert "The shared store cannot be used." in (await get(url))[1]
+
+
+async def test_status_says_store_start_version_and_when_a_destination_last_took_a_message(running):
     await send(running, body("Any"))
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        async with session.get(f"{running.url}/deliveries") as answer:
-            text = await answer.text()
-        token = re.search(r'name="token" value="([^"]+)"', text)
-        assert 'value="replay' not in text
-        data = {"do": "discard 1", "token": token[1] if token else "", "sure": "yes"}
-        async with session.post(f"{running.url}/deliveries", data=data) as answer:
-            assert answer.status == 403
+    await eventually(
+        lambda: says_that(running, "/status", "Last success: </span>20"), "the success"
+    )
+    _, text = await get(f"{running.url}/status")
+    assert "sqlite:///" in text
+    assert re.search(r"<dt>Started</dt><dd>20\d\d-", text)
+    assert f"<dt>Version</dt><dd>{version('alert-router')}</dd>" in text
 
 
-async def test_a_delivery_is_replayed_after_a_confirmation(behind_a_proxy):
-    running = behind_a_proxy
-    id_ = await send(running, body("Any"))
-
-    jar, ana = aiohttp.CookieJar(unsafe=True), {"X-Forwarded-User": "Ana"}
-    async with aiohttp.ClientSession(cookie_jar=jar, headers=ana) as session:
-        url = f"{running.url}/deliveries"
-
-        async def delivered() -> tuple[str, str] | None:
-            async with session.get(url) as answer:
-                text = await answer.text()
-            token = re.search(r'name="token" value="([^"]+)"', text)
-            do = re.search(r'value="(replay \d+)"', text)
-            return (token[1], do[1]) if token and do else None
-
-        token, do = await eventually(delivered, "the delivery")
-        async with session.post(url, data={"do": do}) as answer:
-            assert answer.status == 403
-        async with session.post(url, data={"do": do, "token": token}) as answer:
-            assert "Replay delivery" in await answer.text()
-        assert (await get(url))[1].count(f"groups/{id_}") == 1
-        async with session.post(url, data={"do": do, "token": token, "sure": "yes"}) as answer:
-            assert (await answer.text()).count(f"groups/{id_}") == 2
-        async with session.post(url, data={"do": "discard 1", "token": token, "sure": "y"}) as one:
-            assert one.status == 409
-            assert "there is nothing to discard" in await one.text()
-
-
-async def test_filters_choose_deliveries(running):
+async def test_the_last_day_of_a_group_is_shown_as_blocks_and_in_words(running):
     await send(running, body("Any"))
-    for query, count in (("state=dead", 0), ("to=oncall/console", 1), ("before=1", 0)):
-        _, text = await get(f"{running.url}/deliveries?{query}")
-        assert len(re.findall("groups/", text)) == count, query
+    _, text = await get(f"{running.url}/")
+    (words,) = re.findall('role="img" aria-label="([^"]+)"', text)
+    assert re.fullmatch(r"Fired in the last 24 hours, UTC: \d\d:00 to now", words)
+
+
+def day(*fired: int) -> int:
+    """The bits of a day in which it fired so many hours ago."""
+    return sum(1 << back for back in fired)
+
+
+@pytest.mark.parametrize(
+    ("bits", "words"),
+    [
+        (day(0), "10:00 to now"),
+        (day(23), "11:00 to 12:00"),
+        (day(3, 4, 0), "06:00 to 08:00, 10:00 to now"),
+        (day(), "not at all"),
+        (day(*range(24)), "11:00 to now"),
+    ],
+)
+def test_hours_are_named_by_the_clock(bits, words):
+    hours = Hours.of(bits, 24 * 20_000 + 10)
+    assert hours.words == f"Fired in the last 24 hours, UTC: {words}"
+    assert hours.path.count("M") == 24
+    assert hours.path.count("0h5v10h") == bits.bit_count()
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=12), st.integers(0, 30))
+def test_an_hour_is_marked_if_the_group_fired_at_any_time_of_it(steps, rest):
+    seen = FiringHours(0, 100, 0, fires=False)
+    fired, fires, hour = set(), False, 100
+    for seq, (passed, next_) in enumerate(steps, 1):
+        if fires:
+            fired |= set(range(hour, hour + passed + 1))
+        hour, fires = hour + passed, next_
+        fired |= {hour} if fires else set()
+        seen = seen.then(seq, hour, fires)
+    if fires:
+        fired |= set(range(hour, hour + rest + 1))
+    now = hour + rest
+    assert seen.until(now).bits == day(*(now - it for it in fired if now - it < HOURS))

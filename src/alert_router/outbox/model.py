@@ -7,6 +7,7 @@ They are plain and frozen. What a store does with them is the contract in `base`
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,19 @@ class Storage:
     url: str = field(default="", repr=False)  # it may hold a password
     password_file: Path | None = None
     unsafe: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The URL, without a password and parameters."""
+        return shown(self.url) if self.url else f"sqlite:///{self.path}"
+
+
+def shown(url: str) -> str:
+    """The URL of a store without its password and parameters, for messages."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    return urlunsplit((parts.scheme, f"{name}@{host}" if name else host, parts.path, "", ""))
 
 
 class Role(Enum):

@@ -4,7 +4,8 @@ Listening and stopping is the service's.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
 from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import Destination, NewGroup
+from alert_router.outbox.model import Destination, NewGroup, Storage
 from alert_router.runtime import Runtime
 from alert_router.server.body import Budget
 from alert_router.server.errors import QuietLog
@@ -34,6 +35,14 @@ class ReloadResult:
     successful: bool
     status: str
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastReload:
+    """When the latest reload ended, Unix seconds, and how."""
+
+    at: float
+    result: ReloadResult
 
 
 @dataclass(slots=True)
@@ -55,6 +64,10 @@ class Site:
     aside: Aside
     later: Callable[[Coroutine[Any, Any, None]], None]
     beat: Callable[[AlertGroup, str], None]  # a group was received, from a source
+    storage: Storage  # in use; a reload does not change it
+    missing_heartbeats: Callable[[], Mapping[str, float]]  # when they were last received, by name
+    started_at: float = field(default_factory=time.time)
+    last_reload: LastReload | None = None
     quiet: QuietLog = field(default_factory=QuietLog)
     serving: bool = True  # false once stopping: the intake is closed
 

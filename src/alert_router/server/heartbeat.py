@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +54,11 @@ class Heartbeats:
         self._wall = wall
         self._seen: dict[str, float] = {}  # monotonic
         self._missing: dict[str, float] = {}
+
+    @property
+    def missing(self) -> Mapping[str, float]:
+        """When each one that is missing was last received, Unix seconds."""
+        return self._missing
 
     def note(self, group: AlertGroup, source: str) -> None:
         """A group was received from a source: its firing alerts may be heartbeats."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
@@ -25,7 +26,7 @@ from alert_router.runtime import Runtime, read_runtime
 from alert_router.server.app import build
 from alert_router.server.body import Budget
 from alert_router.server.connections import Listener, share
-from alert_router.server.context import ReloadResult, Site
+from alert_router.server.context import LastReload, ReloadResult, Site
 from alert_router.server.heartbeat import Heartbeats
 from alert_router.server.received import ReceivedAlerts
 from alert_router.server.status import LoopLag, StoreStatus
@@ -102,6 +103,8 @@ class Router:
             aside=self._aside,
             later=self._do_later,
             beat=self._heartbeats.note,
+            storage=config.storage,
+            missing_heartbeats=lambda: self._heartbeats.missing,
         )
         self._server = server
         app = build(self.site, server)
@@ -191,31 +194,36 @@ class Router:
     async def reload(self) -> ReloadResult:
         """Read everything again; if it cannot be used, the old state stays in force."""
         async with self._reloading:
-            try:
-                flags = self._server.flags
-                fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime, flags)
-                await asyncio.to_thread(self._server.reload, fresh.config.http)
-            except ProblemsError as error:
-                return self._keep_old(error.problems)
-            except Exception as error:  # a defect of ours must not end the watch
-                log.exception("reload failed")
-                sentence = f"the configuration could not be read: {type(error).__name__}"
-                return self._keep_old((Problem("internal", sentence, Place(str(self.path))),))
-            self._warn_of_restart(fresh)
-            self._take_over(fresh)
-            self._name_strangers()
-            log.info(
-                "reloaded",
-                receivers=list(fresh.names),
-                runbooks=len(fresh.catalogue.runbooks),
+            result = await self._reload()
+            self.site.last_reload = LastReload(time.time(), result)
+            return result
+
+    async def _reload(self) -> ReloadResult:
+        try:
+            flags = self._server.flags
+            fresh = await asyncio.to_thread(read_runtime, self.path, self.runtime, flags)
+            await asyncio.to_thread(self._server.reload, fresh.config.http)
+        except ProblemsError as error:
+            return self._keep_old(error.problems)
+        except Exception as error:  # a defect of ours must not end the watch
+            log.exception("reload failed")
+            sentence = f"the configuration could not be read: {type(error).__name__}"
+            return self._keep_old((Problem("internal", sentence, Place(str(self.path))),))
+        self._warn_of_restart(fresh)
+        self._take_over(fresh)
+        self._name_strangers()
+        log.info(
+            "reloaded",
+            receivers=list(fresh.names),
+            runbooks=len(fresh.catalogue.runbooks),
+        )
+        if fresh.catalogue.unavailable:
+            log.error(
+                "reload incomplete: runbook directory unavailable; keeping the old runbooks",
+                directory=str(fresh.catalogue.root),
             )
-            if fresh.catalogue.unavailable:
-                log.error(
-                    "reload incomplete: runbook directory unavailable; keeping the old runbooks",
-                    directory=str(fresh.catalogue.root),
-                )
-                return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
-            return ReloadResult(True, "reloaded", fresh.problems)
+            return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
+        return ReloadResult(True, "reloaded", fresh.problems)
 
     async def _store_own(self, group: NewGroup) -> None:
         """Accept a group of the router's own. Raises StoreUnavailable."""

@@ -15,7 +15,7 @@ _IN_STATE = {
     State.DELIVERED: "d.state = 1",
     State.DEAD: "d.state = 2 AND d.replayed_as IS NULL",
 }
-_AT_ONCE = 5_000  # deliveries that one transaction looks at
+_AT_ONCE = 20_000  # deliveries that one transaction looks at
 _MOST_SUCCESSES = 10_000
 BEYOND = 2**62  # no id and no time is as large
 
@@ -30,14 +30,15 @@ async def rows(
         if oldest is None:
             return [], 0
     reason = "CASE WHEN d.state = 0 THEN l.reason ELSE d.reason END"
+    # Read in the order of ids: `||` keeps SQLite from finding and sorting all of a destination.
     chosen: list[tuple[str, Any]] = [("d.id >= ?", oldest), ("d.id < ?", before)]
     chosen += [
         (condition, session.clean(value) if isinstance(value, str) else value)
         for condition, value in (
             ("d.accepted_at >= ?", wanted.since),
             ("d.accepted_at < ?", wanted.until),
-            ("t.receiver = ?", wanted.receiver),
-            ("t.notifier = ?", wanted.notifier),
+            ("t.receiver || '' = ?", wanted.receiver),
+            ("t.notifier || '' = ?", wanted.notifier),
             (f"{reason} = ?", wanted.reason),
         )
         if value not in (None, "")
@@ -51,18 +52,20 @@ async def rows(
 
 async def last_successes(session: Session) -> dict[Destination, float]:
     """As `Outbox.last_successes`."""
-    latest = dict(
-        await session.rows("last_successes", {"before": BEYOND, "limit": _MOST_SUCCESSES})
-    )
+    latest = await _successes(session, BEYOND)
     found = {}
     for key, receiver, notifier, failing_since in await session.rows("every_destination"):
         at = latest.get(key)
         if at is None and failing_since > 0:  # the latest are others' by now
-            values = {"before": failing_since, "limit": _MOST_SUCCESSES}
-            at = dict(await session.rows("last_successes", values)).get(key)
+            at = (await _successes(session, failing_since)).get(key)
         if at is not None:
             found[Destination(receiver, notifier)] = at
     return found
+
+
+async def _successes(session: Session, before: float) -> dict[int, float]:
+    values = {"before": before, "limit": _MOST_SUCCESSES}
+    return {row[0]: row[1] for row in await session.rows("last_successes", values)}
 
 
 async def of_group(session: Session, group: str) -> list[DeliveryRow]:

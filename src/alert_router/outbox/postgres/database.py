@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
+from alert_router.outbox.model import shown
 from alert_router.outbox.operations.statements import text_of
 
 MIGRATIONS = tuple(text_of(__package__, name) for name in ("schema.sql", "schema-2.sql"))
@@ -61,14 +62,6 @@ def is_trouble(error: BaseException) -> bool:
     if isinstance(error, ValueError | LookupError | TypeError):  # some of asyncpg's are ValueErrors
         return False
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
-
-
-def shown(url: str) -> str:
-    """The URL without its password and parameters, for messages."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
-    return urlunsplit((parts.scheme, f"{name}@{host}" if name else host, parts.path, "", ""))
 
 
 class Database:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from alert_router.server.pages import actions, deliveries, group, now, render, runbooks
+from alert_router.server.pages import actions, deliveries, group, now, render, runbooks, status
 from alert_router.server.pages.context import PAGES, Pages
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -25,8 +25,9 @@ def add(
     get, post = app.router.add_get, app.router.add_post
     get(f"{prefix}/", guarded(now.show, "pages"))
     get(f"{prefix}/live", guarded(now.live, "pages"))
-    get(f"{prefix}/status", guarded(now.status, "pages"))
+    get(f"{prefix}/status", guarded(status.show, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
+    get(prefix + "/deliveries/{id:[0-9]{1,18}}", guarded(deliveries.show_one, "pages"))
     post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
     at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
@@ -40,4 +41,5 @@ def add(
 
 async def _close(app: web.Application) -> None:
     app[PAGES].live.close()
+    app[PAGES].board.close()
     app[PAGES].aside.close()

@@ -13,9 +13,36 @@ from alert_router.outbox.actions import LatestGroup
 from alert_router.runtime import Runtime
 from alert_router.server.context import Site
 
-_AT_ONCE = 500  # groups of one question to the store
+_AT_ONCE = 200  # groups of one question to the store
+_PATIENCE = 1.0  # seconds that a page waits for what is read
 _OVERLAP = 200  # of a shared store, whose groups do not become visible in order
 _MOST = 20_000  # groups in memory
+_MOST_HOURS = 50_000  # groups of which the hours are kept
+HOURS = 24
+_ALL_HOURS = (1 << HOURS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FiringHours:
+    """In which hours a group fired: the lowest of `bits` is the hour `last`, counted from 1970, the
+    next one the hour before. `seq` is that of the latest group; it `fires` or is resolved."""
+
+    seq: int
+    last: int
+    bits: int
+    fires: bool
+
+    def until(self, hour: int) -> "FiringHours":
+        """As it is in a later hour if nothing is received until then."""
+        passed = max(0, hour - self.last)
+        between = (1 << min(passed, HOURS)) - 1 if self.fires else 0
+        bits = (self.bits << min(passed, HOURS) | between) & _ALL_HOURS
+        return replace(self, last=self.last + passed, bits=bits)
+
+    def then(self, seq: int, hour: int, fires: bool) -> "FiringHours":
+        """As it is after a group in that hour."""
+        now = self.until(hour)
+        return FiringHours(seq, now.last, now.bits | fires, fires)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +68,44 @@ class Board:
     """All groups that fire, by identity."""
 
     groups: dict[bytes, FiringGroup] = field(default_factory=dict)
+    hours: dict[bytes, FiringHours] = field(default_factory=dict)  # also of resolved groups
+    read_at: float = 0.0  # Unix seconds
     _seq: int = 0
-    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _hour: int = 0
+    _reading: "asyncio.Task[None] | None" = None
 
-    async def catch_up(self, site: Site, aside: Aside) -> None:
-        """Read what was accepted since the last time. Raises StoreUnavailable."""
-        async with self._reading:
-            after = max(0, self._seq - (_OVERLAP if site.outbox.is_shared else 0))
-            while True:
-                rows = await site.ask(methodcaller("latest", after, _AT_ONCE))
-                if not rows:
-                    break
-                after = rows[-1].seq
-                self._seq = max(self._seq, after)
-                await aside.run(self._take, rows, site.runtime())
-            oldest = site.outbox.now() - site.runtime().config.delivery.keep_delivered
-            for identity in [key for key, it in self.groups.items() if it.at < oldest]:
-                del self.groups[identity]
+    async def catch_up(self, site: Site, aside: Aside) -> bool:
+        """Read what was accepted since the last time; False while that takes longer, as after a
+        start. Raises StoreUnavailable."""
+        is_new = False
+        while not is_new:  # one that was begun before may have passed what is accepted by now
+            is_new = self._reading is None or self._reading.done()
+            if is_new:
+                self._reading = asyncio.create_task(self._read(site, aside))
+                self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            task = self._reading
+            assert task is not None
+            if not (await asyncio.wait({task}, timeout=_PATIENCE))[0]:
+                return False
+            task.result()
+        return True
+
+    def close(self) -> None:
+        """Read nothing more."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read(self, site: Site, aside: Aside) -> None:
+        after = max(0, self._seq - (_OVERLAP if site.outbox.is_shared else 0))
+        while rows := await site.ask(methodcaller("latest", after, _AT_ONCE)):
+            after = rows[-1].seq
+            self._seq = max(self._seq, after)
+            await aside.run(self._take, rows, site.runtime())
+        now = self.read_at = site.outbox.now()
+        self._forget_hours(hour_of(now))
+        oldest = now - site.runtime().config.delivery.keep_delivered
+        for identity in [key for key, it in self.groups.items() if it.at < oldest]:
+            del self.groups[identity]
 
     def _take(self, rows: Sequence[LatestGroup], runtime: Runtime) -> None:
         for row in rows:
@@ -69,6 +117,7 @@ class Board:
             except PayloadError:  # of an earlier version
                 continue
             self.groups.pop(row.identity, None)
+            self._note_hour(row, bool(group.firing))
             if group.firing:
                 made = _firing(row, group, runtime)
                 began = made.began if known is None else known.began
@@ -76,9 +125,28 @@ class Board:
         while len(self.groups) > _MOST:
             del self.groups[next(iter(self.groups))]
 
+    def _note_hour(self, row: LatestGroup, fires: bool) -> None:
+        hour = hour_of(row.accepted_at)
+        known = self.hours.pop(row.identity, None) or FiringHours(0, hour, 0, fires=False)
+        newer = known.then(row.seq, hour, fires) if row.seq > known.seq else known
+        self.hours[row.identity] = newer
+        if len(self.hours) > _MOST_HOURS:
+            del self.hours[next(iter(self.hours))]
+
+    def _forget_hours(self, hour: int) -> None:
+        """Once an hour: of what has not fired for a day."""
+        if hour > self._hour:
+            self._hour = hour
+            self.hours = {key: it for key, it in self.hours.items() if it.until(hour).bits}
+
     def ordered(self) -> list[FiringGroup]:
         """The worst first, then the oldest."""
         return sorted(self.groups.values(), key=lambda it: (it.rank, it.began))
+
+
+def hour_of(at: float) -> int:
+    """The hour of a time in Unix seconds, counted from 1970."""
+    return int(at // 3600)
 
 
 def _firing(row: LatestGroup, group: AlertGroup, runtime: Runtime) -> FiringGroup:

@@ -1,17 +1,17 @@
-"""The first page: what fires now. And the state of the router: destinations, store, problems."""
+"""The first page: what fires now, and what is wrong with the router."""
 
 from collections import Counter
 from dataclasses import dataclass
-from importlib.metadata import version
+from itertools import groupby
 from operator import methodcaller
 
 from aiohttp import web
 
 from alert_router.outbox.actions import Action
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Backlog, DeliveryRow, State
+from alert_router.outbox.model import DeliveryRow, State
 from alert_router.server.context import SITE, Site
-from alert_router.server.pages.board import FiringGroup
+from alert_router.server.pages.board import HOURS, Board, FiringGroup, hour_of
 from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import Done, clock
 from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
@@ -31,15 +31,37 @@ class Row:
     states: str
     is_dead: bool
     done: str
+    hours: "Hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The last 24 hours of a group: blocks as the path of a picture, and in words."""
+
+    path: str
+    words: str
+
+    @classmethod
+    def of(cls, bits: int, hour: int) -> "Hours":
+        """From the bits of FiringHours as of an hour."""
+        fired = [bits >> back & 1 for back in reversed(range(HOURS))]
+        blocks = ("0h5v10h-5z" if it else "9h5v1h-5z" for it in fired)
+        path = "".join(f"M{6 * at} {block}" for at, block in enumerate(blocks))
+        spans, at = [], 0
+        for is_fired, run in groupby(fired):
+            begin, at = at, at + len(list(run))
+            if is_fired:
+                start, end = ((hour - HOURS + 1 + it) % 24 for it in (begin, at))
+                spans.append(
+                    f"{start:02}:00 to {end:02}:00" if at < HOURS else f"{start:02}:00 to now"
+                )
+        return cls(path, f"Fired in the last 24 hours, UTC: {', '.join(spans) or 'not at all'}")
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /: with `?page=2` the next fifty."""
     number = _number(request)
-    try:
-        parts, total = await _parts(request, number)
-    except StoreUnavailable:
-        return answer(page("error.html", top(request), text="The store cannot be read."), 503)
+    parts, total = await _parts(request, number)
     text = page(
         "now.html",
         top(request),
@@ -68,20 +90,32 @@ def _number(request: web.Request) -> int:
 
 
 async def _parts(request: web.Request, number: int) -> tuple[dict[str, str], int]:
-    """The parts of a page by id, and how many groups there are."""
+    """The parts of a page by id, and how many groups there are. While the store cannot be read,
+    they are of what was read before."""
     site, pages = request.app[SITE], request.app[PAGES]
-    await pages.board.catch_up(site, pages.aside)
-    groups = pages.board.ordered()
+    board, banners = pages.board, []
+    try:
+        if not await board.catch_up(site, pages.aside):
+            banners.append("Reading what fires: more groups follow.")
+    except StoreUnavailable:
+        read_at = f"what is shown is as of {clock(board.read_at)} UTC" if board.read_at else ""
+        banners.append(f"The store cannot be read: {read_at or 'nothing was read yet'}.")
+    groups = board.ordered()
     shown = groups[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
-    rows = await _rows(site, shown)
-    made = {"banners": part("div", "banners", banners=await _banners(site))}
+    try:
+        rows = await _rows(site, board, shown)
+        banners += await _banners(site)
+    except StoreUnavailable:
+        rows = [_row(site, board, group, [], []) for group in shown]
+        banners += _own_banners(site)
+    made = {"banners": part("div", "banners", banners=banners, root=top(request))}
     for row in rows:
         id_ = f"group-{row.group.identity.hex()}"
         made[id_] = part("li", "row", id_=id_, row=row, root=top(request))
     return made, len(groups)
 
 
-async def _rows(site: Site, shown: list[FiringGroup]) -> list[Row]:
+async def _rows(site: Site, board: Board, shown: list[FiringGroup]) -> list[Row]:
     done: dict[bytes, list[Action]] = {}
     if shown:
         since = min(group.began for group in shown)
@@ -92,11 +126,29 @@ async def _rows(site: Site, shown: list[FiringGroup]) -> list[Row]:
     for group in shown:
         sent = await site.ask(methodcaller("of_group", group.id))
         actions = [it for it in done.get(group.identity, ()) if it.at >= group.began]
-        states, is_dead = _states(sent)
-        rows.append(
-            Row(group, TONES[group.level], clock(group.began), states, is_dead, _done(actions))
-        )
+        rows.append(_row(site, board, group, sent, actions))
     return rows
+
+
+def _row(
+    site: Site,
+    board: Board,
+    group: FiringGroup,
+    sent: list[DeliveryRow],
+    actions: list[Action],
+) -> Row:
+    hour = hour_of(site.outbox.now())
+    hours = board.hours.get(group.identity)
+    states, is_dead = _states(sent)
+    return Row(
+        group=group,
+        tone=TONES[group.level],
+        began=clock(group.began),
+        states=states,
+        is_dead=is_dead,
+        done=_done(actions),
+        hours=Hours.of(hours.until(hour).bits if hours else 1, hour),
+    )
 
 
 def _states(rows: list[DeliveryRow]) -> tuple[str, bool]:
@@ -113,12 +165,8 @@ def _done(actions: list[Action]) -> str:
 
 
 async def _banners(site: Site) -> list[str]:
-    """What is wrong with the router."""
-    found = []
-    if trouble := site.store_trouble():
-        found.append(f"The store cannot be used: {trouble}.")
-    if site.runtime().catalogue.unavailable:
-        found.append("The runbook directory is unavailable; the old runbooks are in use.")
+    """What is wrong with the router, and with its destinations. Raises StoreUnavailable."""
+    found = _own_banners(site)
     for row in await site.ask(lambda store: store.backlog()):
         name = f"{row.destination.receiver}/{row.destination.notifier}"
         if row.health.is_failing:
@@ -129,51 +177,24 @@ async def _banners(site: Site) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A destination's state in words."""
-
-    name: str
-    state: str
-    tone: str
-    waiting: int
-    dead: int
-    is_configured: bool
-
-
-async def status(request: web.Request) -> web.Response:
-    """GET /status: destinations, store, problems of the configuration, version."""
-    site = request.app[SITE]
-    runtime = site.runtime()
-    try:
-        backlog = await site.ask(lambda store: store.backlog())
-        trouble = site.store_trouble()
-    except StoreUnavailable as error:
-        backlog, trouble = [], str(error)
-    known = {row.destination: row for row in backlog}
-    names = sorted({*known, *runtime.notifiers}, key=lambda it: (it.receiver, it.notifier))
-    text = page(
-        "status.html",
-        top(request),
-        destinations=[
-            _destination(f"{it.receiver}/{it.notifier}", known.get(it), it in runtime.notifiers)
-            for it in names
-        ],
-        trouble=trouble,
-        runbooks=len(runtime.catalogue.runbooks),
-        broken=sorted(runtime.catalogue.broken),
-        problems=runtime.problems,
-        version=version("alert-router"),
-        live="",
-    )
-    return answer(text, scripts=True)
-
-
-def _destination(name: str, row: Backlog | None, is_configured: bool) -> Destination:
-    if row is None:
-        return Destination(name, "nothing was sent yet", "", 0, 0, is_configured)
-    if row.health.is_failing:
-        since = clock(row.health.failing_since)
-        state = f"failing since {since} UTC: {row.health.reason} {row.health.message}"
-        return Destination(name, state, "bad", row.waiting, row.dead, is_configured)
-    return Destination(name, "working", "good", row.waiting, row.dead, is_configured)
+def _own_banners(site: Site) -> list[str]:
+    found = []
+    if trouble := site.store_trouble():
+        found.append(f"The store cannot be used: {trouble}.")
+    if site.outbox.is_spooling:
+        found.append(
+            "The shared store cannot be used. Alerts are accepted and sent from this machine, and"
+            " are not listed here until it can be used again."
+        )
+    if not site.has_room():
+        found.append("The disk is full: webhooks are rejected.")
+    for name, at in site.missing_heartbeats().items():
+        found.append(
+            f"No heartbeat from Alertmanager {name} since {clock(at)} UTC: alerts may be missing."
+        )
+    last = site.last_reload
+    if last is not None and not last.result.successful:
+        found.append(f"The reload at {clock(last.at)} UTC failed: {last.result.status}.")
+    elif site.runtime().catalogue.unavailable:
+        found.append("The runbook directory is unavailable; the old runbooks are in use.")
+    return found
