@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from alert_router.server.pages import actions, deliveries, group, now, render, runbooks
+from alert_router.server.pages import actions, deliveries, explain, group, now, render, runbooks
 from alert_router.server.pages.context import PAGES, Pages
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,6 +26,8 @@ def add(
     get(f"{prefix}/", guarded(now.show, "pages"))
     get(f"{prefix}/live", guarded(now.live, "pages"))
     get(f"{prefix}/status", guarded(now.status, "pages"))
+    get(f"{prefix}/explain", guarded(explain.show, "pages"))
+    post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
     post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
@@ -41,3 +43,4 @@ def add(
 async def _close(app: web.Application) -> None:
     app[PAGES].live.close()
     app[PAGES].aside.close()
+    app[PAGES].explaining.close()
