@@ -5,6 +5,7 @@ import time
 from typing import IO, Any, Protocol
 
 import aiohttp
+from yarl import URL
 
 
 async def post(
@@ -17,7 +18,7 @@ async def post(
             return answer.status, await answer.json()
 
 
-async def get(url: str, **kwargs: Any) -> tuple[int, str]:
+async def get(url: str | URL, **kwargs: Any) -> tuple[int, str]:
     """Status and text of the answer."""
     async with aiohttp.ClientSession() as session:
         async with session.get(url, **kwargs) as answer:

@@ -1,6 +1,7 @@
 """The pages in a real browser: on a phone, for two people at once, and with hostile alerts."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.browser import Page, browser
 from tests.programs import eventually, router, write_config
@@ -56,7 +57,8 @@ async def test_hostile_alerts_run_no_script_and_leave_the_page_narrow(tmp_path: 
     async with router(config) as running, browser(tmp_path / "it", PHONE) as page:
         raw = alerts(hostile, hostile * 2, annotations={"summary": hostile, hostile: hostile})
         id_ = await send(running, raw)
-        for path in (f"groups/{id_}", "", "deliveries", "status"):
+        explain = f"explain?label=l={quote(hostile)}&annotation=summary={quote(hostile)}"
+        for path in (f"groups/{id_}", "", "deliveries", "status", explain):
             await page.visit(f"{running.url}/{path}")
             assert await page.evaluate("typeof window.hacked") == "undefined"
             assert await is_narrow(page), path

@@ -61,7 +61,10 @@ def enrich(
                 raise LookupError(id)
             if found.parent is not None:
                 anchor = quote(id.removeprefix(f"{found.parent.id}#"), errors="replace")
-                part = replace(part, url=f"{_page_url(base, found.parent.id)}#{anchor}")
+                page = _page_url(base, found.parent.id, is_index=found.parent.is_index)
+                part = replace(part, url=f"{page}#{anchor}")
+            elif found.is_index:
+                part = replace(part, url=_page_url(base, id, is_index=True))
             part = replace(part, title=found.title or id)
             part = _filled(part, found, wanted, firing=bool(group.firing), rules=rules)
         except MemoryError:  # the runbook is not the cause: try again
@@ -77,9 +80,9 @@ def enrich(
     )
 
 
-def _page_url(base: str, id: str) -> str:
-    """The URL of a file's page."""
-    return f"{base}/runbooks/{quote(id, errors='replace')}"
+def _page_url(base: str, id: str, *, is_index: bool = False) -> str:
+    """The URL of a file's page, to which the links in it are relative."""
+    return f"{base}/runbooks/{quote(id, errors='replace')}{'/' if is_index else ''}"
 
 
 def _by_runbook(

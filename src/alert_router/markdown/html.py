@@ -11,7 +11,7 @@ from markdown_it.common.normalize_url import normalizeLink
 
 from alert_router.markdown.anchors import AnchorNames
 from alert_router.markdown.renderer import Renderer, SpanRenderer
-from alert_router.markdown.text import visible
+from alert_router.markdown.text import plain, visible
 from alert_router.markdown.tree import (
     Block,
     Code,
@@ -41,10 +41,15 @@ _NOT_IN_CLASS = re.compile(r"[^\w+#.-]")
 Mark = Callable[[Code], tuple[str, str] | None]
 
 
-def to_html(blocks: Sequence[Block], before_code: Mark = lambda _: None) -> str:
+def to_html(
+    blocks: Sequence[Block],
+    before_code: Mark = lambda _: None,
+    picture: Callable[[str], str | None] = lambda _: None,
+) -> str:
     """The tree as HTML. Headings have the ids of `AnchorNames`, code blocks
-    `class="language-..."` and the line that `before_code` gives."""
-    return "".join(_Html(before_code).blocks(blocks))
+    `class="language-..."` and the line that `before_code` gives. A link for which `picture` gives
+    an address shows that picture."""
+    return "".join(_Html(before_code, picture).blocks(blocks))
 
 
 def _safe_url(url: str) -> str | None:
@@ -61,9 +66,10 @@ def _safe_url(url: str) -> str | None:
 class _Html(Renderer[str], SpanRenderer[str]):
     """One page: its anchors are unique."""
 
-    def __init__(self, before_code: Mark) -> None:
+    def __init__(self, before_code: Mark, picture: Callable[[str], str | None]) -> None:
         self._anchors = AnchorNames()
         self._before_code = before_code
+        self._picture = picture
 
     def heading(self, block: Heading) -> Iterator[str]:
         anchor = escape(self._anchors.of(block))
@@ -130,7 +136,10 @@ class _Html(Renderer[str], SpanRenderer[str]):
         return "<br>\n" if hard else "\n"
 
     def link(self, url: str, children: Sequence[Inline]) -> str:
-        safe, words = _safe_url(url), self.spans(children)
+        shown = self._picture(url)
+        safe, words = _safe_url(shown or url), self.spans(children)
+        if shown and safe:
+            words = f'<img src="{escape(safe)}" alt="{escape(visible(plain(children)))}">'
         return words if safe is None else f'<a href="{escape(safe)}">{words}</a>'
 
     def marked(self, span: Strong | Emphasis | Strike) -> str:

@@ -25,7 +25,7 @@ from alert_router.runbook.alert_sections import (
     names_in,
     part,
 )
-from alert_router.runbook.model import Runbook
+from alert_router.runbook.model import INDEXES, Runbook
 from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook, too_large
 from alert_router.runbook.sections import STANDARD_HEADINGS, Headings
 
@@ -35,7 +35,6 @@ _EXTENSION = re.compile(
     r"(?:\.(?:md|mdx|markdown|html?|adoc|asciidoc|asc|rst|rest|txt|erb)){1,2}$", re.IGNORECASE
 )
 _PARTS = frozenset({"partials", "_partials", "_includes"})  # folders of what pages include
-_INDEXES = frozenset({"index", "readme", "_index"})  # a directory's page is the directory's runbook
 _NOT_AN_ANCHOR = re.compile(r"top$|L\d+|[/!:]", re.IGNORECASE)  # lines, pages of web applications
 _SIDES = ("Detection", "Investigation", "Mitigation")
 _ALERT_FIELDS = ("alerts", "alert", "alert_name", "alertname")
@@ -98,6 +97,12 @@ class Catalogue:
         """The file of a runbook; if it was never read, the one that it would have as Markdown."""
         runbook = self.runbooks.get(id)
         return Path(runbook.file if runbook and runbook.file else self.root / f"{id}.md")
+
+    def modified(self, id: str) -> float | None:
+        """When the file of a runbook was last changed, Unix seconds; None where that is not known,
+        as of a file that includes others."""
+        version = self._versions.get(id)
+        return version[0] / 1e9 if version else None
 
     def get(self, id: str) -> Runbook | None:
         """The runbook with that id, or the section of one."""
@@ -166,7 +171,7 @@ class Catalogue:
                 return [id]
             if ids := self._paths.get(id.lower()):
                 return list(ids)
-        if path and path[-1].lower() in _INDEXES:
+        if path and path[-1].lower() in INDEXES:
             return self._by_path(path[:-1])
         ids = self._files.get(folded(path[-1]), ()) if path else ()
         shared = [_shared_folders(id, path) for id in ids]
@@ -234,7 +239,7 @@ class _Loading:
         at = f"{below}/{name}" if below else name
         stem, path = without_suffix(name), Path(self._root, PurePosixPath(at))
         id = without_suffix(at)
-        is_page = stem.lower() in _INDEXES  # of its folder
+        is_page = stem.lower() in INDEXES  # of its folder
         if is_page and below:
             id = below
         if format_of(name) in ASCIIDOC and (_PARTS & {*below.split("/")} or name.startswith("_")):

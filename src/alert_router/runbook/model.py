@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from alert_router.markdown import Block, Inline, Paragraph, plain
 from alert_router.model.problem import Problem
@@ -21,6 +22,8 @@ STANDARD_SECTIONS = (
     "Post-Incident",
 )
 
+
+INDEXES = frozenset({"index", "readme", "_index"})  # a folder's page is the folder's runbook
 
 _MOVED = re.compile(
     r"\b(?:moved|migrated|renamed|relocated|merged) (?:in)?to\b|\breplaced (?:by|with)\b", re.I
@@ -87,6 +90,13 @@ class Runbook:
     by_alerts: bool = False
     parent: "Runbook | None" = None
     file: str = ""
+
+    @property
+    def is_index(self) -> bool:
+        """Whether its file is the page of the folder that it is named after, so that its links
+        are relative to that folder."""
+        name = PurePosixPath(self.file).name.partition(".")[0].lower()
+        return name in INDEXES and self.id.rpartition("/")[2].lower() != name
 
     @property
     def has_moved(self) -> bool:

@@ -171,8 +171,8 @@ async def resolve(request: web.Request) -> web.Response:
     site = request.app[SITE]
     runtime, query = site.runtime(), request.query
     try:
-        labels = _pairs(query.getall("label", ()), "label", runtime.limits)
-        annotations = _pairs(query.getall("annotation", ()), "annotation", runtime.limits)
+        labels = pairs(query.getall("label", ()), "label", runtime.limits)
+        annotations = pairs(query.getall("annotation", ()), "annotation", runtime.limits)
         status = Status(query.get("status", "firing"))
         if not labels:
             raise ValueError("label: expected at least one, such as label=alertname=HighErrorRate")
@@ -187,7 +187,8 @@ async def resolve(request: web.Request) -> web.Response:
 RESOLVING: web.AppKey[asyncio.Lock] = web.AppKey("resolving", asyncio.Lock)  # one at a time
 
 
-def _pairs(texts: Sequence[str], what: str, limits: BodyLimits) -> dict[str, str]:
+def pairs(texts: Sequence[str], what: str, limits: BodyLimits) -> dict[str, str]:
+    """The `NAME=VALUE` of a query. Raises ValueError."""
     if len(texts) > limits.labels:
         raise ValueError(f"{what}: expected at most {limits.labels}")
     pairs = dict[str, str]()

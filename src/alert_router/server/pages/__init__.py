@@ -4,7 +4,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from alert_router.server.pages import actions, deliveries, group, now, render, runbooks, status
+from alert_router.server.pages import (
+    actions,
+    deliveries,
+    explain,
+    group,
+    now,
+    render,
+    runbooks,
+    status,
+)
 from alert_router.server.pages.context import PAGES, Pages
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,6 +35,8 @@ def add(
     get(f"{prefix}/", guarded(now.show, "pages"))
     get(f"{prefix}/live", guarded(now.live, "pages"))
     get(f"{prefix}/status", guarded(status.show, "pages"))
+    get(f"{prefix}/explain", guarded(explain.show, "pages"))
+    post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
     get(prefix + "/deliveries/{id:[0-9]{1,18}}", guarded(deliveries.show_one, "pages"))
     post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
@@ -43,3 +54,4 @@ async def _close(app: web.Application) -> None:
     app[PAGES].live.close()
     app[PAGES].board.close()
     app[PAGES].aside.close()
+    app[PAGES].explaining.close()

@@ -14,10 +14,12 @@ from alert_router.server.pages.live import Live, Make
 @dataclass(slots=True)
 class Pages:
     """`is_guarded` says whether every client needs a password or a certificate. Pages are made in
-    the threads `aside`, since a long runbook takes a while."""
+    the threads `aside`, since a long runbook takes a while; explanations, which may take longer, in
+    one of their own."""
 
     is_guarded: Callable[[], bool]
     aside: Aside = field(default_factory=lambda: Aside("pages", 2))
+    explaining: Aside = field(default_factory=lambda: Aside("explain"))
     board: Board = field(default_factory=Board)
     live: Live = field(default_factory=Live)
 

@@ -5,24 +5,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
-from hashlib import blake2b
+from functools import partial
 from urllib.parse import quote
 
 from aiohttp import web
 
 from alert_router.enrich import AlertLabels, enrich, filling
-from alert_router.enrich.shell.effects import effects
-from alert_router.markdown import Block, Code, to_html
 from alert_router.model import Alert
 from alert_router.notification import Notification, RunbookPart
 from alert_router.notify import links, wording
 from alert_router.notify.message import When
 from alert_router.outbox.actions import History
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.runbook.model import Runbook, Section
+from alert_router.runbook.model import Runbook
+from alert_router.runbook.pictures import is_picture
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE
+from alert_router.server.pages.content import html, page_of, revision, sections_of, step_key
 from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import (
     Done,
@@ -34,7 +33,7 @@ from alert_router.server.pages.episodes import (
     timeline,
 )
 from alert_router.server.pages.people import person, remember
-from alert_router.server.pages.render import TONES, answer, harmless, page, part, top, unless_known
+from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
 
 _MOST_ALERTS = 50
 _MOST_LABELS = 64  # of an alert, shown
@@ -343,16 +342,14 @@ def _runbooks(
             break
         alerts.append(alert)
         about = _about(it, alert, told)
-        file = runbook.parent or runbook
-        anchor = "" if runbook.parent is None else f"#{quote(it.id.removeprefix(f'{file.id}#'))}"
         shown.append(
             ShownRunbook(
                 id=it.id,
                 title=it.title,
-                page=f"runbooks/{quote(file.id, errors='replace')}{anchor}",
+                page=page_of(runbook),
                 provenance=wording.provenance(it),
                 about=about,
-                revision=revision(file),
+                revision=revision(runbook.parent or runbook),
                 sections=sections,
             )
         )
@@ -376,52 +373,26 @@ def _sections(
     runbook: Runbook, it: RunbookPart, alert: Alert, runtime: Runtime, *, is_over: bool
 ) -> Iterator[ShownSection]:
     """The runbook's sections filled for the alert; what to do after it is over comes first then."""
-    lead = [runbook.lead] if runbook.lead is not None and not runbook.by_alerts else []
-    sections = [
-        section
-        for section in (*lead, *runbook.own_sections)
-        if not section.reference and (section.intro or section.steps)
-    ]
+    sections = sections_of(runbook)
     if is_over:
         sections.sort(key=lambda section: section.name not in _LAST_FIRST)
     prepared = filling(runbook, it.url, runtime.label_rules)
+    pages = f"{runtime.external_url}/runbooks/"
+
+    def picture(url: str) -> str | None:  # relative links are resolved to it.url
+        is_ours = url.startswith(pages) and is_picture(url)
+        return f"../runbooks/{url.removeprefix(pages)}" if is_ours else None
+
     labels = AlertLabels(alert.labels, runtime.label_rules)
     seen: Counter[str] = Counter()
     for section in sections:
         filled = prepared.section(section, labels)
-        title = "" if section in lead else wording.heading(filled)
+        title = "" if section is runbook.lead else wording.heading(filled)
         steps = []
         for written, step in zip(section.steps, filled.steps, strict=True):
-            key = _key(it.id, section, written.title, seen)
+            key = step_key(it.id, section, written.title, seen)
             first, rest = wording.opening(step)
             heading = "" if first is not None else step.title
             blocks = step.blocks if first is not None else rest
-            steps.append(ShownStep(key, written.title, heading, _html(blocks)))
-        yield ShownSection(title, _html(filled.intro), steps)
-
-
-def _key(id_: str, section: Section, title: str, seen: Counter[str]) -> str:
-    """The key of a step, which stays while runbook, section and title do."""
-    named = f"{id_}\0{wording.heading(section)}\0{title}"
-    seen[named] += 1
-    return blake2b(f"{named}\0{seen[named]}".encode(errors="replace"), digest_size=6).hexdigest()
-
-
-def _html(blocks: Sequence[Block]) -> str:
-    return harmless(to_html(blocks, before_code=_mark), with_ids=False) if blocks else ""
-
-
-def _mark(code: Code) -> tuple[str, str] | None:
-    """The class and the words of the mark before a block of commands."""
-    found = effects(code)
-    if found.destroys:
-        return "changes destroys", f"Deletes or stops something: {', '.join(found.destroys)}"
-    if found.changes:
-        return "changes", f"Changes something: {', '.join(found.changes)}"
-    return None
-
-
-@lru_cache(maxsize=1024)
-def revision(runbook: Runbook) -> str:
-    """A digest of a runbook's content, 8 hexadecimal digits."""
-    return blake2b(repr(runbook.blocks).encode(errors="replace"), digest_size=4).hexdigest()
+            steps.append(ShownStep(key, written.title, heading, html(blocks, picture)))
+        yield ShownSection(title, html(filled.intro, picture), steps)

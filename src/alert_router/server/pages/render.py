@@ -11,6 +11,10 @@ from importlib.resources import files
 import jinja2
 import nh3
 from aiohttp import web
+from markupsafe import Markup
+
+from alert_router.markdown import visible
+from alert_router.preview.drawing import FILTERS, HtmlDocument, Panel
 
 # The look of each level of severity.
 TONES = {"critical": "bad", "error": "bad", "warning": "warn", "info": "", "resolved": "good"}
@@ -38,11 +42,12 @@ _WITH_SCRIPT = _POLICY + "form-action 'self'; script-src 'self'; connect-src 'se
 _TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "div"),
     *("ul", "ol", "li", "input", "dl", "dt", "dd", "pre", "code"),
-    *("a", "strong", "em", "del", "span"),
+    *("a", "strong", "em", "del", "span", "img"),
     *("table", "thead", "tbody", "tr", "th", "td"),
 }
 _ATTRIBUTES = {
     "a": {"href"},
+    "img": {"src", "alt"},
     "ol": {"start"},
     "input": {"type", "checked", "disabled"},
 }
@@ -53,6 +58,7 @@ def _cleaner(everywhere: set[str]) -> nh3.Cleaner:
         tags=_TAGS,
         attributes=_ATTRIBUTES | {"*": everywhere},
         url_schemes={"http", "https", "mailto"},
+        clean_content_tags={"script", "style", "title"},
         link_rel="noopener noreferrer",
     )
 
@@ -60,11 +66,18 @@ def _cleaner(everywhere: set[str]) -> nh3.Cleaner:
 _whole_page, _fragment = _cleaner({"id", "class"}), _cleaner({"class"})
 
 _templates = jinja2.Environment(
-    loader=jinja2.PackageLoader("alert_router.server.pages"),
+    loader=jinja2.ChoiceLoader(
+        [
+            jinja2.PackageLoader("alert_router.server.pages"),
+            jinja2.PackageLoader("alert_router", "preview"),  # drawings of messages
+        ]
+    ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # No page contains control characters of an alert.
+    finalize=lambda value: visible(value) if type(value) is str else value,
 )
 _templates.globals |= {
     "style": _STYLE,
@@ -73,9 +86,23 @@ _templates.globals |= {
 }
 
 
+def _document(document: HtmlDocument) -> Markup:
+    """A message in HTML, without its styles, which the policy does not allow."""
+    made = Markup(harmless(document.html, with_ids=False))  # noqa: S704 - sanitized
+    return Markup('<div class="document">{}</div>').format(made)
+
+
+def _attributes(panel: Panel) -> Markup:
+    color = "" if panel.color.startswith("#") else panel.color
+    return Markup('class="box{} {}"').format(" filled" if panel.filled else "", color)
+
+
 def harmless(html: str, *, with_ids: bool = True) -> str:
     """HTML of a runbook without anything active. Without ids where other elements have some."""
     return (_whole_page if with_ids else _fragment).clean(html)
+
+
+_templates.filters |= FILTERS | {"html_document": _document, "attributes": _attributes}
 
 
 def top(request: web.Request) -> str:

@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from alert_router.markdown import to_html
 from alert_router.runbook import Catalogue, Runbook
+from alert_router.runbook.pictures import PictureFile, find_picture, is_picture
 from alert_router.server.context import SITE
-from alert_router.server.pages.render import answer, harmless, page, top
+from alert_router.server.pages.content import beside, html
+from alert_router.server.pages.context import PAGES
+from alert_router.server.pages.render import answer, page, top
 
 _KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
 
@@ -79,24 +81,44 @@ def _index(catalogue: Catalogue, root: str) -> str:
     return page("index.html", root, groups=groups, broken=sorted(catalogue.broken))
 
 
-async def show(request: web.Request) -> web.Response:
-    """GET /runbooks/{id}: one runbook. With `.md` at its end, as links between runbooks have
-    it, the way is shown."""
+async def show(request: web.Request) -> web.StreamResponse:
+    """GET /runbooks/{id}: one runbook, or a picture beside one. With `.md` at its end, as links
+    between runbooks have it, the way is shown."""
     id_ = request.match_info["id"]
     catalogue = request.app[SITE].runtime().catalogue
-    runbook = catalogue.get(id_)
-    if runbook is not None:
+    bare = id_.rstrip("/")
+    runbook = catalogue.get(bare)
+    if runbook is not None and id_.endswith("/") == runbook.is_index:
         root = _to_root(request)
         make = partial(_runbook, runbook, root)
-        return answer(await request.app[RENDERED].text(catalogue, id_, root, make))
-    bare = id_.removesuffix(".md").rstrip("/")
-    if bare != id_ and catalogue.get(bare) is not None:
+        return answer(await request.app[RENDERED].text(catalogue, bare, root, make))
+    if runbook is None and is_picture(id_):
+        picture = await request.app[PAGES].aside.run(find_picture, catalogue.root, id_)
+        if picture is not None:
+            return _picture(picture)
+    if runbook is None and bare.endswith(".md"):
+        runbook = catalogue.get(bare.removesuffix(".md"))
+    if runbook is not None:
         # Only ids that the catalogue has get here, so that the target is always our own.
         query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
-        raise web.HTTPFound(_to_root(request) + quote(bare) + query)
+        slash = "/" if runbook.is_index else ""
+        raise web.HTTPFound(_to_root(request) + quote(runbook.id) + slash + query)
+    bare = bare.removesuffix(".md")
     near = sorted(key for key in catalogue.runbooks if key.endswith(bare.rpartition("/")[2]))
     return answer(page("missing.html", _to_root(request), id=id_, near=near[:5]), status=404)
 
 
+def _picture(picture: PictureFile) -> web.FileResponse:
+    """The file under a policy that allows it nothing, should it be opened on its own."""
+    headers = {
+        "Content-Type": picture.media_type,
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+        "Cache-Control": "private, max-age=60",
+    }
+    return web.FileResponse(picture.path, headers=headers)
+
+
 def _runbook(runbook: Runbook, root: str) -> str:
-    return page("runbook.html", root, runbook=runbook, body=harmless(to_html(runbook.blocks)))
+    return page(
+        "runbook.html", root, runbook=runbook, body=html(runbook.blocks, beside, with_ids=True)
+    )

@@ -20,7 +20,7 @@
   }
 
   async function copy(button) {
-    const text = button.parentElement.querySelector("code").textContent.replace(/\n$/, "");
+    const text = button.parentElement.querySelector("pre").textContent.replace(/\n$/, "");
     try {
       await navigator.clipboard.writeText(text);
     } catch {  // not over plain HTTP

@@ -1,0 +1,79 @@
+"""Runbooks as pages show them: HTML, the paths of pages and pictures, and what steps are counted
+by."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from urllib.parse import quote
+
+from alert_router.enrich.shell.effects import effects
+from alert_router.markdown import Block, Code, to_html
+from alert_router.notify import wording
+from alert_router.runbook.model import Runbook, Section
+from alert_router.runbook.pictures import is_picture
+from alert_router.server.pages.render import harmless
+
+Picture = Callable[[str], str | None]
+
+
+def page_of(runbook: Runbook) -> str:
+    """The path of the page of a runbook, or of the section of one, from the root."""
+    file = runbook.parent or runbook
+    anchor = "" if runbook.parent is None else f"#{quote(runbook.id.removeprefix(f'{file.id}#'))}"
+    return f"runbooks/{quote(file.id, errors='replace')}{'/' if file.is_index else ''}{anchor}"
+
+
+def html(blocks: Sequence[Block], picture: Picture, *, with_ids: bool = False) -> str:
+    """Blocks as harmless HTML, with marks on commands that change something. `picture` gives the
+    address of the picture that a link leads to, or None."""
+    if not blocks:
+        return ""
+    return harmless(to_html(blocks, before_code=_mark, picture=picture), with_ids=with_ids)
+
+
+def beside(url: str) -> str | None:
+    """The picture that a relative link on a runbook's own page leads to."""
+    is_relative = not url.startswith("/") and ":" not in url.partition("/")[0]
+    return url if is_relative and is_picture(url) else None
+
+
+def _mark(code: Code) -> tuple[str, str] | None:
+    """The class and the words of the mark before a block of commands."""
+    found = effects(code)
+    if found.destroys:
+        return "changes destroys", f"Deletes or stops something: {', '.join(found.destroys)}"
+    if found.changes:
+        return "changes", f"Changes something: {', '.join(found.changes)}"
+    return None
+
+
+def sections_of(runbook: Runbook) -> list[Section]:
+    """The sections that say what to do, with the text before them first."""
+    lead = [runbook.lead] if runbook.lead is not None and not runbook.by_alerts else []
+    return [
+        section
+        for section in (*lead, *runbook.own_sections)
+        if not section.reference and (section.intro or section.steps)
+    ]
+
+
+def step_key(id_: str, section: Section, title: str, seen: Counter[str]) -> str:
+    """The key of a step, which stays while runbook, section and title do."""
+    named = f"{id_}\0{wording.heading(section)}\0{title}"
+    seen[named] += 1
+    return blake2b(f"{named}\0{seen[named]}".encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def steps_of(runbook: Runbook) -> Iterator[tuple[str, str]]:
+    """The keys of all steps, and their titles."""
+    seen: Counter[str] = Counter()
+    for section in sections_of(runbook):
+        for step in section.steps:
+            yield step_key(runbook.id, section, step.title, seen), step.title
+
+
+@lru_cache(maxsize=1024)
+def revision(runbook: Runbook) -> str:
+    """A digest of a runbook's content, 8 hexadecimal digits."""
+    return blake2b(repr(runbook.blocks).encode(errors="replace"), digest_size=4).hexdigest()
