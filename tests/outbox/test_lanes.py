@@ -420,3 +420,66 @@ async def test_what_waits_shows_the_last_failure_of_its_lane(outbox, verdict):
     [row] = await outbox.deliveries()
     assert (row.state, row.attempts, row.due_at) == (State.WAITING, 1, NOW + 9)
     assert (row.reason, row.message) == ("timeout", "no answer")
+
+
+async def test_a_claim_of_many_lanes_has_all_that_is_pending_in_each(outbox):
+    sizes = {"few": 1, "some": 16, "many": 17, "most": 40}
+    for lane, size in sizes.items():
+        await put(outbox, *(group(f"{lane}-{n}", lane=lane) for n in range(size)))
+    claims = await take(outbox)
+    assert {names(claim)[0]: names(claim) for claim in claims} == {
+        f"{lane}-0": [f"{lane}-{n}" for n in range(size)] for lane, size in sizes.items()
+    }
+
+
+async def test_claims_that_end_at_the_same_time_end_each_in_its_way(outbox):
+    """Settled together: one that another has taken since, one that is settled twice, and lanes in
+    which more is pending."""
+    ways = [*Verdict, "lost", "twice"]
+    for way in ways:
+        await put(outbox, group(f"{way}", lane=way))
+    claims = {names(claim)[0]: claim for claim in await take(outbox)}
+    for way in ways:
+        await put(outbox, group(f"{way}-behind", lane=way, priority=0))
+    claims["lost"] = replace(claims["lost"], fence=claims["lost"].fence - 1)
+    verdicts = {way: way if way in list(Verdict) else Verdict.DELIVERED for way in ways}
+    more = {"due_at": NOW, "reason": "why", "reference": "ts"}
+    asked = [
+        end(outbox, claims[way], verdicts[way], **more) for way in [*ways, "twice", "delivered"]
+    ]
+    answers = await asyncio.gather(*asked)
+    assert [way for way, answer in zip(ways, answers, strict=False) if not answer] == ["lost"]
+    rows = {row.group: row for row in await outbox.deliveries()}
+    assert {name: rows[name].state for name in ways} == {
+        **dict.fromkeys(ways, State.WAITING),
+        "delivered": State.DELIVERED,
+        "dropped": State.DELIVERED,
+        "twice": State.DELIVERED,
+        "dead": State.DEAD,
+    }
+    next_ones = {names(claim)[0]: claim for claim in await take(outbox)}
+    assert {name: claim.reference for name, claim in next_ones.items()} == {
+        "delivered-behind": "ts",
+        "dropped-behind": None,
+        "twice-behind": "ts",
+        "dead-behind": None,
+        "retry": None,
+        "doubt": None,
+        "released": None,
+    }
+    assert names(next_ones["retry"]) == ["retry", "retry-behind"]
+    assert names(next_ones["doubt"]) == ["doubt"]
+
+
+async def test_of_attempts_that_end_together_the_latest_says_how_the_destination_is(outbox):
+    for late, early in (HEALTHY, failing()), (failing(), HEALTHY):
+        lanes = [f"{late.is_failing}-{n}" for n in range(2)]
+        await put(outbox, *(group(lane, lane=lane) for lane in lanes))
+        first, second = await take(outbox)
+        await asyncio.gather(
+            end(outbox, first, Verdict.DEAD, now=NOW + 1, health=late),
+            end(outbox, second, Verdict.DEAD, now=NOW, health=early),
+        )
+        if outbox.is_shared:
+            assert (await outbox.health(A)).is_failing == late.is_failing
+        await set_health(outbox, A, HEALTHY)

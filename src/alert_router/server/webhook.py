@@ -108,10 +108,13 @@ async def _take(
         return "malformed", web.json_response(answer, status=400)
     accepting.set(group_id=new.id, alerts=len(group.alerts), deliveries=len(new.targets))
     site.beat(group, source.source)
-    if not site.has_room():
+    has_room = site.has_room()
+    if not has_room and not site.outbox.is_shared:
         return "unavailable", unavailable("the disk is full")
     _note(group, new.id, source, site, runtime)
     try:
+        if not has_room:
+            raise StoreUnavailable("the disk is full")
         # Where it is kept although nobody waits for the answer any more, the destinations' loops
         # find it by themselves, and its repetition is a duplicate.
         accepted = await site.ask(

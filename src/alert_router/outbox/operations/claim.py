@@ -3,8 +3,9 @@
 import json
 import os
 import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from alert_router.fields import Rate
@@ -83,16 +84,23 @@ async def claim(session: Session, destination: Destination, wanted: Wanted) -> l
         if session.is_shared:
             await session.run("begin_probe", (now + wanted.lease, lanes[0].id, key))
     claims: list[Claim] = []
+    leases: list[tuple[Any, ...]] = []
     room = MOST_BYTES
-    for lane in lanes:
-        groups = await _batch(session, lane, room, wanted.fold)
+    asked = [_asked(lane, wanted.fold) for lane in lanes]
+    small = await session.small_batches(asked, room)
+    for lane, values in zip(lanes, asked, strict=True):
+        rows = _each_of(small[lane.id]) if lane.id in small else None
+        found = rows or session.each("waiting_in_lane", values)
+        groups = await _batch(session, lane, room, found)
         size = sum(len(group.body) for group in groups)
         if claims and size > room:  # it alone is larger than what the others leave
             break
         room -= size
-        claims.append(await _take(session, destination, lane, groups, wanted, most_urgent))
+        claims.append(_claim(session, destination, lane, groups, most_urgent))
+        leases.append(_lease(claims[-1], wanted))
         if room <= 0:
             break
+    await session.run_all("take_lease", leases)
     return claims
 
 
@@ -129,18 +137,27 @@ async def _next_lanes(session: Session, destination: int, limit: int, now: float
     return [_Lane(*row) for row in found[:limit]]
 
 
-async def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[WaitingGroup, ...]:
-    """What the claim of a lane covers: all that waits, within bounds, or the batch that is in
-    doubt, whatever its size."""
+def _asked(lane: _Lane, fold: bool) -> tuple[int, int, int]:
+    """The lane, the last delivery that its claim may cover, and how many it may."""
     again = lane.batch is not None
     most = MOST_ROWS if fold or again else 1
-    values = (lane.id, lane.batch_end if again else _NO_END, most)
+    return lane.id, lane.batch_end if again else _NO_END, most
+
+
+async def _each_of(rows: Sequence[Sequence[Any]]) -> AsyncIterator[Sequence[Any]]:
+    for row in rows:
+        yield row
+
+
+async def _batch(
+    session: Session, lane: _Lane, room: int, rows: AsyncIterator[Sequence[Any]]
+) -> tuple[WaitingGroup, ...]:
+    """What the claim of a lane covers: all that waits, within bounds, or the batch that is in
+    doubt, whatever its size."""
     groups: list[WaitingGroup] = []
-    async for delivery, group, body, fingerprints, accepted_at, origin in session.each(
-        "waiting_in_lane", values
-    ):
+    async for delivery, group, body, fingerprints, accepted_at, origin in rows:
         room -= len(body)
-        if groups and room < 0 and not again:
+        if groups and room < 0 and lane.batch is None:
             break
         names = tuple(json.loads(fingerprints))
         instead_of = await session.named(origin) if origin is not None else None
@@ -149,27 +166,27 @@ async def _batch(session: Session, lane: _Lane, room: int, fold: bool) -> tuple[
     return tuple(groups)
 
 
-async def _take(
+def _lease(claim: Claim, wanted: Wanted) -> tuple[Any, ...]:
+    until, end = wanted.now + wanted.lease, claim.groups[-1].delivery
+    return until, claim.id, end, claim.crashes, wanted.owner, claim.lane
+
+
+def _claim(
     session: Session,
     destination: Destination,
     lane: _Lane,
     groups: tuple[WaitingGroup, ...],
-    wanted: Wanted,
     most_urgent: int,
 ) -> Claim:
-    """Write the claim of a lane down. A lease found on it has run out: nobody settled it."""
-    id_ = lane.batch or session.new_id()
-    crashes = lane.crashes + lane.leased
-    until, end = wanted.now + wanted.lease, groups[-1].delivery
-    await session.run("take_lease", (until, id_, end, crashes, wanted.owner, lane.id))
+    """The claim of a lane. A lease found on it has run out: nobody settled it."""
     return Claim(
-        id=id_,
+        id=lane.batch or session.new_id(),
         lane=lane.id,
         fence=lane.fence + 1,
         destination=destination,
         groups=groups,
         attempt=lane.attempts + 1,
-        crashes=crashes,
+        crashes=lane.crashes + lane.leased,
         resent=lane.batch is not None,
         smaller=bool(lane.smaller),
         reference=lane.reference,

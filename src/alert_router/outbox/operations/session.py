@@ -42,6 +42,17 @@ class Session(ABC):
         """Run the statement; how many rows it changed."""
 
     @abstractmethod
+    async def run_all(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run the statement once for each of the rows."""
+
+    async def small_batches(
+        self, lanes: Sequence[tuple[int, int, int]], room: int
+    ) -> Mapping[int, Sequence[Sequence[Any]]]:
+        """What is pending in lanes, as `waiting_in_lane` with their values has it: perhaps of those
+        with few rows whose bodies together have at most `room` bytes. It saves round trips."""
+        return {}
+
+    @abstractmethod
     async def insert(self, name: str, values: Sequence[Any]) -> int:
         """Run an INSERT of one row; its key."""
 

@@ -1,38 +1,57 @@
 """Settling: the outcome of a claim's deliveries, and what follows for its lane."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from alert_router.outbox.model import HEALTHY, Claim, Settlement, Verdict
 from alert_router.outbox.operations import health
 from alert_router.outbox.operations.session import Session
 
 DELIVERED, DEAD = 1, 2
-_FINAL = {Verdict.DELIVERED: DELIVERED, Verdict.DROPPED: DELIVERED, Verdict.DEAD: DEAD}
+FINAL = {Verdict.DELIVERED: DELIVERED, Verdict.DROPPED: DELIVERED, Verdict.DEAD: DEAD}
 
 
 async def settle(session: Session, claim: Claim, settlement: Settlement) -> bool:
     """As `Outbox.settle`."""
     row = await session.row("lane_of_claim", (claim.lane,))
-    if row is None or row[0] != claim.fence:
-        return False
-    _, leased, batch, batch_end, attempts, destination = row
-    if not leased:  # said before, and the answer was lost
-        return True
-    if batch != claim.id:  # another lane, which has taken the number of one that was pruned
-        return False
+    answer = known_answer(claim, row)
+    if row is None or answer is not None:
+        return bool(answer)
+    *_, batch_end, attempts, destination = row
     if settlement.health is not None:
         await health.note(session, destination, settlement.health, settlement.now)
     elif settlement.verdict is Verdict.DELIVERED:
         await health.note(session, destination, HEALTHY, settlement.now)
     elif session.is_shared:
         await session.run("end_probe", (destination, claim.lane))
-    if settlement.verdict in _FINAL:
+    if settlement.verdict in FINAL:
         await _finish(session, claim.lane, settlement, batch_end, attempts)
-    elif settlement.verdict is Verdict.RELEASED:
+    else:
+        await go_on(session, claim, settlement, destination)
+    return True
+
+
+def known_answer(claim: Claim, row: Sequence[Any] | None) -> bool | None:
+    """What `settle` answers without writing anything, by the claim's lane; None if it writes."""
+    if row is None:
+        return False
+    fence, leased, batch, *_ = row
+    if fence != claim.fence:
+        return False
+    if not leased:  # said before, and the answer was lost
+        return True
+    # Else it is another lane, which has taken the number of one that was pruned.
+    return None if batch == claim.id else False
+
+
+async def go_on(session: Session, claim: Claim, settlement: Settlement, destination: int) -> None:
+    """Write how a claim ended that was not the end of its batch."""
+    if settlement.verdict is Verdict.RELEASED:
         values = {"lane": claim.lane, "now": settlement.now, "keep": int(claim.resent)}
         await session.run("lane_released", values)
         await session.announce(destination)
     else:
         await _try_again(session, claim.lane, settlement)
-    return True
 
 
 async def _finish(
@@ -41,7 +60,7 @@ async def _finish(
     """The batch is done with; the lane goes on at once with what waits behind it."""
     verdict, now = settlement.verdict, settlement.now
     reason, message = session.clean(settlement.reason), session.clean(settlement.message)
-    values = (_FINAL[verdict], now, attempts, reason, message, lane, batch_end)
+    values = (FINAL[verdict], now, attempts, reason, message, lane, batch_end)
     await session.run("settle_batch", values)
     rest, priority, oldest = await session.one("rest_of_lane", (lane,))
     reference = settlement.reference if verdict is Verdict.DELIVERED else None

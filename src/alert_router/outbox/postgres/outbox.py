@@ -24,12 +24,12 @@ from alert_router.outbox.model import (
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.operations.session import Session
-from alert_router.outbox.operations.settle import settle
 from alert_router.outbox.postgres.accept import accept
 from alert_router.outbox.postgres.database import ERRORS, Database
 from alert_router.outbox.postgres.pool import Pool, Together
 from alert_router.outbox.postgres.reconcile import reconcile
 from alert_router.outbox.postgres.session import CHANNEL, destination_named, named
+from alert_router.outbox.postgres.settle import settle
 
 log = structlog.get_logger(__name__)
 
@@ -51,14 +51,6 @@ async def _announce_all(session: Session, names: Sequence[str]) -> None:
     await session.rows("announce", (names,))
 
 
-async def _settle_all(session: Session, asked: Sequence[tuple[Claim, Settlement]]) -> list[bool]:
-    """Each in the order of lanes, so that routers do not wait for each other in a circle."""
-    results = [False] * len(asked)
-    for number in sorted(range(len(asked)), key=lambda number: asked[number][0].lane):
-        results[number] = await settle(session, *asked[number])
-    return results
-
-
 class PostgresOutbox(Operations):
     """An Outbox in a PostgreSQL database. Made by `open`; used from one event loop."""
 
@@ -73,9 +65,7 @@ class PostgresOutbox(Operations):
         self._accept = Together[tuple[NewGroup, float], Accepted](
             self._pool, accept, ACCEPT_SECONDS
         )
-        self._settle = Together[tuple[Claim, Settlement], bool](
-            self._pool, _settle_all, _SETTLE_SECONDS
-        )
+        self._settle = Together[tuple[Claim, Settlement], bool](self._pool, settle, _SETTLE_SECONDS)
         self._holding: asyncio.Task[None] | None = None
         self._held: asyncpg.Connection[Any] | None = None
         self._wake: Callable[[Destination | None], None] | None = None

@@ -108,6 +108,20 @@ class PostgresSession(Session):
         done = await self.connection.execute(statement, *arguments)
         return int(done.rpartition(" ")[2])
 
+    async def run_all(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """As `Session.run_all`, in one round trip."""
+        await self.connection.executemany(_STATEMENTS[name][0], rows)
+
+    async def small_batches(
+        self, lanes: Sequence[tuple[int, int, int]], room: int
+    ) -> Mapping[int, Sequence[Sequence[Any]]]:
+        """As `Session.small_batches`."""
+        columns = [list(column) for column in zip(*lanes, strict=True)]
+        found: dict[int, list[Sequence[Any]]] = {}
+        for lane, *row in await self.rows("small_batches", (*columns, room)):
+            found.setdefault(lane, []).append(row)
+        return found
+
     async def insert(self, name: str, values: Sequence[Any]) -> int:
         """As `Session.insert`."""
         statement, arguments = _arguments(name, values)

@@ -66,6 +66,69 @@ ON CONFLICT (day, alert, runbook, way) DO UPDATE SET received = o.received + EXC
 -- name: lock_destination
 SELECT probing_until FROM destination WHERE id = ? FOR UPDATE;
 
+-- name: small_batches
+-- As waiting_in_lane, for many, those with more than 16 rows left out, and those from which on the
+-- bodies have more bytes than there is room for.
+SELECT lane, id, name, body, fingerprints, accepted_at, diverted_from
+FROM (
+    SELECT w.lane, d.id, g.id AS name, g.body, d.fingerprints, d.accepted_at, d.diverted_from,
+        count(*) OVER (PARTITION BY w.lane) AS rows,
+        sum(length(g.body)) OVER (ORDER BY w.number) AS bytes
+    FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS integer[]))
+        WITH ORDINALITY AS w (lane, last, most, number)
+    CROSS JOIN LATERAL (
+        SELECT * FROM delivery
+        WHERE delivery.lane = w.lane AND state = 0 AND delivery.id <= w.last
+        ORDER BY delivery.id LIMIT least(w.most, 17)
+    ) AS d
+    JOIN alert_group g ON g.seq = d.alert_group
+) AS found
+WHERE rows <= 16 AND bytes <= ?
+ORDER BY lane, id;
+
+-- name: lanes_of_claims
+SELECT id, fence, leased, batch, batch_end, attempts, destination FROM lane
+WHERE id = ANY(CAST(? AS bigint[])) ORDER BY id FOR UPDATE;
+
+-- name: settle_batches
+-- As settle_batch, for many.
+UPDATE delivery SET state = ended.state, settled_at = ended.at, attempts = ended.attempts,
+    reason = ended.reason, message = ended.message
+FROM unnest(
+    CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS smallint[]), CAST(? AS double precision[]),
+    CAST(? AS integer[]), CAST(? AS text[]), CAST(? AS text[])
+) AS ended (lane, batch_end, state, at, attempts, reason, message)
+WHERE delivery.lane = ended.lane AND delivery.state = 0 AND delivery.id <= ended.batch_end;
+
+-- name: lanes_go_on
+-- As rest_of_lane and lane_goes_on, for many.
+UPDATE lane
+SET phase = CASE WHEN rest.count > 0 THEN 1 ELSE 0 END,
+    priority = CASE WHEN rest.count > 64 AND lane.priority < rest.priority THEN lane.priority
+        ELSE coalesce(rest.priority, 0) END,
+    oldest = coalesce(rest.oldest, 0), due_at = ended.at, leased = 0, batch = NULL, batch_end = 0,
+    attempts = 0, crashes = 0, smaller = 0, reason = '', message = '',
+    reference = coalesce(ended.reference, lane.reference), settled_at = ended.at
+FROM unnest(CAST(? AS bigint[]), CAST(? AS double precision[]), CAST(? AS text[]))
+    AS ended (lane, at, reference)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS count, min(priority) AS priority, min(accepted_at) AS oldest
+    FROM (
+        SELECT d.priority, d.accepted_at FROM delivery d
+        WHERE d.lane = ended.lane AND d.state = 0 ORDER BY d.id LIMIT 65
+    ) AS few
+) AS rest
+WHERE lane.id = ended.lane;
+
+-- name: failing_among
+SELECT id FROM destination
+WHERE id = ANY(CAST(? AS integer[])) AND (failing_since > 0 OR paused_until > 0);
+
+-- name: end_probes
+UPDATE destination SET probing_until = 0
+FROM unnest(CAST(? AS integer[]), CAST(? AS bigint[])) AS ended (destination, lane)
+WHERE id = ended.destination AND probing_lane = ended.lane AND probing_until > 0;
+
 -- name: begin_probe
 UPDATE destination SET probing_until = ?, probing_lane = ? WHERE id = ?;
 

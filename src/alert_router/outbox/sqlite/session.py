@@ -129,6 +129,11 @@ class SqliteSession(Session):
         """As `Session.run`."""
         return self._run(QUERIES[name], values).rowcount
 
+    async def run_all(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """As `Session.run_all`."""
+        for row in rows:
+            await self.run(name, row)
+
     async def insert(self, name: str, values: Sequence[Any]) -> int:
         """As `Session.insert`."""
         key = self._run(QUERIES[name], values).lastrowid
