@@ -367,7 +367,7 @@ def test_what_is_off_in_another_exporter_s_file_may_stay(tmp_path: Path) -> None
 
 def test_the_example_in_the_documents_is_accepted(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
-    example = page.split("```yaml\n")[1].split("```")[0]
+    example = page.split('```yaml title="web-config.yml"\n')[1].split("```")[0]
     (tmp_path / "web.yml").write_text(example)
     config = read_web_config(tmp_path / "web.yml")
     hashed = config.basic_auth_users["alertmanager"].encode()
