@@ -5,7 +5,7 @@ set -eu
 file=$1
 source=${2:-pyproject.toml}
 extra=""
-[ "$source" = pyproject.toml ] && extra="--extra=postgres"
+[ "$source" = pyproject.toml ] && extra="--extra=postgres --extra=otel"
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 "${PYTHON:-python3}" -m venv "$tools"

@@ -13,6 +13,7 @@ from alert_router.model import Alert, AlertGroup, Status
 from alert_router.model.severity import STANDARD, Scale
 from alert_router.outbox.model import Destination, NewGroup, Target
 from alert_router.runtime import Runtime
+from alert_router.tracing import valid
 
 _REPEAT = "repeat interval elapsed"  # notification_reason since Alertmanager 0.32
 
@@ -91,24 +92,21 @@ def to_store(
     )
 
 
-# W3C Trace Context, version 00; an id of zeros is invalid.
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 _STORED = re.compile(rb',"traceparent":"([0-9a-f-]{55})"\}\Z')
 
 
 def with_trace(body: bytes, traceparent: str) -> bytes:
-    """The body, a JSON object, with the sender's `traceparent` header as its last member; the body
-    itself if the header is missing or invalid."""
-    if not _TRACEPARENT.fullmatch(traceparent):
+    """The body, a JSON object, with a `traceparent` header as its last member; the body itself if
+    the header is missing or invalid."""
+    if not valid(traceparent):
         return body
     return b'%s,"traceparent":"%s"}' % (body.rstrip()[:-1], traceparent.encode())
 
 
 def trace_of(body: bytes) -> str:
-    """The header that continues the trace of a stored body, with a span id of our own; or empty."""
+    """The `traceparent` header that was stored with a body; or empty."""
     stored = _STORED.search(body, max(0, len(body) - 100))
-    found = stored and _TRACEPARENT.fullmatch(stored[1].decode())
-    return f"00-{found[1]}-{random.getrandbits(64) or 1:016x}-{found[2]}" if found else ""
+    return valid(stored[1].decode()) if stored else ""
 
 
 def new_id(now: float) -> str:

@@ -5,7 +5,12 @@ What an outcome means is decided in `policy`; claiming and settling is `worker`.
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    nullcontext,
+)
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, TypeVar
@@ -43,6 +48,7 @@ from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Claim
 from alert_router.receive import trace_of
 from alert_router.runtime import Runtime
+from alert_router.tracing import Span, span
 
 log = structlog.get_logger(__name__)
 
@@ -141,13 +147,18 @@ class _Meter:
 
 async def carry_out(claim: Claim, notifier: Notifier, shared: DeliverContext) -> Attempted:
     """Try to deliver what was claimed; how that ended, whatever happens. Only being cancelled is
-    raised."""
+    raised. To be run in a task of its own."""
     meter = _Meter()
-    try:
-        outcome = await _attempt(claim, notifier, shared, meter)
-    except Exception as error:  # a defect of ours must not leave the lane unsettled
-        log.exception("attempt failed", **_names(claim), id=claim.id)
-        outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)
+    with _span(claim) as delivering:
+        # For the task's later lines as well.
+        group = claim.groups[-1].group
+        structlog.contextvars.bind_contextvars(group_id=group, **delivering.log_fields())
+        try:
+            outcome = await _attempt(claim, notifier, shared, meter, delivering.traceparent)
+        except Exception as error:  # a defect of ours must not leave the lane unsettled
+            log.exception("attempt failed", **_names(claim), id=claim.id)
+            outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)
+        _note(delivering, outcome)
     if isinstance(outcome, Delivered):
         _count_delivered(claim, shared.metrics, shared.outbox.now())
     elif isinstance(outcome, Failed):
@@ -155,8 +166,38 @@ async def carry_out(claim: Claim, notifier: Notifier, shared: DeliverContext) ->
     return Attempted(outcome, meter.seconds)
 
 
+def _span(claim: Claim) -> AbstractContextManager[Span]:
+    """The span of an attempt, in the trace of the group that was accepted last."""
+    *earlier, traceparent = (trace_of(group.body) for group in claim.groups)
+    receiver, notifier = _labels(claim)
+    return span(
+        "deliver",
+        "consumer",
+        parent=traceparent,
+        linked=filter(None, earlier),
+        attributes={
+            "alert_router.receiver": receiver,
+            "alert_router.notifier": notifier,
+            "alert_router.group_id": claim.groups[-1].group,
+            "alert_router.delivery_id": claim.id,
+            "alert_router.groups": len(claim.groups),
+            "alert_router.attempt": claim.attempt,
+        },
+    )
+
+
+def _note(delivering: Span, outcome: Outcome | Unwanted) -> None:
+    if isinstance(outcome, Failed):
+        delivering.set(outcome="failed")
+        delivering.fail(outcome.reason.value)
+    elif isinstance(outcome, Delivered):
+        delivering.set(outcome="delivered")
+    else:
+        delivering.set(outcome="skipped", reason=outcome)
+
+
 async def _attempt(
-    claim: Claim, notifier: Notifier, shared: DeliverContext, meter: _Meter
+    claim: Claim, notifier: Notifier, shared: DeliverContext, meter: _Meter, traceparent: str
 ) -> Outcome | Unwanted:
     runtime = shared.runtime()
     async with AsyncExitStack() as until_sent:
@@ -172,7 +213,7 @@ async def _attempt(
             claim.reference,
             runtime.guard,
             shared.resolve,
-            trace_of(claim.groups[-1].body),
+            traceparent,
         )
         outcome, seconds = await send(notifier, payload, sending)
     shared.metrics.send_duration.labels(*_labels(claim)).observe(seconds)

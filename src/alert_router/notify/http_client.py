@@ -6,6 +6,7 @@ import errno
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -15,6 +16,7 @@ from alert_router import __version__
 from alert_router.notify.base import Failed, Reason, misconfigured
 from alert_router.notify.redact import clean
 from alert_router.notify.responses import ANSWER_LIMIT, Answer
+from alert_router.tracing import span
 
 _CHUNK = 256 * 1024  # bytes of a body written at once
 USER_AGENT = f"alert-router/{__version__}"
@@ -61,17 +63,26 @@ async def send(
     """The answer, or why there is none; `hidden` is kept out of its message. Never raises for
     anything the destination does."""
     body = _Body(request.body)
+    host = urlsplit(request.url).hostname or ""
+    attributes = {"http.request.method": request.method, "server.address": host}
     try:
-        return await _exchange(session, request, body)
+        with span("send", "client", attributes=attributes) as sending:
+            answer = await _exchange(session, request, body, sending.traceparent)
+            sending.answered(answer.status)
+            return answer
     except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
         return _failed(error, body.begun, request.timeout, hidden)
 
 
-async def _exchange(session: aiohttp.ClientSession, request: Request, body: _Body) -> Answer:
+async def _exchange(
+    session: aiohttp.ClientSession, request: Request, body: _Body, traceparent: str
+) -> Answer:
     deadline = asyncio.get_running_loop().time() + request.timeout
     # An answer is short and its size is limited, so a compressed one is not asked for.
     headers = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
     headers.update(request.headers)
+    if traceparent:
+        headers["traceparent"] = traceparent
     async with asyncio.timeout_at(deadline):
         answer = await session.request(
             request.method,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from structlog.contextvars import bound_contextvars
 
 from alert_router.model import SMALL_BODY, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
@@ -20,9 +21,11 @@ from alert_router.server.auth import from_other_site, not_json, refusal
 from alert_router.server.body import Busy, read_body
 from alert_router.server.context import SITE, Site
 from alert_router.server.errors import refuse, unavailable
+from alert_router.tracing import Span, span, valid
 
 log = structlog.get_logger(__name__)
 
+_ROUTE = {"http.request.method": "POST", "http.route": "/webhook"}
 _LONGEST_PATH = 200  # characters of a path in the log
 
 
@@ -48,13 +51,20 @@ async def receive(request: web.Request) -> web.Response:
     """POST or PUT /webhook and /webhook/{receiver}."""
     site = request.app[SITE]
     began = time.perf_counter()
-    outcome, answer = await _receive(request, site, site.runtime())
+    header = valid(request.headers.get("traceparent", ""))
+    with span("accept", "server", parent=header, attributes=_ROUTE) as accepting:
+        with bound_contextvars(**accepting.log_fields()):
+            outcome, answer = await _receive(request, site, site.runtime(), accepting)
+        accepting.set(outcome=outcome)
+        accepting.answered(answer.status)
     site.metrics.webhooks.labels(outcome).inc()
     site.metrics.webhook_duration.observe(time.perf_counter() - began)
     return answer
 
 
-async def _receive(request: web.Request, site: Site, runtime: Runtime) -> tuple[str, web.Response]:
+async def _receive(
+    request: web.Request, site: Site, runtime: Runtime, accepting: Span
+) -> tuple[str, web.Response]:
     http = runtime.config.http
     if not site.serving:
         return "stopping", unavailable("shutting down", close=True)
@@ -78,14 +88,14 @@ async def _receive(request: web.Request, site: Site, runtime: Runtime) -> tuple[
             return "malformed", refuse(400, "the body could not be read: bad encoding or cut short")
         except Busy:
             return "unavailable", unavailable("other bodies fill the memory for them", close=True)
-        return await _take(request, raw, site, runtime)
+        return await _take(request, raw, site, runtime, accepting)
 
 
 async def _take(
-    request: web.Request, raw: bytes, site: Site, runtime: Runtime
+    request: web.Request, raw: bytes, site: Site, runtime: Runtime, accepting: Span
 ) -> tuple[str, web.Response]:
     source = Source(_receiver(request, runtime), request.query.get("source", ""))
-    trace = request.headers.get("traceparent", "")
+    trace = accepting.traceparent
     is_small, now = len(raw) <= SMALL_BODY, site.outbox.now()
     try:
         if is_small:
@@ -96,6 +106,7 @@ async def _take(
         site.quiet.warning("malformed webhook", error=str(error), remote=request.remote)
         answer = {"status": "malformed", "expected": error.expected, "found": error.found}
         return "malformed", web.json_response(answer, status=400)
+    accepting.set(group_id=new.id, alerts=len(group.alerts), deliveries=len(new.targets))
     site.beat(group, source.source)
     if not site.has_room():
         return "unavailable", unavailable("the disk is full")

@@ -21,6 +21,7 @@ import click
 import structlog
 import uvloop
 
+from alert_router import tracing
 from alert_router.cli.options import config_option
 from alert_router.config import config_path
 from alert_router.config.values import Listen, parse_external_url, parse_listen
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_FLUSH = 2.0  # seconds for the last spans
 _MARGIN = 0.7  # seconds beyond `shutdown_timeout` for everything but the sends
 _MAX_FIELD = 4_000  # characters in the log
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -100,6 +102,8 @@ def serve(
     _limit_memory()
     stopper = _Stopper(lambda: runtime.config.delivery.shutdown_timeout)
     stopper.start()
+    if why := tracing.start(os.environ):
+        log.warning("traces are not exported", reason=why)
     try:
         uvloop.run(_serve(path, runtime, flags, stopper))
     except (OSError, StoreUnavailable) as error:
@@ -140,7 +144,7 @@ class _Stopper:
         self._is_stopping = True
         with suppress(RuntimeError):  # the loop is closed: the process is ending anyway
             self._notify()
-        time.sleep(self.seconds() + _MARGIN)
+        time.sleep(self.seconds() + _MARGIN + (_FLUSH if tracing.is_on() else 0.0))
         if select.select([], [sys.stderr], [], 0)[1]:
             log.error("stopping took too long; sends in progress will be repeated")
         os._exit(1)
@@ -168,6 +172,9 @@ async def _serve(path: Path, runtime: Runtime, flags: WebFlags, stopper: _Stoppe
             log.critical("exiting: the store has ended; what was being sent will be repeated")
             _exit(1)
         log.info("stopping")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FLUSH):
+            await asyncio.to_thread(tracing.stop, _FLUSH)
     # Everything is stored. Exit without waiting, as the interpreter would, for threads that hang
     # in a name lookup or in rendering.
     _exit(0)

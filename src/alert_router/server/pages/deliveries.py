@@ -85,14 +85,17 @@ async def act(request: web.Request) -> web.Response:
             )
             return answer(text, scripts=True)
         now = site.outbox.now()
+        found = await site.ask(lambda store: store.show(delivery))
         if verb == "discard":
             await site.ask(lambda store: store.discard(delivery, now=now))
         else:
             await site.ask(lambda store: store.replay(delivery, now=now))
-            found = await site.ask(lambda store: store.show(delivery))
             if found is not None:
                 site.wake(found[0].destination, 1)
-        log.info("delivery changed on a page", action=verb, delivery=delivery, who=who.name)
+        fields = {"group_id": found[0].group} if found else {}
+        log.info(
+            "delivery changed on a page", action=verb, id=str(delivery), who=who.name, **fields
+        )
     except ActionRefused as error:
         return answer(page("error.html", top(request), text=str(error)), 403)
     except (LookupError, ValueError) as error:
