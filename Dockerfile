@@ -40,6 +40,6 @@ VOLUME /var/lib/alert-router
 EXPOSE 9095
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import http.client; c = http.client.HTTPConnection('127.0.0.1', 9095, timeout=2); c.request('GET', '/-/healthy'); raise SystemExit(c.getresponse().status != 200)"]
+    CMD ["alert-router", "health"]
 ENTRYPOINT ["alert-router"]
 CMD ["serve"]

@@ -165,6 +165,8 @@ async def router(config: Path, **kwargs: Any) -> AsyncIterator[Router]:
         yield await process.started()
     finally:
         process.end(signal.SIGKILL)
+    for line in process.text().splitlines():  # what is about a delivery is about a group
+        assert '"id": "' not in line or '"group_id": "' in line, line
 
 
 RUNBOOK = """---

@@ -5,6 +5,7 @@ because only so much is done at a time.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -18,9 +19,10 @@ class Aside:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """The result of the work; raises what it raises."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: work(*arguments))
+        """The result of the work; raises what it raises. Log lines of the work have the fields that
+        are bound here."""
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(self._threads, lambda: context.run(work, *arguments))
 
     def close(self) -> None:
         """Begin nothing more."""

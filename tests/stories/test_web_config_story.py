@@ -3,16 +3,19 @@ scrapes, Alertmanager that posts."""
 
 import asyncio
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp.web
 import pytest
 
 from tests.http import get
 from tests.programs import Process, eventually, free_port, need, recorder, router, write_config
-from tests.server.test_web_config import MUTUAL, USERS, Authority, write_web
+from tests.server.test_web_config import MUTUAL, TLS, USERS, Authority, write_web
 
 pytestmark = pytest.mark.story
 
@@ -118,6 +121,93 @@ async def test_curl_prometheus_and_alertmanager_get_in_with_certificate_and_pass
                 prometheus.end()
                 alertmanager.end()
     assert got[0].json["alerts"][0]["labels"]["alertname"] == "Scraped"
+
+
+def command(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    program = [Path(sys.executable).parent / "alert-router", *arguments]
+    return subprocess.run(
+        program, capture_output=True, text=True, check=False, env=os.environ | variables, timeout=60
+    )
+
+
+async def test_send_and_health_reach_a_router_with_tls_certificates_and_passwords(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path / "tls")
+    authority.sign("server", "DNS:alert-router.example.org")
+    authority.sign("client", "DNS:client.example.org")
+    (tmp_path / "password").write_text("s3cret\n")
+    web = write_web(tmp_path, USERS | {"tls_server_config": MUTUAL})
+    flags = (f"--web.config.file={web}", "--web.route-prefix=/alerts")
+    tls = {
+        "ca_file": "tls/ca.crt",
+        "cert_file": "tls/client.crt",
+        "key_file": "tls/client.key",
+        "server_name": "alert-router.example.org",
+    }
+    whole = {
+        "tls_config": tls,
+        "basic_auth": {"username": "alertmanager", "password_file": "password"},
+    }
+
+    def write(name: str, config: dict[str, Any]) -> Path:
+        (tmp_path / name).write_text(json.dumps(config))
+        return tmp_path / name
+
+    with_all = write("http.yml", whole)
+    no_authority = write("unverified.yml", whole | {"tls_config": tls | {"ca_file": None}})
+    no_user = write("anonymous.yml", {"tls_config": tls})
+    no_certificate = write("bare.yml", {"tls_config": tls | {"cert_file": None, "key_file": None}})
+    async with recorder() as destination:
+        notifier = {"type": "webhook", "url": f"{destination.url}/hook"}
+        async with router(write_config(tmp_path, [notifier]), arguments=flags) as running:
+            url = f"{running.url.replace('http:', 'https:')}/alerts"
+
+            async def run(name: str, *arguments: str | Path, **variables: str) -> tuple[int, str]:
+                more = ["alertname=Test", "--wait=20"] if name == "send" else []
+                here = {"ALERT_ROUTER_URL": url, "ALERT_ROUTER_CONFIG": "missing"} | variables
+                done = await asyncio.to_thread(command, name, *more, *arguments, **here)
+                return done.returncode, done.stdout + done.stderr
+
+            code, shown = await run("send", "--http.config.file", with_all)
+            assert (code, "oncall/webhook  delivered" in shown) == (0, True), shown
+            code, shown = await run("send", ALERT_ROUTER_HTTP_CONFIG=str(with_all))
+            assert (code, "delivered" in shown) == (0, True), shown
+            code, shown = await run("send", "--http.config.file", no_authority)
+            assert (code, "cannot be verified" in shown) == (1, True), shown
+            assert "--insecure" in shown
+            code, shown = await run("send", "--insecure", "--http.config.file", no_authority)
+            assert code == 0, shown
+            code, shown = await run("send", "--http.config.file", no_user)
+            assert (code, "401" in shown) == (1, True), shown
+            code, shown = await run("send", "--http.config.file", no_certificate)
+            assert code == 1, shown
+            plain = url.replace("https:", "http:")
+            code, shown = await run("send", "--http.config.file", with_all, ALERT_ROUTER_URL=plain)
+            assert (code, "https://" in shown) == (1, True), shown
+            for address in (url, plain):
+                assert await run("health", "--url", address) == (0, "")
+            assert len(destination.requests) == 3
+
+
+async def test_health_tells_a_router_from_nothing_and_from_something_else(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    authority.sign("server", "IP:127.0.0.1")
+    web = write_web(tmp_path, {"tls_server_config": TLS})
+    notifier = {"type": "webhook", "url": "http://127.0.0.1:9/hook"}
+    async with router(
+        write_config(tmp_path, [notifier]), arguments=(f"--web.config.file={web}",)
+    ) as running:
+        done = await asyncio.to_thread(command, "health", "--url", running.url)
+        assert (done.returncode, done.stderr) == (0, "")
+    done = await asyncio.to_thread(command, "health", "--url", running.url)
+    assert done.returncode == 1
+    assert "refused" in done.stderr
+    async with recorder() as other:
+        other.answer = lambda _: aiohttp.web.Response(status=404)
+        done = await asyncio.to_thread(command, "health", ALERT_ROUTER_URL=other.url)
+    assert (done.returncode, "HTTP 404" in done.stderr) == (1, True)
+    assert other.requests[0].path == "/-/healthy"
 
 
 async def ask(prometheus: str, query: str) -> list[Any]:

@@ -58,6 +58,7 @@ class _Program(LazyGroup):
         "runbook": ("runbook:runbook", "List, show, check and create runbooks."),
         "preview": ("preview:preview", "Show what each destination would receive for a payload."),
         "send": ("send:send", "Post a payload or a test alert to a running router."),
+        "health": ("health:health", "Ask a router whether it runs."),
         "deliveries": ("deliveries:deliveries", "List deliveries; replay or discard them."),
         "storage": ("storage:storage", "Back up the store, or restore it."),
     },

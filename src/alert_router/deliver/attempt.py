@@ -147,11 +147,12 @@ class _Meter:
 
 async def carry_out(claim: Claim, notifier: Notifier, shared: DeliverContext) -> Attempted:
     """Try to deliver what was claimed; how that ended, whatever happens. Only being cancelled is
-    raised."""
+    raised. To be run in a task of its own."""
     meter = _Meter()
     with _span(claim) as delivering:
         # For the task's later lines as well.
-        structlog.contextvars.bind_contextvars(**delivering.log_fields())
+        group = claim.groups[-1].group
+        structlog.contextvars.bind_contextvars(group_id=group, **delivering.log_fields())
         try:
             outcome = await _attempt(claim, notifier, shared, meter, delivering.traceparent)
         except Exception as error:  # a defect of ours must not leave the lane unsettled

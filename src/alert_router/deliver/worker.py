@@ -226,7 +226,6 @@ class DestinationLoop:
             pass
 
     async def _work(self, claim: Claim, probe: Probe | None) -> None:
-        structlog.contextvars.bind_contextvars(group_id=claim.groups[-1].group)  # of this task
         began = time.monotonic()
         try:
             attempted = await carry_out(claim, self.notifier, self.shared)

@@ -382,7 +382,8 @@ class SpooledOutbox:
         while self._unsettled:
             claim, settlement = self._unsettled[-1]
             if not await self._shared.settle(claim, settlement):
-                log.warning("claim was lost to another router", id=claim.id)
+                group = claim.groups[-1].group
+                log.warning("claim was lost to another router", id=claim.id, group_id=group)
             self._unsettled.pop()
         await self._reconcile()
         self._is_up = True

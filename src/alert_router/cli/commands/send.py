@@ -2,8 +2,8 @@
 
 import asyncio
 import json
+import ssl
 import time
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.text import Text
 
 from alert_router import __version__
+from alert_router.cli.http_config import (
+    http_config_option,
+    insecure_option,
+    read_http_config,
+    url_option,
+)
 from alert_router.cli.options import (
     annotation_option,
     config_option,
@@ -34,6 +40,7 @@ from alert_router.cli.output import (
 )
 from alert_router.config import Config, default_config_path, load
 from alert_router.fields import SecretUnavailable
+from alert_router.notify.http_notifier import authorization
 from alert_router.outbox.model import State
 from alert_router.preview.messages import SKIP_REASONS
 
@@ -81,10 +88,12 @@ _ANSWER = TypeAdapter(_Answer)
 
 @dataclass(frozen=True, slots=True)
 class RouterClient:
-    """A running router: its base URL and the headers that authenticate."""
+    """A running router: its base URL, the headers that authenticate, and its TLS."""
 
     base: str
     headers: dict[str, str]
+    tls: ssl.SSLContext
+    server_name: str | None = None
 
     async def request(self, method: str, url: str, body: bytes | None = None) -> tuple[int, str]:
         """Status and text of the answer. Raises aiohttp.ClientError, TimeoutError, ValueError."""
@@ -95,7 +104,13 @@ class RouterClient:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT)) as session,
             # A redirect is not an acceptance, and the credentials are not for its target.
             session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self.tls,
+                server_hostname=self.server_name,
             ) as response,
         ):
             answer = bytearray()
@@ -138,7 +153,9 @@ class RouterClient:
 @config_option
 @click.argument("what", nargs=-1, required=True, metavar="PAYLOAD|-|LABEL=VALUE...")
 @click.option("--to", "receiver", metavar="RECEIVER", help="Post to /webhook/RECEIVER.")
-@click.option("--url", help="URL of the router. Default: http.listen of the configuration.")
+@url_option
+@http_config_option
+@insecure_option
 @annotation_option
 @resolved_option
 @click.option(
@@ -155,6 +172,8 @@ def send(
     what: tuple[str, ...],
     receiver: str | None,
     url: str | None,
+    http_config: Path | None,
+    insecure: bool,
     annotations: dict[str, str],
     resolved: bool,
     wait: float | None,
@@ -164,17 +183,21 @@ def send(
     pairs, to a running router.
 
     With --to the command tests a receiver end to end and reports each destination's answer. URL
-    and credentials come from the configuration. Exit 0: the router answered 200 and, if the
+    and credentials come from the configuration, those of a web configuration from
+    --http.config.file. Exit 0: the router answered 200 and, if the
     command waits, every notifier that does not skip the alert has delivered it; 1: otherwise.
     """
     body = read_body(ctx, what, annotations, resolved=resolved)
+    client = read_http_config(http_config)
     loaded = _config(config, needed=url is None)
     if url is None:
         _require_receiver(loaded, receiver)
     base = (url or _listen_url(loaded)).rstrip("/")
     target = f"{base}/webhook" + (f"/{quote(receiver, safe='')}" if receiver else "")
     try:
-        router = RouterClient(base, _credentials(loaded))
+        headers = client.headers() or _credentials(loaded)
+        tls = client.tls(insecure=insecure)
+        router = RouterClient(base, headers, tls, client.tls_config.server_name)
         status, answer = asyncio.run(router.request("POST", target, body))
     except SecretUnavailable as error:
         show_error(f"cannot send: {error}")
@@ -265,6 +288,11 @@ def _reason(error: Exception) -> str:
         error.os_error, ConnectionRefusedError
     ):
         return "connection refused; start the router (alert-router serve), or pass --url"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        hint = "pass --http.config.file with its `ca_file` and `server_name`, or --insecure"
+        return f"the certificate cannot be verified: {error.certificate_error}; {hint}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the connection was closed without an answer; with TLS, the URL begins with https://"
     return str(error)
 
 
@@ -294,15 +322,11 @@ def _listen_url(config: Config | None) -> str:
 
 
 def _credentials(config: Config | None) -> dict[str, str]:
-    """The header that authenticates. Raises SecretUnavailable."""
+    """The header of `http.auth`. Raises SecretUnavailable."""
     auth = config.http.auth if config else None
     if auth is None:
         return {}
-    if auth.bearer is not None:
-        return {"Authorization": f"Bearer {auth.bearer.read()}"}
-    assert auth.password is not None
-    pair = f"{auth.username}:{auth.password.read()}".encode()
-    return {"Authorization": f"Basic {b64encode(pair).decode()}"}
+    return authorization(auth.bearer, auth.username, auth.password)
 
 
 def _parsed(answer: str) -> Any:

@@ -43,7 +43,7 @@ async def act(request: web.Request) -> web.Response:
             if action is None:
                 raise ActionRefused("The runbook has changed meanwhile: load the page again.")
             if await site.ask(lambda store: store.act(history.identity, action)):
-                log.info("action", kind=action.kind, who=name, group=id_, step=action.title)
+                log.info("action", kind=action.kind, who=name, group_id=id_, step=action.title)
             pages.live.touch()
     except ActionRefused as error:
         return _refusal(request, str(error), 403)
