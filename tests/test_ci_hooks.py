@@ -13,7 +13,9 @@ from alert_router.cli import main
 ROOT = Path(__file__).parent.parent
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 PAGE = (ROOT / "docs" / "ci.md").read_text()
-EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"^```yaml[^\n]*\n(.*?)^```", PAGE, re.M | re.S)]
+EXAMPLES = [
+    yaml.safe_load(text) for text in re.findall(r"^```yaml[^\n]*\n(.*?)^```", PAGE, re.M | re.S)
+]
 
 
 def parse(words: list[str]) -> None:
