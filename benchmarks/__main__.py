@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import accept, deliver, latency, matching, memory, store
+from benchmarks import accept, deliver, latency, matching, memory, postgres, replicas, store
 from benchmarks.programs import Unavailable
 
 BENCHES = {
@@ -11,6 +11,8 @@ BENCHES = {
     "latency": latency.main,
     "matching": matching.main,
     "memory": memory.main,
+    "postgres": postgres.main,
+    "replicas": replicas.main,
     "store": store.main,
 }
 

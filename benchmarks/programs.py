@@ -63,11 +63,13 @@ def process(arguments: list[str], ready: str) -> Iterator[subprocess.Popen[bytes
                 popen.kill()
 
 
-def wrk(url: str, script: str, seconds: int, *arguments: str) -> float:
-    """Requests a second, with 64 connections on one thread; raises RuntimeError if answers
+def wrk(
+    url: str, script: str, seconds: int, *arguments: str, connections: int = CONNECTIONS
+) -> float:
+    """Requests a second, with so many connections on one thread; raises RuntimeError if answers
     were not 2xx."""
     command = [
-        need("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s",
+        need("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
         "-s", str(HERE / script), url, "--", *arguments,
     ]  # fmt: skip
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -63,12 +63,26 @@ class Server:
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "60", "stop")
 
+    def cpu_seconds(self) -> float:
+        """The CPU time of all its processes until now, also of those that have ended (proc(5))."""
+        ticks = 0
+        for number, pid in enumerate(self._pids()):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # Those of its children that have ended are counted at the first process.
+            ticks += sum(map(int, fields[11 : 13 if number else 15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def freeze(self, number: signal.Signals) -> None:
         """Send SIGSTOP or SIGCONT to all of its processes."""
-        main = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        pids = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        for pid in (main, *map(int, pids)):
+        for pid in self._pids():
             os.kill(pid, number)
+
+    def _pids(self) -> list[int]:
+        main = (self.data / "postmaster.pid").read_text().splitlines()[0]
+        return [
+            int(main),
+            *map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split()),
+        ]
 
     async def database(self, directory: Path) -> str:
         """The URL of the database that belongs to a directory, made if it is missing."""

@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from alert_router.outbox.model import HEALTHY, DeliveryFilter, Health, Probe, State, Verdict
+from alert_router.outbox.model import (
+    HEALTHY,
+    DeliveryFilter,
+    Health,
+    Probe,
+    Settlement,
+    State,
+    Verdict,
+)
+from alert_router.outbox.operations import claim as claiming
+from alert_router.outbox.postgres.settle import settle
 from tests.outbox.kit import (
     LEASE,
     NOW,
@@ -17,12 +27,14 @@ from tests.outbox.kit import (
     failing,
     group,
     names,
+    open_postgres,
     open_sqlite,
     put,
     set_health,
     take,
     take_one,
 )
+from tests.postgres import server
 
 MIB = 1024 * 1024
 
@@ -393,6 +405,41 @@ async def test_claiming_and_probing_read_only_a_few_of_many_lanes(tmp_path):
             values = (0,) * QUERIES[name].count("?")
             plan = raw.execute(f"EXPLAIN QUERY PLAN {QUERIES[name]}", values).fetchall()
             assert all(f"INDEX {index} (" in step for *_, step in plan), (name, plan)
+
+
+async def test_a_storm_that_postgresql_has_not_analyzed_makes_no_claim_read_all_of_it(tmp_path):
+    """Plans made while tables are empty, or from statistics of that time, would read all rows."""
+    outbox = await open_postgres(tmp_path)
+    for n in range(10):
+        await put(outbox, group(f"few-{n}", lane=f"few-{n}"))
+        await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    database = (await server().database(tmp_path)).rpartition("/")[2]
+    await server().execute(f"ANALYZE; {STORM}", database)
+
+    async def rows_read(session):
+        wanted = claiming.Wanted("service", 10, NOW, LEASE, fold=True)
+        before = await session.connection.fetch(READ)
+        claims = await claiming.claim(session, A, wanted)
+        await settle(session, [(one, Settlement(Verdict.DELIVERED, NOW)) for one in claims[:5]])
+        rows = zip(before, await session.connection.fetch(READ), strict=True)
+        return len(claims), {late[0]: late[1] - early[1] for early, late in rows}
+
+    count, read = await outbox._pool.run(rows_read)
+    assert count == 10
+    assert max(read.values()) < 200, read
+    await outbox.close()
+
+
+READ = """
+SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+FROM pg_stat_xact_user_tables ORDER BY relname"""
+# 4,000 lanes, half of them due and half in back-off.
+STORM = f"""
+INSERT INTO alert_router.lane (identity, destination, phase, priority, oldest, due_at)
+SELECT n, 1, 1 + n % 2, 1, {NOW}, 1e12 FROM generate_series(101, 4100) n;
+INSERT INTO alert_router.delivery
+    (lane, destination, alert_group, priority, accepted_at, fingerprints)
+SELECT id, destination, 1 + id % 10, 1, {NOW}, '[]' FROM alert_router.lane WHERE phase > 0"""
 
 
 async def test_nothing_is_claimed_for_a_destination_without_rows_or_with_no_limit(outbox):

@@ -51,7 +51,10 @@ FROM lane WHERE destination = ? AND phase = 2 AND priority = ? AND due_at <= ?
 ORDER BY due_at LIMIT ?;
 
 -- name: next_priority
-SELECT min(priority) FROM lane WHERE destination = ? AND phase = 2 AND priority > ?;
+-- Not min(priority): PostgreSQL reads all of them for that where it believes that there are few.
+SELECT (
+    SELECT priority FROM lane WHERE destination = ? AND phase = 2 AND priority > ?
+    ORDER BY priority LIMIT 1);
 
 -- name: waiting_in_lane
 SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at, d.diverted_from

@@ -15,7 +15,9 @@ from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import shown
 from alert_router.outbox.operations.statements import text_of
 
-MIGRATIONS = tuple(text_of(__package__, name) for name in ("schema.sql", "schema-2.sql"))
+MIGRATIONS = tuple(
+    text_of(__package__, name) for name in ("schema.sql", "schema-2.sql", "schema-3.sql")
+)
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names
 _CONNECT_SECONDS = 2.0
@@ -25,12 +27,14 @@ _OLDEST = 130000  # of PostgreSQL's versions
 # Of the server's classes of errors: those after which another attempt elsewhere or later may work.
 _CONNECTION_LOST = ("08", "57")
 _UNUSABLE = (*_CONNECTION_LOST, "25006", "53", "58", "XX")
-# PgBouncer takes few settings with a connection's first message.
+# PgBouncer takes few settings with a connection's first message. A plan that was made while a table
+# was empty would read all of it in a storm, until it is analyzed: each is made with its arguments.
 _SETTINGS = f"""
 SET search_path = {SCHEMA};
 SET timezone = 'UTC';
 SET default_transaction_isolation = 'read committed';
 SET lock_timeout = '5s';
+SET plan_cache_mode = force_custom_plan;
 SET idle_in_transaction_session_timeout = '15s'"""
 _HOW_IT_IS = """
 SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'

@@ -16,11 +16,13 @@ from alert_router.outbox.model import (
     Accepted,
     Claim,
     Destination,
+    Health,
     NewGroup,
     Role,
     Settlement,
     SpooledIdentity,
 )
+from alert_router.outbox.operations import health
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.operations.session import Session
@@ -194,6 +196,10 @@ class PostgresOutbox(Operations):
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`."""
         return await self._noted(self._settle.run((claimed, settlement)))
+
+    async def health(self, destination: Destination) -> Health:
+        """As `Outbox.health`. A router asks before each claim."""
+        return await self._noted(self._pool.run(health.read, destination, is_look=True))
 
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         return await self._noted(self._pool.run(operation, *arguments))

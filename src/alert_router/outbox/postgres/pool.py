@@ -40,28 +40,40 @@ class Pool:
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._is_closed = False
 
-    async def run(self, operation: Operation[T], *arguments: Any, seconds: float = _SECONDS) -> T:
+    async def run(
+        self,
+        operation: Operation[T],
+        *arguments: Any,
+        seconds: float = _SECONDS,
+        is_look: bool = False,
+    ) -> T:
         """The result of `operation(session, *arguments)` once its transaction is on disk. It may
-        run several times. Raises StoreUnavailable and what the operation raises by itself."""
+        run several times. One that `is_look` has no transaction: it only reads, with statements
+        of which each may see another state. Raises StoreUnavailable and what the operation raises
+        by itself."""
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         try:
             async with asyncio.timeout(seconds), self._places:
-                return await self._transact(operation, arguments)
+                return await self._transact(operation, arguments, is_look)
         except TimeoutError as error:
             raise StoreUnavailable(
                 f"the store {self.database.shown} has not answered within {seconds:g} s"
             ) from error
 
-    async def _transact(self, operation: Operation[T], arguments: tuple[Any, ...]) -> T:
+    async def _transact(
+        self, operation: Operation[T], arguments: tuple[Any, ...], is_look: bool
+    ) -> T:
         for attempt in range(_ATTEMPTS):
             session = await self._session()
             is_committing = False
             try:
-                await session.connection.execute("BEGIN")
+                if not is_look:
+                    await session.connection.execute("BEGIN")
                 result = await operation(session, *arguments)
-                is_committing = True
-                await session.connection.execute("COMMIT")
+                if not is_look:
+                    is_committing = True
+                    await session.connection.execute("COMMIT")
             except BaseException as error:
                 if must_repeat(error) and attempt + 1 < _ATTEMPTS:
                     await self._undo(session)

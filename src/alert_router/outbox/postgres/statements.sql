@@ -91,14 +91,19 @@ SELECT id, fence, leased, batch, batch_end, attempts, destination FROM lane
 WHERE id = ANY(CAST(? AS bigint[])) ORDER BY id FOR UPDATE;
 
 -- name: settle_batches
--- As settle_batch, for many.
+-- As settle_batch, for many. OFFSET keeps PostgreSQL from reading what is pending in all lanes where
+-- it believes that little is.
 UPDATE delivery SET state = ended.state, settled_at = ended.at, attempts = ended.attempts,
     reason = ended.reason, message = ended.message
 FROM unnest(
     CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS smallint[]), CAST(? AS double precision[]),
     CAST(? AS integer[]), CAST(? AS text[]), CAST(? AS text[])
 ) AS ended (lane, batch_end, state, at, attempts, reason, message)
-WHERE delivery.lane = ended.lane AND delivery.state = 0 AND delivery.id <= ended.batch_end;
+CROSS JOIN LATERAL (
+    SELECT d.id FROM delivery d
+    WHERE d.lane = ended.lane AND d.state = 0 AND d.id <= ended.batch_end OFFSET 0
+) AS batch
+WHERE delivery.id = batch.id;
 
 -- name: lanes_go_on
 -- As rest_of_lane and lane_goes_on, for many.
