@@ -150,13 +150,22 @@ class Ledger:
                 newest[lane] = number
             seen.add(id_)
 
-    def judge_ends(self) -> None:
-        """Nothing is missing, and the last message of each lane says how things are."""
+    async def judge_ends(self) -> None:
+        """Nothing is missing, and in the end the last message of each lane says how things are."""
         assert not self.missing(), self.missing()
+        try:
+            await eventually(lambda: not self._outdated(), "the last messages", 10)
+        except AssertionError:
+            raise AssertionError(f"outdated last messages: {self._outdated()}") from None
+
+    def _outdated(self) -> dict[str, tuple[int, int]]:
+        """The lanes whose last message is older than their last webhook; the numbers of both."""
         last = {request.json["groupKey"]: _number(request) for request in self.taken()}
-        wrong = {lane: (last[lane], number) for lane, number in self._numbers.items()}
-        wrong = {lane: pair for lane, pair in wrong.items() if pair[0] != pair[1]}
-        assert not wrong, f"the last message and the last webhook differ: {wrong}"
+        return {
+            lane: (last[lane], number)
+            for lane, number in self._numbers.items()
+            if last[lane] != number
+        }
 
     def judge_answers(self) -> None:
         """Nothing was refused, and 99 of 100 answers took less than 2 s; more where other programs

@@ -40,7 +40,7 @@ async def test_while_postgresql_is_stopped_the_spool_accepts_and_delivers(tmp_pa
             await ledger.more(30)
         await ledger.settled()
         ledger.judge_answers()
-        ledger.judge_ends()
+        await ledger.judge_ends()
 
 
 async def test_while_postgresql_hangs_webhooks_are_answered_within_two_seconds(
@@ -62,7 +62,7 @@ async def test_while_postgresql_hangs_webhooks_are_answered_within_two_seconds(
         await eventually(lambda: is_up(one), "the shared store to be in use")
         await ledger.send("k")
         await ledger.settled()
-        ledger.judge_ends()
+        await ledger.judge_ends()
 
 
 async def test_a_commit_whose_answer_is_cut_off_is_delivered_once(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ async def test_a_router_that_is_cut_off_from_the_database_goes_on_beside_the_oth
                 await ledger.more(40)
             await ledger.settled()
             ledger.judge_answers()
-            ledger.judge_ends()
+            await ledger.judge_ends()
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ async def test_a_database_whose_disk_is_full_is_replaced_by_the_spool(
             await ledger.more(20)
         await ledger.settled()
         ledger.judge_answers()
-        ledger.judge_ends()
+        await ledger.judge_ends()
     await server().execute(f"DROP DATABASE {name} WITH (FORCE)")
     await server().execute(f"DROP TABLESPACE small_{name}")
 
