@@ -6,7 +6,7 @@ import pytest
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.copying import copy
-from alert_router.outbox.model import Role, State, Storage, Verdict
+from alert_router.outbox.model import Role, Settlement, State, Storage, Verdict
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import (
@@ -92,6 +92,51 @@ async def test_something_older_that_was_pending_goes_with_what_is_known_already(
     await end(spool, await take_one(spool), Verdict.DELIVERED)
     await move(spool, shared)
     assert names(await take_one(shared)) == ["old", "new"]
+
+
+@pytest.mark.parametrize("is_delivered", [False, True])
+async def test_something_older_in_the_spool_does_not_go_out_last(spool, shared, is_delivered):
+    await put(spool, group("old", at=NOW))
+    await put(shared, group("new", at=NOW + 1))
+    if is_delivered:
+        await end(shared, await take_one(shared), Verdict.DELIVERED)
+    await move(spool, shared)
+    assert names(await take_one(shared))[-2:] == ["old", "new"]
+
+
+async def test_something_older_that_was_delivered_last_is_followed_by_the_newest(spool, shared):
+    await put(spool, group("old", at=NOW))
+    await put(shared, group("new", at=NOW + 1))
+    await end(shared, await take_one(shared), Verdict.DELIVERED)
+    late = await take_one(spool)
+    await spool.settle(late, Settlement(Verdict.DELIVERED, NOW + 5))
+    await move(spool, shared)
+    assert names(await take_one(shared)) == ["new"]
+
+
+@pytest.mark.parametrize(("sent_at", "again"), [(NOW + 0.5, []), (NOW + 2, [["new"]])])
+async def test_something_older_that_was_pending_here_may_have_gone_out_last(
+    spool, shared, sent_at, again
+):
+    """It was being sent when the newest was accepted, or it was not."""
+    await put(shared, group("old", at=NOW))
+    await put(spool, group("new", at=NOW + 1))
+    await end(spool, await take_one(spool), Verdict.DELIVERED)
+    await shared.settle(await take_one(shared), Settlement(Verdict.DELIVERED, sent_at))
+    await move(spool, shared)
+    assert [names(claim) for claim in await take(shared)] == again
+
+
+async def test_what_both_have_and_the_spool_delivered_late_is_followed_by_the_newest(spool, shared):
+    await put(spool, group("old", at=NOW))
+    await put(shared, group("old", at=NOW))
+    late = await take_one(spool)
+    await end(shared, await take_one(shared), Verdict.DELIVERED)
+    await put(shared, group("new", at=NOW + 1))
+    await end(shared, await take_one(shared), Verdict.DELIVERED)
+    await spool.settle(late, Settlement(Verdict.DELIVERED, NOW + 5))
+    await move(spool, shared)
+    assert [names(claim) for claim in await take(shared)] == [["new"]]
 
 
 async def test_a_batch_in_doubt_goes_again_under_its_id(spool, shared):

@@ -6,6 +6,7 @@ of it is moved there: see `reconcile`. A claim of the spool has a negative lane.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -38,6 +39,7 @@ from alert_router.outbox.sqlite import SqliteOutbox
 log = structlog.get_logger(__name__)
 
 _ACCEPT_SECONDS = 1.2  # for an answer of the shared store; then the group goes into the spool
+_PAUSED_SECONDS = 5.0  # much longer: this process did not run
 # For moving an identity there: who accepts into the spool waits for it.
 _MOVE_SECONDS = 1.0
 _LOOK_EVERY = 1.0  # seconds between looks at whether the shared store can be used again
@@ -101,6 +103,7 @@ class SpooledOutbox:
         """As `Outbox.accept`. An identity that has something in the spool goes there too, so that
         nothing overtakes it."""
         if self._is_up and group.identity not in self._identities:
+            began = time.monotonic()
             try:
                 async with asyncio.timeout(_ACCEPT_SECONDS):
                     return await self._shared.accept(group, dedup_window)
@@ -108,6 +111,9 @@ class SpooledOutbox:
                 self._go_down("it does not answer")
             except StoreUnavailable as error:
                 self._go_down(str(error))
+            if time.monotonic() - began > _PAUSED_SECONDS:
+                # The sender has given up, and newer groups of the lane may be in the shared store.
+                raise StoreUnavailable("this router was paused")
         async with self._spool_lock:
             accepted = await self._spool.accept(group, dedup_window)
             self._identities.add(group.identity)
@@ -379,15 +385,19 @@ class SpooledOutbox:
         if not self._is_recovered:
             await self._shared.recover(self._shared.owner)
             self._is_recovered = True
+        await self._settle_kept()
+        await self._reconcile()
+        await self._settle_kept()  # what ended meanwhile
+        self._is_up = True
+        log.warning("the shared store is in use")
+
+    async def _settle_kept(self) -> None:
         while self._unsettled:
             claim, settlement = self._unsettled[-1]
             if not await self._shared.settle(claim, settlement):
                 group = claim.groups[-1].group
                 log.warning("claim was lost to another router", id=claim.id, group_id=group)
-            self._unsettled.pop()
-        await self._reconcile()
-        self._is_up = True
-        log.warning("the shared store is in use")
+            self._unsettled.remove((claim, settlement))
 
     async def _reconcile(self) -> None:
         """Move what the spool has of each identity into the shared store, unless it is being sent:

@@ -4,6 +4,7 @@
 can never be accepted is 4xx, counted by why.
 """
 
+import select
 import time
 from collections.abc import Awaitable, Callable
 
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _ROUTE = {"http.request.method": "POST", "http.route": "/webhook"}
 _LONGEST_PATH = 200  # characters of a path in the log
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)  # of Linux
 
 
 @web.middleware
@@ -111,6 +113,8 @@ async def _take(
     has_room = site.has_room()
     if not has_room and not site.outbox.is_shared:
         return "unavailable", unavailable("the disk is full")
+    if site.outbox.is_shared and _is_gone(request):
+        return "unavailable", unavailable("the sender has gone", close=True)
     _note(group, new.id, source, site, runtime)
     try:
         if not has_room:
@@ -121,7 +125,7 @@ async def _take(
             lambda store: store.accept(new, runtime.config.delivery.dedup_window)
         )
     except StoreUnavailable as error:
-        if site.outbox.is_shared and await site.deliver_now(new):
+        if site.outbox.is_shared and not _is_gone(request) and await site.deliver_now(new):
             site.received.add(group, runtime.choose, new.accepted_at)
             return "accepted", _ok("delivered", new.id)
         log.error("webhook not accepted", group_id=new.id, error=str(error))
@@ -136,6 +140,20 @@ async def _take(
         count = site.received.count_aside(site.aside, group, runtime.choose, new.accepted_at)
         site.later(count)
     return "accepted", _ok("accepted", accepted.id)
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Whether nobody waits for the answer any more, as after this process was paused. Then the same
+    webhook has been sent to another router, and perhaps newer ones of its group as well."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        return True
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), _HUNG_UP)
+    return bool(poll.poll(0))
 
 
 def _receiver(request: web.Request, runtime: Runtime) -> str:

@@ -29,13 +29,15 @@ _CONNECTION_LOST = ("08", "57")
 _UNUSABLE = (*_CONNECTION_LOST, "25006", "53", "58", "XX")
 # PgBouncer takes few settings with a connection's first message. A plan that was made while a table
 # was empty would read all of it in a storm, until it is analyzed: each is made with its arguments.
+# What a router has locked that was cut off keeps the others waiting until its transaction ends for
+# being idle.
 _SETTINGS = f"""
 SET search_path = {SCHEMA};
 SET timezone = 'UTC';
 SET default_transaction_isolation = 'read committed';
 SET lock_timeout = '5s';
 SET plan_cache_mode = force_custom_plan;
-SET idle_in_transaction_session_timeout = '15s'"""
+SET idle_in_transaction_session_timeout = '3s'"""
 _HOW_IT_IS = """
 SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
     AND current_setting('synchronous_commit') <> 'off',
@@ -168,7 +170,7 @@ class Database:
         """What an error of the database means to a caller."""
         if isinstance(error, StoreUnavailable):
             return error
-        text = str(error) or type(error).__name__
+        text = str(error).partition("\n")[0] or type(error).__name__
         refused = asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError
         if isinstance(error, refused):
             return StoreRefused(f"cannot use the store {self.shown}: {text}")

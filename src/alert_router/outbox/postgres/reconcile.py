@@ -13,34 +13,48 @@ async def reconcile(session: PostgresSession, spooled: SpooledIdentity, now: flo
     """Write down what the spool has of an identity: what is pending is pending here, what was
     delivered was. Doing so again changes nothing."""
     identity = await _identity(session, spooled)
-    again: dict[int, tuple[int, SpooledDelivery]] = {}
+    lanes: dict[int, dict[int, float]] = {}  # when the spool has sent which of their groups
     keys: dict[str, tuple[int, bool]] = {}
     for delivery in spooled.deliveries:
         if delivery.group not in keys:
             keys[delivery.group] = await _group(session, delivery)
         group, is_new = keys[delivery.group]
         destination = await session.key(delivery.destination)
-        if not is_new:
-            if delivery.state != _WAITING:
-                await _settle_known(session, group, destination, delivery, now)
-            continue
-        lane = await _add(session, identity, destination, group, delivery)
-        again.pop(lane, None)
-        if delivery.state == _DELIVERED and (await session.one("rest_of_lane", (lane,)))[0]:
-            again[lane] = group, delivery
-    for lane, (group, delivery) in again.items():
-        # Something older is pending here. It goes together with what is already known there, so
-        # that the last message says how things are.
-        destination = await session.key(delivery.destination)
-        await enter_lane(session, identity, destination, delivery.priority, delivery.accepted_at)
-        values = (
-            lane, destination, group, delivery.priority, delivery.accepted_at,
-            delivery.fingerprints,
-        )  # fmt: skip
-        await session.insert("add_delivery", values)
+        if is_new:
+            lane = await _add(session, identity, destination, group, delivery)
+        else:
+            lane = await _know(session, destination, group, delivery, now)
+        sent_at = delivery.settled_at if delivery.state == _DELIVERED else None
+        lanes.setdefault(lane, {})[group] = sent_at or 0.0
+    for lane, sent in lanes.items():
+        await _end_with_newest(session, identity, lane, sent)
     for to, reference in spooled.references:
         row = (reference, identity, await session.key(to))
         await session.run("add_reference", row)
+
+
+async def _end_with_newest(
+    session: PostgresSession, identity: int, lane: int, sent: dict[int, float]
+) -> None:
+    """Two routers have delivered or have pending what belongs to this lane, without knowing of each
+    other. Where something older goes or may have gone out last, the newest goes once more, so that
+    the last message says how things are."""
+    newest = await session.row("newest_of_lane", (lane,))
+    if newest is None:
+        return
+    id_, last_waiting, destination, group, priority, accepted_at, names = newest
+    if last_waiting == id_:
+        return
+    if last_waiting is None:  # each router keeps the order of what it has itself
+        since = await session.rows("older_sent_since", (lane, accepted_at, accepted_at))
+        older = {one for (one,) in since if one not in sent}
+        if group not in sent:
+            older = {one for one, at in sent.items() if at > accepted_at}
+        if not older:
+            return
+    await enter_lane(session, identity, destination, priority, accepted_at)
+    values = (lane, destination, group, priority, accepted_at, names)
+    await session.insert("add_delivery", values)
 
 
 async def _identity(session: PostgresSession, spooled: SpooledIdentity) -> int:
@@ -93,19 +107,20 @@ async def _add(
     return lane
 
 
-async def _settle_known(
-    session: PostgresSession, group: int, destination: int, delivery: SpooledDelivery, now: float
-) -> None:
-    """What the spool has settled of a group that was written here, too: the answer to COMMIT was
-    missing."""
+async def _know(
+    session: PostgresSession, destination: int, group: int, delivery: SpooledDelivery, now: float
+) -> int:
+    """A group that was written here, too, since the answer to COMMIT was missing: what the spool
+    has settled of it is settled. The key of its lane; 0 if there is none."""
     found = await session.row("known_delivery", (group, destination))
     if found is None:
-        return
+        return 0
     id_, lane, state, leased = found
-    if state == _WAITING and not leased:
+    if delivery.state != _WAITING and state == _WAITING and not leased:
         values = (
             delivery.state, delivery.settled_at, delivery.attempts, delivery.reason,
             delivery.message, id_,
         )  # fmt: skip
         await session.run("settle_known", values)
         await shrink(session, lane, now)
+    return int(lane)

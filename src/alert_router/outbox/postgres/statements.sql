@@ -197,6 +197,17 @@ INSERT INTO delivery (lane, destination, alert_group, state, priority, accepted_
     attempts, reason, message, fingerprints)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: newest_of_lane
+-- The newest that is not dead, and which goes out last.
+SELECT id, (SELECT max(id) FROM delivery AS w WHERE w.lane = d.lane AND w.state = 0),
+    destination, alert_group, priority, accepted_at, fingerprints
+FROM delivery AS d WHERE lane = ? AND state IN (0, 1)
+ORDER BY accepted_at DESC, id DESC LIMIT 1;
+
+-- name: older_sent_since
+SELECT DISTINCT alert_group FROM delivery
+WHERE lane = ? AND state = 1 AND accepted_at < ? AND settled_at > ?;
+
 -- name: add_reference
 UPDATE lane SET reference = ? WHERE identity = ? AND destination = ? AND reference IS NULL;
 

@@ -1,0 +1,251 @@
+"""Several routers on one PostgreSQL database, under load and with a ledger: what was answered 200,
+and what arrived."""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.http import metric
+from tests.programs import Recorder, Request, Router, body, eventually, router, write_config
+
+TIMEOUT = 2.0  # seconds of the notifier; a lease is 20 longer
+CONCURRENCY = 4  # sends of one router at once
+
+
+@asynccontextmanager
+async def replicas(
+    folder: Path, storage: str | list[str], number: int, url: str | list[str], **more: Any
+) -> AsyncIterator[list[Router]]:
+    """That many routers; each may have its own way to the database and to the destination."""
+    notifier = more.pop("notifier", {})
+    async with AsyncExitStack() as stack:
+        started = []
+        for index in range(number):
+            place = folder / f"replica-{index}"
+            place.mkdir()
+            hook = {
+                "type": "webhook",
+                "url": url if isinstance(url, str) else url[index],
+                "timeout": f"{TIMEOUT:g}s",
+                "concurrency": CONCURRENCY,
+            }
+            shared = storage if isinstance(storage, str) else storage[index]
+            config = write_config(
+                place, [hook | notifier], storage=f"{shared}?spool=spool.db", **more
+            )
+            started.append(await stack.enter_async_context(router(config)))
+        yield started
+
+
+def config_of(process: Router) -> Path:
+    """The configuration that a router was started with."""
+    return process.log.with_name("alert-router.yaml")
+
+
+async def is_up(process: Router) -> bool:
+    """Whether a router uses the shared store, and its spool is empty."""
+    series = "alert_router_store_spooling", "alert_router_spooled_deliveries"
+    return not any([await metric(process, one) for one in series])
+
+
+class Ledger:
+    """What was answered 200, and what arrived.
+
+    A lane's webhooks are numbered and sent one after the other; one that was not answered 200 goes
+    again, to any router, as Alertmanager does.
+    """
+
+    def __init__(self, routers: list[Router], destination: Recorder) -> None:
+        self.routers = routers
+        self.destination = destination
+        self.accepted: dict[str, tuple[str, int]] = {}  # by the group's id: its lane and number
+        self.seconds: list[float] = []  # that answers took
+        self.refused = 0
+        self._numbers: Counter[str] = Counter()
+        self._stop = False
+
+    async def send(self, lane: str, to: Router | None = None, **labels: str) -> None:
+        """The lane's next webhook, until it is accepted."""
+        self._numbers[lane] += 1
+        number = self._numbers[lane]
+        payload = body(f"HighErrorRate{lane}", key=lane, number=str(number), **labels)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
+            while True:
+                url = (to or random.choice(self.routers)).url
+                began = asyncio.get_running_loop().time()
+                try:
+                    async with session.post(f"{url}/webhook", data=payload) as answer:
+                        text = await answer.json()
+                        status = answer.status
+                except (aiohttp.ClientError, OSError, TimeoutError):
+                    status = 0
+                if status == 200:
+                    self.seconds.append(asyncio.get_running_loop().time() - began)
+                    self.accepted[text["id"]] = lane, number
+                    return
+                self.refused += 1
+                await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def load(self, lanes: int = 12, posters: int = 6) -> AsyncIterator[None]:
+        """Webhooks without end while the block lasts."""
+        self._stop = False
+
+        async def post(number: int) -> None:
+            while not self._stop:
+                await self.send(f"lane{random.randrange(number, lanes, posters)}")
+                await asyncio.sleep(0.01)
+
+        tasks = [asyncio.create_task(post(number)) for number in range(posters)]
+        try:
+            yield
+        finally:
+            self._stop = True
+            await asyncio.gather(*tasks)
+
+    async def more(self, webhooks: int) -> None:
+        """Wait until so many more are accepted."""
+        enough = len(self.accepted) + webhooks
+        await eventually(lambda: len(self.accepted) >= enough, "webhooks to be accepted")
+
+    def taken(self) -> list[Request]:
+        """The messages that the destination took, in the order in which they came."""
+        return [request for request in self.destination.requests if request.status == 200]
+
+    async def settled(self, seconds: float = 60) -> None:
+        """Wait until everything accepted has arrived."""
+        try:
+            await eventually(lambda: not self.missing(), "all that was accepted", seconds)
+        except AssertionError:
+            raise AssertionError(self.missing()) from None
+
+    def missing(self) -> list[tuple[str, int]]:
+        covered = {group for request in self.taken() for group in _groups(request)}
+        return sorted(place for group, place in self.accepted.items() if group not in covered)
+
+    def repeated(self) -> int:
+        """How many messages came more than once."""
+        return len(self.taken()) - len({_id(request) for request in self.taken()})
+
+    def judge(self, *, crashes: int = 0) -> None:
+        """Nothing is missing, no order is inverted, what repeats was in flight at a crash and has
+        the id it had."""
+        assert not self.missing(), self.missing()
+        assert self.repeated() <= crashes * CONCURRENCY, f"{self.repeated()} repeated"
+        message_of: dict[str, str] = {}
+        newest: dict[str, int] = defaultdict(int)
+        seen: set[str] = set()
+        for request in self.taken():
+            lane, number, id_ = request.json["groupKey"], _number(request), _id(request)
+            for group in _groups(request):
+                assert message_of.setdefault(group, id_) == id_, f"{lane}: {number} under two ids"
+            if id_ not in seen:
+                assert number > newest[lane], f"{lane}: {number} came after {newest[lane]}"
+                newest[lane] = number
+            seen.add(id_)
+
+    async def judge_ends(self) -> None:
+        """Nothing is missing, and in the end the last message of each lane says how things are."""
+        assert not self.missing(), self.missing()
+        try:
+            await eventually(lambda: not self._outdated(), "the last messages", 10)
+        except AssertionError:
+            raise AssertionError(f"outdated last messages: {self._outdated()}") from None
+
+    def _outdated(self) -> dict[str, tuple[int, int]]:
+        """The lanes whose last message is older than their last webhook; the numbers of both."""
+        last = {request.json["groupKey"]: _number(request) for request in self.taken()}
+        return {
+            lane: (last[lane], number)
+            for lane, number in self._numbers.items()
+            if last[lane] != number
+        }
+
+    def judge_answers(self) -> None:
+        """Nothing was refused, and 99 of 100 answers took less than 2 s; more where other programs
+        use the processors, too."""
+        assert not self.refused, f"{self.refused} refused"
+        slow = sorted(self.seconds)[int(len(self.seconds) * 0.99) - 1]
+        print(f"{len(self.seconds)} answers, the slowest of 99 in 100 took {slow:.2f} s")
+        assert slow < 4, f"{slow:.1f} s"
+
+
+def _id(request: Request) -> str:
+    return request.headers["webhook-id"]
+
+
+def _groups(request: Request) -> list[str]:
+    groups: list[str] = request.json["alert_router"]["groups"]
+    return groups
+
+
+def _number(request: Request) -> int:
+    return int(request.json["alerts"][0]["labels"]["number"])
+
+
+class Proxy:
+    """A way to a port of this machine. While `is_open` is not set, what is sent is lost, unnoticed;
+    the connections concerned end once it is set again. With `loses_commits`, a connection
+    that says COMMIT gets no answer any more."""
+
+    def __init__(self, to: int) -> None:
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self.loses_commits = False
+        self.port = 0
+        self._to = to
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):  # the test is over
+            if await self._passes():
+                await self._connect(reader, writer)
+        writer.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to)
+        is_lost = asyncio.Event()
+
+        async def there() -> None:
+            while (data := await reader.read(65536)) and await self._passes():
+                if self.loses_commits and b"COMMIT" in data:
+                    is_lost.set()
+                to_server.write(data)
+
+        async def back() -> None:
+            while (data := await from_server.read(65536)) and await self._passes():
+                if not is_lost.is_set():
+                    writer.write(data)
+
+        tasks = [asyncio.create_task(one()) for one in (there, back)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            to_server.close()
+
+    async def _passes(self) -> bool:
+        """Whether what is sent now arrives. If not, that is said when the way is open again."""
+        if self.is_open.is_set():
+            return True
+        await self.is_open.wait()
+        return False
+
+
+@asynccontextmanager
+async def proxy(to: int) -> AsyncIterator[Proxy]:
+    """A proxy for the length of the block."""
+    it = Proxy(to)
+    serving = await asyncio.start_server(it.serve, "127.0.0.1", 0)
+    it.port = serving.sockets[0].getsockname()[1]
+    try:
+        yield it
+    finally:
+        it.is_open.set()
+        serving.close()
