@@ -129,6 +129,7 @@ class SpooledOutbox:
         fold: bool,
         probe: Probe | None = None,
         rate: Rate | None = None,
+        changes: bool = False,
     ) -> list[Claim]:
         """As `Outbox.claim`."""
         claims: list[Claim] = []
@@ -144,7 +145,13 @@ class SpooledOutbox:
         if self._is_up and limit > 0:
             try:
                 claims += await self._shared.claim(
-                    destination, owner=owner, limit=limit, probe=probe, rate=rate, **more
+                    destination,
+                    owner=owner,
+                    limit=limit,
+                    probe=probe,
+                    rate=rate,
+                    changes=changes,
+                    **more,
                 )
             except StoreUnavailable as error:
                 self._go_down(str(error))

@@ -1,6 +1,7 @@
 """What people do about groups, and what their pages show: kept, read and forgotten."""
 
 from alert_router.outbox.actions import (
+    CHANGES_APART,
     MOST_ACTIONS,
     Action,
     ActionKind,
@@ -61,6 +62,9 @@ async def act(session: Session, identity: bytes, action: Action) -> bool:
     texts = (action.who, action.runbook, action.revision, action.step, action.title)
     values = (identity, action.at, action.since, action.kind.value, *map(session.clean, texts))
     await session.run("add_action", values)
+    if action.kind not in (ActionKind.HELPED, ActionKind.NOT_HELPED):
+        values_ = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
+        await session.run("change_messages", values_)
     return True
 
 

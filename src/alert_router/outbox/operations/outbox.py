@@ -57,9 +57,10 @@ class Operations(ABC):
         fold: bool,
         probe: Probe | None = None,
         rate: Rate | None = None,
+        changes: bool = False,
     ) -> list[Claim]:
         """As `Outbox.claim`."""
-        wanted = Wanted(owner, limit, now, lease, fold, probe, rate)
+        wanted = Wanted(owner, limit, now, lease, fold, probe, rate, changes)
         return await self._run(claim, destination, wanted)
 
     async def settle(self, claim: Claim, settlement: Settlement) -> bool:

@@ -15,7 +15,9 @@ from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import shown
 from alert_router.outbox.operations.statements import text_of
 
-MIGRATIONS = tuple(text_of(__package__, name) for name in ("schema.sql", "schema-2.sql"))
+MIGRATIONS = tuple(
+    text_of(__package__, name) for name in ("schema.sql", "schema-2.sql", "schema-3.sql")
+)
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names
 _CONNECT_SECONDS = 2.0
