@@ -165,7 +165,7 @@ async def _next_lanes(session: Session, destination: int, limit: int, now: float
         (priority,) = await session.one("next_priority", (destination, priority))
     found.sort(key=lambda row: tuple(row[:3]))
     lanes = [_Lane(*row) for row in found[:limit]]
-    # Changes of messages that nobody settled are no attempts at what is pending.
+    # A change of a message that nobody settled says nothing about what is pending.
     left = [lane for lane in lanes if lane.batch is not None and not lane.batch_end]
     for lane in left:
         await free(session, lane.id, now, crashes=lane.crashes + lane.leased)
