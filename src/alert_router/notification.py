@@ -48,7 +48,8 @@ class Notification:
     the severities and how they look. `composed_at` is the time that durations are shown for.
     `mentions` are whom the notifier mentions, in the destination's own markup. `telling` are names
     of labels that come first where the group has only one alert. `progress` says who has it and
-    how many steps are done, in a name that anybody may have chosen.
+    how many steps are done, in a name that anybody may have chosen. `actions` are words and URLs
+    of links with which readers can act.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Notification:
     mentions: tuple[str, ...] = ()
     telling: tuple[str, ...] = ()
     progress: str = ""
+    actions: tuple[tuple[str, str], ...] = ()
 
     @property
     def status(self) -> Status:

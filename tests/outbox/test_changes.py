@@ -216,3 +216,15 @@ async def test_a_message_whose_deliveries_were_pruned_is_left_alone(outbox):
         pass
 
     assert await to_change(outbox) == []
+
+
+async def test_a_secret_is_made_once_and_stays(open_outbox, tmp_path):
+    first = await open_outbox(tmp_path)
+    made = await first.secret("links")
+    other = await first.secret("another")
+    await first.close()
+    again = await open_outbox(tmp_path)
+    assert (await again.secret("links"), await again.secret("another")) == (made, other)
+    await again.close()
+    assert len(made) == 32
+    assert made != other

@@ -19,6 +19,7 @@ import aiohttp
 import structlog
 
 from alert_router.alert_stats.counters import AlertCounters
+from alert_router.deliver.action_links import LinkKey, with_links
 from alert_router.deliver.compose import (
     Unmade,
     Unwanted,
@@ -120,6 +121,7 @@ class DeliverContext:
     counters: AlertCounters
     runtime: Callable[[], Runtime]
     resolve: Resolve
+    link_key: LinkKey
     calm: Calm = field(default_factory=Calm)
     room: MessageMemory = field(default_factory=MessageMemory)
     recovered: asyncio.Event = field(default_factory=asyncio.Event)  # leases of an earlier process
@@ -239,6 +241,7 @@ async def _make(
         if isinstance(parts, str):
             return parts
         notification, told = parts
+        notification = await with_links(notification, runtime, shared.link_key)
         if claim.has_actions and notifier.changes_messages:
             notification = await _with_progress(notification, claim, shared, runtime)
         return await _payload(notification, claim, notifier, shared, meter), told

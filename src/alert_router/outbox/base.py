@@ -268,6 +268,11 @@ class Administration(Protocol):
         latest first."""
         ...
 
+    async def secret(self, name: str) -> bytes:
+        """The random value of that name, 32 bytes, the same for all services that share the store.
+        It is made when it is asked for first."""
+        ...
+
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """Delete at most `limit` actions from before that time; how many went."""
         ...

@@ -283,6 +283,12 @@ class SpooledOutbox:
         """As `Outbox.usage`, in the shared store."""
         return await self._shared.usage(runbook)
 
+    async def secret(self, name: str) -> bytes:
+        """As `Outbox.secret`, in the shared store."""
+        if not self._is_up:
+            raise StoreUnavailable("the shared store cannot be used")
+        return await self._shared.secret(name)
+
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`, in the shared store."""
         return await self._shared.forget_actions(before=before, limit=limit)

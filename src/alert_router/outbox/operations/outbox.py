@@ -188,6 +188,10 @@ class Operations(ABC):
         """As `Outbox.usage`."""
         return await self._run(actions.usage, runbook)
 
+    async def secret(self, name: str) -> bytes:
+        """As `Outbox.secret`."""
+        return await self._run(actions.secret, name)
+
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`."""
         return await self._run(actions.forget, before, limit)

@@ -363,5 +363,11 @@ SELECT revision, step, max(title), kind, count(*), avg(at - since), max(at)
 FROM action WHERE runbook = ? AND runbook <> '' AND kind <> 'untick'
 GROUP BY revision, step, kind ORDER BY max(at) DESC, step LIMIT 1000;
 
+-- name: find_secret
+SELECT value FROM secret WHERE name = ?;
+
+-- name: add_secret
+INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
+
 -- name: forget_actions
 DELETE FROM action WHERE id IN (SELECT id FROM action WHERE at < ? ORDER BY at LIMIT ?);
