@@ -47,7 +47,9 @@ class Notification:
     notifier's templates, if any, and replace the title and the list of alerts. `scale` defines
     the severities and how they look. `composed_at` is the time that durations are shown for.
     `mentions` are whom the notifier mentions, in the destination's own markup. `telling` are names
-    of labels that come first where the group has only one alert.
+    of labels that come first where the group has only one alert. `progress` says who has it and
+    how many steps are done, in a name that anybody may have chosen. `actions` are words and URLs
+    of links with which readers can act.
     """
 
     id: str
@@ -66,6 +68,8 @@ class Notification:
     scale: Scale = STANDARD
     mentions: tuple[str, ...] = ()
     telling: tuple[str, ...] = ()
+    progress: str = ""
+    actions: tuple[tuple[str, str], ...] = ()
 
     @property
     def status(self) -> Status:

@@ -140,7 +140,7 @@ async def test_where_no_thread_can_be_started_a_long_message_goes_out_plain_in_t
     def refuse(*_: Any, **__: Any) -> Any:
         raise NO_THREAD
 
-    monkeypatch.setattr(compose, "_aside", Aside("refused"))
+    monkeypatch.setattr(compose, "messages", Aside("refused"))
     monkeypatch.setattr(compose, "_templates", Aside("refused"))
     monkeypatch.setattr(threading.Thread, "start", refuse)
     many = GROUP.with_alerts(GROUP.alerts * 600)

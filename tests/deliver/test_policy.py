@@ -12,6 +12,7 @@ from alert_router.deliver.policy import (
     Situation,
     debt_after,
     decide,
+    decide_change,
     is_held,
     longest,
     rest,
@@ -238,3 +239,21 @@ def test_a_destination_is_held_that_refuses_everything_or_asked_for_a_pause() ->
     assert is_held(Health(NOW, 1, "server_error", asked_until=NOW + 9), NOW)
     assert not is_held(Health(NOW, 1, "connection", next_at=NOW + 9), NOW)
     assert not is_held(HEALTHY, NOW)
+
+
+def test_a_change_that_fails_is_tried_again_and_says_nothing_about_the_destination() -> None:
+    def ended(outcome: Delivered | Failed | str, now: float = NOW) -> Settlement:
+        return decide_change(outcome, CLAIM, DELIVERY, now=now)
+
+    again = ended(Failed(Reason.SERVER_ERROR, "500"))
+    assert (again.verdict, again.due_at, again.health) == (Verdict.RETRY, NOW + 30, None)
+    assert ended(LIMITED).due_at == NOW + 60
+    for outcome in (
+        TOO_LARGE,
+        UNMADE,
+        Failed(Reason.MISCONFIGURED, "", Remedy.HOLD),
+        "min_severity",
+    ):
+        assert ended(outcome).verdict is Verdict.DROPPED
+    assert ended(LIMITED, NOW + DELIVERY.max_age + 1).verdict is Verdict.DROPPED
+    assert ended(Delivered("place")).reference == "place"

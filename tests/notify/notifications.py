@@ -78,6 +78,7 @@ def notification(
     *,
     runbooks: int = 1,
     notes: tuple[str, ...] = (),
+    progress: str = "",
     **more: Any,
 ) -> Notification:
     """A notification of these alerts, each runbook of it for all of them."""
@@ -99,6 +100,7 @@ def notification(
     return Notification(
         *("msg-1", ("g-1", "g-2"), "team", "it", group, parts, without),
         notes=notes,
+        progress=progress,
         composed_at=NOW,
     )
 
@@ -143,5 +145,6 @@ hostile = st.builds(
     _sections(),
     runbooks=st.integers(0, 3),
     notes=st.lists(_anything.map(lambda text: text.encode(errors="replace").decode())).map(tuple),
+    progress=_anything.map(lambda text: text.encode(errors="replace").decode()),
     externalURL=_anything,
 )

@@ -48,11 +48,13 @@ def no(status, code=0, *headers, **more):
     return answer(status, json.dumps({"message": "No", "code": code} | more).encode(), *headers)
 
 
-async def send(told, reference, *answers, path="/api/webhooks/1/token", **fields):
+async def send(
+    told, reference, *answers, path="/api/webhooks/1/token", only_change=False, **fields
+):
     """The outcome, and the requests: method, path, query, body."""
     async with destination.serve(in_turn(*answers)) as server, aiohttp.ClientSession() as session:
         discord = DiscordNotifier(url=server.url(path), **fields)
-        sending = Sending(session, "msg-1", reference)
+        sending = Sending(session, "msg-1", reference, only_change=only_change)
         outcome = await attempted(discord, discord.render(told), sending)
     requests = []
     for line, _, body in server.requests:
@@ -193,6 +195,24 @@ async def test_what_follows_changes_the_message_and_a_notice_says_so(told):
     assert notice[0] == "POST"
     assert "Mitigation" not in json.dumps(notice[3])
     assert json.loads(outcome.reference)["id"] == ID
+
+
+async def test_who_has_it_is_near_the_top_and_rings_nobody():
+    before = await left_by(notification())
+    told = replace(notification(), progress="Ana <@1> *b* has it, 2 of 6 done")
+    outcome, [(method, *_, said)] = await send(told, before, SENT, only_change=True)
+    assert (method, outcome) == ("PATCH", Delivered())
+    found = read(told)
+    assert "Ana <@1> *b* has it, 2 of 6 done" in found.lines[:3]
+    assert said["allowed_mentions"] == {"parse": [], "roles": [], "users": []}
+
+
+async def test_a_change_alone_never_begins_a_message():
+    assert await send(notification(), None, only_change=True) == (Delivered(), [])
+    before = await left_by(notification())
+    gone = no(404, 10008)
+    outcome, [(method, *_)] = await send(notification(), before, gone, only_change=True)
+    assert (method, outcome) == ("PATCH", Delivered())
 
 
 async def test_that_some_alerts_ended_is_no_reason_to_ring():

@@ -23,14 +23,14 @@ def no(word, **more):
     return answer(200, json.dumps({"ok": False, "error": word} | more).encode())
 
 
-async def send(told, reference, *answers, **fields):
+async def send(told, reference, *answers, only_change=False, **fields):
     """The outcome, and the calls that were made: method and arguments."""
     async with destination.serve(in_turn(*answers)) as server:
         notifier = SlackNotifier(
             bot_token="xoxb-s3cr3t", channel="#alerts", api_url=server.url("/api"), **fields
         )
         async with aiohttp.ClientSession() as session:
-            sending = Sending(session, "msg-1", reference)
+            sending = Sending(session, "msg-1", reference, only_change=only_change)
             outcome = await attempted(notifier, notifier.render(told), sending)
     for _, headers, _ in server.requests:
         assert headers["authorization"] == "Bearer xoxb-s3cr3t"
@@ -69,6 +69,25 @@ async def test_a_group_resolved_once_more_changes_its_message_still():
 async def test_without_a_thread_the_message_is_changed_silently():
     outcome, ((method, _),) = await send(FIRING, REFERENCE, answer(200, OK), thread=False)
     assert (method, outcome) == ("chat.update", Delivered(REFERENCE))
+
+
+async def test_who_has_it_is_near_the_top_and_rings_nobody():
+    told = replace(FIRING, progress="Ana <!channel> *b* has it, 2 of 6 done")
+    outcome, ((method, changed),) = await send(told, REFERENCE, answer(200, OK), only_change=True)
+    assert (method, outcome) == ("chat.update", Delivered())
+    header, first, *_ = changed["blocks"]
+    assert header["type"] == "header"
+    line = "Ana &lt;!channel&gt; *b* has it, 2 of 6 done"
+    assert first["text"]["type"] == "plain_text"
+    assert first["text"]["text"].startswith(line)
+
+
+@pytest.mark.parametrize("reference", [None, OVER, "{}"])
+async def test_a_change_alone_never_begins_a_message(reference):
+    assert await send(FIRING, reference, only_change=True) == (Delivered(), [])
+    gone = no("message_not_found")
+    outcome, ((method, _),) = await send(FIRING, REFERENCE, gone, only_change=True)
+    assert (method, outcome) == ("chat.update", Delivered())
 
 
 async def test_what_the_thread_is_told_can_be_shown_in_the_channel():

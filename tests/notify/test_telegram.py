@@ -1,6 +1,7 @@
 """Telegram's messages, and the bot that keeps them up to date."""
 
 import json
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -42,14 +43,14 @@ def no(description, status=400, **parameters):
     return answer(status, json.dumps(body | {"parameters": parameters}).encode())
 
 
-async def send(told, reference, *answers, **fields):
+async def send(told, reference, *answers, only_change=False, **fields):
     """The outcome, and the calls that were made: method and arguments."""
     async with destination.serve(in_turn(*answers)) as server:
         notifier = TelegramNotifier(
             **{"bot_token": TOKEN, "chat_id": -100123, "api_url": server.url("/api")} | fields
         )
         async with aiohttp.ClientSession() as session:
-            sending = Sending(session, "msg-1", reference)
+            sending = Sending(session, "msg-1", reference, only_change=only_change)
             outcome = await attempted(notifier, notifier.render(told), sending)
     calls = [(line.split()[1], json.loads(body)) for line, _, body in server.requests]
     return outcome, [(path.removeprefix(f"/api/bot{TOKEN}/"), said) for path, said in calls]
@@ -214,6 +215,21 @@ async def test_what_follows_changes_the_message_and_replies_to_it(told, over):
     assert ("RESOLVED" in reply["text"]) is over
     assert "Verification" not in reply["text"]
     assert json.loads(outcome.reference) == json.loads(REFERENCE) | {"over": over}
+
+
+async def test_who_has_it_is_near_the_top_and_rings_nobody():
+    told = replace(FIRING, progress="Ana @sre <b> has it, 2 of 6 done")
+    outcome, ((method, said),) = await send(told, REFERENCE, SENT, only_change=True)
+    assert (method, outcome) == ("editMessageText", Delivered())
+    lines = said["text"].splitlines()
+    assert "Ana @\u2060sre <b> has it, 2 of 6 done" in lines[:3]
+
+
+async def test_a_change_alone_never_begins_a_message():
+    assert await send(FIRING, None, only_change=True) == (Delivered(), [])
+    gone = no("Bad Request: message to edit not found")
+    outcome, ((method, _),) = await send(FIRING, REFERENCE, gone, only_change=True)
+    assert (method, outcome) == ("editMessageText", Delivered())
 
 
 async def test_without_replies_the_message_is_changed_silently():

@@ -124,6 +124,8 @@ def unreadable_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
     owners: list[tuple[Location, list[str]]] = []
     if config.http.auth:
         owners.append((("http", "auth"), config.http.auth.secrets_missing()))
+    if config.http.links:
+        owners.append((("http", "links"), config.http.links.secrets_missing()))
     for index, receiver in enumerate(config.receivers):
         for number, notifier in enumerate(receiver.notifiers):
             location: Location = ("receivers", index, "notifiers", number)
@@ -132,7 +134,9 @@ def unreadable_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
         node, _ = main.find(location)
         for message in messages:
             hint = "deliveries that need it stay pending until it can be read"
-            if location[0] == "http":
+            if location == ("http", "links"):
+                hint = "messages have no links to act until it can be read"
+            elif location[0] == "http":
                 hint = "every request is refused until it can be read"
             yield main.problem(
                 codes.SECRET_UNREADABLE, message, node.place, hint=hint, severity=Severity.WARNING

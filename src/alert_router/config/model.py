@@ -42,6 +42,7 @@ Endpoint = Literal["webhook", "reload", "api", "pages", "actions", "metrics"]
 
 _MIB = 1024**2
 _HOUR = 3600.0
+_SHORTEST_KEY = 32  # characters
 _DAY = 24 * _HOUR
 
 
@@ -258,6 +259,43 @@ class Auth(_Model):
         return []
 
 
+class Links(_Model):
+    """Links in messages with which readers can act without a login."""
+
+    key: SecretField | None = None
+    """What signs the links, at least 32 characters. If not set, the store has a random one."""
+    key_file: RelativePath | None = None
+    """The file with the key."""
+    expire: Duration = Field(_DAY, gt=0, le=30 * _DAY)
+    """How long a link can be used."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.key is not None and self.key_file is not None:
+            raise ValueError("give only one of `key` and `key_file`")
+        return self
+
+    def read_key(self) -> bytes | None:
+        """The key, wherever it comes from; None: the store's. Raises SecretUnavailable."""
+        secret = Secret(file=self.key_file) if self.key_file is not None else self.key
+        if secret is None:
+            return None
+        key = secret.read().encode("utf-8", "surrogateescape")
+        if len(key) < _SHORTEST_KEY:
+            raise SecretUnavailable(
+                f"`http.links.key` is too short: expected at least {_SHORTEST_KEY} characters"
+            )
+        return key
+
+    def secrets_missing(self) -> list[str]:
+        """Messages about a key that cannot be used now; empty if there are none."""
+        try:
+            self.read_key()
+        except SecretUnavailable as error:
+            return [str(error)]
+        return []
+
+
 class HttpLimits(_Model):
     """How much of a webhook's body is kept; what is over it is cut and counted."""
 
@@ -297,12 +335,20 @@ class Http(_Model):
     """Credentials that clients must present; without them every endpoint is open."""
     people: People | None = None
     """How a reverse proxy names the people who use the pages."""
+    links: Links | None = None
+    """Links in messages with which readers can act without a login. If not set, there are none."""
     header_timeout: Duration = Field(10.0, gt=0)
     """Time for the headers of a request to arrive."""
     body_timeout: Duration = Field(30.0, gt=0)
     """Time for its body to arrive."""
     idle_timeout: Duration = Field(75.0, gt=0)
     """Time after which an idle connection is closed."""
+
+    @model_validator(mode="after")
+    def _links_lead_here(self) -> Self:
+        if self.links is not None and not self.external_url:
+            raise ValueError("`links` lead to `external_url`: set it in the file, too")
+        return self
 
 
 def _matchers(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -19,16 +19,19 @@ import aiohttp
 import structlog
 
 from alert_router.alert_stats.counters import AlertCounters
+from alert_router.deliver.action_links import LinkKey, with_links
 from alert_router.deliver.compose import (
     Unmade,
     Unwanted,
     composed,
     is_passing,
     is_patient,
+    messages,
     most_detail,
     rendered,
     worded,
 )
+from alert_router.deliver.progress import with_progress
 from alert_router.fields import SecretUnavailable
 from alert_router.metrics import Metrics
 from alert_router.model import Alert
@@ -118,6 +121,7 @@ class DeliverContext:
     counters: AlertCounters
     runtime: Callable[[], Runtime]
     resolve: Resolve
+    link_key: LinkKey
     calm: Calm = field(default_factory=Calm)
     room: MessageMemory = field(default_factory=MessageMemory)
     recovered: asyncio.Event = field(default_factory=asyncio.Event)  # leases of an earlier process
@@ -159,6 +163,8 @@ async def carry_out(claim: Claim, notifier: Notifier, shared: DeliverContext) ->
             log.exception("attempt failed", **_names(claim), id=claim.id)
             outcome = Failed(Reason.INTERNAL, type(error).__name__, in_doubt=True)
         _note(delivering, outcome)
+    if claim.only_change:
+        return Attempted(outcome, meter.seconds)
     if isinstance(outcome, Delivered):
         _count_delivered(claim, shared.metrics, shared.outbox.now())
     elif isinstance(outcome, Failed):
@@ -199,6 +205,8 @@ def _note(delivering: Span, outcome: Outcome | Unwanted) -> None:
 async def _attempt(
     claim: Claim, notifier: Notifier, shared: DeliverContext, meter: _Meter, traceparent: str
 ) -> Outcome | Unwanted:
+    if claim.only_change and claim.crashes > 1:
+        return Failed(Reason.INTERNAL, "two earlier tries did not end", Remedy.GIVE_UP)
     runtime = shared.runtime()
     async with AsyncExitStack() as until_sent:
         async with shared.room.to_make(claim):
@@ -214,10 +222,11 @@ async def _attempt(
             runtime.guard,
             shared.resolve,
             traceparent,
+            claim.only_change,
         )
         outcome, seconds = await send(notifier, payload, sending)
     shared.metrics.send_duration.labels(*_labels(claim)).observe(seconds)
-    if isinstance(outcome, Delivered):
+    if isinstance(outcome, Delivered) and not claim.only_change:
         shared.counters.count_notified(told, runtime.choose, shared.outbox.now())
     return outcome
 
@@ -232,10 +241,29 @@ async def _make(
         if isinstance(parts, str):
             return parts
         notification, told = parts
+        notification = await with_links(notification, runtime, shared.link_key)
+        if claim.has_actions and notifier.changes_messages:
+            notification = await _with_progress(notification, claim, shared, runtime)
         return await _payload(notification, claim, notifier, shared, meter), told
     except Exception as error:
         log.exception("no form of the message could be made", **_names(claim), id=claim.id)
         return unmade(error, shared.calm)
+
+
+async def _with_progress(
+    notification: Notification, claim: Claim, shared: DeliverContext, runtime: Runtime
+) -> Notification:
+    """The notification with what people did. Without it only where that cannot be found out."""
+    try:
+        history = await shared.outbox.history(claim.groups[-1].group)
+        if history is None or not history.actions:
+            return notification
+        return await messages.run(with_progress, notification, history, runtime)
+    except Exception:
+        if claim.only_change:
+            raise
+        log.exception("the message does not say what people did", **_names(claim), id=claim.id)
+        return notification
 
 
 async def _payload(

@@ -152,7 +152,7 @@ T = TypeVar("T")
 _NAMES = 500  # of alerts in one notification that are counted
 
 # Messages that take long: few at a time, since each takes memory as well.
-_aside = Aside("messages", 2)
+messages = Aside("messages", 2)
 _templates = Aside("templates", 2)
 MAX_TEMPLATE_SECONDS = 5.0  # to wait for them, other templates before them included
 
@@ -255,7 +255,7 @@ async def composed(
     """As `compose`, large bodies in a thread: they take long to read and to find runbooks for."""
     if sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
         return call(compose, claim, notifier, runtime)
-    return await _aside.run(call, compose, claim, notifier, runtime)
+    return await messages.run(call, compose, claim, notifier, runtime)
 
 
 def word(notification: Notification, notifier: Notifier) -> tuple[Notification, int]:
@@ -341,7 +341,7 @@ async def rendered(
     if not is_heavy(notification):
         return call(render, notification, notifier, most)
     try:
-        return await _aside.run(call, render, notification, notifier, most)
+        return await messages.run(call, render, notification, notifier, most)
     except Exception as error:
         if patient or not is_passing(error):
             raise

@@ -24,6 +24,9 @@ SHARE = 0.01
 _BURST = 1.0
 _LONGEST_REST = 20.0  # seconds: one expensive attempt must not keep pages for minutes
 
+# Seconds before a message is changed again because of what people did, where that failed.
+_CHANGE_AGAIN = 30.0
+
 # A message that cannot be made is given up after so many attempts while nothing else was wrong.
 MOST_UNMADE = 5
 
@@ -108,6 +111,21 @@ def decide(
     health = _worse(outcome, claim, situation, delivery, now, chance)
     verdict = _again(outcome, claim)
     return _failed(verdict, outcome, now, now, smaller=claim.smaller, health=health)
+
+
+def decide_change(
+    outcome: Outcome | str, claim: Claim, delivery: Delivery, *, now: float
+) -> Settlement:
+    """What an outcome means for a message that was to be changed because of what people did. It is
+    not worth much trouble: it makes no destination fail, and is given up where trying again as it
+    is would not help, or the message is old."""
+    if isinstance(outcome, Delivered):
+        return Settlement(Verdict.DELIVERED, now, reference=outcome.reference)
+    is_old = now - claim.groups[-1].accepted_at > delivery.max_age
+    if isinstance(outcome, str) or outcome.remedy is not Remedy.RETRY or is_old:
+        return Settlement(Verdict.DROPPED, now)
+    pause = max(_CHANGE_AGAIN, min(outcome.retry_after or 0.0, delivery.retry_after_cap))
+    return Settlement(Verdict.RETRY, now, due_at=now + pause)
 
 
 def concerns_message(outcome: Failed, situation: Situation) -> bool:

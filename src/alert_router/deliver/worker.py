@@ -15,7 +15,7 @@ import structlog
 
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
 from alert_router.deliver.health import DestinationHealth
-from alert_router.deliver.policy import decide
+from alert_router.deliver.policy import decide, decide_change
 from alert_router.deliver.rate_limiter import Pace
 from alert_router.notify.base import Failed, Notifier, Reason
 from alert_router.outbox.base import StoreUnavailable
@@ -168,6 +168,7 @@ class DestinationLoop:
             fold=self.notifier.fold,
             probe=probe,
             rate=self.notifier.rate_limit,
+            changes=self._may_change(pace, clock),
         )
         if self._stopping:
             await self._give_back(claims)
@@ -181,6 +182,13 @@ class DestinationLoop:
             self._running.add(task)
             task.add_done_callback(self._done)
         return bool(claims)
+
+    def _may_change(self, pace: Pace | None, clock: float) -> bool:
+        """Whether messages may be changed because of what people did: not with the second half of
+        what the rate allows, which is for notifications."""
+        if not self.notifier.changes_messages:
+            return False
+        return pace is None or 2 * pace.free(clock) > pace.rate.messages
 
     async def _give_back(self, claims: list[Claim]) -> None:
         """What was claimed while the stop was called is the next start's."""
@@ -248,6 +256,11 @@ class DestinationLoop:
         """What an attempt that has ended just now means, as it is to be written down."""
         now, clock = self.shared.outbox.now(), time.monotonic()
         outcome, cost = attempted.outcome, attempted.cost
+        if claim.only_change:
+            if isinstance(outcome, Failed):
+                names = self._names() | {"id": claim.id}
+                log.warning("message could not be changed", **names, error=outcome.message)
+            return decide_change(outcome, claim, self.shared.runtime().config.delivery, now=now)
         if isinstance(outcome, str):
             return Settlement(Verdict.DROPPED, now, reason=outcome)
         situation = self._health.situation(

@@ -82,7 +82,8 @@ def misconfigured(message: str) -> Failed:
 class Sending:
     """What a notifier may use to send: the shared HTTP session, the id that a resend keeps, the
     reference that the last delivery of this lane left, for connections outside the session the
-    egress guard and the resolver, and the header that continues Alertmanager's trace, or ""."""
+    egress guard and the resolver, and the header that continues Alertmanager's trace, or "". With
+    `only_change` a message that is there is changed, or nothing is done: nobody is notified."""
 
     session: aiohttp.ClientSession
     id: str
@@ -90,6 +91,7 @@ class Sending:
     guard: Guard = EVERYWHERE
     resolve: Resolve = system
     traceparent: str = ""
+    only_change: bool = False
 
 
 class Notifier(BaseModel, ABC):
@@ -152,6 +154,11 @@ class Notifier(BaseModel, ABC):
     def most_detail(self, notification: Notification) -> Detail:
         """How much detail its readers want."""
         return for_severity(self.detail, notification, Detail.FULL)
+
+    @property
+    def changes_messages(self) -> bool:
+        """Whether it can change a message that it sent."""
+        return False
 
     def readable(self, payload: Any) -> Any:
         """The payload for `preview`: text, or data for JSON."""

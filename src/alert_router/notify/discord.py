@@ -119,6 +119,11 @@ class DiscordNotifier(HttpNotifier):
     mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
     """Whom to mention while alerts fire: `role:ID`, `user:ID`."""
 
+    @property
+    def changes_messages(self) -> bool:
+        """As of any notifier."""
+        return True
+
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> DiscordPayload:
         """The message with as much detail as fits, and what a change of it needs."""
         notification = mentioning(notification, self.mention)
@@ -146,7 +151,7 @@ class DiscordNotifier(HttpNotifier):
         outcome, answer = await self._call(payload.message, sending, str(place["id"]))
         if answer.data.get("code") in _GONE:
             return await self._begin(payload, sending)
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, Failed) or sending.only_change:
             return outcome
         if self.notice and not _merely_fewer(place["firing"], payload.firing):
             noticed, _ = await self._call(payload.notice, sending)
@@ -156,6 +161,8 @@ class DiscordNotifier(HttpNotifier):
 
     async def _begin(self, payload: DiscordPayload, sending: Sending) -> Outcome:
         """A new message, to be changed later."""
+        if sending.only_change:
+            return Delivered()
         outcome, answer = await self._call(payload.message, sending)
         found = _message_id(answer)
         if isinstance(outcome, Failed) or found is None:

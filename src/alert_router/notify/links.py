@@ -31,7 +31,8 @@ Found = tuple[str, str, Alert | None]  # words, URL, the alert that it is about
 
 
 def links(notification: Notification) -> list[tuple[str, str]]:
-    """Pairs of words and URL, the most wanted first: the group's page, a runbook that is not one of
+    """Pairs of words and URL, the most wanted first: the group's page, what readers can
+    do with a link, a runbook that is not one of
     the router's, a silence, the pages of the alerts, the query, the sender. Only those that exist,
     all http or https. Words are plain text and may hold labels."""
     group = notification.group
@@ -43,6 +44,7 @@ def links(notification: Notification) -> list[tuple[str, str]]:
     query = alerts[0].generator_url
     found: list[Found] = [
         *_own_page(notification),
+        *((words, url, None) for words, url in notification.actions),
         *(page for page in pages if page[0] == _RUNBOOK),
         *_silences(notification),
         *(page for page in pages if page[0] != _RUNBOOK),

@@ -15,6 +15,7 @@ from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import links, wording
 from alert_router.notify.wording import one_line
 from alert_router.runbook.model import Section, Step
+from alert_router.runbook.steps import heading
 
 _MAX_LABELS = 16
 _MAX_DIFFERING = 12
@@ -108,7 +109,8 @@ class AlertLine:
 
 @dataclass(frozen=True, slots=True)
 class CommonFacts:
-    """What all alerts of a group share: texts, or labels. Plain text, hostile."""
+    """What concerns all alerts of a group: texts, or labels that they share. Plain text,
+    hostile."""
 
     texts: tuple[str, ...]
     labels: tuple[tuple[str, str], ...] = ()
@@ -220,6 +222,8 @@ def outline(notification: Notification, detail: Detail) -> Iterator[OutlinePart]
     yield Title(wording.grade(notification), one_line(wording.title(notification), _MAX_LINE))
     if notification.mentions:
         yield Mention(notification.mentions)
+    if notification.progress:
+        yield CommonFacts((one_line(notification.progress, _MAX_LINE),))
     yield from _alerts(notification, detail)
     yield from _notes(notification)
     for part in notification.runbooks:
@@ -328,7 +332,7 @@ def _sections(sections: Sequence[Section], detail: Detail) -> Iterator[OutlinePa
             yield from _section(section, detail)
         return
     for section in sections:
-        yield SectionTitle(one_line(wording.heading(section), _MAX_LINE))
+        yield SectionTitle(one_line(heading(section), _MAX_LINE))
         if section.steps:
             yield _step(section, 1, detail)
         else:
@@ -341,7 +345,7 @@ def _sections(sections: Sequence[Section], detail: Detail) -> Iterator[OutlinePa
 def _section(section: Section, detail: Detail, start: int = 1) -> Iterator[OutlinePart]:
     """A section, its steps from the number `start` on."""
     more = _CONTINUED if start > 1 else ""
-    yield SectionTitle(one_line(wording.heading(section), _MAX_LINE) + more)
+    yield SectionTitle(one_line(heading(section), _MAX_LINE) + more)
     if detail > Detail.TITLES and section.intro:
         yield Body(section.intro)
     for number in range(start, len(section.steps) + 1):

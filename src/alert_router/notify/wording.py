@@ -9,7 +9,7 @@ from alert_router.markdown import Block, Paragraph, plain
 from alert_router.model import Alert, AlertGroup
 from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification, RunbookPart
-from alert_router.runbook.model import Section, Step
+from alert_router.runbook.model import Step
 
 # Labels that identify what is affected, in the order in which people ask; others follow.
 _IDENTIFYING = ("namespace", "pod", "container", "instance", "node", "job", "service", "component")
@@ -214,11 +214,6 @@ def about(part: RunbookPart, notification: Notification) -> str:
         which = subject(part.commands_for, notification, 4)
         parts.append(f"commands are for {name_of(part.commands_for)} {which}".rstrip())
     return one_line("; ".join(parts))
-
-
-def heading(section: Section) -> str:
-    """A section's heading as its author wrote it, else its standard name."""
-    return plain(section.title).strip() or section.name or "Section"
 
 
 def is_whole(number: int, detail: Detail) -> bool:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from alert_router.outbox.model import DeliveryRow
 
 KEPT_SECONDS = 90 * 86_400.0  # actions are forgotten after that
+CHANGES_APART = 5.0  # seconds between two changes of a message because of actions
 MOST_ACTIONS = 1_000  # of one group while it fires
 
 

@@ -94,6 +94,7 @@ class Deliveries(Protocol):
         fold: bool,
         probe: Probe | None = None,
         rate: Rate | None = None,
+        changes: bool = False,
     ) -> list[Claim]:
         """Up to `limit` lanes of the destination that are due and not leased, critical first,
         then oldest. Each claim takes all that waits in its lane (bounded in rows and bytes),
@@ -102,7 +103,10 @@ class Deliveries(Protocol):
         None before the `next_at` of the destination's health, except with `probe`: that is one
         lane, whatever its destination's health. Services that share a store have one probe of a
         destination at a time, none before its `asked_until`, and keep to `rate` together: a claim
-        without `probe` is one where another has found the destination failing."""
+        without `probe` is one where another has found the destination failing.
+
+        With `changes`, where nothing is due: lanes whose message does not say yet what people
+        did."""
         ...
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
@@ -251,8 +255,8 @@ class Administration(Protocol):
         ...
 
     async def act(self, identity: bytes, action: Action) -> bool:
-        """Keep what somebody did about a group; False if it changes nothing. Raises ValueError
-        where MOST_ACTIONS were kept about it."""
+        """Keep what somebody did about a group, and have its messages changed; False if it
+        changes nothing. Raises ValueError where MOST_ACTIONS were kept about it."""
         ...
 
     async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
@@ -262,6 +266,11 @@ class Administration(Protocol):
     async def usage(self, runbook: str) -> list[Usage]:
         """How often each step of a runbook was ticked and whether it helped, by revision, the
         latest first."""
+        ...
+
+    async def secret(self, name: str) -> bytes:
+        """The random value of that name, 32 bytes, the same for all services that share the store.
+        It is made when it is asked for first."""
         ...
 
     async def forget_actions(self, *, before: float, limit: int) -> int:

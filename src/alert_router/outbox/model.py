@@ -121,6 +121,8 @@ class Claim:
     this batch's lane since its last success; `crashes` counts claims that nobody settled.
     `resent` says that an earlier attempt of exactly this batch may have arrived. `most_urgent` is
     the priority of the most urgent lane that was due at the destination, perhaps another one.
+    `has_actions` if people ever did something about the group; with `only_change` nothing is
+    pending, and `groups` are what the message that is there was made of.
     """
 
     id: str
@@ -134,6 +136,8 @@ class Claim:
     smaller: bool = False  # the last attempt was refused for its form: tell less
     reference: str | None = None
     most_urgent: int = 1
+    has_actions: bool = False
+    only_change: bool = False
 
 
 class Probe(StrEnum):

@@ -135,6 +135,7 @@ class SpooledOutbox:
         fold: bool,
         probe: Probe | None = None,
         rate: Rate | None = None,
+        changes: bool = False,
     ) -> list[Claim]:
         """As `Outbox.claim`."""
         claims: list[Claim] = []
@@ -150,7 +151,13 @@ class SpooledOutbox:
         if self._is_up and limit > 0:
             try:
                 claims += await self._shared.claim(
-                    destination, owner=owner, limit=limit, probe=probe, rate=rate, **more
+                    destination,
+                    owner=owner,
+                    limit=limit,
+                    probe=probe,
+                    rate=rate,
+                    changes=changes,
+                    **more,
                 )
             except StoreUnavailable as error:
                 self._go_down(str(error))
@@ -281,6 +288,12 @@ class SpooledOutbox:
     async def usage(self, runbook: str) -> list[Usage]:
         """As `Outbox.usage`, in the shared store."""
         return await self._shared.usage(runbook)
+
+    async def secret(self, name: str) -> bytes:
+        """As `Outbox.secret`, in the shared store."""
+        if not self._is_up:
+            raise StoreUnavailable("the shared store cannot be used")
+        return await self._shared.secret(name)
 
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`, in the shared store."""

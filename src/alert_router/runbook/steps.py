@@ -1,7 +1,9 @@
 """The steps of a section: ordered items, task items, or headings."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
 from itertools import chain
 
 from alert_router.markdown import (
@@ -19,7 +21,7 @@ from alert_router.markdown import (
     plain,
 )
 from alert_router.markdown.commandline import is_command
-from alert_router.runbook.model import Section, Step
+from alert_router.runbook.model import Runbook, Section, Step
 from alert_router.runbook.sections import without_number
 
 _MAX_TITLE = 140
@@ -43,6 +45,30 @@ def split_steps(blocks: Sequence[Block]) -> tuple[tuple[Block, ...], tuple[Step,
         else:
             (steps[-1][1] if steps else intro).append(block)
     return tuple(intro), tuple(Step(title, tuple(inner), line) for title, inner, line in steps)
+
+
+def heading(section: Section) -> str:
+    """A section's heading as its author wrote it, else its standard name."""
+    return plain(section.title).strip() or section.name or "Section"
+
+
+def with_keys(runbook: Runbook, id_: str) -> list[tuple[Section, tuple[str, ...]]]:
+    """The sections that say what to do, each with the keys of its steps, by which ticks are kept:
+    a key stays while the runbook's id, the section's heading and the step's title do."""
+    lead = [runbook.lead] if runbook.lead is not None and not runbook.by_alerts else []
+    seen: Counter[str] = Counter()
+    found = []
+    for section in (*lead, *runbook.own_sections):
+        if section.reference or not (section.intro or section.steps):
+            continue
+        keys = []
+        for step in section.steps:
+            named = f"{id_}\0{heading(section)}\0{step.title}"
+            seen[named] += 1
+            text = f"{named}\0{seen[named]}".encode(errors="replace")
+            keys.append(blake2b(text, digest_size=6).hexdigest())
+        found.append((section, tuple(keys)))
+    return found
 
 
 def has_steps(section: Section) -> bool:

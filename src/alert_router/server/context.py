@@ -13,6 +13,7 @@ from aiohttp import web
 
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
+from alert_router.deliver.action_links import LinkKey
 from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
 from alert_router.model.problem import Problem
@@ -62,6 +63,7 @@ class Site:
     is_late: Callable[[], bool]
     budget: Budget
     aside: Aside
+    link_key: LinkKey
     later: Callable[[Coroutine[Any, Any, None]], None]
     beat: Callable[[AlertGroup, str], None]  # a group was received, from a source
     storage: Storage  # in use; a reload does not change it

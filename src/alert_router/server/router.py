@@ -16,6 +16,7 @@ from alert_router.alert_stats.counters import AlertCounters
 from alert_router.aside import Aside
 from alert_router.config.web import WebFlags
 from alert_router.deliver import DeliverContext, Deliverer
+from alert_router.deliver.action_links import LinkKey
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.egress import AddressInfo, Resolver
@@ -69,6 +70,7 @@ class Router:
         self._reloading = asyncio.Lock()
         self._resolver = Resolver()
         self._session = self._client(shares.opened)
+        link_key = LinkKey(outbox)
         self.deliverer = Deliverer(
             DeliverContext(
                 outbox,
@@ -77,6 +79,7 @@ class Router:
                 self.counters,
                 runtime=lambda: self.runtime,
                 resolve=self._resolver.resolve,
+                link_key=link_key,
             )
         )
         config = runtime.config
@@ -101,6 +104,7 @@ class Router:
             is_late=self._lag.is_late,
             budget=budget,
             aside=self._aside,
+            link_key=link_key,
             later=self._do_later,
             beat=self._heartbeats.note,
             storage=config.storage,

@@ -23,6 +23,7 @@ from alert_router.server.context import SITE
 from alert_router.watch import fingerprint, has_changed_since
 
 _OPEN = ("/-/healthy", "/-/ready")  # for probes, which have no password
+_SIGNED = "/act/"  # for links in messages, whose signature is checked
 _REMEMBERED = 128  # passwords that were refused
 # Compared with where there is no such user, so that names cannot be found out by the time taken.
 _NO_USER = bcrypt.hashpw(b"no user", bcrypt.gensalt(10))
@@ -135,7 +136,8 @@ class WebServer:
                 answer.headers.setdefault(name, value)
 
     def _is_open(self, request: web.Request) -> bool:
-        return request.path.removeprefix(self.flags.route_prefix) in _OPEN
+        path = request.path.removeprefix(self.flags.route_prefix)
+        return path in _OPEN or path.startswith(_SIGNED)
 
     async def _knows(self, authorization: str) -> bool:
         scheme, _, value = authorization.partition(" ")

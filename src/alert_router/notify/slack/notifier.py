@@ -123,6 +123,11 @@ class SlackNotifier(HttpNotifier):
     api_url: ApiUrl = "https://slack.com/api"
     """The Web API's address, for GovSlack or a proxy."""
 
+    @property
+    def changes_messages(self) -> bool:
+        """As of any notifier: an incoming webhook cannot."""
+        return self.bot_token is not None
+
     @model_validator(mode="after")
     def _webhook_or_bot(self) -> Self:
         if (self.url is None) == (self.bot_token is None):
@@ -158,7 +163,7 @@ class SlackNotifier(HttpNotifier):
         outcome, answer = await self._call("chat.update", payload.message | place, sending)
         if answer.data.get("error") in _GONE:
             return await self._begin(payload, sending)
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, Failed) or sending.only_change:
             return outcome
         if self.thread:
             thread = {"thread_ts": place["ts"], "reply_broadcast": self.broadcast}
@@ -171,6 +176,8 @@ class SlackNotifier(HttpNotifier):
 
     async def _begin(self, payload: BotPayload, sending: Sending) -> Outcome:
         """A new message, to be changed later."""
+        if sending.only_change:
+            return Delivered()
         arguments = payload.message | {"channel": self.channel}
         outcome, answer = await self._call("chat.postMessage", arguments, sending)
         if isinstance(outcome, Failed):

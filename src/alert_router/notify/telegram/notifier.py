@@ -146,6 +146,11 @@ class TelegramNotifier(HttpNotifier):
             return found
         return [*found, Secret(plain=half)] if half else found
 
+    @property
+    def changes_messages(self) -> bool:
+        """As of any notifier."""
+        return True
+
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> TelegramPayload:
         """The message, and what a change of it needs."""
         notification = mentioning(notification, self.mention)
@@ -163,7 +168,7 @@ class TelegramNotifier(HttpNotifier):
         outcome, answer = await self._call("editMessageText", place | payload.message, sending)
         if _says(answer, *_GONE):
             return await self._begin(payload, sending)
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, Failed) or sending.only_change:
             return outcome
         if self.reply:
             to = {"message_id": place["message_id"], "allow_sending_without_reply": True}
@@ -174,6 +179,8 @@ class TelegramNotifier(HttpNotifier):
 
     async def _begin(self, payload: TelegramPayload, sending: Sending) -> Outcome:
         """A new message, to be changed later."""
+        if sending.only_change:
+            return Delivered()
         outcome, answer = await self._send(payload.message, sending)
         if isinstance(outcome, Failed):
             return outcome

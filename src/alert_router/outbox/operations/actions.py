@@ -1,6 +1,9 @@
 """What people do about groups, and what their pages show: kept, read and forgotten."""
 
+import os
+
 from alert_router.outbox.actions import (
+    CHANGES_APART,
     MOST_ACTIONS,
     Action,
     ActionKind,
@@ -61,6 +64,9 @@ async def act(session: Session, identity: bytes, action: Action) -> bool:
     texts = (action.who, action.runbook, action.revision, action.step, action.title)
     values = (identity, action.at, action.since, action.kind.value, *map(session.clean, texts))
     await session.run("add_action", values)
+    if action.kind not in (ActionKind.HELPED, ActionKind.NOT_HELPED):
+        values_ = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
+        await session.run("change_messages", values_)
     return True
 
 
@@ -78,6 +84,15 @@ async def actions_since(session: Session, since: float, limit: int) -> list[tupl
     """As `Outbox.actions_since`."""
     rows = await session.rows("actions_since", (since, limit))
     return [(identity, _action(*row)) for identity, *row in rows]
+
+
+async def secret(session: Session, name: str) -> bytes:
+    """As `Outbox.secret`."""
+    found = await session.row("find_secret", (name,))
+    if found is None:
+        await session.run("add_secret", (name, os.urandom(32)))
+        found = await session.one("find_secret", (name,))
+    return bytes(found[0])
 
 
 async def forget(session: Session, before: float, limit: int) -> int:

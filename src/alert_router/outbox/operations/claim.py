@@ -12,6 +12,7 @@ from alert_router.fields import Rate
 from alert_router.outbox.model import Claim, Destination, Probe, WaitingGroup
 from alert_router.outbox.operations import health, maintenance
 from alert_router.outbox.operations.session import Session
+from alert_router.outbox.operations.settle import free
 
 
 def webhook_id() -> str:
@@ -47,6 +48,7 @@ class Wanted:
     fold: bool
     probe: Probe | None = None
     rate: Rate | None = None
+    changes: bool = False
 
 
 class _Lane(NamedTuple):
@@ -61,6 +63,8 @@ class _Lane(NamedTuple):
     crashes: int
     smaller: int
     reference: str | None
+    change_due: float
+    changed_at: float
 
 
 async def claim(session: Session, destination: Destination, wanted: Wanted) -> list[Claim]:
@@ -75,7 +79,8 @@ async def claim(session: Session, destination: Destination, wanted: Wanted) -> l
         return []
     lanes = await _next_lanes(session, key, _FEW if probe else limit, now)
     if not lanes:
-        return []
+        may_change = wanted.changes and probe is None
+        return await _changes(session, destination, key, wanted) if may_change else []
     most_urgent = lanes[0].priority
     if probe is Probe.OTHER:
         lanes.sort(key=lambda lane: lane.attempts)
@@ -101,6 +106,31 @@ async def claim(session: Session, destination: Destination, wanted: Wanted) -> l
         if room <= 0:
             break
     await session.run_all("take_lease", leases)
+    taken = {claim.lane for claim in claims}
+    changed = [(now, lane.id) for lane in lanes if lane.id in taken and lane.change_due]
+    await session.run_all("take_change", changed)
+    return claims
+
+
+async def _changes(
+    session: Session, destination: Destination, key: int, wanted: Wanted
+) -> list[Claim]:
+    """Claims of lanes whose messages do not say yet what people did."""
+    claims: list[Claim] = []
+    room, now = MOST_BYTES, wanted.now
+    for row in await session.rows("lanes_to_change", (key, now, wanted.limit)):
+        lane = _Lane(*row)
+        rows = session.each("last_batch", (lane.id, lane.id, MOST_ROWS))
+        groups = await _batch(session, lane, room, rows)
+        if not groups:  # something newer could not be sent, or was not to be: it stays as it is
+            await session.run("take_change", (lane.changed_at, lane.id))
+            continue
+        room -= sum(len(group.body) for group in groups)
+        if claims and room < 0:
+            break
+        claims.append(replace(_claim(session, destination, lane, groups, 1), only_change=True))
+    await session.run_all("take_lease", [_lease(claim, wanted) for claim in claims])
+    await session.run_all("take_change", [(now, claim.lane) for claim in claims])
     return claims
 
 
@@ -134,7 +164,13 @@ async def _next_lanes(session: Session, destination: int, limit: int, now: float
         found += await session.rows("later_lanes", values)
         (priority,) = await session.one("next_priority", (destination, priority))
     found.sort(key=lambda row: tuple(row[:3]))
-    return [_Lane(*row) for row in found[:limit]]
+    lanes = [_Lane(*row) for row in found[:limit]]
+    # A change of a message that nobody settled says nothing about what is pending.
+    left = [lane for lane in lanes if lane.batch is not None and not lane.batch_end]
+    for lane in left:
+        await free(session, lane.id, now, crashes=lane.crashes + lane.leased)
+        await session.run("change_later", (now, lane.id))
+    return await _next_lanes(session, destination, limit, now) if left else lanes
 
 
 def _asked(lane: _Lane, fold: bool) -> tuple[int, int, int]:
@@ -167,7 +203,8 @@ async def _batch(
 
 
 def _lease(claim: Claim, wanted: Wanted) -> tuple[Any, ...]:
-    until, end = wanted.now + wanted.lease, claim.groups[-1].delivery
+    until = wanted.now + wanted.lease
+    end = 0 if claim.only_change else claim.groups[-1].delivery
     return until, claim.id, end, claim.crashes, wanted.owner, claim.lane
 
 
@@ -191,6 +228,7 @@ def _claim(
         smaller=bool(lane.smaller),
         reference=lane.reference,
         most_urgent=most_urgent,
+        has_actions=bool(lane.change_due or lane.changed_at),
     )
 
 

@@ -57,9 +57,10 @@ class Operations(ABC):
         fold: bool,
         probe: Probe | None = None,
         rate: Rate | None = None,
+        changes: bool = False,
     ) -> list[Claim]:
         """As `Outbox.claim`."""
-        wanted = Wanted(owner, limit, now, lease, fold, probe, rate)
+        wanted = Wanted(owner, limit, now, lease, fold, probe, rate, changes)
         return await self._run(claim, destination, wanted)
 
     async def settle(self, claim: Claim, settlement: Settlement) -> bool:
@@ -186,6 +187,10 @@ class Operations(ABC):
     async def usage(self, runbook: str) -> list[Usage]:
         """As `Outbox.usage`."""
         return await self._run(actions.usage, runbook)
+
+    async def secret(self, name: str) -> bytes:
+        """As `Outbox.secret`."""
+        return await self._run(actions.secret, name)
 
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`."""

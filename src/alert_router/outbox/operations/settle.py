@@ -18,6 +18,9 @@ async def settle(session: Session, claim: Claim, settlement: Settlement) -> bool
     if row is None or answer is not None:
         return bool(answer)
     *_, batch_end, attempts, destination = row
+    if not batch_end:
+        await finish_change(session, claim.lane, settlement)
+        return True
     if settlement.health is not None:
         await health.note(session, destination, settlement.health, settlement.now)
     elif settlement.verdict is Verdict.DELIVERED:
@@ -62,12 +65,27 @@ async def _finish(
     reason, message = session.clean(settlement.reason), session.clean(settlement.message)
     values = (FINAL[verdict], now, attempts, reason, message, lane, batch_end)
     await session.run("settle_batch", values)
+    await free(session, lane, now, settlement.reference if verdict is Verdict.DELIVERED else None)
+
+
+async def finish_change(session: Session, lane: int, settlement: Settlement) -> None:
+    """A change of the lane's message is done with, or is tried again once nothing is pending."""
+    verdict, now = settlement.verdict, settlement.now
+    await free(session, lane, now, settlement.reference if verdict is Verdict.DELIVERED else None)
+    if verdict in (Verdict.RETRY, Verdict.DOUBT, Verdict.RELEASED):
+        await session.run("change_later", (max(now, settlement.due_at), lane))
+
+
+async def free(
+    session: Session, lane: int, now: float, reference: str | None = None, crashes: int = 0
+) -> None:
+    """End what the lane was busy with, so that it goes on with what is pending in it."""
     rest, priority, oldest = await session.one("rest_of_lane", (lane,))
-    reference = settlement.reference if verdict is Verdict.DELIVERED else None
     await session.run(
         "lane_goes_on",
         {
             "lane": lane,
+            "crashes": crashes,
             "phase": 1 if rest else 0,
             "rest": rest,
             "priority": priority or 0,
@@ -98,8 +116,10 @@ async def shrink(session: Session, lane: int, now: float) -> None:
     """Put a lane right after waiting deliveries outside a running attempt were taken from it."""
     rest, priority, oldest = await session.one("rest_of_lane", (lane,))
     if not rest:
-        values = {"phase": 0, "rest": 0, "priority": 0, "oldest": 0.0, "reference": None}
-        await session.run("lane_goes_on", values | {"lane": lane, "now": now})
+        row = await session.row("lane_of_claim", (lane,))
+        is_being_changed = row is not None and row[1] and not row[3]
+        if not is_being_changed:
+            await free(session, lane, now)
         return
     (batch_left,) = await session.one("batch_left", (lane,))
     await session.run(

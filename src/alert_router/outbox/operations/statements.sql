@@ -15,7 +15,10 @@ SELECT settled_at FROM (
 ) AS message
 UNION ALL
 SELECT CAST(:now AS DOUBLE PRECISION) FROM lane
-WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL;
+WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL
+UNION ALL
+SELECT changed_at FROM lane
+WHERE destination = :destination AND changed_at > 0 AND changed_at > :since AND phase = 0;
 
 -- name: health
 SELECT failing_since, failures, failing_reason, pause_reason, paused_until, asked_until
@@ -42,13 +45,41 @@ INSERT INTO delivery (lane, destination, alert_group, priority, accepted_at, fin
 VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: ready_lanes
-SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference,
+    change_due, changed_at
 FROM lane WHERE destination = ? AND phase = 1 ORDER BY priority, oldest LIMIT ?;
 
 -- name: later_lanes
-SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference,
+    change_due, changed_at
 FROM lane WHERE destination = ? AND phase = 2 AND priority = ? AND due_at <= ?
 ORDER BY due_at LIMIT ?;
+
+-- name: lanes_to_change
+SELECT priority, oldest, id, fence, batch, batch_end, leased, attempts, crashes, smaller, reference,
+    change_due, changed_at
+FROM lane WHERE destination = ? AND change_due > 0 AND change_due <= ? AND phase = 0
+ORDER BY change_due LIMIT ?;
+
+-- name: change_messages
+UPDATE lane SET change_due = CASE WHEN settled_at + :apart > :now THEN settled_at + :apart ELSE :now END
+WHERE identity = (SELECT id FROM identity WHERE digest = :identity)
+    AND change_due = 0 AND (reference IS NOT NULL OR phase > 0);
+
+-- name: take_change
+UPDATE lane SET change_due = 0, changed_at = ? WHERE id = ?;
+
+-- name: change_later
+UPDATE lane SET change_due = ? WHERE id = ? AND change_due = 0;
+
+-- name: last_batch
+-- What the lane's message says: nothing unless the last that was settled was sent.
+SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at, d.diverted_from
+FROM delivery d JOIN alert_group g ON g.seq = d.alert_group
+WHERE d.lane = ? AND d.state = 1 AND d.reason = '' AND d.settled_at = (
+    SELECT CASE WHEN state = 1 AND reason = '' THEN settled_at END
+    FROM delivery WHERE lane = ? AND state > 0 ORDER BY id DESC LIMIT 1)
+ORDER BY d.id LIMIT ?;
 
 -- name: next_priority
 -- Not min(priority): PostgreSQL reads all of them for that where it believes that there are few.
@@ -126,8 +157,9 @@ FROM (
 UPDATE lane
 SET phase = :phase, priority = CASE WHEN :rest > 64 AND priority < :priority THEN priority ELSE :priority END,
     oldest = :oldest, due_at = :now, leased = 0, batch = NULL, batch_end = 0,
-    attempts = 0, crashes = 0, smaller = 0, reason = '', message = '',
-    reference = coalesce(:reference, reference), settled_at = :now
+    attempts = 0, crashes = :crashes, smaller = 0, reason = '', message = '',
+    reference = coalesce(:reference, reference), settled_at = :now,
+    change_due = CASE WHEN coalesce(:reference, reference) IS NULL THEN 0 ELSE change_due END
 WHERE id = :lane;
 
 -- name: lane_tries_again
@@ -333,6 +365,12 @@ FROM action WHERE at >= ? ORDER BY at, id LIMIT ?;
 SELECT revision, step, max(title), kind, count(*), avg(at - since), max(at)
 FROM action WHERE runbook = ? AND runbook <> '' AND kind <> 'untick'
 GROUP BY revision, step, kind ORDER BY max(at) DESC, step LIMIT 1000;
+
+-- name: find_secret
+SELECT value FROM secret WHERE name = ?;
+
+-- name: add_secret
+INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
 -- name: forget_actions
 DELETE FROM action WHERE id IN (SELECT id FROM action WHERE at < ? ORDER BY at LIMIT ?);

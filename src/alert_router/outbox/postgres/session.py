@@ -17,6 +17,7 @@ _ENDS = {
     "find_lane": "FOR UPDATE",
     "ready_lanes": "FOR UPDATE SKIP LOCKED",
     "later_lanes": "FOR UPDATE SKIP LOCKED",
+    "lanes_to_change": "FOR UPDATE SKIP LOCKED",
     "lane_of_claim": "FOR UPDATE",
     "to_divert": "FOR UPDATE OF d SKIP LOCKED",
     "to_expire": "FOR UPDATE OF l SKIP LOCKED",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from alert_router.outbox.model import HEALTHY, Claim, Health, Settlement, Verdict
 from alert_router.outbox.operations import health
-from alert_router.outbox.operations.settle import FINAL, go_on, known_answer
+from alert_router.outbox.operations.settle import FINAL, finish_change, go_on, known_answer
 from alert_router.outbox.postgres.session import PostgresSession
 
 
@@ -31,12 +31,14 @@ async def settle(session: PostgresSession, asked: Sequence[tuple[Claim, Settleme
     lanes = {lane: row for lane, *row in rows}
     answers: list[bool] = []
     ended: dict[int, _Ended] = {}
+    changes: dict[int, _Ended] = {}
     for claim, settlement in asked:
         row = lanes.get(claim.lane)
         answer = known_answer(claim, row)
         answers.append(answer is not False)
         if answer is None and row is not None:
-            ended.setdefault(claim.lane, _Ended(claim, settlement, *row[3:]))
+            one = _Ended(claim, settlement, *row[3:])
+            (ended if one.batch_end else changes).setdefault(claim.lane, one)
     await _note_health(session, list(ended.values()))
     final = [one for one in ended.values() if one.settlement.verdict in FINAL]
     if final:
@@ -45,6 +47,8 @@ async def settle(session: PostgresSession, asked: Sequence[tuple[Claim, Settleme
     for one in ended.values():
         if one.settlement.verdict not in FINAL:
             await go_on(session, one.claim, one.settlement, one.destination)
+    for lane, one in changes.items():
+        await finish_change(session, lane, one.settlement)
     return answers
 
 

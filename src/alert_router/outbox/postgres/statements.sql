@@ -113,7 +113,8 @@ SET phase = CASE WHEN rest.count > 0 THEN 1 ELSE 0 END,
         ELSE coalesce(rest.priority, 0) END,
     oldest = coalesce(rest.oldest, 0), due_at = ended.at, leased = 0, batch = NULL, batch_end = 0,
     attempts = 0, crashes = 0, smaller = 0, reason = '', message = '',
-    reference = coalesce(ended.reference, lane.reference), settled_at = ended.at
+    reference = coalesce(ended.reference, lane.reference), settled_at = ended.at,
+    change_due = CASE WHEN coalesce(ended.reference, lane.reference) IS NULL THEN 0 ELSE change_due END
 FROM unnest(CAST(? AS bigint[]), CAST(? AS double precision[]), CAST(? AS text[]))
     AS ended (lane, at, reference)
 CROSS JOIN LATERAL (

@@ -9,6 +9,7 @@ from alert_router.server.pages import (
     deliveries,
     explain,
     group,
+    links,
     now,
     render,
     runbooks,
@@ -45,6 +46,9 @@ def add(
     get(at_group, guarded(group.show, "pages"))
     get(f"{at_group}/live", guarded(group.live, "pages"))
     post(f"{at_group}/actions", guarded(actions.act, "pages", "actions"))
+    # The link itself is what lets people in.
+    get(prefix + "/act/{token}", links.show)
+    post(prefix + "/act/{token}", links.act)
     get(f"{prefix}/runbooks", runbooks.to_index)
     get(f"{prefix}/runbooks/", guarded(runbooks.index, "pages"))
     get(prefix + "/runbooks/{id:.+}", guarded(runbooks.show, "pages"))

@@ -22,7 +22,7 @@ _ABOUT_STEPS = ("tick ", "untick ", "fixed ")
 
 async def act(request: web.Request) -> web.Response:
     """POST /groups/{id}/actions: `do` says what, `who` who where that is not known."""
-    site, pages, who = request.app[SITE], request.app[PAGES], person(request)
+    who = person(request)
     try:
         form = await read_form(request, who)
         name = who.name if who.is_certain else clean_name(form.get("who", "")) or who.name
@@ -30,21 +30,8 @@ async def act(request: web.Request) -> web.Response:
             raise ActionRefused("Write your name first, so that others see who does what.")
         id_, do = request.match_info["id"], form.get("do", "")
         if do != "name":
-            history = await site.ask(lambda store: store.history(id_))
-            if history is None:
-                raise ActionRefused(
-                    "There is no such alert group, or it was deleted after its time."
-                )
-            now, chosen = site.outbox.now(), form.get("alert", "")
-            view = await pages.aside.run(
-                partial(make_view, history, id_, chosen, site.runtime(), now)
-            )
-            action = None if view is None else _action(view, do, name, now)
-            if action is None:
-                raise ActionRefused("The runbook has changed meanwhile: load the page again.")
-            if await site.ask(lambda store: store.act(history.identity, action)):
-                log.info("action", kind=action.kind, who=name, group_id=id_, step=action.title)
-            pages.live.touch()
+            view = await view_of(request.app, id_, form.get("alert", ""))
+            await perform(request.app, view, do, name)
     except ActionRefused as error:
         return _refusal(request, str(error), 403)
     except ValueError as error:
@@ -58,11 +45,36 @@ async def act(request: web.Request) -> web.Response:
     return done
 
 
+async def view_of(app: web.Application, id_: str, chosen: str = "") -> GroupView:
+    """What the page of a group shows now. Raises ActionRefused and StoreUnavailable."""
+    site = app[SITE]
+    history = await site.ask(lambda store: store.history(id_))
+    view = None
+    if history is not None:
+        make = partial(make_view, history, id_, chosen, site.runtime(), site.outbox.now())
+        view = await app[PAGES].aside.run(make)
+    if view is None:
+        raise ActionRefused("There is no such alert group, or it was deleted after its time.")
+    return view
+
+
+async def perform(app: web.Application, view: GroupView, do: str, who: str, **names: str) -> None:
+    """Keep what somebody did with a button of a group's page. `names` go into the log. Raises
+    ActionRefused, ValueError as `Outbox.act`, and StoreUnavailable."""
+    site = app[SITE]
+    action = action_of(view, do, who, site.outbox.now())
+    if action is None:
+        raise ActionRefused("The runbook has changed meanwhile: load the page again.")
+    if await site.ask(lambda store: store.act(view.identity, action)):
+        log.info("action", kind=action.kind, who=who, group_id=view.id, step=action.title, **names)
+    app[PAGES].live.touch()
+
+
 def _refusal(request: web.Request, text: str, status: int) -> web.Response:
     return answer(page("error.html", top(request), text=text), status)
 
 
-def _action(view: GroupView, do: str, who: str, now: float) -> Action | None:
+def action_of(view: GroupView, do: str, who: str, now: float) -> Action | None:
     """The action that a button means; None if the page has no such button."""
     word, _, about = do.partition(" ")
     plain = {"take": ActionKind.TAKE, "release": ActionKind.RELEASE}

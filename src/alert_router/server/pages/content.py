@@ -1,7 +1,6 @@
 """Runbooks as pages show them: HTML, the paths of pages and pictures, and what steps are counted
 by."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -9,9 +8,9 @@ from urllib.parse import quote
 
 from alert_router.enrich.shell.effects import effects
 from alert_router.markdown import Block, Code, to_html
-from alert_router.notify import wording
-from alert_router.runbook.model import Runbook, Section
+from alert_router.runbook.model import Runbook
 from alert_router.runbook.pictures import is_picture
+from alert_router.runbook.steps import with_keys
 from alert_router.server.pages.render import harmless
 
 Picture = Callable[[str], str | None]
@@ -48,29 +47,11 @@ def _mark(code: Code) -> tuple[str, str] | None:
     return None
 
 
-def sections_of(runbook: Runbook) -> list[Section]:
-    """The sections that say what to do, with the text before them first."""
-    lead = [runbook.lead] if runbook.lead is not None and not runbook.by_alerts else []
-    return [
-        section
-        for section in (*lead, *runbook.own_sections)
-        if not section.reference and (section.intro or section.steps)
-    ]
-
-
-def step_key(id_: str, section: Section, title: str, seen: Counter[str]) -> str:
-    """The key of a step, which stays while runbook, section and title do."""
-    named = f"{id_}\0{wording.heading(section)}\0{title}"
-    seen[named] += 1
-    return blake2b(f"{named}\0{seen[named]}".encode(errors="replace"), digest_size=6).hexdigest()
-
-
 def steps_of(runbook: Runbook) -> Iterator[tuple[str, str]]:
     """The keys of all steps, and their titles."""
-    seen: Counter[str] = Counter()
-    for section in sections_of(runbook):
-        for step in section.steps:
-            yield step_key(runbook.id, section, step.title, seen), step.title
+    for section, keys in with_keys(runbook, runbook.id):
+        for key, step in zip(keys, section.steps, strict=True):
+            yield key, step.title
 
 
 @lru_cache(maxsize=1024)

@@ -4,43 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from alert_router.model import AlertGroup, BodyLimits, PayloadError
+from alert_router.deliver.progress import Episode
 from alert_router.outbox.actions import Action, ActionKind, History
 from alert_router.outbox.model import DeliveryRow, State
 
 MOST_EVENTS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """An accepted group of an episode: its id, when, and its alerts if they were read."""
-
-    id: str
-    at: float
-    group: AlertGroup | None
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """From when an alert group fired until all of it was resolved, or until now: oldest first."""
-
-    moments: tuple[Moment, ...]
-
-    @property
-    def began(self) -> float:
-        """When the first group of it was accepted, Unix seconds."""
-        return self.moments[0].at
-
-    @property
-    def ended(self) -> float | None:
-        """When all of it was resolved; None while it fires."""
-        last = self.moments[-1]
-        return None if last.group is None or last.group.firing else last.at
-
-    @property
-    def latest(self) -> AlertGroup | None:
-        """The latest group whose alerts were read."""
-        return next((it.group for it in reversed(self.moments) if it.group is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,61 +33,6 @@ class Event:
 def clock(at: float) -> str:
     """Unix seconds as `2026-11-23 10:04:12`, UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def read_episodes(history: History, limits: BodyLimits) -> list[Episode]:
-    """The episodes of a group, oldest first. A group whose body is not at hand counts as firing."""
-    found: list[list[Moment]] = []
-    is_over = True
-    for kept in history.groups:
-        group = None
-        if kept.body is not None:
-            try:
-                group = AlertGroup.within(limits, kept.body)[0]
-            except PayloadError:  # of an earlier version
-                group = None
-        if is_over:
-            found.append([])
-        found[-1].append(Moment(kept.id, kept.accepted_at, group))
-        is_over = group is not None and not group.firing
-    return [Episode(tuple(moments)) for moments in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What people did in an episode, as it stands: who has it, the ticked steps by runbook and
-    key, and the latest answer of each person to whether the runbook helped."""
-
-    taken: Action | None
-    ticks: dict[tuple[str, str], Action]
-    answers: tuple[Action, ...]
-
-    @classmethod
-    def of(cls, actions: Sequence[Action]) -> "Done":
-        """The state after these, oldest first."""
-        taken: Action | None = None
-        ticks: dict[tuple[str, str], Action] = {}
-        answers: dict[tuple[str, str], Action] = {}
-        for action in actions:
-            match action.kind:
-                case ActionKind.TAKE:
-                    taken = action
-                case ActionKind.RELEASE:
-                    taken = None
-                case ActionKind.TICK:
-                    ticks.setdefault((action.runbook, action.step), action)
-                case ActionKind.UNTICK:
-                    ticks.pop((action.runbook, action.step), None)
-                case _:
-                    answers[action.runbook, action.who] = action
-        return cls(taken, ticks, tuple(answers.values()))
-
-
-def actions_in(episode: Episode, episodes: Sequence[Episode], history: History) -> list[Action]:
-    """The actions from the beginning of an episode until the next one."""
-    later = [other.began for other in episodes if other.began > episode.began]
-    until = min(later, default=float("inf"))
-    return [action for action in history.actions if episode.began <= action.at < until]
 
 
 def timeline(episode: Episode, history: History, actions: Sequence[Action]) -> list[Event]:

@@ -1,7 +1,6 @@
 """The page of an alert group: its alerts, the steps of its runbooks filled with an alert's labels,
 and what happened so far."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from alert_router.deliver.progress import Done, Episode, actions_in, read_episodes
 from alert_router.enrich import AlertLabels, enrich, filling
 from alert_router.model import Alert
 from alert_router.notification import Notification, RunbookPart
@@ -19,19 +19,13 @@ from alert_router.outbox.actions import History
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.pictures import is_picture
+from alert_router.runbook.steps import heading as section_heading
+from alert_router.runbook.steps import with_keys
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import html, page_of, revision, sections_of, step_key
+from alert_router.server.pages.content import html, page_of, revision
 from alert_router.server.pages.context import PAGES, stream
-from alert_router.server.pages.episodes import (
-    Done,
-    Episode,
-    Event,
-    actions_in,
-    clock,
-    read_episodes,
-    timeline,
-)
+from alert_router.server.pages.episodes import Event, clock, timeline
 from alert_router.server.pages.people import person, remember
 from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
 
@@ -373,9 +367,9 @@ def _sections(
     runbook: Runbook, it: RunbookPart, alert: Alert, runtime: Runtime, *, is_over: bool
 ) -> Iterator[ShownSection]:
     """The runbook's sections filled for the alert; what to do after it is over comes first then."""
-    sections = sections_of(runbook)
+    sections = with_keys(runbook, it.id)
     if is_over:
-        sections.sort(key=lambda section: section.name not in _LAST_FIRST)
+        sections.sort(key=lambda pair: pair[0].name not in _LAST_FIRST)
     prepared = filling(runbook, it.url, runtime.label_rules)
     pages = f"{runtime.external_url}/runbooks/"
 
@@ -384,13 +378,11 @@ def _sections(
         return f"../runbooks/{url.removeprefix(pages)}" if is_ours else None
 
     labels = AlertLabels(alert.labels, runtime.label_rules)
-    seen: Counter[str] = Counter()
-    for section in sections:
+    for section, keys in sections:
         filled = prepared.section(section, labels)
-        title = "" if section is runbook.lead else wording.heading(filled)
+        title = "" if section is runbook.lead else section_heading(filled)
         steps = []
-        for written, step in zip(section.steps, filled.steps, strict=True):
-            key = step_key(it.id, section, written.title, seen)
+        for key, written, step in zip(keys, section.steps, filled.steps, strict=True):
             first, rest = wording.opening(step)
             heading = "" if first is not None else step.title
             blocks = step.blocks if first is not None else rest

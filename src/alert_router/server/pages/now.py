@@ -7,13 +7,14 @@ from operator import methodcaller
 
 from aiohttp import web
 
+from alert_router.deliver.progress import Done
 from alert_router.outbox.actions import Action
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import DeliveryRow, State
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, hour_of
 from alert_router.server.pages.context import PAGES, stream
-from alert_router.server.pages.episodes import Done, clock
+from alert_router.server.pages.episodes import clock
 from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
 
 _ON_A_PAGE = 50

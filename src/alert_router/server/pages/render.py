@@ -37,7 +37,8 @@ _POLICY = (
     "frame-ancestors 'none'; "
 )
 _NO_SCRIPT = _POLICY + "form-action 'none'"
-_WITH_SCRIPT = _POLICY + "form-action 'self'; script-src 'self'; connect-src 'self'"
+_WITH_FORMS = _POLICY + "form-action 'self'"
+_WITH_SCRIPT = _WITH_FORMS + "; script-src 'self'; connect-src 'self'"
 
 _TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "p", "blockquote", "hr", "br", "div"),
@@ -127,13 +128,16 @@ def part(tag: str, name: str, *, id_: str = "", class_: str = "", **values: obje
     return f'<{tag} id="{id_ or name}" data-hash="{digest}"{attribute}>\n{inner}</{tag}>'
 
 
-def answer(text: str, status: int = 200, *, scripts: bool = False) -> web.Response:
-    """A page as an answer; with `scripts` our own may run, and forms be sent to us."""
+def answer(
+    text: str, status: int = 200, *, scripts: bool = False, forms: bool = False
+) -> web.Response:
+    """A page as an answer; with `forms` forms may be sent to us, with `scripts` our own run too."""
+    policy = _WITH_FORMS if forms else _NO_SCRIPT
     headers = {
-        "Content-Security-Policy": _WITH_SCRIPT if scripts else _NO_SCRIPT,
+        "Content-Security-Policy": _WITH_SCRIPT if scripts else policy,
         "Referrer-Policy": "no-referrer",
     }
-    if scripts:  # it holds what only this person may see
+    if scripts or forms:  # it holds what only this person may see
         headers["Cache-Control"] = "no-store"
     return web.Response(
         text=text, status=status, content_type="text/html", charset="utf-8", headers=headers

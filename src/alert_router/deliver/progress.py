@@ -1,0 +1,121 @@
+"""What people did about an alert group since it fires, and the line about it in messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from alert_router.model import AlertGroup, BodyLimits, PayloadError
+from alert_router.notification import Notification
+from alert_router.outbox.actions import Action, ActionKind, History
+from alert_router.runbook.steps import with_keys
+from alert_router.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An accepted group of an episode: its id, when, and its alerts if they were read."""
+
+    id: str
+    at: float
+    group: AlertGroup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """From when an alert group fired until all of it was resolved, or until now: oldest first."""
+
+    moments: tuple[Moment, ...]
+
+    @property
+    def began(self) -> float:
+        """When the first group of it was accepted, Unix seconds."""
+        return self.moments[0].at
+
+    @property
+    def ended(self) -> float | None:
+        """When all of it was resolved; None while it fires."""
+        last = self.moments[-1]
+        return None if last.group is None or last.group.firing else last.at
+
+    @property
+    def latest(self) -> AlertGroup | None:
+        """The latest group whose alerts were read."""
+        return next((it.group for it in reversed(self.moments) if it.group is not None), None)
+
+
+def read_episodes(history: History, limits: BodyLimits) -> list[Episode]:
+    """The episodes of a group, oldest first. A group whose body is not at hand counts as firing."""
+    found: list[list[Moment]] = []
+    is_over = True
+    for kept in history.groups:
+        group = None
+        if kept.body is not None:
+            try:
+                group = AlertGroup.within(limits, kept.body)[0]
+            except PayloadError:  # of an earlier version
+                group = None
+        if is_over:
+            found.append([])
+        found[-1].append(Moment(kept.id, kept.accepted_at, group))
+        is_over = group is not None and not group.firing
+    return [Episode(tuple(moments)) for moments in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What people did in an episode, as it stands: who has it, the ticked steps by runbook and
+    key, and the latest answer of each person to whether the runbook helped."""
+
+    taken: Action | None
+    ticks: dict[tuple[str, str], Action]
+    answers: tuple[Action, ...]
+
+    @classmethod
+    def of(cls, actions: Sequence[Action]) -> "Done":
+        """The state after these, oldest first."""
+        taken: Action | None = None
+        ticks: dict[tuple[str, str], Action] = {}
+        answers: dict[tuple[str, str], Action] = {}
+        for action in actions:
+            match action.kind:
+                case ActionKind.TAKE:
+                    taken = action
+                case ActionKind.RELEASE:
+                    taken = None
+                case ActionKind.TICK:
+                    ticks.setdefault((action.runbook, action.step), action)
+                case ActionKind.UNTICK:
+                    ticks.pop((action.runbook, action.step), None)
+                case _:
+                    answers[action.runbook, action.who] = action
+        return cls(taken, ticks, tuple(answers.values()))
+
+
+def actions_in(episode: Episode, episodes: Sequence[Episode], history: History) -> list[Action]:
+    """The actions from the beginning of an episode until the next one."""
+    later = [other.began for other in episodes if other.began > episode.began]
+    until = min(later, default=float("inf"))
+    return [action for action in history.actions if episode.began <= action.at < until]
+
+
+def with_progress(notification: Notification, history: History, runtime: Runtime) -> Notification:
+    """The notification with what people did: `Ana has it, 2 of 6 done`."""
+    episodes = read_episodes(history, runtime.limits)
+    ids = set(notification.groups)
+    episode = next((it for it in reversed(episodes) if ids & {m.id for m in it.moments}), None)
+    if episode is None:
+        return notification
+    done = Done.of(actions_in(episode, episodes, history))
+    steps = {
+        (part.id, key)
+        for part in notification.runbooks
+        if (runbook := runtime.catalogue.get(part.id)) is not None
+        for _, keys in with_keys(runbook, part.id)
+        for key in keys
+    }
+    ticked = len(steps & done.ticks.keys())
+    has = "had" if episode.ended is not None else "has"
+    parts = [
+        f"{done.taken.who} {has} it" if done.taken else "",
+        f"{ticked} of {len(steps)} done" if ticked else "",
+    ]
+    return replace(notification, progress=", ".join(filter(None, parts)))
