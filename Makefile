@@ -58,6 +58,7 @@ manifests: $(DEV) ## Render the chart's files, the plain manifests and the dashb
 # Without these, tests are skipped with a reason, and fail if CI is set.
 packages:
 	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux faketime postgresql pgbouncer || true
+	@scripts/axe.sh $(VENV) || true
 
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what the image installs, with hashes
 	scripts/hashes.sh $@

@@ -43,6 +43,12 @@ class Page:
         while (await self._next()).get("method") != "Page.loadEventFired":
             pass
 
+    async def follow(self, expression: str) -> None:
+        """Evaluate what leads to another page, and wait until that is there."""
+        await self.evaluate(expression)
+        while (await self._next()).get("method") != "Page.loadEventFired":
+            pass
+
     async def evaluate(self, expression: str) -> Any:
         """What an expression is in the page, and what it comes to if it is a promise."""
         answer = await self.call(

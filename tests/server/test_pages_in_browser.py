@@ -40,6 +40,17 @@ async def test_two_people_see_each_others_ticks_and_open_details_stay_open(tmp_p
         assert await ben.evaluate("document.querySelectorAll('details[open]').length") == 2
 
 
+async def test_forms_work_without_our_script(tmp_path: Path):
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with router(config) as running, browser(tmp_path / "it", PHONE) as page:
+        await page.call("Emulation.setScriptExecutionDisabled", value=True)
+        await page.visit(f"{running.url}/groups/{await send(running, alerts('cart-1'))}")
+        assert await page.evaluate("document.querySelector('.copy')") is None
+        await page.follow(f"{NAME} 'Ana'; document.querySelector('#take').click()")
+        assert "Ana has it" in await page.evaluate("document.body.innerText")
+        assert await is_narrow(page)
+
+
 async def test_a_command_is_copied_as_it_is_shown(tmp_path: Path):
     config = write_config(tmp_path, [{"type": "console"}])
     async with router(config) as running, browser(tmp_path / "it", PHONE) as page:

@@ -131,7 +131,8 @@ def answer(text: str, status: int = 200, *, scripts: bool = False) -> web.Respon
     """A page as an answer; with `scripts` our own may run, and forms be sent to us."""
     headers = {
         "Content-Security-Policy": _WITH_SCRIPT if scripts else _NO_SCRIPT,
-        "Referrer-Policy": "no-referrer",
+        # With `no-referrer` browsers would not say that a form comes from a page of ours.
+        "Referrer-Policy": "same-origin" if scripts else "no-referrer",
     }
     if scripts:  # it holds what only this person may see
         headers["Cache-Control"] = "no-store"
