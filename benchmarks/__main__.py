@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import accept, deliver, latency, matching, memory, store
+from benchmarks import accept, deliver, latency, matching, memory, store, tabs
 from benchmarks.programs import Unavailable
 
 BENCHES = {
@@ -12,6 +12,7 @@ BENCHES = {
     "matching": matching.main,
     "memory": memory.main,
     "store": store.main,
+    "tabs": tabs.main,
 }
 
 

@@ -188,9 +188,22 @@ async def live(request: web.Request) -> web.StreamResponse:
     """GET /groups/{id}/live: what changes on that page."""
     id_, chosen = request.match_info["id"], request.query.get("alert", "")
 
+    site, pages = request.app[SITE], request.app[PAGES]
+    known: tuple[History, Runtime, float] | None = None
+    parts: dict[str, str] = {}
+
     async def make() -> dict[str, str]:
-        view = await _view(request, id_, chosen)
-        return {} if view is None else view.parts()
+        nonlocal known, parts
+        history = await site.ask(lambda store: store.history(id_))
+        if history is None:
+            return {}
+        now, runtime = site.outbox.now(), site.runtime()
+        shown = (history, runtime, now // 60)
+        if known is None or known[1] is not runtime or shown != known:  # else it is the same
+            view = await pages.aside.run(make_view, history, id_, chosen, runtime, now)
+            parts = {} if view is None else await pages.aside.run(view.parts)
+            known = shown
+        return parts
 
     return await stream(request, ("group", id_, chosen), make)
 
