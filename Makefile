@@ -48,9 +48,10 @@ docs: $(DEV) ## Write the generated references, and build the site into dist/sit
 	$(BIN)/python -m scripts.reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-pictures: $(DEV) ## Take the pictures in docs/notifiers again
+pictures: $(DEV) ## Take the pictures of messages and pages in docs again
 	@scripts/packages.sh chromium fonts-noto-color-emoji || true
 	$(BIN)/python -m scripts.pictures
+	$(BIN)/python -m scripts.page_pictures
 
 manifests: $(DEV) ## Render the chart's files, the plain manifests and the dashboard again
 	@$(BIN)/python -m scripts.manifests

@@ -40,7 +40,8 @@ _MOST_LABELS = 64  # of an alert, shown
 _MOST_STEPS = 2_000  # of a page
 _MOST_EARLIER = 10
 _LONGEST = 500  # characters of a value
-_LAST_FIRST = ("Verification", "Post-Incident")  # what is left once all is resolved
+# The sections that come first while it fires, and once all is resolved.
+_FIRST = (("Detection", "Mitigation"), ("Verification", "Post-Incident"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,10 +386,9 @@ def _about(it: RunbookPart, alert: Alert, told: Notification) -> str:
 def _sections(
     runbook: Runbook, it: RunbookPart, alert: Alert, runtime: Runtime, *, is_over: bool
 ) -> Iterator[ShownSection]:
-    """The runbook's sections filled for the alert; what to do after it is over comes first then."""
+    """The runbook's sections filled for the alert; those about what to do now come first."""
     sections = sections_of(runbook)
-    if is_over:
-        sections.sort(key=lambda section: section.name not in _LAST_FIRST)
+    sections.sort(key=lambda section: section.name not in _FIRST[is_over])
     prepared = filling(runbook, it.url, runtime.label_rules)
     pages = f"{runtime.external_url}/runbooks/"
 

@@ -177,7 +177,7 @@ async def _banners(site: Site) -> list[str]:
             since = clock(row.health.failing_since)
             found.append(f"{name} is failing since {since} UTC: {row.health.message}")
         if row.dead:
-            found.append(f"{name}: {row.dead} dead letters")
+            found.append(f"{name}: {row.dead:,} dead letter{'s' if row.dead > 1 else ''}")
     return found
 
 
