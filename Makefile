@@ -48,9 +48,10 @@ docs: $(DEV) ## Write the generated references, and build the site into dist/sit
 	$(BIN)/python -m scripts.reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-pictures: $(DEV) ## Take the pictures in docs/notifiers again
+pictures: $(DEV) ## Take the pictures of messages and pages in docs again
 	@scripts/packages.sh chromium fonts-noto-color-emoji || true
 	$(BIN)/python -m scripts.pictures
+	$(BIN)/python -m scripts.page_pictures
 
 manifests: $(DEV) ## Render the chart's files, the plain manifests and the dashboard again
 	@$(BIN)/python -m scripts.manifests
@@ -58,6 +59,7 @@ manifests: $(DEV) ## Render the chart's files, the plain manifests and the dashb
 # Without these, tests are skipped with a reason, and fail if CI is set.
 packages:
 	@scripts/packages.sh prometheus prometheus-alertmanager strace chromium zsh dash util-linux faketime postgresql pgbouncer || true
+	@scripts/axe.sh $(VENV) || true
 
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what the image installs, with hashes
 	scripts/hashes.sh $@

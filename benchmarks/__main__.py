@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import accept, deliver, latency, matching, memory, postgres, replicas, store
+from benchmarks import accept, deliver, latency, matching, memory, postgres, replicas, store, tabs
 from benchmarks.programs import Unavailable
 
 BENCHES = {
@@ -14,6 +14,7 @@ BENCHES = {
     "postgres": postgres.main,
     "replicas": replicas.main,
     "store": store.main,
+    "tabs": tabs.main,
 }
 
 

@@ -43,6 +43,23 @@ class Page:
         while (await self._next()).get("method") != "Page.loadEventFired":
             pass
 
+    async def follow(self, expression: str) -> None:
+        """Evaluate what leads to another page, and wait until that is there."""
+        await self.evaluate(expression)
+        while (await self._next()).get("method") != "Page.loadEventFired":
+            pass
+
+    async def tap(self, selector: str) -> None:
+        """Press the middle of the first element that the CSS selector finds, as a finger does."""
+        await self.evaluate(f"document.querySelector({selector!r}).scrollIntoView()")
+        x, y = await self.evaluate(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({selector!r}).getBoundingClientRect())"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            where = {"x": x, "y": y, "button": "left", "clickCount": 1}
+            await self.call("Input.dispatchMouseEvent", type=kind, **where)
+
     async def evaluate(self, expression: str) -> Any:
         """What an expression is in the page, and what it comes to if it is a promise."""
         answer = await self.call(

@@ -1,10 +1,11 @@
 """The pages in a real browser: on a phone, for two people at once, and with hostile alerts."""
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
 from tests.browser import Page, browser
-from tests.programs import eventually, router, write_config
+from tests.programs import eventually, free_port, recorder, router, write_config
 from tests.server.test_group_page import SCRIPT, alerts, send
 
 PHONE = 390  # pixels
@@ -40,6 +41,17 @@ async def test_two_people_see_each_others_ticks_and_open_details_stay_open(tmp_p
         assert await ben.evaluate("document.querySelectorAll('details[open]').length") == 2
 
 
+async def test_forms_work_without_our_script(tmp_path: Path):
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with router(config) as running, browser(tmp_path / "it", PHONE) as page:
+        await page.call("Emulation.setScriptExecutionDisabled", value=True)
+        await page.visit(f"{running.url}/groups/{await send(running, alerts('cart-1'))}")
+        assert await page.evaluate("document.querySelector('.copy')") is None
+        await page.follow(f"{NAME} 'Ana'; document.querySelector('#take').click()")
+        assert "Ana has it" in await page.evaluate("document.body.innerText")
+        assert await is_narrow(page)
+
+
 async def test_a_command_is_copied_as_it_is_shown(tmp_path: Path):
     config = write_config(tmp_path, [{"type": "console"}])
     async with router(config) as running, browser(tmp_path / "it", PHONE) as page:
@@ -49,6 +61,27 @@ async def test_a_command_is_copied_as_it_is_shown(tmp_path: Path):
             " document.querySelectorAll('.copy')[1].click(); await 0; return got; })()"
         )
     assert copied == "kubectl -n shop delete pod cart-1"
+
+
+async def test_from_a_slack_message_to_the_first_command_copied_are_two_taps(tmp_path: Path):
+    url = f"http://127.0.0.1:{free_port()}"
+    http = {"listen": url.removeprefix("http://"), "external_url": url}
+    async with recorder() as slack:
+        notifier = {"type": "slack", "url": f"{slack.url}/services/T0/B0/x"}
+        config = write_config(tmp_path, [notifier], http=http)
+        async with router(config) as running, browser(tmp_path / "it", PHONE, 844) as page:
+            await send(running, alerts("cart-1"))
+            await eventually(lambda: slack.requests, "the message")
+            (link,) = {*re.findall(rf"{url}/groups/[0-9a-f-]+", slack.requests[0].body.decode())}
+            await page.call("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+
+            await page.visit(link)  # the first tap, in Slack
+            assert await page.evaluate("document.querySelector('.copy').closest('details')") is None
+            await page.tap("button.copy")
+
+            copied = "navigator.clipboard.readText()"
+            first = await eventually(lambda: page.evaluate(copied), "the command", patience=15)
+    assert first == 'sum(rate(http_requests_total{job="cart", status=~"5.."}[5m]))'
 
 
 async def test_hostile_alerts_run_no_script_and_leave_the_page_narrow(tmp_path: Path):

@@ -56,7 +56,7 @@ def make_previews(
         }
         targets = {to: _fingerprints(routed[to.receiver]) for to in notifiers}
     return [
-        _preview(
+        preview_claim(
             Claim(
                 id=stored.id,
                 lane=0,
@@ -76,7 +76,8 @@ def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:
     return tuple(alert.fingerprint for alert in alerts)
 
 
-def _preview(claim: Claim, notifier: Notifier, runtime: Runtime) -> Preview:
+def preview_claim(claim: Claim, notifier: Notifier, runtime: Runtime) -> Preview:
+    """What the notifier would send now for a claim."""
     group = wanted(fold(claim.groups, runtime.limits), notifier, runtime.scale)
     if isinstance(group, str):
         return Preview(claim.destination, notifier, None, group)

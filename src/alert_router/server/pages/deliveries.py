@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 import structlog
 from aiohttp import web
 
-from alert_router.deliver import compose
 from alert_router.notify.base import Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import (
@@ -23,6 +22,7 @@ from alert_router.outbox.model import (
     State,
     WaitingGroup,
 )
+from alert_router.preview.messages import preview_claim
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.context import PAGES
@@ -181,7 +181,6 @@ class _Message:
 
     why_none: str
     text: str = ""
-    type: str = ""
 
 
 def _message(row: DeliveryRow, body: bytes, runtime: Runtime) -> _Message:
@@ -191,15 +190,13 @@ def _message(row: DeliveryRow, body: bytes, runtime: Runtime) -> _Message:
         return _Message("The destination is not configured any more.")
     group = WaitingGroup(row.id, row.group, body, row.fingerprints, row.accepted_at)
     claim = Claim(row.group, 0, 0, row.destination, (group,), attempt=1)
-    parts = compose.compose(claim, notifier, runtime)
-    if isinstance(parts, str):
-        return _Message(f"Nothing is sent for this group: {parts} of the notifier.")
-    notification, _ = compose.word(parts[0], notifier)
-    payload, _ = compose.render(notification, notifier, compose.most_detail(claim))
-    readable = notifier.readable(payload)
+    made = preview_claim(claim, notifier, runtime)
+    if made.payload is None:
+        return _Message(f"Nothing is sent for this group: `{made.skipped_by}` of the notifier.")
+    readable = made.readable
     if not isinstance(readable, str):
         readable = json.dumps(readable, indent=2, ensure_ascii=False)
-    return _Message("", readable, notifier.type)
+    return _Message("", readable)
 
 
 # Replaying and discarding

@@ -34,7 +34,8 @@ _MOST_LABELS = 64  # of an alert, shown
 _MOST_STEPS = 2_000  # of a page
 _MOST_EARLIER = 10
 _LONGEST = 500  # characters of a value
-_LAST_FIRST = ("Verification", "Post-Incident")  # what is left once all is resolved
+# The sections that come first while it fires, and once all is resolved.
+_FIRST = (("Detection", "Mitigation"), ("Verification", "Post-Incident"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,22 @@ async def live(request: web.Request) -> web.StreamResponse:
     """GET /groups/{id}/live: what changes on that page."""
     id_, chosen = request.match_info["id"], request.query.get("alert", "")
 
+    site, pages = request.app[SITE], request.app[PAGES]
+    known: tuple[History, Runtime, float] | None = None
+    parts: dict[str, str] = {}
+
     async def make() -> dict[str, str]:
-        view = await _view(request, id_, chosen)
-        return {} if view is None else view.parts()
+        nonlocal known, parts
+        history = await site.ask(lambda store: store.history(id_))
+        if history is None:
+            return {}
+        now, runtime = site.outbox.now(), site.runtime()
+        shown = (history, runtime, now // 60)
+        if known is None or known[1] is not runtime or shown != known:  # else it is the same
+            view = await pages.aside.run(make_view, history, id_, chosen, runtime, now)
+            parts = {} if view is None else await pages.aside.run(view.parts)
+            known = shown
+        return parts
 
     return await stream(request, ("group", id_, chosen), make)
 
@@ -366,10 +380,9 @@ def _about(it: RunbookPart, alert: Alert, told: Notification) -> str:
 def _sections(
     runbook: Runbook, it: RunbookPart, alert: Alert, runtime: Runtime, *, is_over: bool
 ) -> Iterator[ShownSection]:
-    """The runbook's sections filled for the alert; what to do after it is over comes first then."""
+    """The runbook's sections filled for the alert; those about what to do now come first."""
     sections = with_keys(runbook, it.id)
-    if is_over:
-        sections.sort(key=lambda pair: pair[0].name not in _LAST_FIRST)
+    sections.sort(key=lambda pair: pair[0].name not in _FIRST[is_over])
     prepared = filling(runbook, it.url, runtime.label_rules)
     pages = f"{runtime.external_url}/runbooks/"
 

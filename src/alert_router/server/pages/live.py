@@ -34,7 +34,9 @@ Make = Callable[[], Awaitable[Parts]]
 @dataclass(eq=False, slots=True)
 class _Watch:
     make: Make
-    parts: Parts = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)  # never changed, but replaced
+    before: Parts = field(default_factory=dict)  # the parts before these
+    lines: bytes = b""  # the events from `before` to `parts`, for all who have seen `before`
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     again: asyncio.Event = field(default_factory=asyncio.Event)
     readers: int = 0
@@ -48,6 +50,7 @@ class _Watch:
             try:
                 parts = await self.make()
                 if parts != self.parts:
+                    self.before, self.lines = self.parts, _events(self.parts, parts)
                     self.parts = parts
                     self.changed.set()
                     self.changed = asyncio.Event()
@@ -111,7 +114,7 @@ async def _send(request: web.Request, watch: _Watch) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
-    sent = dict(watch.parts)
+    sent = watch.parts
     await response.write(b": open\n\n")
     while True:
         changed = watch.changed
@@ -119,11 +122,11 @@ async def _send(request: web.Request, watch: _Watch) -> web.StreamResponse:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ALIVE_SECONDS):
                     await changed.wait()
-        lines = _events(sent, watch.parts) or b": alive\n\n"
-        sent = dict(watch.parts)
+        lines = watch.lines if sent is watch.before else _events(sent, watch.parts)
+        sent = watch.parts
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                await response.write(lines)
+                await response.write(lines or b": alive\n\n")
         except (TimeoutError, ConnectionError):
             return response
 

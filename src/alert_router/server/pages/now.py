@@ -109,11 +109,15 @@ async def _parts(request: web.Request, number: int) -> tuple[dict[str, str], int
     except StoreUnavailable:
         rows = [_row(site, board, group, [], []) for group in shown]
         banners += _own_banners(site)
-    made = {"banners": part("div", "banners", banners=banners, root=top(request))}
+    return await pages.aside.run(_made, banners, rows, top(request)), len(groups)
+
+
+def _made(banners: list[str], rows: list[Row], root: str) -> dict[str, str]:
+    made = {"banners": part("div", "banners", banners=banners, root=root)}
     for row in rows:
         id_ = f"group-{row.group.identity.hex()}"
-        made[id_] = part("li", "row", id_=id_, row=row, root=top(request))
-    return made, len(groups)
+        made[id_] = part("li", "row", id_=id_, row=row, root=root)
+    return made
 
 
 async def _rows(site: Site, board: Board, shown: list[FiringGroup]) -> list[Row]:
@@ -174,7 +178,7 @@ async def _banners(site: Site) -> list[str]:
             since = clock(row.health.failing_since)
             found.append(f"{name} is failing since {since} UTC: {row.health.message}")
         if row.dead:
-            found.append(f"{name}: {row.dead} dead letters")
+            found.append(f"{name}: {row.dead:,} dead letter{'s' if row.dead > 1 else ''}")
     return found
 
 
