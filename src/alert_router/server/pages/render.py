@@ -131,7 +131,8 @@ def answer(text: str, status: int = 200, *, scripts: bool = False) -> web.Respon
     """A page as an answer; with `scripts` our own may run, and forms be sent to us."""
     headers = {
         "Content-Security-Policy": _WITH_SCRIPT if scripts else _NO_SCRIPT,
-        "Referrer-Policy": "no-referrer",
+        # Other sites learn nothing; without it, browsers send our own forms with `Origin: null`.
+        "Referrer-Policy": "same-origin",
     }
     if scripts:  # it holds what only this person may see
         headers["Cache-Control"] = "no-store"
