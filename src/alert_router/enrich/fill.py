@@ -17,6 +17,7 @@ from alert_router.enrich.placeholder import (
     PLACEHOLDER,
     Context,
     Fillable,
+    Slot,
     in_template,
     is_kept,
     may_fill,
@@ -226,13 +227,7 @@ class Filling:
 
     def placeholders(self, labels: AlertLabels) -> Iterator[FoundPlaceholder]:
         """Each placeholder in the runbook's code, in order, as for an alert with these labels."""
-        slots = (
-            (slot, line)
-            for code, line in _code_in(self._runbook.blocks)
-            for part in ((code,) if isinstance(code, CodeSpan) else split(code))
-            for slot in self._template(part).slots
-        )
-        for slot, line in slots:
+        for slot, line in self._slots():
             value = slot.value(labels)
             if value is not None:
                 outcome = FillOutcome.REFUSED if slot.fill(value) is None else FillOutcome.FILLED
@@ -240,6 +235,27 @@ class Filling:
                 known = key_of(slot.name) in labels.rules.aliases
                 outcome = FillOutcome.NO_LABEL if known else FillOutcome.UNKNOWN
             yield FoundPlaceholder(slot.written, line, outcome)
+
+    def labels(self, rules: LabelRules = DEFAULT_RULES) -> list[str]:
+        """The labels that fill the runbook's code, in its order: where a placeholder may mean
+        several, the best."""
+        names = dict.fromkeys((slot.name, slot.spelled) for slot, _ in self._slots())
+        found: dict[str, None] = {}
+        for name, spelled in names:
+            # `$job` is Prometheus's label before it is a Job of Kubernetes.
+            aliases = () if name == "job" and not spelled else rules.aliases.get(key_of(name), ())
+            for label in (*aliases, name):
+                if AlertLabels({label: "x"}, rules).get(name, spelled) is not None:
+                    found[label] = None
+                    break
+        return list(found)
+
+    def _slots(self) -> Iterator[tuple[Slot, int]]:
+        """The placeholders in the runbook's code, with the line on which its block starts."""
+        for code, line in _code_in(self._runbook.blocks):
+            for part in (code,) if isinstance(code, CodeSpan) else split(code):
+                for slot in self._template(part).slots:
+                    yield slot, line
 
 
 @lru_cache(maxsize=1024)

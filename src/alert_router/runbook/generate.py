@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import re2
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from alert_router.matcher import Matcher, Op
 from alert_router.runbook.catalogue import Catalogue
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.parse import title_from
@@ -19,6 +21,8 @@ from alert_router.runbook.review_dates import next_review, parse_date, parse_int
 
 DEFAULT_INTERVAL = "90d"
 
+_MAX_NAME = 100  # characters of an alert's name in an id
+_WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _ID_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _MARK = re.compile(
     r"<!-- alert-router runbook index(?:; audited (?P<day>\S+))?; audit every (?P<interval>\S+) -->"
@@ -52,6 +56,24 @@ def scaffold(
         owner=owner,
         today=today.isoformat(),
     )
+
+
+def id_for(alertname: str) -> str:
+    """An id for the runbook of an alert: `alerts/kube-pod-crash-looping`."""
+    words = _WORD_ENDS.sub("-", alertname[:_MAX_NAME])
+    name = "-".join(re.findall(r"[A-Za-z0-9]+", words)).lower()
+    return f"alerts/{name or 'new-runbook'}"
+
+
+def routing_entry(id: str, alerts: Sequence[str]) -> str:
+    """The entry of the runbook table that leads these alerts to a runbook, as YAML. In single
+    quotes only the quote is escaped."""
+    if len(alerts) == 1:
+        matcher = Matcher("alertname", Op.EQUAL, alerts[0])
+    else:
+        matcher = Matcher("alertname", Op.REGEX, "|".join(map(re2.escape, alerts)))
+    quoted = str(matcher).replace("'", "''")
+    return f"  - matchers: ['{quoted}']\n    runbook: {id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,22 +34,20 @@ _SECONDS = 2.0  # how long an answer is believed
 
 @dataclass(slots=True)
 class Recent:
-    """The last answer, so that asking often reads seldom, and never twice at a time."""
+    """The last report, so that asking often reads seldom, and never twice at a time."""
 
-    days: int = 0
+    found: Observed | None = None
     until: float = 0.0
-    answer: dict[str, object] = field(default_factory=dict)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def read(self, site: Site, days: int) -> dict[str, object]:
-        """The answer for so many days. Raises StoreUnavailable."""
+    async def read(self, site: Site, days: int = KEPT_DAYS) -> Observed:
+        """The report of so many days. Raises StoreUnavailable."""
         async with self.reading:
-            if self.days != days or time.monotonic() > self.until:
+            if self.found is None or self.found.days != days or time.monotonic() > self.until:
                 site.received.flush()
-                found = await site.ask(lambda store: _read(site.counters, store, days))
-                self.answer = found.as_json(_LISTED)
-                self.days, self.until = days, time.monotonic() + _SECONDS
-            return self.answer
+                self.found = await site.ask(lambda store: _read(site.counters, store, days))
+                self.until = time.monotonic() + _SECONDS
+            return self.found
 
 
 async def _read(counters: AlertCounters, store: Outbox, days: int) -> Observed:
@@ -68,10 +66,10 @@ async def observed(request: web.Request) -> web.Response:
     except ValueError as error:
         return refuse(400, str(error))
     try:
-        answer = await request.app[RECENT].read(request.app[SITE], days)
+        found = await request.app[RECENT].read(request.app[SITE], days)
     except StoreUnavailable:
         return unavailable("the store cannot be read")
-    return web.json_response(answer)
+    return web.json_response(found.as_json(_LISTED))
 
 
 _HEADERS = {"Cache-Control": "no-store"}

@@ -4,13 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import re2
 
 from alert_router.cli.options import config_option, json_option
 from alert_router.cli.output import clean, clean_lines, join, print_json, show
 from alert_router.config import default_config_path, load
-from alert_router.matcher import Matcher, Op
-from alert_router.runbook.generate import check_id, scaffold
+from alert_router.runbook.generate import check_id, routing_entry, scaffold
 
 
 def _id(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -68,7 +66,7 @@ def new(
         raise click.ClickException(f"{clean(str(path))} already exists") from None
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
-    entry = _entry(id, alerts) if alerts else None
+    entry = routing_entry(id, alerts) if alerts else None
     if as_json:
         print_json({"file": str(path), "entry": entry})
         return
@@ -77,13 +75,3 @@ def new(
         show("", join(("Add to `runbooks:` in routing.yaml:", "dim")), clean_lines(entry))
     else:
         show(join(("No alert selects it yet; --alert NAME prints a routing entry.", "dim")))
-
-
-def _entry(id: str, alerts: tuple[str, ...]) -> str:
-    """The entry of the runbook table, as YAML. In single quotes only the quote is escaped."""
-    if len(alerts) == 1:
-        matcher = Matcher("alertname", Op.EQUAL, alerts[0])
-    else:
-        matcher = Matcher("alertname", Op.REGEX, "|".join(map(re2.escape, alerts)))
-    quoted = str(matcher).replace("'", "''")
-    return f"  - matchers: ['{quoted}']\n    runbook: {id}"

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from alert_router.server.pages import (
     actions,
+    coverage,
     deliveries,
     explain,
     group,
@@ -36,6 +37,8 @@ def add(
     get(f"{prefix}/", guarded(now.show, "pages"))
     get(f"{prefix}/live", guarded(now.live, "pages"))
     get(f"{prefix}/status", guarded(status.show, "pages"))
+    get(f"{prefix}/coverage", guarded(coverage.show, "pages"))
+    get(f"{prefix}/coverage/new", guarded(coverage.new, "pages"))
     get(f"{prefix}/explain", guarded(explain.show, "pages"))
     post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))

@@ -135,8 +135,9 @@ def answer(
     policy = _WITH_FORMS if forms else _NO_SCRIPT
     headers = {
         "Content-Security-Policy": _WITH_SCRIPT if scripts else policy,
-        # With `no-referrer` browsers would not say that a form comes from a page of ours.
-        "Referrer-Policy": "same-origin" if scripts else "no-referrer",
+        # Other sites learn nothing. Our forms would be sent with `Origin: null` without one; the
+        # address of a link in a message is a secret, and its form needs no origin.
+        "Referrer-Policy": "no-referrer" if forms else "same-origin",
     }
     if scripts or forms:  # it holds what only this person may see
         headers["Cache-Control"] = "no-store"
