@@ -222,7 +222,7 @@ def commands(fence: Fence) -> Iterator[list[str]]:
                 skip = True
             elif skip:
                 skip = False
-            else:
+            elif words or not re.match(r"[A-Z_]+=", word):  # no variable set for the command
                 words.append(word)
 
 
