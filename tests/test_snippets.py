@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -151,6 +152,10 @@ def stack_values(text: str, folder: Path) -> None:
     amtool(yaml.safe_load(text)["alertmanager"]["config"], folder)
 
 
+def manifest(text: str, folder: Path) -> None:
+    kubernetes_validate.validate(yaml.safe_load(text), "1.31", strict=True)
+
+
 def any_yaml(text: str, folder: Path) -> None:
     assert yaml.safe_load(text)
 
@@ -161,6 +166,7 @@ READERS: dict[str, Callable[[str, Path], None]] = {
     "alert-router-values.yaml": chart_values,
     "cases.yaml": cases_file,
     "kube-prometheus-stack-values.yaml": stack_values,
+    "restore-pod.yaml": manifest,
     "routing.yaml": routing_file,
     "web-config.yml": web_file,
     # tests/test_ci_hooks.py reads these too.
@@ -291,8 +297,8 @@ def test_the_commands_of_this_program_run_as_written(workspace: Path) -> None:
         done.add(shlex.join(words))
         payload = (workspace / "payload.json").read_bytes()
         result = runner.invoke(main, words[1:], input=payload)
-        # The page about commands names deliveries and files that do not exist here.
-        allowed = (0, 1) if fence.page.stem == "commands" else (0,)
+        # These pages name deliveries and files that do not exist here.
+        allowed = (0, 1) if fence.page.stem in ("commands", "operations") else (0,)
         if result.exit_code not in allowed or not isinstance(result.exception, SystemExit | None):
             wrong.append(f"{fence}: {shlex.join(words)}: {result.exit_code}\n{result.output}")
     assert len(done) > 20
