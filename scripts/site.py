@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 OUTSIDE = "repository/"
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
 _CODE = re.compile(r"^ *(`{3,}).*?^ *\1|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^ *\|.*$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -36,7 +37,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Make links across the border of docs/ those of the site. A link to a folder becomes text."""
+    """Make links across the border of docs/ those of the site, and write pipes for this parser."""
     here = _repository_path(page.file.src_uri)
     replaced: dict[str, str] = {}
     for url, target in _links(here, markdown):
@@ -44,7 +45,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             continue
         start = posixpath.dirname(page.file.src_uri)
         replaced[url] = posixpath.relpath(_site_uri(target), start or ".")
+    markdown = _ROW.sub(_plain_pipes, markdown)
     return _LINK.sub(lambda match: replaced.get(match[0], match[0]), markdown)
+
+
+def _plain_pipes(row: re.Match[str]) -> str:
+    """The row without the backslashes before pipes in code: this parser would show them."""
+    return re.sub(r"`[^`\n]+`", lambda code: code[0].replace(r"\|", "|"), row[0])
 
 
 def _links(path: str, markdown: str) -> Iterator[tuple[str, str]]:
