@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 
 from alert_router.checks.routing_tests import load_cases
 from alert_router.cli import main
+from alert_router.cli.http_config import read_http_config
 from alert_router.config import load
 from alert_router.config.web import read_web_config
 from alert_router.notify.registry import AnyNotifier
@@ -58,6 +59,7 @@ NOT_RUN = {
 NEEDS_MORE = {
     "serve": "runs until it is stopped: tests/stories",
     "send": "needs a running router: tests/cli/test_send.py",
+    "health": "needs a running router: tests/stories/test_web_config_story.py",
     "init": "asks questions where nothing is given: tests/cli/test_init.py",
     "storage copy": "needs PostgreSQL: tests/stories/test_postgres_story.py",
 }
@@ -131,6 +133,11 @@ def web_file(text: str, folder: Path) -> None:
     read_web_config(folder / "web-config.yml")
 
 
+def http_file(text: str, folder: Path) -> None:
+    (folder / "http.yml").write_text(text)
+    read_http_config(folder / "http.yml")
+
+
 def notifier(text: str, folder: Path) -> None:
     data = yaml.safe_load(text)
     if "type" not in data:  # keys that many have
@@ -164,6 +171,7 @@ READERS: dict[str, Callable[[str, Path], None]] = {
     "alert-router-values.yaml": chart_values,
     "cases.yaml": cases_file,
     "kube-prometheus-stack-values.yaml": stack_values,
+    "http.yml": http_file,
     "restore-pod.yaml": manifest,
     "routing.yaml": routing_file,
     "web-config.yml": web_file,
