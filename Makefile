@@ -46,6 +46,8 @@ fmt: $(DEV) ## Format, and fix what can be fixed automatically
 
 docs: $(DEV) ## Write the generated references, and build the site into dist/site
 	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m tests.notify.pages
+	$(BIN)/python -m tests.checks.pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(DEV) ## Take the pictures of messages and pages in docs again

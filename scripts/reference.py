@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alert_router.checks.routing_tests import CasesModel
+from alert_router.cli.http_config import HttpConfig
 from alert_router.config.model import DEFAULTS, Config
 from alert_router.config.routing import RoutingModel
 from alert_router.config.web import WebConfig
@@ -229,7 +230,7 @@ def tables(
                 known[inner] = f"`{below[inner]}`{suffix}"
         annotation, sentence, names = _declared(model, name)
         words = _type(annotation, names, known)
-        is_secret = words == "secret" and issubclass(model, Notifier)
+        is_secret = words == "secret" and f"{key}_file" not in model.model_fields
         cells = (
             f"`{key}`, `{key}_file`" if is_secret else f"`{key}`",
             words + _limits(field, words),
@@ -307,7 +308,12 @@ Each item of a receiver's `notifiers`.
 
 [Security](security.md#tls-certificates-and-passwords) explains this file.
 
-{tables(WebConfig, known)}"""
+{tables(WebConfig, known)}
+## How commands reach a router
+
+The file that [`send --http.config.file`](commands.md#send) names.
+
+{tables(HttpConfig, known)}"""
 
 
 class _Recorder(Metrics):

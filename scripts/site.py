@@ -13,9 +13,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
-OUTSIDE = "repository/"
+_outside: dict[str, str] = {}  # by the place in the site, the path in the repository
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
 _CODE = re.compile(r"^ *(`{3,}).*?^ *\1|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^ *\|.*$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -31,20 +32,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
                 seen.add(target)
                 pending.append(target)
                 uri = _site_uri(target)
+                _outside[uri] = target
                 files.append(File.generated(config, uri, abs_src_path=str(ROOT / target)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Make links across the border of docs/ those of the site. A link to a folder becomes text."""
-    here = _repository_path(page.file.src_uri)
+    """Make links across the border of docs/ those of the site, and write pipes for this parser."""
+    here = _outside.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     replaced: dict[str, str] = {}
     for url, target in _links(here, markdown):
         if here.startswith("docs/") and target.startswith("docs/"):
             continue
         start = posixpath.dirname(page.file.src_uri)
         replaced[url] = posixpath.relpath(_site_uri(target), start or ".")
+    markdown = _ROW.sub(_plain_pipes, markdown)
     return _LINK.sub(lambda match: replaced.get(match[0], match[0]), markdown)
+
+
+def _plain_pipes(row: re.Match[str]) -> str:
+    """The row without the backslashes before pipes in code: this parser would show them."""
+    return re.sub(r"`[^`\n]+`", lambda code: code[0].replace(r"\|", "|"), row[0])
 
 
 def _links(path: str, markdown: str) -> Iterator[tuple[str, str]]:
@@ -54,8 +62,7 @@ def _links(path: str, markdown: str) -> Iterator[tuple[str, str]]:
 
 
 def _site_uri(path: str) -> str:
-    return path.removeprefix("docs/") if path.startswith("docs/") else OUTSIDE + path
-
-
-def _repository_path(uri: str) -> str:
-    return uri.removeprefix(OUTSIDE) if uri.startswith(OUTSIDE) else f"docs/{uri}"
+    """Not a README.md, which the theme would make the first page of its section."""
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    return "repository/" + path.replace("/README.md", ".md")

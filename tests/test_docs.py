@@ -1,5 +1,6 @@
 """The documents: links lead somewhere, and the generated pages are current."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -55,6 +56,13 @@ def test_every_relative_link_and_anchor_leads_somewhere(page: Path) -> None:
         assert target.exists(), url
         if anchor:
             assert anchor in anchors(target), url
+
+
+def test_every_path_of_the_api_is_in_operations() -> None:
+    description = ROOT / "src" / "alert_router" / "server" / "openapi.json"
+    text = (ROOT / "docs" / "operations.md").read_text()
+    listed = set(re.findall(r"/api/v1/[a-z{}/]+", text))
+    assert set(json.loads(description.read_text())["paths"]) <= listed
 
 
 def test_operations_explains_only_metrics_that_exist() -> None:

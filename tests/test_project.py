@@ -81,3 +81,10 @@ def test_image_and_chart_have_the_version_of_the_package() -> None:
     chart = yaml.safe_load((ROOT / "deploy" / "helm" / "alert-router" / "Chart.yaml").read_text())
     assert (chart["version"], chart["appVersion"]) == (version, version)
     assert f"ARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_documents_install_the_version_of_the_package() -> None:
+    version = re.compile(r"alert[-_]router[:-]v?(\d+\.\d+\.\d+)|^ *(?:tag|rev): v?(\d+\.\S+)", re.M)
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {"".join(found) for page in pages for found in version.findall(page.read_text())}
+    assert named == {PROJECT["project"]["version"]}

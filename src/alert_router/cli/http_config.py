@@ -47,12 +47,16 @@ class _Model(BaseModel):
 
 class _BasicAuth(_Model):
     username: str
+    """The user's name."""
     password: SecretField
+    """The password."""
 
 
 class _Authorization(_Model):
     type: Literal["Bearer"] = "Bearer"
+    """The kind of the token."""
     credentials: SecretField
+    """The token."""
 
 
 class HttpConfig(BaseModel):
@@ -61,8 +65,11 @@ class HttpConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     tls_config: Tls = Tls()
+    """Certificates for the router."""
     basic_auth: _BasicAuth | None = None
+    """A user name and a password."""
     authorization: _Authorization | None = None
+    """A token instead."""
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
