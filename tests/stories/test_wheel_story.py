@@ -97,7 +97,7 @@ async def test_a_new_user_gets_from_the_wheel_to_a_delivered_alert(tmp_path: Pat
 
 async def an_alert_gets_through(folder: Path, port: int, router: Process) -> None:
     """With the README's lines for alertmanager.yml, and the rules as they are shipped."""
-    (block,) = re.findall(r"```yaml\n(receivers:.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"```yaml[^\n]*\n(receivers:.*?)```", README, re.DOTALL)
     config = yaml.safe_load(block.replace("alert-router:9095", f"127.0.0.1:{port}"))
     route = {"receiver": "alert-router", "group_wait": "0s"}
     posting, alertmanager = start(
