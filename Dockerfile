@@ -9,8 +9,10 @@ RUN python -m venv /opt/build && python -m venv /opt/alert-router \
     && /opt/alert-router/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY scripts/sbom.sh ./scripts/
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
-    && /opt/alert-router/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
+    && /opt/alert-router/bin/pip install --no-cache-dir --no-deps /wheels/*.whl \
+    && scripts/sbom.sh /opt/build/bin/python /opt/alert-router /opt/alert-router/sbom.cdx.json
 
 FROM python:3.13-slim-trixie@sha256:70729b46c69b4f1e97c4822c1af3df53a1476cf5ddc6c087c0c10bc3a5678c2f
 ARG VERSION=0.2.0

@@ -1,6 +1,6 @@
 # The commands of the project. `make demo` and `make test` set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check coverage bench fmt docs pictures manifests packages clean
+.PHONY: help demo run test check coverage bench fmt docs pictures manifests packages sbom clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +25,8 @@ check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck scripts/*.sh .ci/run
 	$(BIN)/alert-router check --strict
 	$(BIN)/alert-router test config/routing-tests.yaml
 	$(BIN)/alert-router coverage config/prometheus-rules.yaml --fail-under 100
@@ -66,9 +68,16 @@ packages:
 requirements.txt: pyproject.toml constraints.txt scripts/hashes.sh ## Pin what the image installs, with hashes
 	scripts/hashes.sh $@
 
-requirements-build.txt: constraints.txt scripts/hashes.sh ## Pin what builds the wheel, with hashes
-	@echo hatchling >$@.in
+requirements-build.txt: constraints.txt scripts/hashes.sh ## Pin what builds the image, with hashes
+	@printf "hatchling\ncyclonedx-bom\n" >$@.in
 	scripts/hashes.sh $@ $@.in; status=$$?; rm -f $@.in; exit $$status
+
+sbom: $(DEV) ## Write dist/sbom.cdx.json, the bill of materials of what the image installs
+	rm -rf dist/sbom
+	$(BIN)/python -m venv dist/sbom
+	dist/sbom/bin/pip install --quiet --require-hashes --requirement requirements.txt
+	dist/sbom/bin/pip install --quiet --no-deps .
+	scripts/sbom.sh $(BIN)/python dist/sbom dist/sbom.cdx.json
 
 clean: ## Remove everything generated
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist

@@ -71,7 +71,7 @@ def readme() -> str:
 
 
 # Objects whose keys the chart does not know, and values that are more than their type says.
-_OPEN = {"config", "resources", "labels"}
+_OPEN = {"config", "resources", "labels", "podSecurityContext"}
 _NARROWED: dict[str, dict[str, Any]] = {
     "storage.type": {"enum": ["sqlite", "postgresql"]},
     "runbooks.source": {"enum": ["image", "configMaps", "volume", "gitSync", "sidecar"]},

@@ -51,6 +51,14 @@ def test_ci_runs_the_same_script_on_every_supported_python() -> None:
     assert ".ci/run" in [step.get("run") for step in job["steps"]]
 
 
+def test_actions_are_pinned_by_commit() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        used = re.findall(r"uses: (.+)", path.read_text())
+        assert used
+        for action in used:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
 def test_every_hook_of_the_project_has_its_program_and_files() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     for hook in config["repos"][0]["hooks"]:

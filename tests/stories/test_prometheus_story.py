@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.http import metric
-from tests.programs import Process, Recorder, eventually, free_port, need, recorder, router
+from tests.http import metric, post
+from tests.programs import Process, Recorder, body, eventually, free_port, need, recorder, router
 from tests.programs import write_config as router_config
 
 pytestmark = pytest.mark.story
@@ -141,6 +141,32 @@ async def test_what_alertmanager_posts_to_a_wrong_path_is_noticed(tmp_path: Path
             finally:
                 alertmanager.end()
             assert await metric(running, 'alert_router_webhooks_total{outcome="unknown_path"}') == 1
+
+
+async def test_labels_of_alertmanager_s_route_choose_receiver_runbook_and_words(
+    tmp_path: Path,
+) -> None:
+    """As Alertmanager has them since 0.34, newer than the one that is installed here."""
+    async with recorder() as destination:
+        hook = {"type": "webhook", "url": f"{destination.url}/hook"}
+        config = router_config(tmp_path, [hook | {"url": f"{destination.url}/other"}])
+        written = json.loads(config.read_text())
+        worded = hook | {"title": "{{ route_labels.team }}: {{ alerts[0].name }}"}
+        written["receivers"].append({"name": "database", "notifiers": [worded]})
+        config.write_text(json.dumps(written))
+        by_team = {"matchers": ['team="database"'], "receiver": "database"}
+        routing = {"route": {"receiver": "oncall", "routes": [by_team]}}
+        (tmp_path / "routing.yaml").write_text(json.dumps(routing))
+        labels = {"team": "database", "runbook": "alerts/high-error-rate"}
+        posted = json.loads(body("SomethingElse")) | {"routeLabels": labels}
+        async with router(config) as running:
+            status, _ = await post(f"{running.url}/webhook", json.dumps(posted).encode())
+            assert status == 200
+            (got,) = await eventually(lambda: destination.requests, "the notification")
+    assert got.path == "/hook"
+    assert got.json["routeLabels"] == labels
+    assert got.json["alert_router"]["title"] == "database: SomethingElse"
+    assert [runbook["id"] for runbook in got.json["runbooks"]] == ["alerts/high-error-rate"]
 
 
 def check_firing(message: dict[str, Any]) -> None:

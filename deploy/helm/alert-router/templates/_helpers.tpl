@@ -34,6 +34,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* "" or a path such as /alerts. */}}
+{{- define "alert-router.prefix" -}}
+{{- with trimAll "/" .Values.web.routePrefix -}}/{{ . }}{{- end -}}
+{{- end }}
+
+{{- /* The router's URL for this host, with its scheme and prefix. */}}
+{{- define "alert-router.url" -}}
+{{- with index . 0 -}}
+{{ ternary "https" "http" .Values.web.tls }}://{{ index $ 1 }}{{ include "alert-router.prefix" . }}
+{{- end -}}
+{{- end }}
+
 {{- define "alert-router.runbooksPath" -}}
 {{- with .Values.runbooks -}}
 {{- $base := "/srv/runbooks" -}}

@@ -3,7 +3,7 @@
 {{- if $web.clientCertificates -}}
 tcpSocket: {port: http}
 {{- else -}}
-httpGet: {path: {{ index . 1 }}, port: http, scheme: {{ ternary "HTTPS" "HTTP" $web.tls }}}
+httpGet: {path: {{ include "alert-router.prefix" (index . 0) }}{{ index . 1 }}, port: http, scheme: {{ ternary "HTTPS" "HTTP" $web.tls }}}
 {{- end }}
 {{- end }}
 
@@ -51,7 +51,7 @@ httpGet: {path: {{ index . 1 }}, port: http, scheme: {{ ternary "HTTPS" "HTTP" $
     - {name: RESOURCE, value: configmap}
     - {name: NAMESPACE, value: {{ default $.Release.Namespace .namespace | quote }}}
     - {name: REQ_METHOD, value: POST}
-    - {name: REQ_URL, value: {{ printf "%s://127.0.0.1:9095/-/reload" (ternary "https" "http" $.Values.web.tls) | quote }}}
+    - {name: REQ_URL, value: {{ printf "%s/-/reload" (include "alert-router.url" (list $ "127.0.0.1:9095")) | quote }}}
     - {name: REQ_SKIP_TLS_VERIFY, value: "true"}
     {{- with .env }}
     {{- toYaml . | nindent 4 }}
