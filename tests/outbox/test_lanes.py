@@ -404,7 +404,9 @@ async def test_claiming_and_probing_read_only_a_few_of_many_lanes(tmp_path):
         }.items():
             values = (0,) * QUERIES[name].count("?")
             plan = raw.execute(f"EXPLAIN QUERY PLAN {QUERIES[name]}", values).fetchall()
-            assert all(f"INDEX {index} (" in step for *_, step in plan), (name, plan)
+            steps = [step for *_, step in plan if " lane" in step or "TEMP" in step]
+            assert steps, (name, plan)
+            assert all(f"INDEX {index} (" in step for step in steps), (name, plan)
 
 
 async def test_a_storm_that_postgresql_has_not_analyzed_makes_no_claim_read_all_of_it(tmp_path):

@@ -109,14 +109,15 @@ async def test_no_page_can_be_framed_or_runs_what_is_not_ours(session):
         assert not re.search(r'(href|src|action)="\s*(javascript|data|//)', text, re.I), path
 
 
-async def test_no_form_sends_to_another_site_and_each_has_a_token(session):
+async def test_no_form_sends_to_another_site_and_each_that_acts_has_a_token(session):
     for path in await every_page(session):
         async with session.get(URL(path, encoded=True)) as answer:
             text, here = await answer.text(), answer.url
         for form in re.findall(r"<form[^>]*>.*?</form>", text, re.S):
             action = re.search(r'action="([^"]*)"', form)
-            assert here.join(URL(action[1] if action else "")).origin() == here.origin(), path
-            if 'method="post"' in form:
+            target = action[1] if action else ""
+            assert here.join(URL(target)).origin() == here.origin(), path
+            if 'method="post"' in form and not target.endswith("/explain"):  # it changes nothing
                 assert re.search(r'name="token" value="[0-9a-f]{32}"', form), path
 
 
