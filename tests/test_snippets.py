@@ -37,6 +37,7 @@ PAGES = [
         "*.md",
         "docs/*.md",
         "docs/notifiers/*.md",
+        "docs/checks/README.md",
         "docs/decisions/*.md",
         "deploy/**/README.md",
     )
