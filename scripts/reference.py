@@ -32,7 +32,7 @@ from alert_router.notify.registry import NOTIFIERS
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-_WRITTEN = "<!-- Written by `make docs`. Change the models in src/alert_router instead. -->"
+_WRITTEN = "<!-- Written by `make docs`: change the code in src/alert_router instead. -->"
 # How a value is written, by the name of its type.
 _WORDS = {
     "Address": "address",
@@ -103,7 +103,7 @@ def _declared(model: type[BaseModel], name: str) -> tuple[ast.expr, str, Any]:
     raise LookupError(f"{model.__name__}.{name} has no docstring")
 
 
-def _choices(values: Iterator[Any] | tuple[Any, ...]) -> str:
+def _choices(values: tuple[Any, ...]) -> str:
     *first, last = (f"`{value}`" for value in values)
     return f"{', '.join(first)} or {last}" if first else last
 
@@ -186,7 +186,7 @@ def _default(value: Any, words: str) -> str:
     if isinstance(value, Enum):
         return f"`{value.value}`"
     if isinstance(value, frozenset):
-        value = sorted(value, reverse=True)
+        value = sorted(value)
     if isinstance(value, tuple | list):
         return f"`[{', '.join(map(str, value))}]`"
     return f"`{value}`"
