@@ -110,4 +110,5 @@ def test_the_scripts_of_versions_in_use_never_change():
         "54436510e50706cb",
         "9724f80f5bd044cb",
         "d5dabd23bd72c423",
+        "46dbbabb9288eb9b",
     ]

@@ -16,7 +16,8 @@ from alert_router.outbox.model import shown
 from alert_router.outbox.operations.statements import text_of
 
 MIGRATIONS = tuple(
-    text_of(__package__, name) for name in ("schema.sql", "schema-2.sql", "schema-3.sql")
+    text_of(__package__, name)
+    for name in ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql")
 )
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names

@@ -16,5 +16,6 @@ MIGRATIONS = tuple(
         "schema-5.sql",
         "schema-6.sql",
         "schema-7.sql",
+        "schema-9.sql",
     )
 )
