@@ -247,7 +247,7 @@ async def test_of_a_table_with_a_lost_page_exactly_its_rows_are_lost_and_counted
     assert 4000 - 200 < left < 4000
     assert faults.lost == {
         "destination": 0, "identity": 0, "alert_group": 0, "lane": 0, "delivery": 4000 - left,
-        "action": 0,
+        "action": 0, "heartbeat": 0,
     }  # fmt: skip
     await outbox.close()
 

@@ -111,4 +111,5 @@ def test_the_scripts_of_versions_in_use_never_change():
         "9724f80f5bd044cb",
         "d5dabd23bd72c423",
         "261a49222075de93",
+        "46dbbabb9288eb9b",
     ]

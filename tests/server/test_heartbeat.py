@@ -1,6 +1,10 @@
 """Heartbeats: who is notified of one that is missing, when, and how often."""
 
+import asyncio
 import json
+import signal
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,61 +14,122 @@ from alert_router.config.model import Heartbeat
 from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
 from alert_router.model.problem import ProblemsError
+from alert_router.outbox.actions import LatestGroup
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import NewGroup
+from alert_router.outbox.model import Destination
+from alert_router.receive import Source, to_store
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server import heartbeat as module
 from alert_router.server.heartbeat import Heartbeats
-from tests.http import get, post
-from tests.programs import body, eventually, recorder, router, write_config
+from tests.http import get, metric, post
+from tests.outbox.kit import open_postgres, open_sqlite
+from tests.postgres import server
+from tests.programs import (
+    Recorder,
+    body,
+    eventually,
+    recorder,
+    router,
+    write_config,
+)
+from tests.replicas import config_of, replicas
 
 EU = {"name": "eu", "source": "eu", "timeout": "60s", "receiver": "oncall"}
 
 
 class World:
-    """Heartbeats with a clock and a store of the test's own."""
+    """Heartbeats of one router or two on a store, with a clock of the test's own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "heartbeats.json"
+    def __init__(self, folder: Path, *outboxes: Any) -> None:
         self.metrics = Metrics()
         config = write_config(folder, [{"type": "console"}], heartbeats=[EU])
         self.runtime: Runtime = read_runtime(config)
-        self.sent: list[NewGroup] = []
-        self.is_down = False
         self.now = 1_000_000.0
-        self.it = self.start()
+        self.outboxes = outboxes
+        for outbox in outboxes:
+            outbox.now = lambda: self.now + 1_700_000_000
+        self.woken: list[Destination] = []
+        self.start()
 
-    def start(self) -> Heartbeats:
-        self.it = Heartbeats(
-            self.file,
-            self.metrics,
-            runtime=lambda: self.runtime,
-            store=self._store,
-            steady=lambda: self.now,
-            wall=lambda: self.now + 1_700_000_000,
-        )
-        self.it._missing = module._read(self.file)
-        return self.it
+    def start(self) -> None:
+        self.routers = [
+            Heartbeats(
+                outbox,
+                self.metrics,
+                runtime=lambda: self.runtime,
+                wake=lambda to, priority: self.woken.append(to),
+                steady=lambda: self.now,
+            )
+            for outbox in self.outboxes
+        ]
 
-    async def _store(self, group: NewGroup) -> None:
-        if self.is_down:
-            raise StoreUnavailable("no")
-        self.sent.append(group)
-
-    def beat(self, source: str = "eu", **changes: Any) -> None:
+    def beat(self, source: str = "eu", *, router: int = 0, **changes: Any) -> None:
         alert = {"name": "Watchdog"} | changes
-        self.it.note(AlertGroup.from_bytes(body(**alert)), source)
+        self.routers[router].note(AlertGroup.from_bytes(body(**alert)), source)
 
     async def after(self, seconds: float) -> list[str]:
         """The status of each notification so far, that many seconds later."""
         self.now += seconds
-        await self.it.look()
-        return [json.loads(group.body)["status"] for group in self.sent]
+        await asyncio.gather(*(router.look() for router in self.routers))
+        return [json.loads(group.body)["status"] for group in await self.sent()]
+
+    async def sent(self) -> list[LatestGroup]:
+        return await self.outboxes[0].latest(0, 100)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    outbox = await open_sqlite(tmp_path)
+    yield World(tmp_path, outbox)
+    await outbox.close()
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[World]:
+    both = [await open_postgres(tmp_path) for _ in range(2)]
+    yield World(tmp_path, *both)
+    for outbox in both:
+        await outbox.close()
+
+
+async def test_two_routers_notify_once_whichever_receives_the_heartbeat(pair: World) -> None:
+    await pair.after(0)
+    for number in range(6):
+        pair.beat(router=number % 2)
+        assert await pair.after(1) == []
+        assert await pair.after(58) == []
+    assert await pair.after(10) == ["firing"]
+    pair.start()
+    assert await pair.after(1000) == ["firing"]
+    pair.beat(router=1)
+    assert await pair.after(1) == ["firing", "resolved"]
+    assert await pair.after(1) == ["firing", "resolved"]
+    assert len(pair.woken) == 2
+
+
+async def test_a_heartbeat_that_arrives_when_it_is_found_missing_notifies_nobody(
+    pair: World,
+) -> None:
+    await pair.after(0)
+    [before] = await pair.outboxes[0].heartbeats(["eu"], 0)
+    await pair.outboxes[1].beat(["eu"], pair.now)
+    group = to_store(
+        AlertGroup.from_bytes(raw := body()), raw, Source("oncall"), pair.runtime, pair.now
+    )
+    assert not await pair.outboxes[0].change_heartbeat(before, before.seen_at, group)
+    assert await pair.sent() == []
+
+
+async def test_while_a_shared_store_cannot_be_used_nothing_is_found_missing(world: World) -> None:
+    await world.after(0)
+    [outbox] = world.outboxes
+    outbox.is_spooling = True
+    assert await world.after(100) == []
+    world.beat()
+    outbox.is_spooling = False
+    assert await world.after(1) == []
+    assert await world.after(60) == []
+    assert await world.after(1) == ["firing"]
 
 
 async def test_one_that_comes_in_time_notifies_nobody(world: World) -> None:
@@ -83,11 +148,11 @@ async def test_one_that_is_missing_notifies_once_and_once_when_it_is_back(world:
     assert await world.after(1) == ["firing", "resolved"]
     assert await world.after(59) == ["firing", "resolved"]
     assert await world.after(2) == ["firing", "resolved", "firing"]
-    first, back, second = (json.loads(group.body)["alerts"][0] for group in world.sent)
+    first, back, second = (json.loads(it.body)["alerts"][0] for it in await world.sent())
     assert first["startsAt"] == back["startsAt"] != second["startsAt"]
     assert first["fingerprint"] == back["fingerprint"]
     assert first["labels"]["heartbeat"] == "eu"
-    assert [target.destination.receiver for target in world.sent[0].targets] == ["oncall"]
+    assert world.woken == [Destination("oncall", "console")] * 3
 
 
 @pytest.mark.parametrize(
@@ -121,20 +186,19 @@ async def test_a_start_gives_it_its_time(world: World) -> None:
     assert await world.after(61) == ["firing"]
 
 
-async def test_a_store_that_is_down_gets_the_notification_later(world: World) -> None:
+async def test_a_store_that_is_down_gets_the_notification_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await world.after(0)
-    world.is_down = True
-    with pytest.raises(StoreUnavailable):
-        await world.after(61)
-    world.is_down = False
+
+    async def fail(*_: Any) -> None:
+        raise StoreUnavailable("no")
+
+    with monkeypatch.context() as down:
+        down.setattr(world.outboxes[0], "change_heartbeat", fail)
+        with pytest.raises(StoreUnavailable):
+            await world.after(61)
     assert await world.after(1) == ["firing"]
-
-
-async def test_a_damaged_file_is_none(world: World) -> None:
-    for text in ("", "[]", '{"eu": "x"}', "\0"):
-        world.file.write_text(text)
-        world.start()
-        assert await world.after(0) == []
 
 
 async def test_metrics_show_it_until_it_is_not_configured_any_more(world: World) -> None:
@@ -169,14 +233,6 @@ def test_what_cannot_work_is_refused(tmp_path: Path, heartbeats: Any, part: str)
     assert part in "\n".join(problem.show() for problem in raised.value.problems)
 
 
-def test_routers_that_share_a_database_cannot_have_heartbeats(tmp_path: Path) -> None:
-    storage = "postgresql://alert@db/alerts"
-    config = write_config(tmp_path, [{"type": "console"}], heartbeats=[EU], storage=storage)
-    with pytest.raises(ProblemsError) as raised:
-        read_runtime(config)
-    assert "not available with PostgreSQL" in raised.value.problems[0].message
-
-
 def test_a_receiver_of_a_heartbeat_alone_is_used(tmp_path: Path) -> None:
     config = write_config(tmp_path, [{"type": "console"}], heartbeats=[EU | {"receiver": "b"}])
     written = json.loads(config.read_text())
@@ -200,13 +256,7 @@ async def test_a_running_router_notifies_of_silence_and_of_its_end(tmp_path: Pat
         config = write_config(tmp_path, [notifier], heartbeats=heartbeats)
 
         def statuses() -> list[str]:
-            """One for each message: what was being sent at the kill is sent again."""
-            found = {it.headers["webhook-id"]: it.json for it in destination.requests}
-            return [
-                it["status"]
-                for it in found.values()
-                if it["alerts"][0]["labels"]["alertname"] == module.ALERT
-            ]
+            return _of_heartbeat(destination)
 
         async with router(config) as running:
             await eventually(lambda: statuses() == ["firing"], "the notification of silence")
@@ -222,6 +272,46 @@ async def test_a_running_router_notifies_of_silence_and_of_its_end(tmp_path: Pat
 
             await eventually(is_back, "the notification that it is back")
             assert statuses() == ["firing", "resolved"]
+
+
+@pytest.mark.story
+async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_path: Path) -> None:
+    url = await server().database(tmp_path)
+    heartbeats = [EU | {"timeout": "3s"}]
+    async with (
+        recorder() as destination,
+        replicas(tmp_path, url, 2, destination.url, heartbeats=heartbeats) as [one, other],
+    ):
+
+        async def beat() -> None:
+            while True:
+                await post(f"{receiving.url}/webhook?source=eu", body(name="Watchdog"))
+                await asyncio.sleep(0.2)
+
+        missing = 'alert_router_heartbeat_missing{heartbeat="eu"}'
+        await eventually(lambda: _of_heartbeat(destination), "the notification of silence")
+        for running in (one, other):
+            await eventually(lambda of=running: metric(of, missing), "each router to know")
+        one.end(signal.SIGKILL)
+        receiving = other
+        beating = asyncio.create_task(beat())
+        await eventually(lambda: "resolved" in _of_heartbeat(destination), "its end")
+        async with router(config_of(one)) as again:
+            receiving, until = again, time.monotonic() + 4
+            await eventually(lambda: time.monotonic() > until, "more than its time")
+            assert not await metric(other, missing)
+        beating.cancel()
+        assert _of_heartbeat(destination) == ["firing", "resolved"]
+
+
+def _of_heartbeat(destination: Recorder) -> list[str]:
+    """One for each message: what was being sent at a kill is sent again."""
+    found = {it.headers["webhook-id"]: it.json for it in destination.requests}
+    return [
+        it["status"]
+        for it in found.values()
+        if it["alerts"][0]["labels"]["alertname"] == module.ALERT
+    ]
 
 
 async def _metric(url: str, line: str) -> bool:

@@ -554,11 +554,6 @@ class Config(_Model):
 
     @model_validator(mode="after")
     def _heartbeats_fit(self) -> Self:
-        if self.heartbeats and self.storage.url:
-            raise ValueError(
-                "`heartbeats`: not available with PostgreSQL: each router would miss those that"
-                " another one receives"
-            )
         receivers = {receiver.name for receiver in self.receivers}
         names: set[str] = set()
         for heartbeat in self.heartbeats:

@@ -21,6 +21,7 @@ from alert_router.outbox.model import (
     DeliveryRow,
     Destination,
     Health,
+    HeartbeatState,
     NewGroup,
     Probe,
     Settlement,
@@ -275,6 +276,26 @@ class Administration(Protocol):
 
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """Delete at most `limit` actions from before that time; how many went."""
+        ...
+
+    async def beat(self, names: Collection[str], now: float) -> None:
+        """The heartbeats of these names were received."""
+        ...
+
+    async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
+        """How these heartbeats are. The time of one that was never received begins now."""
+        ...
+
+    async def change_heartbeat(
+        self, before: HeartbeatState, missing_since: float, group: NewGroup
+    ) -> bool:
+        """Write down that a heartbeat is missing, or with 0 that it is back, and accept the group
+        that notifies of that, in one transaction. False, and nothing of it, if the heartbeat is no
+        longer as `before`: it was received, or another service has done it."""
+        ...
+
+    async def forget_heartbeat(self, name: str) -> None:
+        """Delete what is known of a heartbeat."""
         ...
 
     async def close(self) -> None:

@@ -267,6 +267,16 @@ class SpooledIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatState:
+    """When a heartbeat was last received, Unix seconds; while people know that it is missing,
+    `missing_since` is the last time before."""
+
+    name: str
+    seen_at: float
+    missing_since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits and what is dead for one destination, for metrics and `ready`. A dead letter
     that was replayed counts no more."""

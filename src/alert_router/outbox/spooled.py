@@ -28,6 +28,7 @@ from alert_router.outbox.model import (
     DeliveryRow,
     Destination,
     Health,
+    HeartbeatState,
     NewGroup,
     Probe,
     Role,
@@ -298,6 +299,24 @@ class SpooledOutbox:
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`, in the shared store."""
         return await self._shared.forget_actions(before=before, limit=limit)
+
+    async def beat(self, names: Collection[str], now: float) -> None:
+        """As `Outbox.beat`, in the shared store."""
+        await self._shared.beat(names, now)
+
+    async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
+        """As `Outbox.heartbeats`, in the shared store."""
+        return await self._shared.heartbeats(names, now)
+
+    async def change_heartbeat(
+        self, before: HeartbeatState, missing_since: float, group: NewGroup
+    ) -> bool:
+        """As `Outbox.change_heartbeat`, in the shared store."""
+        return await self._shared.change_heartbeat(before, missing_since, group)
+
+    async def forget_heartbeat(self, name: str) -> None:
+        """As `Outbox.forget_heartbeat`, in the shared store."""
+        await self._shared.forget_heartbeat(name)
 
     async def expire(
         self, *, older_than: float, now: float, served: Collection[Destination]

@@ -4,19 +4,18 @@ is notified, and again when it is back.
 
 import asyncio
 import json
-import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
 from alert_router.config.model import Heartbeat
 from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
-from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import NewGroup
+from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import Destination, HeartbeatState
 from alert_router.receive import Source, to_store
 from alert_router.runtime import Runtime
 
@@ -27,38 +26,32 @@ _EVERY = 1.0  # seconds between looks
 
 
 class Heartbeats:
-    """When each heartbeat was last received, and which are missing.
+    """When each heartbeat was last received, and which are missing: kept in the store, so that
+    routers that share one notify once, and a restart repeats nothing.
 
-    Which are missing, with the time (Unix seconds) each was last received, is kept in a file, so
-    that a restart neither repeats a notification nor forgets that it is back. The time of a
-    heartbeat that is not missing begins again at a start: while the router was down, none could
-    arrive.
+    How long one is missing is measured by this process's clock, from when it saw the time in the
+    store change: a clock that is set makes no difference. So the time begins again at a start, and
+    where a shared store could not be used: what arrived meanwhile is not known.
     """
 
     def __init__(
         self,
-        file: Path,
+        outbox: Outbox,
         metrics: Metrics,
         *,
         runtime: Callable[[], Runtime],
-        store: Callable[[NewGroup], Awaitable[None]],
+        wake: Callable[[Destination, int], None],
         steady: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`store` makes a notification durable; it raises StoreUnavailable."""
-        self._file = file
+        """`wake` is called for each delivery of a notification."""
+        self._outbox = outbox
         self._metrics = metrics
         self._runtime = runtime
-        self._store = store
+        self._wake = wake
         self._steady = steady
-        self._wall = wall
-        self._seen: dict[str, float] = {}  # monotonic
-        self._missing: dict[str, float] = {}
-
-    @property
-    def missing(self) -> Mapping[str, float]:
-        """When each one that is missing was last received, Unix seconds."""
-        return self._missing
+        self._received: set[str] = set()  # and not yet written
+        self._seen: dict[str, tuple[float, float]] = {}  # as stored, and since when (monotonic)
+        self.missing: dict[str, float] = {}  # when each was last received, Unix seconds
 
     def note(self, group: AlertGroup, source: str) -> None:
         """A group was received from a source: its firing alerts may be heartbeats."""
@@ -66,51 +59,73 @@ class Heartbeats:
             if heartbeat.source not in ("", source):
                 continue
             if any(heartbeat.matches(alert.labels) for alert in group.firing):
-                self._seen[heartbeat.name] = self._steady()
+                self._received.add(heartbeat.name)
 
     async def watch(self) -> None:
         """Look again and again, for as long as the router runs."""
-        self._missing = await asyncio.to_thread(_read, self._file)
         while True:
             try:
                 await self.look()
-            except (StoreUnavailable, OSError) as error:
-                log.error("cannot notify of a heartbeat; trying again", error=str(error))
+            except StoreUnavailable as error:
+                log.error("cannot read or write heartbeats; trying again", error=str(error))
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:
-        """Notify of what is missing, and of what is back. Raises StoreUnavailable or OSError."""
-        runtime, now = self._runtime(), self._steady()
-        names = {heartbeat.name for heartbeat in runtime.config.heartbeats}
-        for gone in (self._seen.keys() | self._missing.keys()) - names:
-            self._seen.pop(gone, None)
-            self._missing.pop(gone, None)
+        """Notify of what is missing, and of what is back. Raises StoreUnavailable."""
+        runtime, outbox = self._runtime(), self._outbox
+        configured = {heartbeat.name: heartbeat for heartbeat in runtime.config.heartbeats}
+        if outbox.is_spooling:
+            self._seen = dict.fromkeys(self._seen, (-1.0, 0.0))
+            return
+        for gone in self._seen.keys() - configured.keys():
+            await outbox.forget_heartbeat(gone)
+            del self._seen[gone]
+            self.missing.pop(gone, None)
             self._metrics.forget_heartbeat(gone)
-        for heartbeat in runtime.config.heartbeats:
-            name = heartbeat.name
-            if name in self._missing and name not in self._seen:
-                age = max(0.0, self._wall() - self._missing[name])  # since before the start
-            else:
-                age = now - self._seen.setdefault(name, now)
-                if (age > heartbeat.timeout) != (name in self._missing):
-                    await self._change(heartbeat, age, runtime)
-            self._metrics.heartbeat_age.labels(name).set(age)
-            self._metrics.heartbeat_missing.labels(name).set(name in self._missing)
+        if not configured:
+            return
+        received = self._received & configured.keys()
+        if received:
+            await outbox.beat(received, outbox.now())
+            self._received -= received
+        for state in await outbox.heartbeats(list(configured), outbox.now()):
+            await self._judge(configured[state.name], state, runtime)
 
-    async def _change(self, heartbeat: Heartbeat, age: float, runtime: Runtime) -> None:
-        name, now = heartbeat.name, self._wall()
-        is_back = name in self._missing
-        last = self._missing[name] if is_back else now - age
-        raw = _notification(heartbeat, last, now if is_back else None)
-        group = AlertGroup.from_bytes(raw)
-        await self._store(to_store(group, raw, Source(heartbeat.receiver, ""), runtime, now))
+    async def _judge(self, heartbeat: Heartbeat, state: HeartbeatState, runtime: Runtime) -> None:
+        name, now = state.name, self._steady()
+        if self._seen.get(name, (None,))[0] != state.seen_at:
+            self._seen[name] = state.seen_at, now
+        age = now - self._seen[name][1]
+        is_back = state.missing_since not in (0.0, state.seen_at)
         if is_back:
-            del self._missing[name]
-            log.info("heartbeat is back", heartbeat=name)
+            state = await self._change(heartbeat, state, 0.0, runtime)
+        elif not state.missing_since and age > heartbeat.timeout:
+            state = await self._change(heartbeat, state, state.seen_at, runtime)
+        if state.missing_since:
+            self.missing[name] = state.missing_since
+            age = max(age, self._outbox.now() - state.seen_at)  # since before the start
         else:
-            self._missing[name] = last
-            log.error("heartbeat is missing", heartbeat=name, seconds=round(age))
-        await asyncio.to_thread(_write, self._file, self._missing)
+            self.missing.pop(name, None)
+        self._metrics.heartbeat_age.labels(name).set(age)
+        self._metrics.heartbeat_missing.labels(name).set(bool(state.missing_since))
+
+    async def _change(
+        self, heartbeat: Heartbeat, before: HeartbeatState, missing_since: float, runtime: Runtime
+    ) -> HeartbeatState:
+        """Notify that it is missing, or with 0 that it is back, unless another router has."""
+        back_at = None if missing_since else before.seen_at
+        raw = _notification(heartbeat, missing_since or before.missing_since, back_at)
+        source, now = Source(heartbeat.receiver, ""), self._outbox.now()
+        group = to_store(AlertGroup.from_bytes(raw), raw, source, runtime, now)
+        if not await self._outbox.change_heartbeat(before, missing_since, group):
+            return before
+        for target in group.targets:
+            self._wake(target.destination, target.priority)
+        if missing_since:
+            log.error("heartbeat is missing", heartbeat=before.name, group_id=group.id)
+        else:
+            log.info("heartbeat is back", heartbeat=before.name, group_id=group.id)
+        return replace(before, missing_since=missing_since)
 
 
 def _notification(heartbeat: Heartbeat, last: float, back_at: float | None) -> bytes:
@@ -143,23 +158,3 @@ def _notification(heartbeat: Heartbeat, last: float, back_at: float | None) -> b
 
 def _time(moment: float) -> str:
     return datetime.fromtimestamp(round(moment), UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read(file: Path) -> dict[str, float]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return {str(name): float(moment) for name, moment in found.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        log.error("cannot read which heartbeats were missing", file=str(file), error=str(error))
-        return {}
-
-
-def _write(file: Path, missing: dict[str, float]) -> None:
-    fresh = file.with_name(f"{file.name}.new")
-    with fresh.open("w", encoding="utf-8") as stream:
-        json.dump(missing, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(file)

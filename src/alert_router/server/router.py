@@ -21,7 +21,7 @@ from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
 from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
-from alert_router.outbox.model import Fault, NewGroup, Role
+from alert_router.outbox.model import Fault, Role
 from alert_router.outbox.opening import open_outbox
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server.app import build
@@ -85,10 +85,7 @@ class Router:
         config = runtime.config
         budget = Budget(max(_BODIES, 2 * config.http.max_body))
         self._heartbeats = Heartbeats(
-            config.storage.path.with_name("heartbeats.json"),
-            self.metrics,
-            runtime=lambda: self.runtime,
-            store=self._store_own,
+            outbox, self.metrics, runtime=lambda: self.runtime, wake=self.deliverer.wake
         )
         self.site = Site(
             runtime=lambda: self.runtime,
@@ -228,13 +225,6 @@ class Router:
             )
             return ReloadResult(False, "reloaded, but kept the old runbooks", fresh.problems)
         return ReloadResult(True, "reloaded", fresh.problems)
-
-    async def _store_own(self, group: NewGroup) -> None:
-        """Accept a group of the router's own. Raises StoreUnavailable."""
-        window = self.runtime.config.delivery.dedup_window
-        await self.site.ask(lambda store: store.accept(group, window))
-        for target in group.targets:
-            self.deliverer.wake(target.destination, target.priority)
 
     def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
         """Work that no answer waits for, finished before the stop."""

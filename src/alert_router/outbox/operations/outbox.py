@@ -18,10 +18,18 @@ from alert_router.outbox.model import (
     DeliveryRow,
     Destination,
     Health,
+    HeartbeatState,
     Probe,
     Settlement,
 )
-from alert_router.outbox.operations import actions, alert_stats, deliveries, health, maintenance
+from alert_router.outbox.operations import (
+    actions,
+    alert_stats,
+    deliveries,
+    health,
+    heartbeats,
+    maintenance,
+)
 from alert_router.outbox.operations.claim import Wanted, claim, recover
 from alert_router.outbox.operations.settle import settle
 
@@ -195,6 +203,18 @@ class Operations(ABC):
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`."""
         return await self._run(actions.forget, before, limit)
+
+    async def beat(self, names: Collection[str], now: float) -> None:
+        """As `Outbox.beat`."""
+        await self._run(heartbeats.beat, names, now)
+
+    async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
+        """As `Outbox.heartbeats`."""
+        return await self._run(heartbeats.read, names, now)
+
+    async def forget_heartbeat(self, name: str) -> None:
+        """As `Outbox.forget_heartbeat`."""
+        await self._run(heartbeats.forget, name)
 
     async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
         """What a step did, again until it does nothing. After each the store is left to others for

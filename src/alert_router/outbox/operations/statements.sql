@@ -374,3 +374,22 @@ INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
 -- name: forget_actions
 DELETE FROM action WHERE id IN (SELECT id FROM action WHERE at < ? ORDER BY at LIMIT ?);
+
+-- name: beat
+INSERT INTO heartbeat (name, seen_at) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at;
+
+-- name: begin_heartbeat
+INSERT INTO heartbeat (name, seen_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
+
+-- name: heartbeats
+SELECT name, seen_at, missing_since FROM heartbeat;
+
+-- name: heartbeat
+SELECT name, seen_at, missing_since FROM heartbeat WHERE name = ?;
+
+-- name: change_heartbeat
+UPDATE heartbeat SET missing_since = ? WHERE name = ? AND seen_at = ? AND missing_since = ?;
+
+-- name: forget_heartbeat
+DELETE FROM heartbeat WHERE name = ?;

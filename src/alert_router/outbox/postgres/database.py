@@ -17,7 +17,7 @@ from alert_router.outbox.operations.statements import text_of
 
 MIGRATIONS = tuple(
     text_of(__package__, name)
-    for name in ("schema.sql", "schema-2.sql", "schema-3.sql", "schema-4.sql")
+    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 6)))
 )
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names

@@ -17,12 +17,13 @@ from alert_router.outbox.model import (
     Claim,
     Destination,
     Health,
+    HeartbeatState,
     NewGroup,
     Role,
     Settlement,
     SpooledIdentity,
 )
-from alert_router.outbox.operations import health
+from alert_router.outbox.operations import health, heartbeats
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.operations.session import Session
@@ -200,6 +201,12 @@ class PostgresOutbox(Operations):
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`. A router asks before each claim."""
         return await self._noted(self._pool.run(health.read, destination, is_look=True))
+
+    async def change_heartbeat(
+        self, before: HeartbeatState, missing_since: float, group: NewGroup
+    ) -> bool:
+        """As `Outbox.change_heartbeat`."""
+        return await self._run(heartbeats.change, accept, before, missing_since, group)
 
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         return await self._noted(self._pool.run(operation, *arguments))

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import Accepted, Destination, NewGroup, Role, SpooledIdentity
+from alert_router.outbox.model import (
+    Accepted,
+    Destination,
+    HeartbeatState,
+    NewGroup,
+    Role,
+    SpooledIdentity,
+)
+from alert_router.outbox.operations import heartbeats
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.sqlite import spool
@@ -101,6 +109,12 @@ class SqliteOutbox(Operations):
         """As `Outbox.accept`."""
         self._room.stored(len(group.body))
         return await self._writer.run_jointly(accept, (group, dedup_window))
+
+    async def change_heartbeat(
+        self, before: HeartbeatState, missing_since: float, group: NewGroup
+    ) -> bool:
+        """As `Outbox.change_heartbeat`."""
+        return await self._run(heartbeats.change, accept, before, missing_since, group)
 
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         return await self._writer.run(operation, *arguments)

@@ -17,5 +17,6 @@ MIGRATIONS = tuple(
         "schema-6.sql",
         "schema-7.sql",
         "schema-8.sql",
+        "schema-9.sql",
     )
 )

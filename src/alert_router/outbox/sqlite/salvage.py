@@ -62,6 +62,7 @@ _TABLES = (
     ),
     _Table("delivery", "id", "delivery_lane", "id"),
     _Table("action", "id"),
+    _Table("heartbeat", "id"),
 )  # fmt: skip
 
 # In this order.
