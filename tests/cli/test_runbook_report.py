@@ -99,8 +99,28 @@ def test_placeholders_are_counted_by_outcome_and_listed_with_their_spelling(rout
         {"spelling": "$weird_thing", "outcome": "unknown", "count": 1}
     ]
 
+    assert router.json("runbook", "report", "books")["folders"][0]["placeholders"]["filled"] == 3
+    assert "75 %" in router.run("runbook", "report", "books").stdout
+
     given = router.json("runbook", "report", "books", "--label", "weird_thing=a")["placeholders"]
     assert (given["filled"], given["not_filled"]) == (4, [])
+
+
+def test_placeholders_of_other_namespaces_and_other_languages(router):
+    steps = (
+        "1. `kubectl -n monitoring logs <pod>`, `systemctl restart <service>`\n"
+        "2. Show `{{ $labels.tenant }}`:\n\n   ```yaml\n   x: ${anything}\n   ```\n"
+    )
+    router.write("books/a.md", f"# Down\n\n## Mitigation\n\n{steps}")
+
+    found = router.json("runbook", "report", "books")["placeholders"]
+
+    outcomes = {it["spelling"]: it["outcome"] for it in found["not_filled"]}
+    assert outcomes == {
+        "<pod>": "elsewhere",
+        "<service>": "elsewhere",
+        "{{ $labels.tenant }}": "no_label",
+    }
 
 
 def test_the_mean_of_the_folders_weighs_small_ones_as_much(router):

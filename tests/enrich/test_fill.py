@@ -169,6 +169,32 @@ def test_inline_code_is_filled_as_a_command(code: str, filled: str) -> None:
     assert words(f"Do `{code}` now.", namespace="prod") == f"Do {filled} now."
 
 
+@pytest.mark.parametrize(
+    ("code", "filled"),
+    [
+        ("<service-name>", "cart"),
+        ("svc/<service-name>", "svc/cart"),
+        ("/var/log/<service>.log", "/var/log/FILL_IN_service.log"),
+        ("files/<job_name>.mtail", "files/FILL_IN_job_name.mtail"),
+    ],
+)
+def test_a_lone_word_names_an_object_only_in_a_runbook_about_a_cluster(
+    code: str, filled: str
+) -> None:
+    labels = {"service": "cart", "job_name": "backup"}
+    assert words(f"Look at `{code}` in the namespace.", **labels) == (
+        f"Look at {filled} in the namespace."
+    )
+    assert "FILL_IN" in words(f"Look at `{code}` with systemctl.", **labels)
+
+
+def test_a_label_that_a_template_names_is_that_label() -> None:
+    text = "`c {{ $labels.service_name }}`, {{ $labels.service_name }} and {{ .Labels.pod }}"
+    assert words(text, service="cart", pod="web") == (
+        "c FILL_IN_service_name, {{ $labels.service_name }} and web"
+    )
+
+
 def test_a_title_taken_from_a_command_is_filled_as_a_command() -> None:
     book = runbook("# R\n\n## Mitigation\n\n1. Run `rm -rf /data/$volume`\n2. Run `sudo $pod`\n")
     labels = AlertLabels({"pod": "web"})

@@ -66,6 +66,23 @@ def test_the_node_on_which_an_exporter_runs_is_not_the_subject() -> None:
     ]
 
 
+def test_the_label_of_a_template_is_no_alias() -> None:
+    labels = AlertLabels({"service": "web", "Tenant": "a"})
+
+    assert (labels.get("service_name"), labels.get("labels.service_name")) == ("web", None)
+    assert (labels.get("labels.service"), labels.get("labels.tenant")) == ("web", "a")
+
+
+def test_some_alerts_call_their_subject_name() -> None:
+    of_vm = AlertLabels({"name": "vm-1", "kubernetes_operator_component": "kubevirt"})
+    of_operator = AlertLabels({"name": "dns", "alertname": "ClusterOperatorDown"})
+    other = AlertLabels({"name": "dns", "alertname": "SlowLookups"})
+
+    assert (of_vm.get("vm-name", True), of_vm.used) == ("vm-1", {"name"})
+    assert of_operator.get("CLUSTEROPERATOR") == "dns"
+    assert [other.get(name, True) for name in ("vm", "clusteroperator", "name")] == [None] * 3
+
+
 def test_a_variable_with_an_underscore_before_its_name_is_no_alias() -> None:
     assert AlertLabels({"instance": "a"}).get("_instance") is None
 

@@ -150,6 +150,7 @@ def test_a_name_in_capitals_means_a_label_in_capitals_or_a_known_alias() -> None
 @pytest.mark.parametrize(
     "spelling",
     ["<pod>", "<pod-name>", "<POD_NAME>", "<podName>", "<your pod>", "<my-pod>", "<affected-pod>",
+     "<name-of-the-pod>", "<Name of your pod>",
      "[POD]", "[pod-name]", "{{ pod }}", "{{ .Labels.pod }}", "{{- $labels.pod -}}", "$POD_NAME",
      "${pod_name}", "$podName"],
 )  # fmt: skip
@@ -173,6 +174,14 @@ def test_every_spelling_of_a_name_means_its_label(spelling: str) -> None:
         ("kubectl delete pod/<name>", "kubectl delete pod/web"),
         ("kubectl drain NODE --force", "kubectl drain node-1 --force"),
         ("kubectl get deployment <name>", "kubectl get deployment FILL_IN_deployment"),
+        ("kubectl -n $NS rollout status pod $NAME", "kubectl -n prod rollout status pod web"),
+        ("NAME=x; kubectl get pod $NAME", "NAME=x; kubectl get pod $NAME"),
+        ("kubectl get pod $name", "kubectl get pod x"),
+        ("oc -n NS debug node/<node-name>", "oc -n prod debug node/node-1"),
+        ("kubectl debug -it <pod> --image=x", "kubectl debug -it web --image=x"),
+        ("kubectl auth can-i create pods -n <ns>", "kubectl auth can-i create pods -n prod"),
+        ("kubectl create namespace <ns>", "kubectl create namespace FILL_IN_ns"),
+        ("k run x --image=y <pod> -n <ns>", "k run x --image=y FILL_IN_pod -n prod"),
     ],
 )  # fmt: skip
 def test_a_plain_word_is_a_placeholder_by_its_place(text: str, filled: str) -> None:
@@ -194,6 +203,24 @@ def test_what_only_looks_like_a_placeholder_stays(text: str) -> None:
     labels = dict.fromkeys(("namespace", "pod", "title", "in", "f"), "web")
 
     assert fill(text, labels).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("kubectl -n {namespace} logs {pod-name}", "kubectl -n prod logs web"),
+        ('curl "http://h/ns/{namespace}/{pod}"', 'curl "http://h/ns/prod/web"'),
+        ("kubectl -n {ns} get {what}", "kubectl -n prod get {what}"),
+        ("c {pod,x} x{pod} ${pod}x %{pod} {pod}}", "c {pod,x} x{pod} webx %{pod} {pod}}"),
+        ("jq '{pod}' f; awk \"{pod}\" f; c '{pod}'", "jq '{pod}' f; awk \"{pod}\" f; c '{pod}'"),
+        ("c | xargs -I{pod} rm {pod}", "c | xargs -I{pod} rm {pod}"),
+        ("kubectl get nodes -o jsonpath='{pod}'", "kubectl get nodes -o jsonpath='{pod}'"),
+    ],
+)
+def test_a_name_in_braces_is_a_placeholder_where_the_shell_alone_reads_it(
+    text: str, filled: str
+) -> None:
+    assert fill(text, {"namespace": "prod", "pod": "web"}).text == filled
 
 
 def test_an_unknown_word_in_angle_brackets_stops_no_other_and_redirects_nothing() -> None:
@@ -406,6 +433,12 @@ def test_a_pod_is_filled_only_into_a_command_about_its_namespace(command: str) -
         assert "cart" not in fill(command.format(namespace), _CART).text
 
 
+def test_an_alias_of_kubectl_is_about_its_namespace_too() -> None:
+    assert fill("ka -n shop exec -it <POD> -- c", _CART).text == "ka -n shop exec -it cart-1 -- c"
+    assert "cart" not in fill("ka -n $rook_ns exec -it <POD> -- c", _CART).text
+    assert fill("tail -n 50 <pod>.log", _CART).text == "tail -n 50 cart-1.log"
+
+
 def test_a_namespace_may_be_joined_to_its_option() -> None:
     assert fill("oc logs -nshop <pod>", _CART).text == "oc logs -nshop cart-1"
     assert fill("oc logs -nbank <pod>", _CART).text == "oc logs -nbank FILL_IN_pod"
@@ -429,6 +462,8 @@ def test_the_namespace_of_a_command_is_compared_for_each_alert() -> None:
         "az storage blob list --container-name <container-name>",
         "curl http://gateway/metrics/job/$JOB",
         "curl https://<service>.redis.example.com",
+        "telnet <service>.<region>.redis.example.com 80",
+        "az vm show --name <vm-name>",
         "kubectl get cluster <cluster-name>",
         "kubectl exec svc/<cluster_name>-rw -- psql",
         "consul kv get service/<cluster>/leader",

@@ -87,6 +87,12 @@ def test_headings_have_their_anchors_and_lines() -> None:
         ("// no\nText.\n\n////\nno\n////", "Text."),
         ("ifdef::x[]\nno\nendif::[]\nifndef::x[]\nText.\nendif::[]", "Text."),
         (":x:\nifdef::x[Text.]", "Text."),
+        (':x: a\nifeval::["{x}" == "a"]\nText.\nendif::[]', "Text."),
+        (
+            ':x: a\nifeval::["{x}" != "a"]\nifeval::[{x} == a]\nno\nendif::[]\nendif::[]\nText.',
+            "Text.",
+        ),
+        ("ifeval::[1 < 2]\nText.\nendif::[]", "Text."),
         ("a +\nb", "a\nb"),
         ("a\nb", "a b"),
         ("*bold* _it_ `code` `+raw+`", "bold it `code` `raw`"),

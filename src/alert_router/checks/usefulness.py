@@ -53,14 +53,32 @@ from alert_router.notify.slack.notifier import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
 from alert_router.runbook.sections import Headings
 
+# Every label that alerts of kube-prometheus and its kin are about. An alert has some of them.
 SAMPLE_LABELS: Labels = {
+    "cluster": "prod-eu-1",
     "namespace": "prod",
     "pod": "api-7d9f8-abcde",
     "container": "api",
-    "instance": "10.0.0.7:9100",
     "node": "node-3",
+    "instance": "10.0.0.7:9100",
     "job": "api",
-    "cluster": "prod-eu-1",
+    "service": "api",
+    "endpoint": "metrics",
+    "deployment": "api",
+    "replicaset": "api-7d9f8",
+    "statefulset": "db",
+    "daemonset": "agent",
+    "job_name": "backup-28000000",
+    "cronjob": "backup",
+    "horizontalpodautoscaler": "api",
+    "poddisruptionbudget": "api",
+    "resourcequota": "compute",
+    "ingress": "api",
+    "persistentvolumeclaim": "data-db-0",
+    "persistentvolume": "pvc-0b1c2d3e",
+    "device": "sda1",
+    "mountpoint": "/var",
+    "vm": "vm-1",
     "severity": "critical",
 }
 
@@ -168,6 +186,12 @@ class Summary:
     def percent(self) -> float:
         """The share that says what to do; 0 without runbooks."""
         return 100 * self.says / self.runbooks if self.runbooks else 0.0
+
+    @property
+    def percent_filled(self) -> float:
+        """The share of the placeholders that is filled; 0 without placeholders."""
+        total = self.placeholders.total()
+        return 100 * self.placeholders[FillOutcome.FILLED] / total if total else 0.0
 
     def add(self, it: Assessment) -> None:
         """Count an assessment."""

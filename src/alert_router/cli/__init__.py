@@ -1,6 +1,7 @@
 """The command line. Exit codes: 0 success, 1 findings or failure, 2 usage error."""
 
 import errno
+import gc
 import os
 import sys
 from io import TextIOWrapper
@@ -18,6 +19,8 @@ class _Program(LazyGroup):
     """The top-level group: invalid input ends in a list of problems, never in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        # Little here has reference cycles, and searching for them took a fifth of the time.
+        gc.set_threshold(50_000, 20, 50)
         for stream in (sys.stdout, sys.stderr):
             # A character that the locale cannot encode must not end in a traceback.
             if isinstance(stream, TextIOWrapper):

@@ -20,6 +20,7 @@ from alert_router.enrich.placeholder import (
     Slot,
     in_template,
     is_kept,
+    lookup_name,
     may_fill,
     name_of,
     of_environment,
@@ -83,6 +84,7 @@ _NO_VARIABLES = QUERY_LANGUAGES | {
 }
 # Something of this is in every placeholder. A plain word (`NAMESPACE`) is one only in a command.
 _MARK = re.compile(r"[$<\[]|\{\{|\b[A-Z]{2}|\b(?:my|your)-")
+_OF_A_CLUSTER = re.compile(r"\b(?:kubectl|oc|helm|kubernetes|k8s|namespaces?|pods?)\b", re.I)
 _JOINS = re.compile(r"[\w./:@=$-]")  # next to a placeholder, a part of its word
 
 
@@ -91,6 +93,7 @@ class FillOutcome(Enum):
 
     FILLED = "filled"
     REFUSED = "refused"  # the value could be more than text there
+    ELSEWHERE = "not the alert's"  # in another namespace, or the name means something else there
     NO_LABEL = "no label"  # the alert does not have the label
     UNKNOWN = "unknown"  # no alias, and no label of that name
 
@@ -127,8 +130,10 @@ class Filling:
                     other.append(part.text)
                     if isinstance(part, Code) and part.language not in {"", *_NO_VARIABLES}:
                         foreign.append((part.text, part.language in _WITH_DOLLARS))
-        prose = _prose_in((runbook.parent or runbook).blocks)
-        self._variables = replace(own_variables(shell, other, prose, foreign), known=rules.names)
+        prose = list(_prose_in((runbook.parent or runbook).blocks))
+        in_cluster = any(_OF_A_CLUSTER.search(text) for text in (*shell, *other, *prose))
+        variables = own_variables(shell, other, prose, foreign)
+        self._variables = replace(variables, in_cluster=in_cluster, known=rules.names)
         self._own = self._variables.own | self._variables.doubtful
 
     def section(self, section: Section, labels: AlertLabels) -> Section:
@@ -226,36 +231,50 @@ class Filling:
         return unfilled(code.text, self._variables, only_explicit=of_language)
 
     def placeholders(self, labels: AlertLabels) -> Iterator[FoundPlaceholder]:
-        """Each placeholder in the runbook's code, in order, as for an alert with these labels."""
-        for slot, line in self._slots():
+        """Each placeholder in the runbook's commands, inline code and queries, in order, as for an
+        alert with these labels."""
+        for slot, line in self._slots(only_filled=True):
             value = slot.value(labels)
             if value is not None:
                 outcome = FillOutcome.REFUSED if slot.fill(value) is None else FillOutcome.FILLED
             else:
-                known = key_of(slot.name) in labels.rules.aliases
+                name = lookup_name(slot.name, slot.written, spelled=slot.spelled)
+                known = name != slot.name or key_of(name) in labels.rules.aliases
                 outcome = FillOutcome.NO_LABEL if known else FillOutcome.UNKNOWN
+                if labels.get(name, slot.spelled) is not None:
+                    outcome = FillOutcome.ELSEWHERE
             yield FoundPlaceholder(slot.written, line, outcome)
 
     def labels(self, rules: LabelRules = DEFAULT_RULES) -> list[str]:
         """The labels that fill the runbook's code, in its order: where a placeholder may mean
         several, the best."""
-        names = dict.fromkeys((slot.name, slot.spelled) for slot, _ in self._slots())
+        names = dict.fromkeys(
+            (lookup_name(slot.name, slot.written, spelled=slot.spelled), slot.spelled)
+            for slot, _ in self._slots()
+        )
         found: dict[str, None] = {}
         for name, spelled in names:
             # `$job` is Prometheus's label before it is a Job of Kubernetes.
             aliases = () if name == "job" and not spelled else rules.aliases.get(key_of(name), ())
-            for label in (*aliases, name):
+            for label in (*aliases, name.removeprefix("labels.")):
                 if AlertLabels({label: "x"}, rules).get(name, spelled) is not None:
                     found[label] = None
                     break
         return list(found)
 
-    def _slots(self) -> Iterator[tuple[Slot, int]]:
-        """The placeholders in the runbook's code, with the line on which its block starts."""
+    def _slots(self, *, only_filled: bool = False) -> Iterator[tuple[Slot, int]]:
+        """The placeholders in the runbook's code, with the line on which its block starts.
+        `only_filled`: not in languages in which nothing is filled."""
         for code, line in _code_in(self._runbook.blocks):
             for part in (code,) if isinstance(code, CodeSpan) else split(code):
+                if only_filled and isinstance(part, Code) and not _is_filled(part):
+                    continue
                 for slot in self._template(part).slots:
                     yield slot, line
+
+
+def _is_filled(code: Code) -> bool:
+    return bool(shell_language(code)) or code.language in QUERY_LANGUAGES
 
 
 @lru_cache(maxsize=1024)
@@ -324,7 +343,7 @@ def _prose(text: str, labels: AlertLabels, own: Set[str]) -> str:
             or (match["explicit"] is None and in_template(text, start))
         ):
             return match[0]
-        value = labels.get(name)
+        value = labels.get(lookup_name(name, match[0]))
         joined = _JOINS.match(before) or (_JOINS.match(after) and after[1:].strip())
         context = Context.PART if joined else Context.ARGUMENT
         fits = value is not None and may_fill(context, value, before, after[:1])

@@ -35,6 +35,7 @@ _NAMES = {
     ("volume",): "volume",
     ("vm",): "vm",
     ("vmi", "vm"): "vmi",
+    ("clusteroperator",): "clusteroperator",
 }
 _PREFIXES = (
     *("my", "your", "the", "this", "affected", "failing", "failed", "faulty", "problematic"),
@@ -64,6 +65,11 @@ _IN_NAME = re.compile(r"\W+", re.ASCII)
 _EXPORTED = "exported_"
 _SCRAPED = ("pod", "container", "namespace", "service", "endpoint")
 
+# Alerts whose label `name` is that of an object of this kind.
+_NAME_IS = (
+    ('kubernetes_operator_component="kubevirt"', "vm"),
+    ('alertname=~"ClusterOperator.*"', "clusteroperator"),
+)
 _EXPORTER = r"(.*[-_])?(exporter|kube-state-metrics)([-_].*)?"
 # Which labels are dropped from which alerts. Those of node-exporter and blackbox-exporter are about
 # `instance` or `node`; those of kube-state-metrics have their own labels or `exported_` ones.
@@ -103,10 +109,12 @@ class ExporterLabels:
 
 @dataclass(frozen=True, eq=False)
 class LabelRules:
-    """How placeholders find labels. `aliases` are labels, the best first, by `key_of`."""
+    """How placeholders find labels. `aliases` are labels, the best first, by `key_of`. `name_is`
+    has the label that `name` means in alerts that all of the matchers match."""
 
     aliases: Mapping[str, tuple[str, ...]]
     exporters: tuple[ExporterLabels, ...]
+    name_is: tuple[tuple[tuple[Matcher, ...], str], ...]
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -123,6 +131,9 @@ class LabelRules:
             for label in rule.labels
         }
         found = {label: label for label in labels if label not in dropped}
+        for matchers, label in self.name_is:
+            if "name" in labels and all(matcher.matches(labels) for matcher in matchers):
+                found.setdefault(label, "name")
         if self.exporters:
             for label in labels:
                 bare = label.removeprefix(_EXPORTED)
@@ -141,11 +152,13 @@ def label_rules(
     for labels, names in _NAMES.items():
         for name in names.split():
             for prefix in ("", *_PREFIXES):
-                known[f"{prefix}{name}"] = known[f"{prefix}{name}name"] = labels
+                forms = (f"{prefix}{name}", f"{prefix}{name}name", f"nameof{prefix}{name}")
+                known |= dict.fromkeys(forms, labels)
     known |= {key_of(spelling): tuple(labels) for spelling, labels in (aliases or {}).items()}
     pairs = _EXPORTER_LABELS if exporters is None else exporters
     rules = (ExporterLabels(parse_matchers(text), tuple(labels)) for text, labels in pairs)
-    return LabelRules(known, tuple(rules))
+    name_is = tuple((parse_matchers(text), label) for text, label in _NAME_IS)
+    return LabelRules(known, tuple(rules), name_is)
 
 
 DEFAULT_RULES = label_rules()
@@ -162,8 +175,8 @@ class AlertLabels:
 
     A variable in capitals means a label in capitals or an alias; any other means the label of that
     name, case ignored, or an alias. A `spelled` name (`<pod-name>`) means the label of that name if
-    the name says enough, or an alias. `asked` collects the names looked up with that, `used` the
-    labels found.
+    the name says enough, or an alias. `labels.pod` means the label of that name and no alias.
+    `asked` collects the names looked up with that, `used` the labels found.
     """
 
     labels: Mapping[str, str]
@@ -187,8 +200,11 @@ class AlertLabels:
         return self.labels[self._subject[label]]
 
     def _variable(self, name: str) -> str | None:
-        if name in self._subject:
-            return name
+        exact = name.removeprefix("labels.")
+        if exact in self._subject:
+            return exact
+        if exact != name:
+            return self._folded.get(exact.casefold())
         alias = self._alias(name)
         return alias if name.isupper() else self._folded.get(name.casefold(), alias)
 

@@ -8,7 +8,7 @@ from collections.abc import Set
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from alert_router.enrich.labels import AlertLabels
-from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, is_kept, name_of
+from alert_router.enrich.placeholder import LONGEST, PLACEHOLDER, is_kept, lookup_name, name_of
 
 # Scheme and host, path, query, fragment (RFC 3986, appendix B), where a scheme has a host.
 _URL = re.compile(
@@ -45,7 +45,8 @@ def from_page(url: str, page: str) -> str:
 
 def _fill(text: str, labels: AlertLabels, own: Set[str], *, path: bool) -> str:
     def value_of(placeholder: re.Match[str]) -> str:
-        value = None if is_kept(placeholder, own) else labels.get(name_of(placeholder))
+        name = lookup_name(name_of(placeholder), placeholder[0])
+        value = None if is_kept(placeholder, own) else labels.get(name)
         if value is None or len(value) > LONGEST:
             return placeholder[0]
         if path and not value.strip("."):

@@ -19,11 +19,12 @@ PLACEHOLDER = re.compile(
 # `<pod-name>`, `<POD NAME>`, `<ns/pod>`. A redirection does not have its file directly after the
 # `<` and a `>` directly after that.
 ANGLE = re.compile(r"(?<![<\w&$])<(?P<name>[A-Za-z](?:[\w .,:/|()'-]{0,60}[\w.:/)])?)>(?![>&\w$])")
-# `[POD_NAME]`, `[pod-name]` and `{{ pod }}`, for known names only. In `[pod]` the shell sees a
-# pattern.
+# `[POD_NAME]`, `[pod-name]`, `{{ pod }}` and `{pod}`, for known names only. In `[pod]` the shell
+# sees a pattern, in `{pod}` nothing.
 BRACKETED = re.compile(
     r"(?<![\w.\[\]}$\\])\[(?P<square>[A-Za-z][A-Za-z0-9_ -]{1,40})\](?![\w\[(*?+:])"
-    r"|\{\{\s{0,9}(?P<braces>[A-Za-z][\w-]{1,40})\s{0,9}\}\}",
+    r"|\{\{\s{0,9}(?P<braces>[A-Za-z][\w-]{1,40})\s{0,9}\}\}"
+    r"|(?<![\w$\\%@#{}\])])\{(?P<brace>[A-Za-z][\w-]{1,40})\}(?![\w{}])",
     re.ASCII,
 )
 # What kubectl and Go print for no value.
@@ -112,6 +113,11 @@ def of_environment(name: str) -> bool:
 def name_of(match: re.Match[str]) -> str:
     """The name in a match of PLACEHOLDER."""
     return match["explicit"] or match["braced"] or match["bare"]
+
+
+def lookup_name(name: str, written: str, *, spelled: bool = False) -> str:
+    """The name to look up for a placeholder: `{{ $labels.pod }}` is that label and no alias."""
+    return f"labels.{name}" if written.startswith("{{") and not spelled else name
 
 
 def is_kept(match: re.Match[str], own: Set[str]) -> bool:

@@ -14,6 +14,7 @@ from alert_router.enrich.placeholder import (
     PLACEHOLDER,
     Fillable,
     Filled,
+    lookup_name,
     name_of,
 )
 
@@ -58,7 +59,7 @@ class QuerySlot:
         return self.otherwise
 
     def value(self, labels: AlertLabels) -> str | None:
-        return labels.get(self.name)
+        return labels.get(lookup_name(self.name, self.written))
 
     def fill(self, value: str) -> str | None:
         if not self.quote or len(value) > LONGEST or _has_surrogate(value):

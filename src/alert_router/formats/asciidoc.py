@@ -38,6 +38,10 @@ _HEADING = re.compile(r"(?P<level>={1,6}|#{1,6})[ \t]+(?P<text>\S.*)")
 _ANCHOR = re.compile(r"\[\[([\w:.-]{1,200})(?:,[^\[\]]{0,200})?\]\]|\[#([\w:.-]{1,200})\]")
 _ATTRIBUTE = re.compile(r":(?P<off>!?)(?P<name>\w[\w-]{0,80})!?:(?:[ \t]+(?P<value>.*))?")
 _CONDITION = re.compile(r"(?P<kind>ifdef|ifndef|ifeval|endif)::(?P<names>[^\[]*)\[(?P<text>.*)\]")
+_COMPARISON = re.compile(
+    r"\s{0,9}(\"[^\"]{0,400}\"|'[^']{0,400}'|[\w{}.-]{1,400})\s{0,9}([!=]=)\s{0,9}"
+    r"(\"[^\"]{0,400}\"|'[^']{0,400}'|[\w{}.-]{1,400})\s{0,9}"
+)
 _INCLUDE = re.compile(r"include::(?P<target>[^\[\]]{1,400})\[(?P<options>[^\]]*)\]")
 _OFFSET = re.compile(r"leveloffset\s*=\s*\+?(-?\d{1,2})")
 _BLOCK_STYLE = re.compile(r"\[(?P<style>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)?)\]|\[\[[^\[\]]*\]\]")
@@ -138,11 +142,22 @@ class _Reader:
                 yield each, number
 
     def _is_true(self, match: re.Match[str]) -> bool:
+        if match["kind"] == "ifeval":
+            return self._is_equal(match["text"])
         names = re.split(r"[,+]", match["names"])
         any_set = any(self.attributes.has(name) for name in names)
         all_set = all(self.attributes.has(name) for name in names)
         is_set = all_set if "+" in match["names"] else any_set
         return {"ifdef": is_set, "ifndef": not is_set}.get(match["kind"], True)
+
+    def _is_equal(self, expression: str) -> bool:
+        """Whether the two sides of an `ifeval` are equal or differ, as it says; True for any other
+        comparison, so that no text is lost."""
+        sides = _COMPARISON.fullmatch(expression)
+        if sides is None:
+            return True
+        left, right = (self.attributes.filled(side.strip("\"'")) for side in sides.group(1, 3))
+        return (left == right) == (sides[2] == "==")
 
     def blocks(self, lines: Sequence[NumberedLine], depth: int) -> list[Block]:
         """The blocks of lines."""

@@ -76,10 +76,11 @@ def is_command_in_code(line: str) -> bool:
     return (name in _WORDS or name in _KEYWORDS) and _SHELL_SIGN.search(line) is not None
 
 
-def starts_with_program(line: str) -> bool:
-    """Whether a line of a code block starts with a program whose name no line of output has."""
+def starts_with_program(line: str, *, or_word: bool = False) -> bool:
+    """Whether a line of a code block starts with a program whose name no line of output has.
+    `or_word`: or with one whose name is an English word."""
     name = _first_word(line)
-    return name in _PROGRAMS or name in _SHORT
+    return name in _PROGRAMS or name in _SHORT or (or_word and name in _WORDS)
 
 
 def _first_word(line: str) -> str:

@@ -107,9 +107,17 @@ def _text(state: StateBlock, line: int) -> str:
     return state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
 
 
+def _first(state: StateBlock, line: int) -> str:
+    """The first character of a line, without its text: nearly all lines have no markup."""
+    at = state.bMarks[line] + state.tShift[line]
+    return state.src[at : at + 1]
+
+
 def _indented(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """`!!! note "Title"`, `??? note` and `=== "Tab"`, with content indented by four."""
-    match = None if state.is_code_block(start) else _INDENTED.fullmatch(_text(state, start))
+    if _first(state, start) not in ("!", "?", "=") or state.is_code_block(start):
+        return False
+    match = _INDENTED.fullmatch(_text(state, start))
     is_tab = match is not None and match["mark"].startswith("===")
     if match is None or (is_tab and not _QUOTED.match(match["rest"])):
         return False
@@ -196,9 +204,9 @@ def _unquoted(text: str) -> str:
 
 def _tags(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A line of tags only: code up to the end of a highlight tag; else labels, or nothing."""
-    text = _text(state, start)
-    if text[:1] not in ("{", "<") or state.is_code_block(start):
+    if _first(state, start) not in ("{", "<") or state.is_code_block(start):
         return False
+    text = _text(state, start)
     is_tags = _LINE_OF_TAGS.fullmatch(text) and all(map(_is_known, _TAG.finditer(text)))
     if not is_tags and not _ATTRIBUTES_LINE.fullmatch(text):
         return False
@@ -327,9 +335,9 @@ def _inline_code(state: StateInline, code: str) -> None:
 
 def _details(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """`<details>` and `<summary>` on a line, where what follows is Markdown."""
-    text = _text(state, start)
-    if text[:1] != "<" or state.is_code_block(start):
+    if _first(state, start) != "<" or state.is_code_block(start):
         return False
+    text = _text(state, start)
     match = _DETAILS.fullmatch(text)
     if match is None:
         return False

@@ -69,6 +69,7 @@ def test_a_destructive_command_needs_a_warning(tmp_path, command, language, word
         ("kubectl scale deploy/api --replicas=05", "bash"),
         ("docker run --rm -v /:/x busybox", "bash"),
         ("apt-get install --force-yes", "bash"),
+        ('07:06 LOG "UPDATE waiting" 7463 ms, "UPDATE notes SET x = 1"', ""),
     ],
 )
 def test_what_is_only_mentioned_or_tried_is_not_destructive(tmp_path, command, language):

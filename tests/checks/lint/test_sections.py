@@ -54,7 +54,7 @@ def test_a_collection_with_sections_of_its_own_is_checked_against_them(tmp_path)
     problems = linted(tmp_path, files)
 
     assert [(p.place.file, p.message) for p in problems] == [
-        (str(tmp_path / "odd.md"), "missing sections: Severity, Detection")
+        (str(tmp_path / "odd.md"), "missing sections: Impact, Diagnosis")
     ]
 
 
@@ -122,7 +122,7 @@ def test_a_collection_without_one_side_is_not_expected_to_have_it(tmp_path):
     files = {f"Pod{n}Down.md": f"# Pod{n}Down\n\n## Fix\n\n1. Do it.\n" for n in range(4)}
     problems = linted(tmp_path, {**files, "JobFailed.md": "# JobFailed\n\nNothing.\n"})
     assert [m for _, _, m in found(problems, "runbook-missing-section")] == [
-        "missing sections: Detection, Mitigation"
+        "missing sections: Detection, Fix"
     ]
 
 
@@ -144,6 +144,13 @@ def test_a_retired_alert_or_another_page_of_its_name_needs_no_sections(tmp_path,
         )
         == []
     )
+
+
+def test_pages_of_a_collection_that_is_not_about_alerts_need_no_sections(tmp_path):
+    pages = {f"p{n}.md": f"# Page {n}\n\n## Outputs\n\nText.\n" for n in range(9)}
+    page = {"FinOps.md": "# FinOps\n\n## Costs\n\nMuch.\n"}
+    assert found(linted(tmp_path / "a", {**pages, **page}), "runbook-missing-section") == []
+    assert len(found(linted(tmp_path / "b", page), "runbook-missing-section")) == 1
 
 
 def test_pages_about_the_repository_need_no_sections(tmp_path):

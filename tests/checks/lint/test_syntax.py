@@ -33,6 +33,7 @@ def test_a_syntax_error_has_its_place(tmp_path, text, message, at):
     "text",
     [
         "kubectl logs <pod-name> -n <namespace>",
+        "Warning  Failed  3m  2 node(s) didn't match\n  reach : 0x02 (Reachable)",
         "update -f </path/to/file>; lookup <user@host> <IP address?>",
         "kubectl logs {{ $labels.pod }} | grep -E '^(a|b)'",
         "curl -s <host>:<port>/metrics > <file name>",

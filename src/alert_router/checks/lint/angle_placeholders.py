@@ -68,7 +68,7 @@ def _label(words: str) -> str:
 
 
 def _dropped(source: RunbookSource) -> Iterator[Problem]:
-    for spot in source.spots(_TAG):
+    for spot in source.spots(_TAG, ("<",)):
         tag, name = spot.match[0], spot.match["name"]
         if isinstance(spot.leaf, CodeSpan) or not spot.exact:
             continue

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from alert_router.markdown import plain
 from alert_router.runbook import STANDARD_SECTIONS, Runbook
 
 FIELDS = (
@@ -15,7 +16,9 @@ FIELDS = (
     *("last_updated", "review_interval", "tags"),
 )
 SHOWN = ("Detection", "Mitigation")  # what a firing notification shows
+SIDES = frozenset((*SHOWN, "Investigation"))  # any of them says what to do
 
+_MANY = 10  # runbooks
 _STANDARD = 6  # of the ten sections: a runbook with as many follows the standard
 _SOME_FIELDS = 3
 _MOST = 0.7
@@ -25,12 +28,16 @@ _NEARLY_ALL = 0.8
 @dataclass(frozen=True, slots=True)
 class Conventions:
     """The sections and metadata fields expected of each runbook; `steps` are the sections that
-    must have steps. `ordered`: sections must be in the standard order."""
+    must have steps. `ordered`: sections must be in the standard order. `titles` are the commonest
+    headings of the sections, by name, if most runbooks have them. `for_alerts`: most runbooks say
+    what to do for an alert, or there are few."""
 
     sections: tuple[str, ...]
     fields: tuple[str, ...]
     steps: tuple[str, ...]
     ordered: bool
+    titles: Mapping[str, str]
+    for_alerts: bool
 
 
 def conventions(runbooks: Iterable[Runbook]) -> Conventions:
@@ -47,6 +54,8 @@ def conventions(runbooks: Iterable[Runbook]) -> Conventions:
         fields=FIELDS if with_fields else tuple(name for name in FIELDS if name in common),
         steps=SHOWN if ordered else tuple(n for n in SHOWN if _usually_steps(known, n)),
         ordered=ordered,
+        titles={} if ordered else _titles(known),
+        for_alerts=len(known) < _MANY or _half(known, lambda it: not SIDES.isdisjoint(names(it))),
     )
 
 
@@ -73,6 +82,21 @@ def _in_most(sets: Iterable[set[str]]) -> set[str]:
     known = list(sets)
     counted = Counter(name for one in known for name in one)
     return {name for name, number in counted.items() if number >= _MOST * len(known)}
+
+
+def _titles(runbooks: list[Runbook]) -> dict[str, str]:
+    titles: dict[str, Counter[str]] = {}
+    for runbook in runbooks:
+        for section in runbook.sections:
+            if section.name:
+                title = plain(section.title).strip()
+                titles.setdefault(section.name, Counter())[title] += 1
+    return {
+        name: title
+        for name, counted in titles.items()
+        for title, number in counted.most_common(1)
+        if 2 * number >= len(runbooks)
+    }
 
 
 def _usually_steps(runbooks: list[Runbook], name: str) -> bool:

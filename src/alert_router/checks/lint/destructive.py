@@ -31,13 +31,13 @@ _COMMENT = re.compile(r"(?:^|[ \t])(?:#|--)[^\n]*", re.MULTILINE)
 
 def check(source: RunbookSource) -> Iterator[Problem]:
     """Every destructive command of one runbook that has no warning or is unsafe."""
-    if not _hasdestructive_commands(source.runbook.blocks):
+    if not _has_destructive_command(source.runbook.blocks):
         return
     yield from _without_warning(source)
     yield from _unsafe(source)
 
 
-def _hasdestructive_commands(blocks: Iterable[Block]) -> bool:
+def _has_destructive_command(blocks: Iterable[Block]) -> bool:
     codes = (block for block in all_blocks(blocks) if isinstance(block, Code))
     return any(next(destructive_commands(code), None) is not None for code in codes)
 

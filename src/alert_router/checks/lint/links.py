@@ -97,7 +97,7 @@ def _anchors_of(source: RunbookSource) -> LinkTargets:
 def check(source: RunbookSource, tree: FileTree) -> Iterator[Problem]:
     """Everything about the links of one runbook."""
     own: LinkTargets | None = None
-    for spot in source.spots(_REFERENCE):
+    for spot in source.spots(_REFERENCE, ("][",)):
         if isinstance(spot.leaf, Text) and spot.exact:
             message = f"undefined link reference `{spot.match['ref']}`"
             hint = f"Add a line `[{spot.match['ref']}]: URL`."

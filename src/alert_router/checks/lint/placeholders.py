@@ -31,7 +31,7 @@ def check(
 ) -> Iterator[Problem]:
     """Everything about the placeholders of one runbook. `labels` are all labels that its alerts
     can have, None if that is not known; `known` those of all alerts."""
-    for spot in source.spots(_MISSPELLED):
+    for spot in source.spots(_MISSPELLED, ("label",)):
         yield _misspelled(source, spot.match, spot.line, spot.column)
     for code in source.codes:
         if code.language not in _TEMPLATE_LANGUAGES:
@@ -82,7 +82,7 @@ def _in_code(source: RunbookSource) -> Iterator[_Found]:
 
 
 def _in_prose(source: RunbookSource) -> Iterator[_Found]:
-    for spot in source.spots(PLACEHOLDER):
+    for spot in source.spots(PLACEHOLDER, ("$", "{{")):
         name = name_of(spot.match)
         explicit = spot.match["explicit"] is not None
         # A variable in prose is usually one of the commands', which are checked there.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from alert_router.checks.lint.conventions import SHOWN, Conventions, names
+from alert_router.checks.lint.conventions import SHOWN, SIDES, Conventions, names
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.markdown import Heading, ListBlock, Paragraph, plain
 from alert_router.model.problem import Problem
@@ -32,10 +32,11 @@ def check(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
 
 def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
     present = names(source.runbook)
-    if not expected.ordered and not _is_for_alerts(source.runbook, present):
+    is_runbook = expected.for_alerts and _is_for_alerts(source.runbook, present)
+    if not expected.ordered and not is_runbook:
         return
     wanted = set(expected.sections)
-    if not present & {*SHOWN, "Investigation"}:
+    if present.isdisjoint(SIDES):
         wanted.update(SHOWN)
     if "Investigation" in present and not expected.ordered:
         present.add("Detection")  # sent in its place
@@ -48,7 +49,8 @@ def _missing(source: RunbookSource, expected: Conventions) -> Iterator[Problem]:
         hint = "The standard has ten sections: add a heading `## Name` for each."
     else:
         hint = "Most runbooks of this collection have it: add a heading `## Name`."
-    message = f"missing section{'s' * (len(missing) > 1)}: {', '.join(missing)}"
+    titles = ", ".join(expected.titles.get(name, name) for name in missing)
+    message = f"missing section{'s' * (len(missing) > 1)}: {titles}"
     yield source.problem("runbook-missing-section", message, source.title_line, hint=hint)
 
 

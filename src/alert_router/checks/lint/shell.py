@@ -21,6 +21,7 @@ from alert_router.enrich.shell import (
     reads_as_simple_commands,
 )
 from alert_router.markdown import Code
+from alert_router.markdown.commandline import starts_with_program
 from alert_router.model.problem import Place, Problem
 
 # zsh and ksh have grammars of their own, so bash is not used for them.
@@ -29,6 +30,10 @@ _MAX_LENGTH = 100_000
 _TIMEOUT = 5  # seconds
 _CONCURRENT = 4
 
+# An assignment, a construct of the shell, or a prompt.
+_BEGINS = re.compile(
+    r"\s*(?:\w+=|(?:for|while|until|if|case|function|export|\[\[)\s|\w+\s?\(\)|[$#%>]\s|[^\s:]{1,80}[$#]\s)"
+)
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{0,100}\}\}")
 # Anything in angle brackets that may be a placeholder: `</path/to/file>`, `<user@host>`.
 _ANGLE = re.compile(r"(?<![<\w&$])<(?=[^\s<>(&=-])[^<>\n]{0,80}(?<=\S)>(?![>&])")
@@ -85,13 +90,19 @@ def check(sources: Sequence[RunbookSource]) -> Iterator[Problem]:
 
 def _commands(source: RunbookSource) -> Iterator[_Commands]:
     for code in source.parsable_codes:
-        if code.language in _BASH_LANGUAGES:
+        if code.language in _BASH_LANGUAGES and _has_command(code):
             for start, end in command_ranges(code):
                 if end - start <= _MAX_LENGTH:
                     text = code.text[start:end]
                     for pattern in (_ANGLE, _TEMPLATE):  # keeping offsets
                         text = pattern.sub(lambda match: "x" * len(match[0]), text)
                     yield _Commands(source, code, start, text)
+
+
+def _has_command(code: Code) -> bool:
+    """Whether some line is certainly a command, and not all of the block output."""
+    lines = code.text.split("\n")
+    return any(starts_with_program(each, or_word=True) or _BEGINS.match(each) for each in lines)
 
 
 @lru_cache(maxsize=8192)

@@ -18,6 +18,21 @@ _MARKERS = re.compile(
     r"|\binsert (?:your )?(?:text|description|content|details|link|command)s? here\b)"
     r"|\A\[(?:\.\.\.|…)\]\Z"
 )
+_SIGNS = (
+    *(
+        "todo",
+        "fixme",
+        "tbd",
+        "tbc",
+        "tba",
+        "xxx",
+        "lorem",
+        "fill ",
+        "placeholder text",
+        "coming soon",
+    ),
+    *("work in progress", "to be ", "specific", "insert ", "[...]", "[…]"),
+)
 _IN_COMMENT = re.compile(
     r"(?:^|\s)(?:#|//|--)[^\n]*?\b(?P<word>TODO|FIXME|TBD|XXX)\b(?=[:\s(]|$)", re.MULTILINE
 )
@@ -25,7 +40,7 @@ _IN_COMMENT = re.compile(
 
 def check(source: RunbookSource) -> Iterator[Problem]:
     """Markers in a runbook's prose and in the comments of its code."""
-    for spot in source.spots(_MARKERS):
+    for spot in source.spots(_MARKERS, _SIGNS):
         if not isinstance(spot.leaf, CodeSpan):
             yield _problem(source, spot.match[0], spot.line, spot.column)
     for code in source.codes:

@@ -112,6 +112,7 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
         "Other",
         "None",
         "Not read",
+        "Filled",
     )
     rows = [(folder, *_cells(summary)) for folder, summary in collections.items()]
     if len(collections) > 1:
@@ -127,7 +128,10 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
     )
     _show_ranking("Placeholders not filled", "Places", not_filled)
     filled = total.placeholders[FillOutcome.FILLED]
-    placeholders = f"{filled} of {count(total.placeholders.total(), 'placeholder')} filled"
+    placeholders = (
+        f"{filled} of {count(total.placeholders.total(), 'placeholder')} filled, "
+        f"{format_percent(total.percent_filled)}"
+    )
     with_commands = count(total.commands.total(), "runbook")
     commands = f"{total.commands['all']} of {with_commands} with commands show all"
     details = (
@@ -147,7 +151,8 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
 
 def _cells(it: Summary) -> tuple[str, ...]:
     states = [it.states[name] for name in ("both", "one-side", "other", "none", "unread")]
-    return (str(it.runbooks), str(it.says), format_percent(it.percent), *map(str, states))
+    filled = format_percent(it.percent_filled) if it.placeholders else ""
+    return (str(it.runbooks), str(it.says), format_percent(it.percent), *map(str, states), filled)
 
 
 def _show_ranking(title: str, unit: str, counts: Counter[str]) -> None:
@@ -175,7 +180,7 @@ def _as_json(
         "not_read": _ranking_json("suffix", total.unread),
         "headings": _ranking_json("heading", total.unknown_headings),
         "placeholders": {
-            **{_key(outcome): total.placeholders[outcome] for outcome in FillOutcome},
+            **_outcomes_json(total),
             "not_filled": [
                 {"spelling": written, "outcome": _key(outcome), "count": number}
                 for (written, outcome), number in total.not_filled.most_common()
@@ -187,7 +192,11 @@ def _as_json(
 
 
 def _key(outcome: FillOutcome) -> str:
-    return outcome.value.replace(" ", "_")
+    return outcome.name.lower()
+
+
+def _outcomes_json(it: Summary) -> dict[str, int]:
+    return {_key(outcome): it.placeholders[outcome] for outcome in FillOutcome}
 
 
 def _counts_json(it: Summary) -> dict[str, Any]:
@@ -205,6 +214,7 @@ def _counts_json(it: Summary) -> dict[str, Any]:
         "only_prose": it.is_wall,
         "cut": it.is_cut,
         "commands": {name: it.commands[name] for name in ("none", "some", "all")},
+        "placeholders": _outcomes_json(it),
     }
 
 

@@ -199,11 +199,9 @@ def _limit_memory() -> None:
 
 
 def _tune_garbage_collection() -> None:
-    """Exclude what was loaded at the start from garbage collection, and collect less often: under
-    load a router makes few reference cycles, and searching for them took a fifth of its time."""
+    """Exclude what was loaded at the start from garbage collection."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _set_up_log(format_: str, level: str = "info") -> None:

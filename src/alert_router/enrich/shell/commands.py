@@ -104,6 +104,7 @@ _KINDS = {
 _VERB_KINDS = dict.fromkeys(("logs", "exec", "rsh", "attach"), "pod") | dict.fromkeys(
     ("drain", "cordon", "uncordon"), "node"
 )
+_VERBS = _set("exec rsh logs describe rollout")
 # What comes after these is the author's own name.
 _CREATES = _set("create run new-project new-app install label annotate set expose tag import")
 _FLAGS = _set(
@@ -132,7 +133,10 @@ _CLIENTS = _set(
     "curl wget nslookup dig host getent nc ncat telnet ping grpcurl openssl traceroute mtr"
 )
 _MEANT_IN = dict.fromkeys(
-    ("container", "deployment", "replicaset", "cronjob", "job_name", "resourcequota", "volume"),
+    (
+        *("container", "deployment", "replicaset", "cronjob", "job_name", "resourcequota"),
+        *("volume", "vm", "vmi"),
+    ),
     _OBJECTS,
 ) | {
     "service": _OBJECTS | _CLIENTS,
@@ -190,12 +194,12 @@ _ASSIGNS = re.compile(r"\s*(?:[-+*/.|&?]|\|\||//)?=(?![=~])")
 class Placeholder:
     """A placeholder at `start:end` of a text, and its context.
 
-    `spelled`: it is not a variable (`<pod-name>`). `stays`: it is a plain word and stays as written
-    if it is not filled. `raw`: the shell does not expand it. `own`: it is a variable of the program
-    in whose text it stands. `hidden`: the runbook may set it, so it is not filled, nor its value
-    shown. `foreign`: its name means no label of an alert in this command. `namespace`: that of its
-    command, "" if it has none. `computed`: an unknown word would count as 0 there; None if not
-    known.
+    `spelled`: it is not a variable (`<pod-name>`). `stays`: it is a plain word or `in_brace`
+    (`{pod}`), and stays as written if it is not filled. `raw`: the shell does not expand it. `own`:
+    it is a variable of the program in whose text it stands. `hidden`: the runbook may set it, so it
+    is not filled, nor its value shown. `foreign`: its name means no label of an alert in this
+    command. `namespace`: that of its command, "" if it has none. `computed`: an unknown word would
+    count as 0 there; None if not known.
     """
 
     start: int
@@ -207,6 +211,7 @@ class Placeholder:
     computed: bool | None = None
     spelled: bool = False
     stays: bool = False
+    in_brace: bool = False
     hidden: bool = False
     foreign: bool = False
     namespace: "str | Placeholder" = ""
@@ -272,7 +277,8 @@ def restrict(words: Sequence[Word], bare: Sequence[Placeholder]) -> None:
     others the command's namespace. `bare` are its plain words that are placeholders. A variable in
     lower case always means the label of its name."""
     names = {_name(word) for word in words}
-    in_cluster = not names.isdisjoint(_CLUSTER_LIKE)
+    # An alias of kubectl may have any name.
+    in_cluster = not names.isdisjoint(_CLUSTER_LIKE | _VERBS)
     namespace = _namespace(words, bare) if in_cluster else ""
     for each in bare:
         _restrict(each, namespace, _is_meant(usual_label(each.name), names))
@@ -286,7 +292,10 @@ def restrict(words: Sequence[Word], bare: Sequence[Placeholder]) -> None:
             elif label == "cluster":
                 meant = meant and word.exact
             elif label == "service" and after[:1] == ".":  # of a domain
-                meant = meant and SLOT.match(after, 1) is not None
+                other = SLOT.match(after, 1)
+                meant = meant and bool(other and usual_label(word.at(other).name) == "namespace")
+            elif label in _MEANT_IN and "see" in names and not word.exact:  # of a path or a file
+                meant = word.text.partition("/")[0] in _KINDS
             _restrict(each, namespace, meant)
 
 
@@ -298,9 +307,13 @@ def _is_meant(label: str, names: Set[str]) -> bool:
 
 
 def _restrict(each: Placeholder, namespace: "str | Placeholder", meant: bool) -> None:
-    if each.spelled or each.name.isupper():
+    if _is_upper_or_spelled(each):
         each.foreign = not meant
         each.namespace = namespace if usual_label(each.name) in _NAMESPACED else ""
+
+
+def _is_upper_or_spelled(each: Placeholder) -> bool:
+    return each.spelled or each.name.isupper()
 
 
 def _namespace(words: Sequence[Word], bare: Sequence[Placeholder]) -> "str | Placeholder":
@@ -335,15 +348,15 @@ def judge(words: Sequence[Word]) -> bool:
 
 def bare_names(words: Sequence[Word], known: Set[str]) -> Iterator[Placeholder]:
     """The plain words of a cluster command that are placeholders by their place: `NAMESPACE` after
-    `-n`, `POD` after `logs`, `my-pod` after `pod/`. `<name>` there gets the name of its kind.
-    `known` are the keys of the names that may be one."""
+    `-n`, `POD` after `logs`, `my-pod` after `pod/`. `<name>` and `$NAME` there get the name of
+    their kind. `known` are the keys of the names that may be one."""
     for word, at, kind in _named_arguments(words):
         name = word.text[at:]
         generic = key_of(name) in _GENERIC
         if word.placeholders:
             only = word.placeholders[0]
-            if len(name) == 1 and only.spelled and key_of(only.name) in _GENERIC:
-                only.name = kind
+            if len(name) == 1 and key_of(only.name) in _GENERIC and _is_upper_or_spelled(only):
+                only.name, only.spelled = kind, True
         elif _BARE.fullmatch(name) and (generic or key_of(name) in known):
             context = Context.PART if at else Context.ARGUMENT
             name = kind if generic else name
@@ -435,7 +448,7 @@ def _replaces(options: Sequence[Word]) -> bool:
     """Whether `xargs` replaces text that a value could contain."""
     return any(
         (option.text in ("-I", "-i") and value.text not in ("{}", "%"))
-        or re.match(r"-[Ii][^{%]", option.text)
+        or re.match(r"-[Ii](?!(?:\{\}|%)?\Z)", option.text)
         for option, value in pairwise([*options, Word()])
     )
 
@@ -460,11 +473,22 @@ def _inside(name: str, words: Sequence[Word]) -> bool:
         if split + 1 < len(words):
             return _judge(words[split + 1 :])
         return True
-    values = _CLUSTER_VALUES if name in _CLUSTER else _ENGINE_VALUES
     at = next(at for at, word in enumerate(words) if word.text in _INSIDE) + 1
     _arguments(name, words[:at])
-    if words[at - 1].text in ("run", "create"):
+    if name in _CLUSTER and words[at - 1].text == "debug":
+        _arguments(name, words[at:])  # without `--` it runs no command
         return True
+    if words[at - 1].text in ("run", "create"):
+        for option, value in pairwise(words[at:] if name in _CLUSTER else ()):
+            if _OPTION_KINDS.get(option.text) == "namespace" and value.exact:
+                value.put(Context.ARGUMENT)
+        return True
+    return _inside_undivided(name, words, at)
+
+
+def _inside_undivided(name: str, words: Sequence[Word], at: int) -> bool:
+    """Options, the container, and its command, without `--` between them."""
+    values = _CLUSTER_VALUES if name in _CLUSTER else _ENGINE_VALUES
     while at < len(words):
         text = words[at].text
         if text in values:
@@ -599,6 +623,8 @@ def _program(
     quotes = "'" if (database or _SQL.search(text)) and not nested else "\"'"
     for line in word.text.split("\n"):
         for sign, quoted in _quoted(line, quotes):
+            if word.at(sign).in_brace:  # many languages have a use for braces
+                continue
             if quoted:
                 word.at(sign).context = Context.PART
             elif not _AFTER_REDIRECTION.search(line[max(0, sign.start() - _NEAR) : sign.start()]):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from alert_router.enrich.shell.session import SHELL_LANGUAGES, command_ranges
+from alert_router.enrich.shell.session import SHELL_LANGUAGES, command_ranges, shell_language
 from alert_router.markdown import Code
 
 _DATABASE_LANGUAGES = frozenset(
@@ -129,6 +129,7 @@ def destructive_commands(code: Code) -> Iterator[Command]:
     """The destructive commands of a block, in order, each once."""
     if code.language not in _LANGUAGES or not _QUICK.search(code.text):
         return
+    is_text = not code.language and not shell_language(code)  # perhaps a log: a line is a statement
     for start, end in command_ranges(code):
         for at, text in _simple_commands(code.text[start:end]):
             if _MENTIONS.match(text) or _TRIES.search(text):
@@ -137,12 +138,17 @@ def destructive_commands(code: Code) -> Iterator[Command]:
                 Command(name, start + at + match.start(group), start + at + match.end())
                 for name, pattern in _PATTERNS
                 if (match := pattern.search(text))
+                and (name not in _QUERY or not is_text or match.start() == _indent(text))
                 and not (name.endswith("WHERE") and _has_where(code, start + at + match.start()))
                 and not (name == "DROP" and _is_created(code.text, start + at + match.start()))
                 for group in ("at" if "at" in pattern.groupindex else 0,)
             ]
             if found:  # one word of it is enough
                 yield min(found, key=lambda command: command.start)
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from alert_router.enrich.placeholder import (
     Context,
     Fillable,
     in_template,
+    lookup_name,
     may_fill,
     name_of,
     of_environment,
@@ -95,7 +96,7 @@ _COMPUTES = re.compile(
     re.ASCII | re.DOTALL,
 )
 _LOOKBACK = 500  # characters searched for that
-_ARGUMENT = "see "
+_LONE = {True: "see ", False: "word "}  # before a single word, by whether it may name an object
 _LONGEST_LINE = 1_000  # characters of a line searched for assignments
 
 
@@ -103,12 +104,13 @@ _LONGEST_LINE = 1_000  # characters of a line searched for assignments
 class Variables:
     """The names that a runbook sets itself. `own` variables stay as written. `doubtful` ones may
     be set, or may be labels: they are neither kept nor filled. `functions` are commands that it
-    defines, which may run their arguments. `known` are the keys of names that are placeholders in
-    any spelling (`<pod-name>`)."""
+    defines, which may run their arguments. `in_cluster`: the runbook is about Kubernetes. `known`
+    are the keys of names that are placeholders in any spelling (`<pod-name>`)."""
 
     own: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
+    in_cluster: bool = True
     known: frozenset[str] = DEFAULT_RULES.names
 
 
@@ -135,7 +137,8 @@ class CommandSlot:
         command, or if the command is about another namespace than the alert."""
         if self.foreign:
             return None
-        value = labels.get(self.name, self.spelled)
+        name = lookup_name(self.name, self.written, spelled=self.spelled)
+        value = labels.get(name, self.spelled)
         if self.namespace:
             meant = self.namespace
             wanted = meant if isinstance(meant, str) else labels.get(*meant)
@@ -183,9 +186,10 @@ def compile_inline(text: str, variables: Variables) -> CommandTemplate:
     """The template of inline code. A single word there is a name, not a command."""
     if any(char.isspace() for char in PLACEHOLDER.sub("x", text)):
         return compile_fence(text, "sh", variables)
-    first, *rest = compile_fence(f"{_ARGUMENT}{text}", "sh", variables).parts
+    lone = _LONE[variables.in_cluster]
+    first, *rest = compile_fence(f"{lone}{text}", "sh", variables).parts
     assert isinstance(first, str)
-    first = first.removeprefix(_ARGUMENT)
+    first = first.removeprefix(lone)
     return Fillable((first, *rest) if first else tuple(rest))
 
 
@@ -316,7 +320,10 @@ def _spelled(
         return None
     if match[0][0] == "{" and _in_go_template(match):
         return None
-    return Placeholder(match.start(), match.end(), name, spelled=True)
+    in_brace = match.lastgroup == "brace"
+    return Placeholder(
+        match.start(), match.end(), name, spelled=True, stays=in_brace, in_brace=in_brace
+    )
 
 
 def _in_go_template(match: re.Match[str]) -> bool:
@@ -362,7 +369,7 @@ def _build(
             name=each.name,
             written=written,
             start=each.start,
-            context=each.context if plain else Context.NONE,
+            context=each.context if plain and not (each.in_brace and each.raw) else Context.NONE,
             before=text[max(0, each.start - 1) : each.start],
             after=text[each.end : each.end + 1],
             otherwise=written if each.stays else token(each.name, fails=computed),
