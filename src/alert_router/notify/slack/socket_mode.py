@@ -91,7 +91,8 @@ class SocketMode:
         url = await self.notifier.open_socket(self.sending())
         if isinstance(url, Failed):
             raise _Refused(url.message)
-        options = self.notifier.connection()
+        # `tls.server_name` is for the host of the Web API, which is another one.
+        options = self.notifier.connection() | {"server_hostname": None}
         async with asyncio.timeout(_CONNECT_SECONDS):
             socket = await self.sending().session.ws_connect(
                 url, heartbeat=_HEARTBEAT, max_msg_size=_LARGEST, **options
