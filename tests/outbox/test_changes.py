@@ -232,6 +232,24 @@ async def test_a_secret_is_made_once_and_stays(open_outbox, tmp_path):
     assert made != other
 
 
+async def test_large_messages_are_changed_as_a_whole_and_few_at_a_time(outbox):
+    large = b"x" * (3 * 1024 * 1024)
+    for lane in ("lane", "other"):
+        await put(outbox, group(f"{lane} 1", lane=lane, body=b"1"))
+        await put(outbox, group(f"{lane} 2", lane=lane, body=large))
+        [claim] = await take(outbox)
+        await end(outbox, claim, Verdict.DELIVERED, reference=lane)
+        await outbox.act(lane.encode(), action())
+
+    found = []
+    for _ in range(2):
+        [claim] = await to_change(outbox)
+        found.append(names(claim))
+        await end(outbox, claim, Verdict.DELIVERED, now=LATER)
+
+    assert sorted(found) == [["lane 1", "lane 2"], ["other 1", "other 2"]]
+
+
 async def test_of_two_services_one_changes_the_message(tmp_path):
     first, second = [await open_postgres(tmp_path), await open_postgres(tmp_path)]
     await sent(first, "one")

@@ -112,3 +112,7 @@ async def test_a_link_in_a_message_is_one_button_on_a_phone(tmp_path: Path):
         await page.follow("document.querySelector('main a').click()")
         assert f"/groups/{id_}" in await page.evaluate("location.href")
         assert "Ana (by link) has it" in await page.evaluate("document.body.innerText")
+        await send(running, alerts("cart-1", status="resolved"))
+        await page.visit(running.url + await link(server, "It helped", 2))
+        assert await page.evaluate("document.querySelectorAll('option').length") == 5
+        assert await is_narrow(page)
