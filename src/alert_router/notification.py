@@ -49,7 +49,7 @@ class Notification:
     `mentions` are whom the notifier mentions, in the destination's own markup. `telling` are names
     of labels that come first where the group has only one alert. `progress` says who has it and
     how many steps are done, in a name that anybody may have chosen. `actions` are words and URLs
-    of links with which readers can act.
+    of links with which readers can act, `steps_left` keys and titles of steps that are not done.
     """
 
     id: str
@@ -70,6 +70,7 @@ class Notification:
     telling: tuple[str, ...] = ()
     progress: str = ""
     actions: tuple[tuple[str, str], ...] = ()
+    steps_left: tuple[tuple[str, str], ...] = ()
 
     @property
     def status(self) -> Status:

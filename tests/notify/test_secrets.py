@@ -181,6 +181,7 @@ FIELDS = [
 
 # What else a notifier needs beside the field under test, where that is not its `url` alone.
 BESIDE = {
+    ("slack", "app_token"): {"bot_token": "xoxb-1", "channel": "#a"},
     ("webhook", "password"): {"url": "https://h/x", "username": "router"},
     ("email", "auth_password"): {
         "to": "sre@example.org",

@@ -8,6 +8,7 @@ import pytest
 
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.slack import SlackNotifier
+from alert_router.notify.slack.notifier import MAX_TOTAL
 from tests.notify import destination
 from tests.notify.destination import answer, attempted, in_turn
 from tests.notify.notifications import alert, notification, section
@@ -187,3 +188,50 @@ def test_a_repeat_of_what_may_have_arrived_says_so():
     again = notifier.readable(notifier.render(replace(FIRING, resent=True)))
     for said in (again["message"], again["reply"]):  # the thread's reply may be a repeat too
         assert "Sent again: an earlier attempt may have arrived." in json.dumps(said)
+
+
+BUTTONS = SlackNotifier(bot_token="xoxb-1", app_token="xapp-1", channel="#a")
+
+
+def actions_of(told):
+    """The elements of the buttons' block, of a message within the limits."""
+    blocks = BUTTONS.render(told).message["blocks"]
+    assert len(blocks) <= 50
+    assert len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":"))) <= MAX_TOTAL
+    found = [block["elements"] for block in blocks if block["type"] == "actions"]
+    assert len(found) <= 1
+    return found[0] if found else []
+
+
+def test_buttons_are_above_the_links_only_where_they_are_configured():
+    blocks = BUTTONS.render(FIRING).message["blocks"]
+    assert [block["type"] for block in blocks[-2:]] == ["actions", "context"]
+    plain = SlackNotifier(bot_token="xoxb-1", channel="#a").render(FIRING).message["blocks"]
+    assert all(block["type"] != "actions" for block in plain)
+
+
+def test_a_message_with_buttons_has_no_links_to_act():
+    told = replace(FIRING, actions=(("I have it", "https://router.example/act/x"),))
+    assert "/act/" not in json.dumps(BUTTONS.render(told).message)
+
+
+@pytest.mark.parametrize("title", ["", "&" * 500, "<!channel> *b*", "x" * 10_000, "\n\x00"])
+def test_however_many_steps_there_are_and_whatever_they_are_called_the_message_fits(title):
+    long = section("Mitigation", "", *((f"Step {n}", "```\nrun\n```\n" * 30) for n in range(60)))
+    steps = tuple((f"{number:012x}", title) for number in range(500))
+    told = replace(notification(sections=(long,)), steps_left=steps)
+    take, done = actions_of(told)
+    assert take["value"] == "g-2 take"
+    assert len(done["options"]) == 20
+    for option in done["options"]:
+        assert 1 <= len(option["text"]["text"]) <= 75
+        assert option["text"]["type"] == "plain_text"
+        assert "<" not in option["text"]["text"]
+        assert len(option["value"]) <= 75
+    assert len({element["action_id"] for element in (take, done)}) == 2
+
+
+def test_after_the_end_there_is_one_question_and_none_without_a_runbook():
+    values = [element["value"] for element in actions_of(RESOLVED)]
+    assert values == ["g-2 helped alerts/pod-crashes-0", "g-2 not_helped alerts/pod-crashes-0"]
+    assert actions_of(notification([alert(resolved=True)], runbooks=0)) == []

@@ -1,13 +1,15 @@
 """A message is changed once people did something: once, later than everything that is pending, and
 never to something older than what was sent last."""
 
+import asyncio
+
 import pytest
 
 from alert_router.fields import Rate
 from alert_router.outbox.actions import CHANGES_APART, ActionKind
 from alert_router.outbox.base import Outbox
 from alert_router.outbox.model import Claim, Verdict
-from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, put, take
+from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, open_postgres, put, take
 from tests.outbox.test_actions import IDENTITY, action
 
 LATER = NOW + 100
@@ -228,3 +230,35 @@ async def test_a_secret_is_made_once_and_stays(open_outbox, tmp_path):
     await again.close()
     assert len(made) == 32
     assert made != other
+
+
+async def test_large_messages_are_changed_as_a_whole_and_few_at_a_time(outbox):
+    large = b"x" * (3 * 1024 * 1024)
+    for lane in ("lane", "other"):
+        await put(outbox, group(f"{lane} 1", lane=lane, body=b"1"))
+        await put(outbox, group(f"{lane} 2", lane=lane, body=large))
+        [claim] = await take(outbox)
+        await end(outbox, claim, Verdict.DELIVERED, reference=lane)
+        await outbox.act(lane.encode(), action())
+
+    found = []
+    for _ in range(2):
+        [claim] = await to_change(outbox)
+        found.append(names(claim))
+        await end(outbox, claim, Verdict.DELIVERED, now=LATER)
+
+    assert sorted(found) == [["lane 1", "lane 2"], ["other 1", "other 2"]]
+
+
+async def test_of_two_services_one_changes_the_message(tmp_path):
+    first, second = [await open_postgres(tmp_path), await open_postgres(tmp_path)]
+    await sent(first, "one")
+    await second.act(IDENTITY, action())
+
+    claims = await asyncio.gather(to_change(first), to_change(second))
+
+    assert sorted(map(len, claims)) == [0, 1]
+    secrets = await asyncio.gather(first.secret("links"), second.secret("links"))
+    assert secrets[0] == secrets[1]
+    await first.close()
+    await second.close()

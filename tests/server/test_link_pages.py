@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from alert_router.model.problem import ProblemsError
+from alert_router.runtime import read_runtime
 from tests.http import get
 from tests.programs import Recorder, Router, eventually, recorder, router, write_config
 from tests.server.test_group_page import alerts, send
@@ -142,3 +144,31 @@ async def test_without_configuration_messages_have_no_links_to_act(tmp_path: Pat
         assert "/act/" not in server.requests[0].json["text"]
         status, text = await get(f"{running.url}/act/aaaaaaaaaaaa.{'a' * 22}")
         assert (status, "switched off" in text) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("http", "message"),
+    [
+        ({"links": {}}, "`links` lead to `external_url`: set it in the file, too"),
+        ({"links": {"key": KEY, "key_file": "k"}, "external_url": OUTSIDE}, "give only one of"),
+        ({"links": {"expire": "31d"}, "external_url": OUTSIDE}, "`expire`: must be at most"),
+    ],
+)
+def test_links_that_cannot_work_are_errors_of_the_configuration(
+    tmp_path: Path, http: dict[str, Any], message: str
+) -> None:
+    path = write_config(tmp_path, [{"type": "console"}], http=http)
+    with pytest.raises(ProblemsError) as error:
+        read_runtime(path)
+    assert message in str(error.value)
+
+
+def test_a_key_that_is_short_is_reported_and_never_shown(tmp_path: Path) -> None:
+    http = {"links": {"key": "${LINK_KEY}"}, "external_url": OUTSIDE}
+    path = write_config(tmp_path, [{"type": "console"}], http=http)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINK_KEY", "s3cr3t")
+        found = [str(problem) for problem in read_runtime(path).problems]
+    (problem,) = [text for text in found if "http.links.key" in text]
+    assert "too short: expected at least 32 characters" in problem
+    assert "s3cr3t" not in problem

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from tests.browser import Page, browser
 from tests.programs import eventually, free_port, recorder, router, write_config
 from tests.server.test_group_page import SCRIPT, alerts, send
+from tests.server.test_link_pages import link, served
 
 PHONE = 390  # pixels
 NAME = "document.querySelector('#who').value = "
@@ -96,3 +97,22 @@ async def test_hostile_alerts_run_no_script_and_leave_the_page_narrow(tmp_path: 
             assert await page.evaluate("typeof window.hacked") == "undefined"
             assert await is_narrow(page), path
         assert page.dialogs == []
+
+
+async def test_a_link_in_a_message_is_one_button_on_a_phone(tmp_path: Path):
+    async with served(tmp_path, {}) as (running, server), browser(tmp_path / "it", PHONE) as page:
+        await page.call("Emulation.setScriptExecutionDisabled", value=True)
+        id_ = await send(running, alerts("cart-1"))
+        await page.visit(running.url + await link(server, "I have it"))
+        assert await is_narrow(page)
+        await page.evaluate("document.querySelector('[name=who]').value = 'Ana'")
+        await page.follow("document.querySelector('button').click()")
+        assert "Kept, and shown to everybody." in await page.evaluate("document.body.innerText")
+        assert await is_narrow(page)
+        await page.follow("document.querySelector('main a').click()")
+        assert f"/groups/{id_}" in await page.evaluate("location.href")
+        assert "Ana (by link) has it" in await page.evaluate("document.body.innerText")
+        await send(running, alerts("cart-1", status="resolved"))
+        await page.visit(running.url + await link(server, "It helped", 2))
+        assert await page.evaluate("document.querySelectorAll('option').length") == 5
+        assert await is_narrow(page)

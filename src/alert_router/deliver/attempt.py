@@ -242,7 +242,7 @@ async def _make(
             return parts
         notification, told = parts
         notification = await with_links(notification, runtime, shared.link_key)
-        if claim.has_actions and notifier.changes_messages:
+        if notifier.changes_messages:
             notification = await _with_progress(notification, claim, shared, runtime)
         return await _payload(notification, claim, notifier, shared, meter), told
     except Exception as error:
@@ -255,9 +255,9 @@ async def _with_progress(
 ) -> Notification:
     """The notification with what people did. Without it only where that cannot be found out."""
     try:
+        if not claim.has_actions:
+            return with_progress(notification, None, runtime)
         history = await shared.outbox.history(claim.groups[-1].group)
-        if history is None or not history.actions:
-            return notification
         return await messages.run(with_progress, notification, history, runtime)
     except Exception:
         if claim.only_change:

@@ -97,25 +97,40 @@ def actions_in(episode: Episode, episodes: Sequence[Episode], history: History) 
     return [action for action in history.actions if episode.began <= action.at < until]
 
 
-def with_progress(notification: Notification, history: History, runtime: Runtime) -> Notification:
-    """The notification with what people did: `Ana has it, 2 of 6 done`."""
-    episodes = read_episodes(history, runtime.limits)
-    ids = set(notification.groups)
-    episode = next((it for it in reversed(episodes) if ids & {m.id for m in it.moments}), None)
-    if episode is None:
-        return notification
-    done = Done.of(actions_in(episode, episodes, history))
+def with_progress(
+    notification: Notification, history: History | None, runtime: Runtime
+) -> Notification:
+    """The notification with what people did, `Ana has it, 2 of 6 done`, and with the steps that are
+    left; without a history nobody did anything."""
     steps = {
-        (part.id, key)
+        (part.id, key): step.title
         for part in notification.runbooks
         if (runbook := runtime.catalogue.get(part.id)) is not None
-        for _, keys in with_keys(runbook, part.id)
-        for key in keys
+        for section, keys in with_keys(runbook, part.id)
+        for key, step in zip(keys, section.steps, strict=True)
     }
-    ticked = len(steps & done.ticks.keys())
-    has = "had" if episode.ended is not None else "has"
+    done, has = _done(notification, history, runtime)
+    left = tuple(
+        (key, title) for (id_, key), title in steps.items() if (id_, key) not in done.ticks
+    )
+    ticked = len(steps) - len(left)
     parts = [
         f"{done.taken.who} {has} it" if done.taken else "",
         f"{ticked} of {len(steps)} done" if ticked else "",
     ]
-    return replace(notification, progress=", ".join(filter(None, parts)))
+    return replace(notification, progress=", ".join(filter(None, parts)), steps_left=left)
+
+
+def _done(
+    notification: Notification, history: History | None, runtime: Runtime
+) -> tuple[Done, str]:
+    """What was done since the group fires, and whether who has it has or had it."""
+    if history is None:
+        return Done.of(()), ""
+    episodes = read_episodes(history, runtime.limits)
+    ids = set(notification.groups)
+    episode = next((it for it in reversed(episodes) if ids & {m.id for m in it.moments}), None)
+    if episode is None:
+        return Done.of(()), ""
+    done = Done.of(actions_in(episode, episodes, history))
+    return done, "has" if episode.ended is None else "had"

@@ -134,6 +134,15 @@ class HttpNotifier(Notifier):
                     return ""
         return ""
 
+    def connection(self) -> dict[str, Any]:
+        """How to connect, as aiohttp takes it: proxy and certificates. Raises
+        SecretUnavailable."""
+        return {
+            "proxy": self.proxy.read() if self.proxy else None,
+            "ssl": True if self.tls == _DEFAULT_TLS else self.tls.context(),
+            "server_hostname": self.tls.server_name,
+        }
+
     async def post(
         self,
         sending: Sending,
@@ -158,6 +167,7 @@ class HttpNotifier(Notifier):
         method: str = "POST",
     ) -> tuple[Outcome, Answer]:
         """As `post`, with the answer beside the outcome; its status is 0 where there was none."""
+        connection = self.connection()
         own = {name: value.read() for name, value in self.headers.items()}
         every = {"Content-Type": "application/json"} | own | dict(headers or {})
         request = Request(
@@ -166,9 +176,9 @@ class HttpNotifier(Notifier):
             every,
             body if isinstance(body, bytes) else to_json(body),
             self.timeout,
-            proxy=self.proxy.read() if self.proxy else None,
-            tls=True if self.tls == _DEFAULT_TLS else self.tls.context(),
-            server_name=self.tls.server_name,
+            proxy=connection["proxy"],
+            tls=connection["ssl"],
+            server_name=connection["server_hostname"],
         )
         hidden = [url, *(part for secret in self.secrets() for part in secret.parts())]
         hidden += every.get("Authorization", "").split()[1:]

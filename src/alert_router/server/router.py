@@ -19,6 +19,7 @@ from alert_router.deliver import DeliverContext, Deliverer
 from alert_router.deliver.action_links import LinkKey
 from alert_router.metrics import Metrics
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity
+from alert_router.notify.base import Sending
 from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.model import Fault, Role
@@ -30,6 +31,7 @@ from alert_router.server.connections import Listener, share
 from alert_router.server.context import LastReload, ReloadResult, Site
 from alert_router.server.heartbeat import Heartbeats
 from alert_router.server.received import ReceivedAlerts
+from alert_router.server.slack_buttons import SlackButtons
 from alert_router.server.status import LoopLag, StoreStatus
 from alert_router.server.tasks import (
     Clock,
@@ -109,6 +111,7 @@ class Router:
         )
         self._server = server
         app = build(self.site, server)
+        self._slack = SlackButtons(app, self._sending)
         self._listener = Listener(app, config.http, shares.accepted, server)
         self._tasks: list[asyncio.Task[None]] = []
         self._looking_up: asyncio.Task[None] | None = None
@@ -175,7 +178,7 @@ class Router:
         tasks = [*self._tasks, *([self._looking_up] if self._looking_up else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._slack.close(), return_exceptions=True)
         # Still listening meanwhile: who posts or probes now gets 503 rather than nothing.
         await self.deliverer.stop(seconds)
         await self._listener.close()
@@ -237,6 +240,10 @@ class Router:
         if not task.cancelled() and (error := task.exception()):
             log.error("work after an answer failed", exc_info=error)
 
+    def _sending(self) -> Sending:
+        """What notifiers send with outside of deliveries."""
+        return Sending(self._session, "", guard=self.runtime.guard, resolve=self._resolver.resolve)
+
     def _open(self, info: AddressInfo) -> socket.socket:
         """A socket to a destination, if the configuration in force allows it."""
         return self.runtime.guard.open(info)
@@ -244,6 +251,8 @@ class Router:
     def _take_over(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.deliverer.follow(runtime.notifiers)
+        if self.site.serving:
+            self._slack.follow(runtime)
         self._look_up(runtime)
         catalogue = runtime.catalogue
         self.metrics.runbooks_loaded.set(len(catalogue.runbooks))

@@ -13,6 +13,7 @@ Block = dict[str, Any]
 MAX_BLOCKS = 50
 MAX_SECTION = 3000
 MAX_HEADER = 150
+MAX_OPTION = 75
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -39,6 +40,29 @@ def header(text: str) -> Block:
 def context(text: str) -> Block:
     """A line of small mrkdwn."""
     return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def button(words: str, value: str) -> Block:
+    """A button whose press sends the value, of at most 2,000 characters."""
+    return {"type": "button", "text": _plain(words), "value": value}
+
+
+def select(words: str, options: Iterable[tuple[str, str]]) -> Block:
+    """A menu of plain texts, each with the value that choosing it sends, at most 75 characters."""
+    return {
+        "type": "static_select",
+        "placeholder": _plain(words),
+        "options": [
+            {"text": _plain(cut(escape(text), MAX_OPTION) or "…"), "value": value}
+            for text, value in options
+        ],
+    }
+
+
+def actions(elements: Sequence[Block]) -> Block:
+    """Buttons and menus in a row. Their ids only have to differ."""
+    numbered = [element | {"action_id": f"act-{n}"} for n, element in enumerate(elements)]
+    return {"type": "actions", "elements": numbered}
 
 
 def sections(groups: Iterable[Sequence[Piece]]) -> list[Block]:

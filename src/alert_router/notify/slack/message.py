@@ -34,23 +34,55 @@ _MAX_FALLBACK = 1000  # characters of the text that a phone's notification shows
 # it is plain text.
 _FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
 _SCHEMES = ("http://", "https://", "mailto:")
+_MAX_STEPS = 20  # to choose from: they take room in the message
+_LONGEST_ID = 500
 _LONGEST_URL = 1400  # characters, encoded: two of them fit into one line of text
 _MARKS = {Strong: "*", Emphasis: "_", Strike: "~"}
 
 
-def render(notification: Notification, detail: Detail, most: int | None = None) -> dict[str, Any]:
+def render(
+    notification: Notification,
+    detail: Detail,
+    most: int | None = None,
+    pressed: Block | None = None,
+) -> dict[str, Any]:
     """The message with as much detail as fits into its blocks, and, where `most` is given, into
-    that many characters of all its blocks as JSON."""
+    that many characters of all its blocks as JSON; above its links the buttons `pressed`."""
+    more = [pressed] if pressed else []
 
     def fits(blocks: list[Block]) -> bool:
-        if len(blocks) > kit.MAX_BLOCKS:
+        if len(blocks) + len(more) > kit.MAX_BLOCKS:
             return False
-        return most is None or len(to_json(blocks).decode()) <= most
+        return most is None or len(to_json(blocks + more).decode()) <= most
 
     blocks = fit(detail, lambda level: _blocks(outline(notification, level)), fits)
     while not fits(blocks):  # the first ones, and the last, which has the links
         del blocks[-2 if len(blocks) > 2 else -1]
-    return _message(notification, blocks)
+    has_links = bool(blocks) and blocks[-1]["type"] == "context"
+    at = len(blocks) - has_links
+    return _message(notification, [*blocks[:at], *more, *blocks[at:]])
+
+
+def buttons(notification: Notification) -> Block | None:
+    """What people can press: that they have it and which step is done, or at the end whether the
+    runbook helped. A value is the group and what the button of its page says."""
+    group = notification.groups[-1]
+    if notification.group.firing:
+        elements = [kit.button("I have it", f"{group} take")]
+        if notification.steps_left:
+            steps = [
+                (title, f"{group} tick {key}")
+                for key, title in notification.steps_left[:_MAX_STEPS]
+            ]
+            elements.append(kit.select("Step done", steps))
+    else:
+        elements = [
+            kit.button(words, f"{group} {do} {part.id}")
+            for part in notification.runbooks[:1]
+            for words, do in (("The runbook helped", "helped"), ("It did not", "not_helped"))
+            if len(part.id) <= _LONGEST_ID
+        ]
+    return kit.actions(elements) if elements else None
 
 
 def render_change(notification: Notification) -> dict[str, Any]:

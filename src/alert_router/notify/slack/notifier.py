@@ -1,12 +1,13 @@
 """The notifier's keys, how messages are posted and changed, and what the Web API's answers mean."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 
-from alert_router.fields import ApiUrl, Rate, RateField, SecretField
+from alert_router.fields import ApiUrl, Rate, RateField, Secret, SecretField
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
 from alert_router.notify import references
@@ -22,11 +23,13 @@ from alert_router.notify.base import (
 from alert_router.notify.by_severity import Mentions, mention_names, mentioning
 from alert_router.notify.http_notifier import HttpNotifier
 from alert_router.notify.responses import Answer, AnswerRules
-from alert_router.notify.slack.message import render, render_change
+from alert_router.notify.slack.blocks import escape
+from alert_router.notify.slack.message import buttons, render, render_change
 
 # chat.postMessage refuses all blocks together (msg_blocks_too_long) from some 13,200 characters
 # on; the limit is not documented, so there is a margin.
 MAX_TOTAL = 12_000
+_FORM = "application/x-www-form-urlencoded"
 
 # Error codes of chat.postMessage and chat.update (docs.slack.dev, reference/methods).
 _IN_DOUBT = frozenset(("internal_error", "fatal_error", "request_timeout"))
@@ -112,6 +115,8 @@ class SlackNotifier(HttpNotifier):
     """The URL of an incoming webhook."""
     bot_token: SecretField | None = None
     """Instead of a URL: a bot's token, `xoxb-...`."""
+    app_token: SecretField | None = None
+    """The app's token, `xapp-...`: messages of the bot have buttons, which Socket Mode hears."""
     channel: str = ""
     """Where the bot posts: a channel's id, or `#name`."""
     thread: bool = True
@@ -136,6 +141,8 @@ class SlackNotifier(HttpNotifier):
             )
         if (self.bot_token is None) == bool(self.channel):
             raise ValueError("`bot_token` and `channel` go together")
+        if self.app_token is not None and self.bot_token is None:
+            raise ValueError("`app_token` is for the buttons of a bot: it goes with `bot_token`")
         if self.broadcast and not self.thread:
             raise ValueError("`broadcast` shows replies of the thread: it goes with `thread`")
         return self
@@ -147,8 +154,12 @@ class SlackNotifier(HttpNotifier):
         notification = mentioning(notification, self.mention)
         if self.bot_token is None:
             return render(notification, detail)
+        pressed = None
+        if self.app_token is not None:
+            pressed = buttons(notification)
+            notification = replace(notification, actions=())
         return BotPayload(
-            message=render(notification, detail, MAX_TOTAL),
+            message=render(notification, detail, MAX_TOTAL, pressed),
             reply=render_change(notification),
             over=notification.status is Status.RESOLVED,
         )
@@ -184,14 +195,47 @@ class SlackNotifier(HttpNotifier):
             return outcome
         return Delivered(_reference(answer.data, over=payload.over))
 
+    async def open_socket(self, sending: Sending) -> str | Failed:
+        """The address of a websocket for Socket Mode, which lets whoever has it in."""
+        outcome, answer = await self._call("apps.connections.open", b"", sending, self.app_token)
+        if isinstance(outcome, Failed):
+            return outcome
+        url = str(answer.data.get("url", ""))
+        is_open = self.api_url.startswith("http://") and url.startswith("ws://")
+        if not is_open and not url.startswith("wss://"):
+            return misconfigured("Slack names no address to connect to")
+        return url
+
+    async def name_of(self, user: str, sending: Sending) -> str:
+        """The name that a person shows; empty where Slack does not say, as without `users:read`."""
+        body = urlencode({"user": user}).encode()
+        _, answer = await self._call("users.info", body, sending)
+        found = answer.data.get("user")
+        person = found if isinstance(found, dict) else {}
+        profile = person.get("profile")
+        shown = profile if isinstance(profile, dict) else {}
+        names = (shown.get("display_name"), shown.get("real_name"), person.get("name"))
+        return next((name for name in names if isinstance(name, str) and name.strip()), "")
+
+    async def whisper(self, channel: str, user: str, text: str, sending: Sending) -> None:
+        """Say something that only one person sees."""
+        arguments = {"channel": channel, "user": user, "text": escape(text)}
+        await self._call("chat.postEphemeral", arguments, sending)
+
     async def _call(
-        self, method: str, arguments: dict[str, Any], sending: Sending
+        self,
+        method: str,
+        arguments: dict[str, Any] | bytes,
+        sending: Sending,
+        token: Secret | None = None,
     ) -> tuple[Outcome, Answer]:
-        """A call of the Web API."""
-        assert self.bot_token is not None
+        """A call of the Web API, by the bot unless another token is given; JSON, or a form."""
+        token = token or self.bot_token
+        assert token is not None
+        form = isinstance(arguments, bytes)
         headers = {
-            "Authorization": f"Bearer {self.bot_token.read()}",
-            "Content-Type": "application/json; charset=utf-8",
+            "Authorization": f"Bearer {token.read()}",
+            "Content-Type": _FORM if form else "application/json; charset=utf-8",
         }
         url = f"{self.api_url}/{method}"
         return await self.request(sending, url, arguments, headers=headers, rules=_WEB_API)

@@ -65,8 +65,8 @@ async def act(session: Session, identity: bytes, action: Action) -> bool:
     values = (identity, action.at, action.since, action.kind.value, *map(session.clean, texts))
     await session.run("add_action", values)
     if action.kind not in (ActionKind.HELPED, ActionKind.NOT_HELPED):
-        values_ = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
-        await session.run("change_messages", values_)
+        order = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
+        await session.run("change_messages", order)
     return True
 
 

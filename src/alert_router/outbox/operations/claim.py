@@ -121,7 +121,7 @@ async def _changes(
     for row in await session.rows("lanes_to_change", (key, now, wanted.limit)):
         lane = _Lane(*row)
         rows = session.each("last_batch", (lane.id, lane.id, MOST_ROWS))
-        groups = await _batch(session, lane, room, rows)
+        groups = await _batch(session, lane, _NO_END, rows)  # all: the newest is the last
         if not groups:  # something newer could not be sent, or was not to be: it stays as it is
             await session.run("take_change", (lane.changed_at, lane.id))
             continue

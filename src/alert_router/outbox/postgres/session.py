@@ -111,7 +111,8 @@ class PostgresSession(Session):
 
     async def run_all(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """As `Session.run_all`, in one round trip."""
-        await self.connection.executemany(_STATEMENTS[name][0], rows)
+        if rows:
+            await self.connection.executemany(_STATEMENTS[name][0], rows)
 
     async def small_batches(
         self, lanes: Sequence[tuple[int, int, int]], room: int
