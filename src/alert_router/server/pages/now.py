@@ -10,9 +10,10 @@ from alert_router.deliver.progress import Done
 from alert_router.outbox.actions import Action
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import DeliveryRow, State
+from alert_router.runbook.model import Runbook
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, hour_of
-from alert_router.server.pages.content import sections_of
+from alert_router.server.pages.content import steps_of
 from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import clock
 from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
@@ -153,14 +154,9 @@ def _row(
         began=clock(group.began),
         states=states,
         is_dead=is_dead,
-        done=_done(actions, group.runbook, _steps(site, group.runbook)),
+        done=_done(actions, site.runtime().catalogue.get(group.runbook)),
         hours=Hours.of(hours.until(hour).bits if hours else 1, hour),
     )
-
-
-def _steps(site: Site, id_: str) -> int:
-    runbook = site.runtime().catalogue.get(id_)
-    return sum(len(it.steps) for it in sections_of(runbook)) if runbook else 0
 
 
 def _states(rows: list[DeliveryRow]) -> tuple[str, bool]:
@@ -181,13 +177,16 @@ def _states(rows: list[DeliveryRow]) -> tuple[str, bool]:
     return ", ".join(texts), any(row.state is State.DEAD for row in rows)
 
 
-def _done(actions: list[Action], runbook: str, steps: int) -> str:
+def _done(actions: list[Action], runbook: Runbook | None) -> str:
     """Who has it, and how many steps are done, of how many if all are of the one runbook."""
     done = Done.of(actions)
     taken = f"{done.taken.who} has it" if done.taken else ""
-    is_all = all(it == runbook for it, _ in done.ticks)
-    total = f" of {steps}" if is_all and len(done.ticks) <= steps else ""
-    return ", ".join(filter(None, (taken, f"{len(done.ticks)}{total} done" if done.ticks else "")))
+    steps, count = "", len(done.ticks)
+    if count:
+        keys = {key for key, _ in steps_of(runbook)} if runbook else set()
+        total = f" of {len(keys)}" if all(key in keys for _, key in done.ticks) else ""
+        steps = f"{count}{total} done"
+    return ", ".join(filter(None, (taken, steps)))
 
 
 async def _banners(site: Site) -> list[str]:
