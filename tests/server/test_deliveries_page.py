@@ -168,8 +168,10 @@ async def test_a_delivery_has_its_message_as_it_would_be_made_now(running, ana):
     assert "&#34;status&#34;: &#34;firing&#34;" in text
     assert "window.hacked" in text
     assert SCRIPT not in text
+    assert "http://127.0.0.1" not in text, "the destination's URL may be a secret"
     console = re.search(r'deliveries/(\d+)"', await ana.load("?notifier=console"))[1]
     assert "CRITICAL" in await ana.load(f"/{console}")
+    assert '<article class="console">' in ana.text
 
 
 @pytest.mark.parametrize("path", ["/0", "/999999999", "/999999999999999999", "/x", "/1/2", "/-1"])

@@ -115,9 +115,8 @@ async def test_no_form_sends_to_another_site_and_each_that_acts_has_a_token(sess
             text, here = await answer.text(), answer.url
         for form in re.findall(r"<form[^>]*>.*?</form>", text, re.S):
             action = re.search(r'action="([^"]*)"', form)
-            target = action[1] if action else ""
-            assert here.join(URL(target)).origin() == here.origin(), path
-            if 'method="post"' in form and not target.endswith("/explain"):  # it changes nothing
+            assert here.join(URL(action[1] if action else "")).origin() == here.origin(), path
+            if 'method="post"' in form and 'action="./explain"' not in form:  # it changes nothing
                 assert re.search(r'name="token" value="[0-9a-f]{32}"', form), path
 
 

@@ -41,7 +41,7 @@ async def test_what_fires_is_listed_worst_first_and_what_is_resolved_is_not(runn
 
     assert re.findall(r"<strong>([A-Z]\w+)</strong>", text) == ["Severe", "HighErrorRate", "Mild"]
     assert "3 alert groups are firing" in text
-    assert "Ana has it, 1 done" in text
+    assert "Ana has it, 1 of 4 done" in text
     assert "no runbook" in text
     assert "alerts/high-error-rate" in text
     status, _ = await get(f"{running.url}/{re.search(r'groups/[0-9a-f-]+', text)[0]}")

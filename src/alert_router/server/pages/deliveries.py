@@ -2,11 +2,9 @@
 confirmation."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -27,6 +25,7 @@ from alert_router.runtime import Runtime
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.episodes import clock
+from alert_router.server.pages.explain import ShownMessage, shown_message
 from alert_router.server.pages.people import (
     ActionRefused,
     Person,
@@ -108,15 +107,24 @@ async def show_one(request: web.Request) -> web.Response:
         text = "There is no such delivery, or it was deleted after its time."
         return answer(page("error.html", top(request), text=text), 404)
     row, body = found
+    message, why_none = None, ""
     try:
         async with asyncio.timeout(_MESSAGE_SECONDS):
             message = await request.app[PAGES].aside.run(_message, row, body, site.runtime())
+            why_none = "" if message else "Its destination is not configured any more."
     except TimeoutError:
-        message = _Message("The message takes too long to be made.")
+        why_none = "The message takes too long to be made."
     except Exception as error:  # a template or a body of an earlier version
         log.exception("the message of a delivery could not be made", delivery=number)
-        message = _Message(f"The message cannot be made: {type(error).__name__}.")
-    made = page("delivery.html", top(request), row=row, message=message, **_may(request, who))
+        why_none = f"The message cannot be made: {type(error).__name__}."
+    made = page(
+        "delivery.html",
+        top(request),
+        row=row,
+        message=message,
+        why_none=why_none,
+        **_may(request, who),
+    )
     answered = answer(made, scripts=True)
     remember(request, answered, who)
     return answered
@@ -175,28 +183,15 @@ def _is_number(text: str) -> bool:
 # Messages
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A message as text, or why there is none."""
-
-    why_none: str
-    text: str = ""
-
-
-def _message(row: DeliveryRow, body: bytes, runtime: Runtime) -> _Message:
-    """The message of a delivery as it would be made now, of its group alone."""
+def _message(row: DeliveryRow, body: bytes, runtime: Runtime) -> ShownMessage | None:
+    """The message of a delivery as it would be made now, of its group alone; None where its
+    destination is not configured."""
     notifier = runtime.notifiers.get(row.destination)
     if notifier is None:
-        return _Message("The destination is not configured any more.")
+        return None
     group = WaitingGroup(row.id, row.group, body, row.fingerprints, row.accepted_at)
     claim = Claim(row.group, 0, 0, row.destination, (group,), attempt=1)
-    made = preview_claim(claim, notifier, runtime)
-    if made.payload is None:
-        return _Message(f"Nothing is sent for this group: `{made.skipped_by}` of the notifier.")
-    readable = made.readable
-    if not isinstance(readable, str):
-        readable = json.dumps(readable, indent=2, ensure_ascii=False)
-    return _Message("", readable)
+    return shown_message(preview_claim(claim, notifier, runtime))
 
 
 # Replaying and discarding

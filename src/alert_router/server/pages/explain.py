@@ -270,7 +270,7 @@ def explain(question: Question, runtime: Runtime) -> Explanation:
     return Explanation(
         [_decision(alerts, receiver, runtime) for alerts in alike[:_MOST_DECISIONS]],
         max(0, len(alike) - _MOST_DECISIONS),
-        [_message(it) for it in previews[:_MOST_MESSAGES]],
+        [shown_message(it) for it in previews[:_MOST_MESSAGES]],
         max(0, len(previews) - _MOST_MESSAGES),
     )
 
@@ -320,7 +320,8 @@ def _misses(misses: Sequence[Miss]) -> list[tuple[str, str]]:
     return [(str(miss.matcher), clip(found(miss), 300)) for miss in misses]
 
 
-def _message(it: Preview) -> ShownMessage:
+def shown_message(it: Preview) -> ShownMessage:
+    """A preview as pages show it."""
     to, type_ = f"{it.destination.receiver}/{it.destination.notifier}", it.notifier.type
     if it.payload is None:
         return ShownMessage(to, type_, SKIP_REASONS.get(it.skipped_by, it.skipped_by))

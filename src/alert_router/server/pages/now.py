@@ -1,6 +1,5 @@
 """The first page: what fires now, and what is wrong with the router."""
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from operator import methodcaller
@@ -11,14 +10,18 @@ from alert_router.deliver.progress import Done
 from alert_router.outbox.actions import Action
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import DeliveryRow, State
+from alert_router.runbook.model import Runbook
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, hour_of
+from alert_router.server.pages.content import steps_of
 from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import clock
 from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
 
 _ON_A_PAGE = 50
 _MOST_ACTIONS = 10_000
+_MOST_NAMES = 3
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +154,39 @@ def _row(
         began=clock(group.began),
         states=states,
         is_dead=is_dead,
-        done=_done(actions),
+        done=_done(actions, site.runtime().catalogue.get(group.runbook)),
         hours=Hours.of(hours.until(hour).bits if hours else 1, hour),
     )
 
 
 def _states(rows: list[DeliveryRow]) -> tuple[str, bool]:
+    """How many deliveries are in which state, by destination where it is not sent."""
     words = {State.DELIVERED: "sent", State.WAITING: "pending", State.DEAD: "dead"}
-    counts = Counter(row.state for row in rows)
-    text = ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state])
-    return text, counts[State.DEAD] > 0
+    texts = []
+    for state, word in words.items():
+        names = [
+            f"{it.receiver}/{it.notifier}"
+            for it in (row.destination for row in rows if row.state is state)
+        ]
+        if names:
+            more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+            where = (
+                f" ({', '.join(names[:_MOST_NAMES])}{more})" if state is not State.DELIVERED else ""
+            )
+            texts.append(f"{len(names)} {word}{where}")
+    return ", ".join(texts), any(row.state is State.DEAD for row in rows)
 
 
-def _done(actions: list[Action]) -> str:
+def _done(actions: list[Action], runbook: Runbook | None) -> str:
+    """Who has it, and how many steps are done, of how many if all are of the one runbook."""
     done = Done.of(actions)
     taken = f"{done.taken.who} has it" if done.taken else ""
-    return ", ".join(filter(None, (taken, f"{len(done.ticks)} done" if done.ticks else "")))
+    steps, count = "", len(done.ticks)
+    if count:
+        keys = {key for key, _ in steps_of(runbook)} if runbook else set()
+        total = f" of {len(keys)}" if all(key in keys for _, key in done.ticks) else ""
+        steps = f"{count}{total} done"
+    return ", ".join(filter(None, (taken, steps)))
 
 
 async def _banners(site: Site) -> list[str]:
