@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from alert_router.preview.messages import SKIP_REASONS, make_previews
+from alert_router.runtime import read_runtime
 from alert_router.server.pages.explain import _parsed, _written
 from tests.http import get, metric
 from tests.programs import Router, body, router, write_config
@@ -215,6 +217,13 @@ async def test_nothing_in_labels_or_a_payload_is_active_on_the_page(running):
         assert "<img" not in text
         assert 'href="javascript' not in text
         assert "\u202e" not in text
+
+
+def test_what_takes_too_long_to_render_is_said(tmp_path: Path):
+    runtime = read_runtime(write_config(tmp_path, [{"type": "console"}]))
+
+    (made,) = make_previews(body(), runtime, "", seconds=-1)
+    assert (made.payload, SKIP_REASONS[made.skipped_by][:12]) == (None, "not rendered")
 
 
 async def test_the_page_asks_for_credentials_where_pages_do(tmp_path: Path):
