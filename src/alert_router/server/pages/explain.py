@@ -16,6 +16,7 @@ from alert_router.deliver.compose import Unmade
 from alert_router.model import Alert, AlertGroup, PayloadError
 from alert_router.preview.decision import Decision, found, listed, reason
 from alert_router.preview.destinations import Drawing, draw
+from alert_router.preview.drawing import code_block
 from alert_router.preview.messages import SKIP_REASONS, Preview, make_previews
 from alert_router.preview.sample_alert import as_group, make_alert, make_group
 from alert_router.redaction import clip
@@ -145,6 +146,8 @@ async def ask(request: web.Request) -> web.Response:
                 raise NotExplained(
                     f"This is over {most} bytes: use `alert-router preview`.", 413
                 ) from None
+            except web.RequestPayloadError:
+                raise NotExplained("The form could not be read.") from None
             except (TimeoutError, Busy):
                 raise NotExplained("The router is busy: try again.", 503) from None
             form = await request.app[PAGES].aside.run(_fields, body)
@@ -328,8 +331,9 @@ def _message(it: Preview) -> ShownMessage:
     to, type_ = f"{it.destination.receiver}/{it.destination.notifier}", it.notifier.type
     if it.payload is None:
         return ShownMessage(to, type_, SKIP_REASONS.get(it.skipped_by, it.skipped_by))
-    drawing = draw(type_, it.readable)
-    raw = "" if drawing.theme == "data" else _data(it.readable)  # else it is drawn as data
+    drawing, raw = draw(type_, it.readable), _data(it.readable)
+    if drawing.theme == "data":  # it may be as large as the payload
+        drawing, raw = Drawing((code_block(raw),)), ""
     return ShownMessage(to, type_, drawing=drawing, raw=raw)
 
 

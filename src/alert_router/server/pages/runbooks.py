@@ -3,12 +3,12 @@ filled with the labels in the address, which alerts lead to it, and how it was u
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from urllib.parse import quote
 
 from aiohttp import web
@@ -33,6 +33,7 @@ from alert_router.server.pages.render import answer, page, top
 _KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
 _MOST_LISTED = 50  # entries and alerts
 _MOST_SECTIONS = 20  # of single alerts, whose use is shown
+_MOST_STEPS = 500
 _MOST_FIELDS = 20
 _MOST_HEADINGS = 200
 _PATIENCE = 3.0  # seconds that a page waits for counts
@@ -294,13 +295,19 @@ async def _usage(store: Outbox, id_: str) -> list[Usage]:
 
 
 def _steps(runbook: Runbook, usage: Sequence[Usage]) -> list[StepUse]:
+    ticks: dict[str, list[Usage]] = {}
+    fixed: Counter[str] = Counter()
+    for row in usage:
+        if row.kind is ActionKind.TICK:
+            ticks.setdefault(row.step, []).append(row)
+        elif row.kind is ActionKind.HELPED:
+            fixed[row.step] += row.count
     found = []
-    for key, title in steps_of(runbook):
-        ticks = [row for row in usage if row.step == key and row.kind is ActionKind.TICK]
-        fixed = sum(row.count for row in usage if row.step == key and row.kind is ActionKind.HELPED)
-        done = sum(row.count for row in ticks)
-        after = sum(row.count * row.after for row in ticks) / done / 60 if done else 0.0
-        found.append(StepUse(title, done, fixed, f"{after:.0f} min" if done else ""))
+    for key, title in islice(steps_of(runbook), _MOST_STEPS):
+        done = sum(row.count for row in ticks.get(key, ()))
+        seconds = sum(row.count * row.after for row in ticks.get(key, ()))
+        after = f"{seconds / done / 60:.0f} min" if done else ""
+        found.append(StepUse(title, done, fixed[key], after))
     return found
 
 
