@@ -24,6 +24,7 @@ from tests.server.test_group_page import JSON, SCRIPT, alerts
 AXE = Path(sys.prefix) / "axe-core" / "axe.min.js"
 SIZES = {"phone": (390, 844), "desktop": (1400, 900)}
 GONE = ("/groups/0", "/deliveries/999999", "/runbooks/gone")  # what they answer are pages too
+EXPLAINED = "/explain?label=alertname=HighErrorRate&label=severity=critical&label=pod=cart-1"
 ANA = {"X-Forwarded-User": "Ana"}
 
 
@@ -71,7 +72,7 @@ async def session(running: Router) -> AsyncIterator[aiohttp.ClientSession]:
 async def every_page(session: aiohttp.ClientSession) -> list[str]:
     """The path of one page of each kind, found by following links from the first one."""
     found: dict[str, str] = {}
-    waiting = ["/", *GONE]
+    waiting = ["/", *GONE, EXPLAINED]
     while waiting:
         path = waiting.pop(0)
         kind = re.sub(r"\d+", "N", re.sub(r"(groups|runbooks)/.+", r"\1/ID", urlsplit(path).path))

@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from alert_router.preview.messages import SKIP_REASONS, make_previews
+from alert_router.runtime import read_runtime
 from alert_router.server.pages.explain import _parsed, _written
 from tests.http import get, metric
 from tests.programs import Router, body, router, write_config
@@ -47,6 +49,7 @@ ROUTING = {
         ],
     },
 }
+MANY = "# Kube\n\n## KubePodDown\n\n1. Look.\n\n## KubeNodeDown\n\n1. Wait.\n"
 HOSTILE = "<script>window.hacked = 1</script>\"'><img src=x onerror=alert(1)>`\u202e"
 
 
@@ -59,6 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     ]
     config = write_config(folder, [], receivers=receivers)
     (folder / "routing.yaml").write_text(json.dumps(ROUTING))
+    (folder / "runbooks" / "kube.md").write_text(MANY)
     process = Router(config)
     try:
         asyncio.run(process.started())
@@ -93,6 +97,13 @@ async def test_labels_get_the_runbook_and_the_receivers_that_the_router_chooses(
     assert "from the runbook table: entry 2 at " in text
     for heading in ("slack", "email", "pagerduty", "webhook"):
         assert f"<h3>{heading} <span" in text
+
+
+async def test_the_section_of_a_file_for_many_alerts_is_named(running):
+    text = await explained(running, "alertname=KubeNodeDown")
+
+    assert '<a href="./runbooks/kube#kubenodedown">Kube</a> → night' in text
+    assert "Kube, section “KubeNodeDown”: from the alert's name." in text
 
 
 async def test_what_was_passed_over_is_shown_with_the_matcher_that_does_not_match(running):
@@ -215,6 +226,13 @@ async def test_nothing_in_labels_or_a_payload_is_active_on_the_page(running):
         assert "<img" not in text
         assert 'href="javascript' not in text
         assert "\u202e" not in text
+
+
+def test_what_takes_too_long_to_render_is_said(tmp_path: Path):
+    runtime = read_runtime(write_config(tmp_path, [{"type": "console"}]))
+
+    (made,) = make_previews(body(), runtime, "", seconds=-1)
+    assert (made.payload, SKIP_REASONS[made.skipped_by][:12]) == (None, "not rendered")
 
 
 async def test_the_page_asks_for_credentials_where_pages_do(tmp_path: Path):

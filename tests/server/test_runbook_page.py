@@ -139,7 +139,7 @@ async def test_what_people_did_is_counted_by_step_and_revision(running):
         await ana.press(re.search(r'value="(helped [^"]+)"', ana.text)[1])
 
     text = await shown(running, "alerts/high-error-rate")
-    assert re.search(r"\(this one\): 1 steps done, helped 1 times, did not help 0 times", text)
+    assert re.search(r"\(this one\): steps done 1, helped 1, did not help 0;", text)
     rows = re.findall(r"<tr><td>([^<]+)</td><td[^>]*>(\w+)<span", text.split("Use in the")[1])
     assert [done for _, done in rows] == ["1", "never", "never", "never"]
     assert rows[0][0].startswith("Look at the share")

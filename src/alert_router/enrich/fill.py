@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, key_of
@@ -55,6 +56,7 @@ from alert_router.runbook.model import Runbook, Section, Step
 from alert_router.runbook.steps import item_title
 
 _CACHED_SECTIONS = 256  # filled sections of a runbook
+_MOST_SLOTS = 2_000  # placeholders that are looked at for the labels of a runbook
 _CACHED_LENGTH = 256  # characters of a value; longer ones are rare or hostile
 
 # Languages whose variables look like placeholders.
@@ -247,10 +249,10 @@ class Filling:
 
     def labels(self, rules: LabelRules = DEFAULT_RULES) -> list[str]:
         """The labels that fill the runbook's code, in its order: where a placeholder may mean
-        several, the best."""
+        several, the best. Of a very long runbook, those of its beginning."""
         names = dict.fromkeys(
             (lookup_name(slot.name, slot.written, spelled=slot.spelled), slot.spelled)
-            for slot, _ in self._slots()
+            for slot, _ in islice(self._slots(), _MOST_SLOTS)
         )
         found: dict[str, None] = {}
         for name, spelled in names:

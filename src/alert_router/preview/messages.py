@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from alert_router.deliver import compose
@@ -21,13 +22,14 @@ _GROUP = "00000000-0000-7000-8000-000000000000"  # no group has this id; links l
 SKIP_REASONS = {
     "send_resolved": "skipped: `send_resolved` is false",
     "min_severity": "skipped: below `min_severity`",
+    "time": "not rendered: the others took too long",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What one destination would receive. `payload` is None if the notifier's key `skipped_by`
-    filters every alert of the group."""
+    filters every alert of the group, or if there was not enough time."""
 
     destination: Destination
     notifier: Notifier
@@ -41,10 +43,16 @@ class Preview:
 
 
 def make_previews(
-    raw: bytes, runtime: Runtime, receiver: str, chosen: tuple[str, ...] = ()
+    raw: bytes,
+    runtime: Runtime,
+    receiver: str,
+    chosen: tuple[str, ...] = (),
+    seconds: float = inf,
 ) -> list[Preview]:
     """The previews for a webhook body, in the order of its receivers. With `chosen`, as if each
-    receiver had one notifier of each of these types. Raises PayloadError."""
+    receiver had one notifier of each of these types. No message is begun after so many seconds.
+    Raises PayloadError."""
+    deadline = time.monotonic() + seconds
     group, raw = AlertGroup.within(runtime.limits, raw)
     stored = to_store(group, raw, Source(receiver), runtime, time.time())
     targets = {target.destination: target.fingerprints for target in stored.targets}
@@ -55,21 +63,22 @@ def make_previews(
             Destination(name, type_): _of_type(type_) for name in routed for type_ in chosen
         }
         targets = {to: _fingerprints(routed[to.receiver]) for to in notifiers}
-    return [
-        preview_claim(
-            Claim(
-                id=stored.id,
-                lane=0,
-                fence=0,
-                destination=destination,
-                groups=(WaitingGroup(0, _GROUP, raw, fingerprints, stored.accepted_at),),
-                attempt=1,
-            ),
-            notifiers[destination],
-            runtime,
+    found = []
+    for destination, fingerprints in targets.items():
+        notifier = notifiers[destination]
+        if time.monotonic() > deadline:
+            found.append(Preview(destination, notifier, None, "time"))
+            continue
+        claim = Claim(
+            id=stored.id,
+            lane=0,
+            fence=0,
+            destination=destination,
+            groups=(WaitingGroup(0, _GROUP, raw, fingerprints, stored.accepted_at),),
+            attempt=1,
         )
-        for destination, fingerprints in targets.items()
-    ]
+        found.append(preview_claim(claim, notifier, runtime))
+    return found
 
 
 def _fingerprints(alerts: Iterable[Alert]) -> tuple[str, ...]:

@@ -3,12 +3,13 @@ for those."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from math import floor
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from alert_router.alert_stats.report import ObservedAlert
+from alert_router.alert_stats.report import Observed, ObservedAlert
 from alert_router.outbox.alert_stats import KEPT_DAYS, OTHERS
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runbook import Catalogue
@@ -16,6 +17,7 @@ from alert_router.runbook.generate import check_id, id_for, routing_entry, scaff
 from alert_router.server.api import RECENT
 from alert_router.server.context import SITE
 from alert_router.server.pages.content import page_of
+from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.render import answer, page, top
 
 _MOST_LISTED = 500
@@ -47,11 +49,15 @@ async def show(request: web.Request) -> web.Response:
         found = await request.app[RECENT].read(site)
     except StoreUnavailable:
         return answer(page("error.html", top(request), text="The store cannot be read."), 503)
+    make = partial(_page, found, site.runtime().catalogue, top(request))
+    return answer(await request.app[PAGES].aside.run(make), scripts=True)
+
+
+def _page(found: Observed, catalogue: Catalogue, root: str) -> str:
     ranked = sorted(found.alerts, key=lambda it: _ORDER.index(it.state))  # keeps the rank within
-    catalogue = site.runtime().catalogue
-    text = page(
+    return page(
         "coverage.html",
-        top(request),
+        root,
         rows=[_row(alert, catalogue) for alert in ranked[:_MOST_LISTED]],
         more=max(0, len(ranked) - _MOST_LISTED),
         days=KEPT_DAYS,
@@ -60,7 +66,6 @@ async def show(request: web.Request) -> web.Response:
         percent=f"{floor(found.totals.percent * 10) / 10:g}",
         live="",
     )
-    return answer(text, scripts=True)
 
 
 def _row(alert: ObservedAlert, catalogue: Catalogue) -> ReceivedAlert:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -15,6 +16,7 @@ from alert_router.deliver.compose import Unmade
 from alert_router.model import Alert, AlertGroup, PayloadError
 from alert_router.preview.decision import Decision, found, listed, reason
 from alert_router.preview.destinations import Drawing, draw
+from alert_router.preview.drawing import code_block
 from alert_router.preview.messages import SKIP_REASONS, Preview, make_previews
 from alert_router.preview.sample_alert import as_group, make_alert, make_group
 from alert_router.redaction import clip
@@ -35,7 +37,8 @@ _MOST_DECISIONS = 10
 _MOST_ROUTES = 50
 _MOST_MESSAGES = 50
 _MOST_RAW = 20_000  # characters of a payload as data
-_SECONDS = 20.0
+_SECONDS = 20.0  # for an explanation, of which no message is begun after
+_RENDER_SECONDS = 10.0
 _FORM = "application/x-www-form-urlencoded"
 
 _JSON = re.compile(r'\s{0,99}(?:\[|\{\s{0,99}["}])')
@@ -124,8 +127,8 @@ async def show(request: web.Request) -> web.Response:
         question = _from_query(request)
         explanation = await _explain(request, question) if question.payload else None
     except NotExplained as error:
-        return _page(request, Question(), error=error)
-    return _page(request, question, explanation)
+        return await _page(request, Question(), error=error)
+    return await _page(request, question, explanation)
 
 
 async def ask(request: web.Request) -> web.Response:
@@ -143,17 +146,19 @@ async def ask(request: web.Request) -> web.Response:
                 raise NotExplained(
                     f"This is over {most} bytes: use `alert-router preview`.", 413
                 ) from None
+            except web.RequestPayloadError:
+                raise NotExplained("The form could not be read.") from None
             except (TimeoutError, Busy):
                 raise NotExplained("The router is busy: try again.", 503) from None
-            form = await request.app[PAGES].explaining.run(_fields, body)
+            form = await request.app[PAGES].aside.run(_fields, body)
             text, receiver = form.get("what", ""), form.get("receiver", "")
             question = Question(text[:_MOST_KEPT], form.get("annotations", ""), receiver)
             if not _JSON.match(text):
                 return web.Response(status=303, headers={"Location": _link(form)})
             question = Question(question.text, "", receiver, payload=text.encode())
-            return _page(request, question, await _explain(request, question))
+            return await _page(request, question, await _explain(request, question))
     except NotExplained as error:
-        return _page(request, question, error=error)
+        return await _page(request, question, error=error)
 
 
 def _fields(body: bytes) -> dict[str, str]:
@@ -222,13 +227,14 @@ def _written(labels: Mapping[str, str], between: str) -> str:
     )
 
 
-def _page(
+async def _page(
     request: web.Request,
     question: Question,
     explanation: Explanation | None = None,
     error: NotExplained | None = None,
 ) -> web.Response:
-    text = page(
+    make = partial(
+        page,
         "explain.html",
         top(request),
         question=question,
@@ -238,6 +244,7 @@ def _page(
         is_link=request.method == "GET",
         live="",
     )
+    text = await request.app[PAGES].aside.run(make)
     return answer(text, error.status if error else 200, scripts=True)
 
 
@@ -266,7 +273,7 @@ def explain(question: Question, runtime: Runtime) -> Explanation:
         receivers = runtime.tree.match(alert.matching_labels)
         same.setdefault((choice.runbook, choice.way, choice.entry, receivers), []).append(alert)
     alike = list(same.values())
-    previews = make_previews(raw, runtime, receiver)
+    previews = make_previews(raw, runtime, receiver, seconds=_RENDER_SECONDS)
     return Explanation(
         [_decision(alerts, receiver, runtime) for alerts in alike[:_MOST_DECISIONS]],
         max(0, len(alike) - _MOST_DECISIONS),
@@ -325,8 +332,9 @@ def shown_message(it: Preview) -> ShownMessage:
     to, type_ = f"{it.destination.receiver}/{it.destination.notifier}", it.notifier.type
     if it.payload is None:
         return ShownMessage(to, type_, SKIP_REASONS.get(it.skipped_by, it.skipped_by))
-    drawing = draw(type_, it.readable)
-    raw = "" if drawing.theme == "data" else _data(it.readable)  # else it is drawn as data
+    drawing, raw = draw(type_, it.readable), _data(it.readable)
+    if drawing.theme == "data":  # it may be as large as the payload
+        drawing, raw = Drawing((code_block(raw),)), ""
     return ShownMessage(to, type_, drawing=drawing, raw=raw)
 
 

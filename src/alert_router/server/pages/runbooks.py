@@ -3,17 +3,17 @@ filled with the labels in the address, which alerts lead to it, and how it was u
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from urllib.parse import quote
 
 from aiohttp import web
 
-from alert_router.alert_stats.report import ObservedAlert
+from alert_router.alert_stats.report import Observed, ObservedAlert
 from alert_router.enrich import AlertLabels, filling
 from alert_router.markdown import Anchors, plain
 from alert_router.outbox.actions import ActionKind, Usage
@@ -33,6 +33,7 @@ from alert_router.server.pages.render import answer, page, top
 _KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
 _MOST_LISTED = 50  # entries and alerts
 _MOST_SECTIONS = 20  # of single alerts, whose use is shown
+_MOST_STEPS = 500
 _MOST_FIELDS = 20
 _MOST_HEADINGS = 200
 _PATIENCE = 3.0  # seconds that a page waits for counts
@@ -56,17 +57,22 @@ class RunbookText:
 @dataclass(slots=True)
 class Rendered:
     """Pages of the catalogue in force, made once each and one at a time, in a thread: a long
-    runbook takes a while, and who asks without end must not keep alerts from being accepted."""
+    runbook takes a while, and who asks without end must not keep alerts from being accepted, nor
+    others from what is made already."""
 
     catalogue: Catalogue | None = None
     texts: OrderedDict[str, RunbookText] = field(default_factory=OrderedDict)
     size: int = 0
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    filling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def text(
         self, catalogue: Catalogue, id_: str, make: Callable[[], RunbookText]
     ) -> RunbookText:
         """What is made of the runbook of that id."""
+        if self.catalogue is catalogue and id_ in self.texts:
+            self.texts.move_to_end(id_)
+            return self.texts[id_]
         async with self.making:
             if self.catalogue is not catalogue:
                 self.catalogue, self.size = catalogue, 0
@@ -82,7 +88,7 @@ class Rendered:
 
     async def once(self, make: Callable[[], str]) -> str:
         """What is made, without keeping it."""
-        async with self.making:
+        async with self.filling:
             return await asyncio.to_thread(make)
 
 
@@ -155,22 +161,26 @@ async def _show(request: web.Request, runbook: Runbook) -> web.Response:
     if values:
         body = await rendered.once(lambda: _html(runbook, runtime, values))
     file = runbook.parent or runbook
-    due = next_review(runbook.metadata)
-    text = page(
-        "runbook.html",
-        top(request),
-        runbook=runbook,
-        revision=revision(file),
-        changed=_age(runtime.catalogue.modified(file.id)),
-        due=due if due and due < datetime.now(UTC).date() else None,
-        made=made,
-        body=body,
-        values=values,
-        counts=await _counts(request, file),
-        clock=clock,
-        live="",
-    )
-    return answer(text, scripts=True)
+    read = await _read_counts(request, file)
+
+    def render() -> str:
+        due = next_review(runbook.metadata)
+        return page(
+            "runbook.html",
+            top(request),
+            runbook=runbook,
+            revision=revision(file),
+            changed=_age(runtime.catalogue.modified(file.id)),
+            due=due if due and due < datetime.now(UTC).date() else None,
+            made=made,
+            body=body,
+            values=values,
+            counts=None if read is None else _counts(file, runtime.catalogue, *read),
+            clock=clock,
+            live="",
+        )
+
+    return answer(await request.app[PAGES].aside.run(render), scripts=True)
 
 
 def _html(runbook: Runbook, runtime: Runtime, values: Mapping[str, str]) -> str:
@@ -250,12 +260,16 @@ class RunbookCounts:
     revisions: list[RevisionUse]
 
 
-async def _counts(request: web.Request, file: Runbook) -> RunbookCounts | None:
-    """The counts of a file; None if the store does not answer soon: the runbook is shown anyway."""
+_UsageOf = list[tuple[Runbook, list[Usage]]]
+
+
+async def _read_counts(request: web.Request, file: Runbook) -> tuple[Observed, _UsageOf] | None:
+    """What the store counts of a file; None if it does not answer soon: the runbook is shown
+    anyway."""
     site = request.app[SITE]
     catalogue = site.runtime().catalogue
     parts = (catalogue.get(f"{file.id}#{it.anchor}") for it in file.alerts[:_MOST_SECTIONS])
-    rows: list[tuple[Runbook, list[Usage]]] = []
+    rows: _UsageOf = []
     try:
         async with asyncio.timeout(_PATIENCE):
             observed = await request.app[RECENT].read(site)
@@ -264,11 +278,16 @@ async def _counts(request: web.Request, file: Runbook) -> RunbookCounts | None:
                 rows.append((runbook, await site.ask(used)))
     except (StoreUnavailable, TimeoutError):
         return None
+    return observed, rows
+
+
+def _counts(
+    file: Runbook, catalogue: Catalogue, observed: Observed, rows: _UsageOf
+) -> RunbookCounts:
     alerts = [it for it in observed.alerts if catalogue.file_of(it.choices[0].runbook) == file.id]
     steps = [step for runbook, usage in rows if usage for step in _steps(runbook, usage)]
-    return RunbookCounts(
-        alerts[:_MOST_LISTED], steps, _revisions([row for _, usage in rows for row in usage])
-    )
+    revisions = _revisions([row for _, usage in rows for row in usage])
+    return RunbookCounts(alerts[:_MOST_LISTED], steps, revisions)
 
 
 async def _usage(store: Outbox, id_: str) -> list[Usage]:
@@ -276,13 +295,19 @@ async def _usage(store: Outbox, id_: str) -> list[Usage]:
 
 
 def _steps(runbook: Runbook, usage: Sequence[Usage]) -> list[StepUse]:
+    ticks: dict[str, list[Usage]] = {}
+    fixed: Counter[str] = Counter()
+    for row in usage:
+        if row.kind is ActionKind.TICK:
+            ticks.setdefault(row.step, []).append(row)
+        elif row.kind is ActionKind.HELPED:
+            fixed[row.step] += row.count
     found = []
-    for key, title in steps_of(runbook):
-        ticks = [row for row in usage if row.step == key and row.kind is ActionKind.TICK]
-        fixed = sum(row.count for row in usage if row.step == key and row.kind is ActionKind.HELPED)
-        done = sum(row.count for row in ticks)
-        after = sum(row.count * row.after for row in ticks) / done / 60 if done else 0.0
-        found.append(StepUse(title, done, fixed, f"{after:.0f} min" if done else ""))
+    for key, title in islice(steps_of(runbook), _MOST_STEPS):
+        done = sum(row.count for row in ticks.get(key, ()))
+        seconds = sum(row.count * row.after for row in ticks.get(key, ()))
+        after = f"{seconds / done / 60:.0f} min" if done else ""
+        found.append(StepUse(title, done, fixed[key], after))
     return found
 
 

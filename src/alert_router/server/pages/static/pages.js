@@ -19,6 +19,11 @@
     }
   }
 
+  // Whoever has no mouse scrolls what has the focus.
+  function focusScrolling() {
+    for (const pre of document.querySelectorAll("pre")) pre.tabIndex = pre.scrollWidth > pre.clientWidth ? 0 : -1;
+  }
+
   async function copy(button) {
     const text = button.parentElement.querySelector("pre").textContent.replace(/\n$/, "");
     try {
@@ -46,6 +51,7 @@
     addCopyButtons(fresh);
     fresh.classList.add("changed");
     old.replaceWith(fresh);
+    focusScrolling();
     if (focused) document.getElementById(focused)?.focus({preventScroll: true});
   }
 
@@ -60,6 +66,7 @@
       const fresh = document.adoptNode(page.querySelector("main"));
       addCopyButtons(fresh);
       document.querySelector("main").replaceWith(fresh);
+      focusScrolling();
       return;
     }
     for (const part of page.querySelectorAll("[data-hash]")) replace(part.id, document.adoptNode(part));
@@ -111,6 +118,8 @@
     } catch { form.submit(); }
   });
   document.addEventListener("visibilitychange", start);
+  addEventListener("resize", focusScrolling);
   addCopyButtons(document);
+  focusScrolling();
   start();
 })();
