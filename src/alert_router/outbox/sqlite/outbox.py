@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.model import Accepted, Destination, NewGroup, Role, SpooledIdentity
+from alert_router.outbox.model import Accepted, Destination, NewGroup, Role
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.sqlite import spool
@@ -108,14 +108,6 @@ class SqliteOutbox(Operations):
     async def identities(self) -> set[bytes]:
         """Those that have deliveries here: for a spool."""
         return await self._run(spool.identities)
-
-    async def every_identity(self) -> list[bytes]:
-        """All, in their order."""
-        return await self._run(spool.every_identity)
-
-    async def export(self, identity: bytes) -> SpooledIdentity | None:
-        """Everything of an identity; None where nothing is."""
-        return await self._run(spool.export, identity)
 
     async def remove(self, identity: bytes) -> None:
         """Delete everything of an identity."""
