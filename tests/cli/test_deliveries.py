@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.outbox.copying import migrate
 from alert_router.outbox.model import (
     Destination,
     NewGroup,
@@ -19,8 +20,9 @@ from alert_router.outbox.model import (
 )
 from alert_router.outbox.opening import open_outbox
 from alert_router.outbox.sqlite import SqliteOutbox
-from tests.cli.world import alert, body
-from tests.outbox.kit import take
+from tests.cli.world import MAIN, alert, body
+from tests.outbox.kit import group, put, take
+from tests.postgres import server
 
 SCREEN = Destination("pager", "screen")
 WEBHOOK = Destination("pager", "webhook")
@@ -263,3 +265,55 @@ def test_the_commands_work_beside_a_running_router(router, store):
 )
 def test_invalid_arguments_are_a_usage_error(router, arguments):
     assert router.run("deliveries", *arguments).exit_code == 2
+
+
+@pytest.fixture
+def spooling(router) -> str:
+    """The configuration's database cannot be reached; one delivery is in the spool. Its URL."""
+
+    async def fill() -> None:
+        spool = await open_outbox(Storage(router.directory / "spool.db"), Role.SERVICE)
+        await put(spool, group("one"))
+        await spool.close()
+
+    asyncio.run(fill())
+    use_database(router, "postgresql://alert@127.0.0.1:1/alerts")
+    return f"sqlite:///{router.directory / 'spool.db'}"
+
+
+def use_database(router, url: str) -> None:
+    router.write("alert-router.yaml", MAIN.replace("sqlite:///store.db", f"{url}?spool=spool.db"))
+
+
+def test_every_command_works_on_a_spool(router, spooling):
+    [row] = router.json("deliveries", "list", "--storage", spooling)["deliveries"]
+    assert (row["group"], row["state"]) == ("one", "waiting")
+    assert router.json("deliveries", "show", 1, "--storage", spooling)["group"] == "one"
+    refused = router.run("deliveries", "replay", 1, "--storage", spooling, "--force")
+    assert "still pending" in refused.stderr
+    done = router.json("deliveries", "discard", 1, "--yes", "--storage", spooling)
+    assert done == {"deliveries": [{"id": 1, "discarded": True}]}
+    assert router.json("deliveries", "list", "--storage", spooling)["deliveries"] == []
+
+
+def test_without_the_database_the_error_says_how_to_read_the_spool(router, spooling):
+    result = router.run("deliveries", "list")
+    assert result.exit_code == 1
+    assert f"add --storage {spooling}" in result.stderr.replace("\n", " ")
+
+
+def test_a_storage_that_is_no_url_is_refused(router):
+    result = router.run("deliveries", "list", "--storage", "spool.db")
+    assert result.exit_code == 2
+    assert "sqlite:///FILE" in result.stderr
+
+
+async def test_beside_a_database_the_list_says_what_is_in_the_spool(router, spooling, tmp_path):
+    url = await server().database(tmp_path)
+    await migrate(Storage(tmp_path / "unused", url=url))
+    use_database(router, url)
+    result = await asyncio.to_thread(router.run, "deliveries", "list")
+    assert result.exit_code == 0
+    assert f"1 more in the spool of this router: add --storage {spooling}" in (
+        result.stderr.replace("\n", " ")
+    )

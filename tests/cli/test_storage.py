@@ -153,3 +153,20 @@ def test_a_damaged_store_is_not_backed_up(router, store, tmp_path):
     result = router.run("storage", "backup", tmp_path / "copy.db")
     assert result.exit_code == 1
     assert list(tmp_path.glob("copy*")) == []
+
+
+def test_a_store_is_copied_and_the_routers_of_its_source_must_be_stopped(router, store, tmp_path):
+    target = tmp_path / "target.db"
+    urls = f"sqlite:///{store}", f"sqlite:///{target}"
+    for _ in range(2):
+        assert router.json("storage", "copy", *urls) == {"alert_groups": 1}
+    assert groups(target) == ["one"]
+
+    async def work() -> None:
+        outbox = await open_outbox(Storage(store), Role.SERVICE)
+        refused = await asyncio.to_thread(router.run, "storage", "copy", *urls)
+        assert refused.exit_code == 1
+        assert "in use by another running service" in refused.stderr
+        await outbox.close()
+
+    asyncio.run(work())

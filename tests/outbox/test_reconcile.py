@@ -1,12 +1,24 @@
 """What a router accepted without the database is moved there: each group once, in order."""
 
+import re
+import time
 from dataclasses import replace
 
 import pytest
 
+from alert_router.outbox.actions import Action, ActionKind
+from alert_router.outbox.alert_stats import Observation, day_of
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.copying import copy
-from alert_router.outbox.model import Role, Settlement, State, Storage, Verdict
+from alert_router.outbox.model import (
+    DeliveryFilter,
+    Destination,
+    Role,
+    Settlement,
+    State,
+    Storage,
+    Verdict,
+)
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import (
@@ -14,11 +26,13 @@ from tests.outbox.kit import (
     A,
     B,
     end,
+    failing,
     group,
     names,
     open_postgres,
     open_sqlite,
     put,
+    set_health,
     take,
     take_one,
 )
@@ -156,25 +170,122 @@ async def test_what_is_being_sent_says_so(spool):
     assert (await spool.export(identity)).is_being_sent
 
 
-async def test_a_store_is_copied_whole_and_a_second_copy_adds_nothing(tmp_path):
-    source = Storage(tmp_path / "alert-router.db")
-    old = await open_sqlite(tmp_path)
-    await put(old, *(group(f"{n}", A, B, lane=f"{n}") for n in range(9)))
-    for verdict, claim in zip(
-        (Verdict.DELIVERED, Verdict.DEAD, Verdict.DOUBT), await take(old), strict=False
-    ):
-        await end(old, claim, verdict, reason="why")
-    before = [replace(row, id=0, due_at=None) for row in await old.deliveries()]
+async def store_at(directory, kind):
+    directory.mkdir()
+    url = await server().database(directory) if kind == "postgres" else ""
+    return Storage(directory / "alert-router.db", url=url)
+
+
+async def opened(storage):
+    if not storage.url:
+        return await open_sqlite(storage.path.parent)
+    return await open_postgres(storage.path.parent)
+
+
+async def fill(outbox):
+    """Deliveries in every state, one of them replayed, one diverted, counts and actions."""
+    await put(outbox, *(group(f"{n}", A, B, lane=f"{n}") for n in range(9)))
+    ways = (Verdict.DELIVERED, Verdict.DEAD, Verdict.DOUBT, Verdict.DEAD)
+    for verdict, claim in zip(ways, await take(outbox, limit=4), strict=True):
+        await end(outbox, claim, verdict, reason="why", message="a\0b", reference="ts-1")
+    dead = await outbox.deliveries(DeliveryFilter(State.DEAD))
+    await outbox.replay(dead[0].id, now=NOW, to=Destination("other", "one"))
+    await set_health(outbox, B, failing(NOW - 600))
+    assert await outbox.divert(B, (Destination("other", "two"),), failing_before=NOW, now=NOW) == 9
+    seen = Observation(day_of(time.time()), "Up", "alerts/up", "label", 3, 1, NOW)
+    await outbox.observe([seen])
+    for n, who in enumerate(("ann", "b\0b")):
+        action = Action(ActionKind.TAKE, who, at=NOW + n, since=NOW)
+        assert await outbox.act(b"0", action)
+    assert len(await outbox.secret("links")) == 32
+    assert await outbox.act(b"pruned", Action(ActionKind.TAKE, "ann", at=NOW, since=NOW))
+
+
+async def content(outbox):
+    """What is kept in a store, but for ids and schedules."""
+    rows = [
+        replace(row, id=0, due_at=None, message=re.sub(r"\d+", "N", row.message).replace("\0", "␀"))
+        for row in await outbox.deliveries()
+    ]
+    actions = [
+        (identity, replace(action, who=action.who.replace("\0", "␀")))
+        for identity, action in await outbox.actions_since(0, 99)
+    ]
+    backlog = [(row.destination, row.waiting, row.dead) for row in await outbox.backlog()]
+    return {
+        "deliveries": sorted(map(repr, rows)),
+        "actions": actions,
+        "secret": await outbox.secret("links"),
+        "observed": await outbox.observed(day_of(time.time())),
+        "backlog": [row for row in backlog if row[1:] != (0, 0)],
+    }
+
+
+@pytest.mark.parametrize("to", ["sqlite", "postgres"])
+@pytest.mark.parametrize("from_", ["sqlite", "postgres"])
+async def test_a_store_is_copied_whole_and_a_second_copy_adds_nothing(tmp_path, from_, to):
+    source = await store_at(tmp_path / "from", from_)
+    target = await store_at(tmp_path / "to", to)
+    old = await opened(source)
+    await fill(old)
+    before = await content(old)
     await old.close()
-    target = Storage(tmp_path / "unused", url=await server().database(tmp_path))
+
     seen = []
+    with pytest.raises(InterruptedError):
+        await copy(source, target, interrupted)
     for _ in range(2):
-        assert await copy(source, target, lambda *some: seen.append(some)) == 9
-    assert seen[-1] == (9, 9)
-    new = await PostgresOutbox.open(Database(target.url, None, False), Role.COMMAND)
-    after = [replace(row, id=0, due_at=None) for row in await new.deliveries()]
-    assert sorted(map(repr, after)) == sorted(map(repr, before))
+        assert await copy(source, target, lambda *some: seen.append(some)) == 11
+    assert seen[0] == (0, 11)
+    assert seen[-1] == (11, 11)
+
+    new = await opened(target)
+    assert await content(new) == before
+    claims = {names(claim)[0]: claim for claim in await take(new, limit=20)}
+    assert claims["2"].resent
+    [(_, diverted), *_] = [(0, claim) for claim in await take(new, Destination("other", "two"))]
+    assert diverted.groups[0].instead_of == B
+    assert await new.divert(B, (A,), failing_before=NOW, now=NOW) == 0
+    await put(new, group("again", lane="0"))
+    assert (await take_one(new)).reference == "ts-1"
     await new.close()
+
+
+def interrupted(done, _):
+    if done == 4:
+        raise InterruptedError
+
+
+async def test_a_replay_that_is_no_longer_kept_does_not_make_a_dead_letter_of_it(tmp_path):
+    source, target = [await store_at(tmp_path / name, "sqlite") for name in ("from", "to")]
+    old = await opened(source)
+    await put(old, group("one"))
+    await end(old, await take_one(old), Verdict.DEAD)
+    [row] = await old.deliveries()
+    await old.discard(await old.replay(row.id, now=NOW), now=NOW)
+    await old.close()
+    await copy(source, target, lambda *_: None)
+    new = await opened(target)
+    [row] = await new.deliveries()
+    assert (row.state, row.message) == (State.DEAD, "replayed")
+    assert [one.dead for one in await new.backlog()] == [0]
+    await new.close()
+
+
+async def test_a_store_that_a_router_uses_is_not_copied(tmp_path):
+    for kind, why in ("sqlite", "in use by another running service"), ("postgres", "1 routers"):
+        source = await store_at(tmp_path / f"from-{kind}", kind)
+        target = await store_at(tmp_path / f"to-{kind}", "sqlite")
+        running = await opened(source)
+        with pytest.raises(StoreRefused, match=why):
+            await copy(source, target, lambda *_: None)
+        await running.close()
+
+
+async def test_a_store_is_not_copied_into_itself(tmp_path):
+    source = await store_at(tmp_path / "from", "sqlite")
+    with pytest.raises(StoreRefused, match="the same store"):
+        await copy(source, source, lambda *_: None)
 
 
 async def test_a_server_that_may_lose_what_it_committed_is_refused_unless_told(tmp_path):

@@ -15,7 +15,7 @@ from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
-from tests.http import post
+from tests.http import get, post
 from tests.postgres import server
 from tests.programs import Recorder, Request, body, eventually, recorder, write_config
 
@@ -95,3 +95,17 @@ async def test_a_delivery_that_a_command_replays_is_sent_at_once(
     await command.replay(row.id, now=command.now(), force=True)
     await command.close()
     await eventually(lambda: len(destination.requests) == 2, "the message again", 20)
+
+
+async def test_the_pages_say_what_is_in_the_spool_and_how_to_read_it(tmp_path: Path) -> None:
+    hook = {"type": "webhook", "url": "http://127.0.0.1:1"}
+    storage = "postgresql://alert@127.0.0.1:1/alerts?spool=spool.db"
+    config = write_config(tmp_path, [hook], storage=storage)
+    async with running(config, read_runtime(config)) as router:
+        await send(router, "only")
+        host, port = router.addresses[0]
+        for page in ("deliveries", "status"):
+            status, text = await get(f"http://{host}:{port}/{page}")
+            assert status == 200
+            assert "in use, since the store cannot be used; 1 pending in it" in text
+            assert "deliveries list --storage sqlite:////FILE" in text

@@ -1,4 +1,4 @@
-"""Copying a store on SQLite into a PostgreSQL database, and bringing a database up to date."""
+"""Copying a store into another one, and bringing a store up to date."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,8 +7,7 @@ from alert_router.outbox.alert_stats import KEPT_DAYS, day_of
 from alert_router.outbox.base import StoreRefused
 from alert_router.outbox.model import Role, Storage
 from alert_router.outbox.opening import database_of, open_outbox
-from alert_router.outbox.postgres.database import ERRORS
-from alert_router.outbox.postgres.outbox import PostgresOutbox
+from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.sqlite import SqliteOutbox
 
 
@@ -20,6 +19,8 @@ async def migrate(storage: Storage) -> int:
         await outbox.close()
         return 0
     database = database_of(storage)
+    from alert_router.outbox.postgres.database import ERRORS  # noqa: PLC0415
+
     try:
         connection = await database.connect()
         try:
@@ -31,32 +32,53 @@ async def migrate(storage: Storage) -> int:
 
 
 async def copy(source: Storage, target: Storage, progress: Callable[[int, int], None]) -> int:
-    """Copy everything of a SQLite store that no router uses into a database; how many alert groups'
+    """Copy everything of a store that no router uses into another one; how many alert groups'
     identities. What is there already stays, so that a copy that was interrupted goes on. Calls
     `progress` with how many are done and how many there are. Raises StoreUnavailable."""
-    if source.url or not target.url:
-        raise StoreRefused("only from sqlite:///FILE to postgresql://HOST/DATABASE")
-    if not source.path.exists():
+    if _place(source) == _place(target):
+        raise StoreRefused("FROM and TO are the same store")
+    if not source.url and not source.path.exists():
         raise StoreRefused(f"there is no store at {source.path}")
-    old = await asyncio.to_thread(SqliteOutbox.open, source.path, Role.SERVICE)
-    new = None
+    old = await _open(source)
     try:
-        await old.recover(old.owner)
-        await migrate(target)
-        new = await PostgresOutbox.open(database_of(target), Role.COMMAND)
-        identities = await old.every_identity()
-        for done, identity in enumerate(identities):
-            progress(done, len(identities))
-            if (found := await old.export(identity)) is not None:
-                await new.reconcile(found)
-        progress(len(identities), len(identities))
-        today = day_of(new.now())
-        for day in range(today - KEPT_DAYS + 1, today + 1):
-            counts = await old.observed(day)
-            if counts and not await new.observed(day):
-                await new.observe(counts)
-        return len(identities)
+        if source.url and (used := await old.services()):
+            raise StoreRefused(f"FROM is in use, by {used} routers: stop them first")
+        if target.url:
+            await migrate(target)
+        new = await _open(target)
+        try:
+            return await _copy(old, new, progress)
+        finally:
+            await new.close()
     finally:
         await old.close()
-        if new is not None:
-            await new.close()
+
+
+def _place(storage: Storage) -> str:
+    return storage.url or str(storage.path.resolve())
+
+
+async def _open(storage: Storage) -> Operations:
+    """A store on SQLite for nobody else meanwhile; one on PostgreSQL as a command."""
+    if not storage.url:
+        return await asyncio.to_thread(SqliteOutbox.open, storage.path, Role.SERVICE)
+    database = database_of(storage)
+    from alert_router.outbox.postgres.outbox import PostgresOutbox  # noqa: PLC0415
+
+    return await PostgresOutbox.open(database, Role.COMMAND)
+
+
+async def _copy(old: Operations, new: Operations, progress: Callable[[int, int], None]) -> int:
+    await new.keep_secrets(await old.secrets())
+    identities = await old.every_identity()
+    for done, identity in enumerate(identities):
+        progress(done, len(identities))
+        if (found := await old.export(identity)) is not None:
+            await new.reconcile(found)
+    progress(len(identities), len(identities))
+    today = day_of(new.now())
+    for day in range(today - KEPT_DAYS + 1, today + 1):
+        counts = await old.observed(day)
+        if counts and not await new.observed(day):
+            await new.observe(counts)
+    return len(identities)

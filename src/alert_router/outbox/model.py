@@ -7,7 +7,11 @@ They are plain and frozen. What a store does with them is the contract in `base`
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from alert_router.outbox.actions import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +239,11 @@ ALL_DELIVERIES = DeliveryFilter()
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledDelivery:
-    """A delivery in the spool, as its tables have it."""
+class StoredDelivery:
+    """A delivery as a store's tables have it, to be moved or copied into another store. Its ids
+    are that store's."""
 
+    id: int
     group: str
     body: bytes
     group_accepted_at: float
@@ -250,19 +256,25 @@ class SpooledDelivery:
     reason: str
     message: str
     fingerprints: str
-    batch: str | None  # of a batch in doubt that it belongs to
+    batch: str | None  # of a batch in doubt or being sent that it belongs to
+    replayed_as: int | None
+    is_diverted: bool  # others are sent instead of it, too
+    instead_of: Destination | None
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledIdentity:
-    """Everything that the spool has of an identity, deliveries in their order."""
+class StoredIdentity:
+    """Everything that a store has of an identity, deliveries and actions in their order. Without
+    deliveries, `accepted_at` is 0 where nothing else is known of it."""
 
     digest: bytes
     content: bytes
     group: str
     accepted_at: float
-    deliveries: tuple[SpooledDelivery, ...]
-    references: tuple[tuple[Destination, str], ...]  # of messages that are updated
+    deliveries: tuple[StoredDelivery, ...]
+    # Of messages that are updated; when that is due because of actions, and when it last was.
+    references: tuple[tuple[Destination, str, float, float], ...]
+    actions: "tuple[Action, ...]"
     is_being_sent: bool
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option
-from alert_router.cli.outbox_access import read_config, with_outbox
+from alert_router.cli.outbox_access import as_storage, hint_of_spool, read_config, with_outbox
 from alert_router.cli.output import (
     clean_lines,
     count,
@@ -24,12 +24,24 @@ from alert_router.cli.output import (
     table,
 )
 from alert_router.outbox.base import Outbox
-from alert_router.outbox.model import DeliveryFilter, DeliveryRow, Destination, State
+from alert_router.outbox.model import (
+    DeliveryFilter,
+    DeliveryRow,
+    Destination,
+    State,
+    Storage,
+)
 from alert_router.outbox.serialize import iso, row_as_json
 
 _ALL = 2**31
 _STYLES = {State.WAITING: "yellow", State.DELIVERED: "green", State.DEAD: "bold red"}
 
+_storage_option = click.option(
+    "--storage",
+    metavar="URL",
+    callback=lambda _ctx, _option, value: as_storage(value, "--storage") if value else None,
+    help="Use this store instead of the configured one, for example a spool: sqlite:////FILE.",
+)
 _ids_argument = click.argument("ids", nargs=-1, type=click.IntRange(min=1), metavar="ID...")
 
 
@@ -40,6 +52,7 @@ def deliveries() -> None:
 
 @deliveries.command("list")
 @config_option
+@_storage_option
 @click.option(
     "--state",
     type=click.Choice([state.value for state in State]),
@@ -53,6 +66,7 @@ def deliveries() -> None:
 @json_option
 def list_(
     config: Path | None,
+    storage: Storage | None,
     state: str | None,
     receiver: str | None,
     notifier: str | None,
@@ -61,7 +75,8 @@ def list_(
 ) -> None:
     """List deliveries, newest first. Exit 0, also for an empty list."""
     wanted = DeliveryFilter(State(state) if state else None, receiver or "", notifier or "")
-    rows = with_outbox(read_config(config), lambda outbox: outbox.deliveries(wanted, limit=limit))
+    loaded = read_config(config)
+    rows = with_outbox(loaded, lambda outbox: outbox.deliveries(wanted, limit=limit), storage)
     if as_json:
         print_json({"deliveries": [row_as_json(row) for row in rows]})
     elif rows:
@@ -72,16 +87,21 @@ def list_(
             show_error(f"only the newest {limit}; use --limit for more")
     else:
         show("no deliveries")
+    if not as_json and storage is None and (hint := hint_of_spool(loaded)):
+        show_error(hint)
 
 
 @deliveries.command("show")
 @config_option
+@_storage_option
 @click.argument("delivery", type=click.IntRange(min=1), metavar="ID")
 @json_option
 @click.pass_context
-def show_(ctx: click.Context, config: Path | None, delivery: int, as_json: bool) -> None:
+def show_(
+    ctx: click.Context, config: Path | None, storage: Storage | None, delivery: int, as_json: bool
+) -> None:
     """Show the delivery ID and the body of its alert group. Exit 1 if it does not exist."""
-    found = with_outbox(read_config(config), lambda outbox: outbox.show(delivery))
+    found = with_outbox(read_config(config), lambda outbox: outbox.show(delivery), storage)
     if found is None:
         show_error(f"there is no delivery {delivery}")
         ctx.exit(1)
@@ -100,6 +120,7 @@ def show_(ctx: click.Context, config: Path | None, delivery: int, as_json: bool)
 
 @deliveries.command()
 @config_option
+@_storage_option
 @_ids_argument
 @click.option("--all-dead", is_flag=True, help="Every dead delivery, oldest first.")
 @click.option(
@@ -113,6 +134,7 @@ def show_(ctx: click.Context, config: Path | None, delivery: int, as_json: bool)
 def replay(
     ctx: click.Context,
     config: Path | None,
+    storage: Storage | None,
     ids: tuple[int, ...],
     all_dead: bool,
     to: str | None,
@@ -140,18 +162,24 @@ def replay(
         return {"replayed_as": new}
 
     chosen = None if all_dead else ids
-    results = with_outbox(loaded, lambda outbox: _apply(outbox, chosen, replay_one))
+    results = with_outbox(loaded, lambda outbox: _apply(outbox, chosen, replay_one), storage)
     _report(ctx, results, "replayed", as_json)
 
 
 @deliveries.command()
 @config_option
+@_storage_option
 @_ids_argument
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_context
 def discard(
-    ctx: click.Context, config: Path | None, ids: tuple[int, ...], yes: bool, as_json: bool
+    ctx: click.Context,
+    config: Path | None,
+    storage: Storage | None,
+    ids: tuple[int, ...],
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Discard dead or waiting deliveries for good: they are never sent.
 
@@ -170,7 +198,7 @@ def discard(
         await outbox.discard(delivery, now=outbox.now())
         return {"discarded": True}
 
-    results = with_outbox(loaded, lambda outbox: _apply(outbox, ids, discard_one))
+    results = with_outbox(loaded, lambda outbox: _apply(outbox, ids, discard_one), storage)
     _report(ctx, results, "discarded", as_json)
 
 

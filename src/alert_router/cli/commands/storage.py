@@ -11,11 +11,9 @@ from rich.progress import Progress
 
 from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option
-from alert_router.cli.outbox_access import existing_store, read_config
+from alert_router.cli.outbox_access import as_storage, existing_store, read_config
 from alert_router.cli.output import join, print_json, show
-from alert_router.config.values import parse_storage
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Storage
 from alert_router.outbox.sqlite.copies import restore
 from alert_router.outbox.sqlite.opening import back_up
 
@@ -96,10 +94,10 @@ def migrate_(config: Path | None, as_json: bool) -> None:
 @click.argument("target", metavar="TO")
 @json_option
 def copy_(source: str, target: str, as_json: bool) -> None:
-    """Copy the store FROM (sqlite:///FILE) into the database TO (postgresql://HOST/DATABASE).
+    """Copy the store FROM into the store TO, each sqlite:///FILE or postgresql://HOST/DATABASE.
 
-    The router must be stopped. What is in TO already stays: a copy that was interrupted goes on
-    when it is run again. Exit 1: the copy failed.
+    The routers of FROM must be stopped. What is in TO already stays: a copy that was interrupted
+    goes on when it is run again. Exit 1: the copy failed.
     """
     from alert_router.outbox.copying import copy  # noqa: PLC0415
 
@@ -107,8 +105,8 @@ def copy_(source: str, target: str, as_json: bool) -> None:
         task = bar.add_task("copying alert groups")
         done = _run(
             copy(
-                _storage(source, "FROM"),
-                _storage(target, "TO"),
+                as_storage(source, "FROM"),
+                as_storage(target, "TO"),
                 lambda some, total: bar.update(task, completed=some, total=total),
             )
         )
@@ -126,10 +124,3 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (StoreUnavailable, OSError) as error:
         raise click.ClickException(str(error)) from None
-
-
-def _storage(text: str, name: str) -> Storage:
-    try:
-        return parse_storage(text, Path())
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=name) from None

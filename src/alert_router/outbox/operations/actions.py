@@ -1,6 +1,7 @@
 """What people do about groups, and what their pages show: kept, read and forgotten."""
 
 import os
+from dataclasses import replace
 
 from alert_router.outbox.actions import (
     CHANGES_APART,
@@ -61,13 +62,35 @@ async def act(session: Session, identity: bytes, action: Action) -> bool:
         return False
     if len(earlier) >= MOST_ACTIONS:
         raise ValueError(f"there are {MOST_ACTIONS:,} actions about this group already")
-    texts = (action.who, action.runbook, action.revision, action.step, action.title)
-    values = (identity, action.at, action.since, action.kind.value, *map(session.clean, texts))
-    await session.run("add_action", values)
+    await add(session, identity, cleaned(session, action))
     if action.kind not in (ActionKind.HELPED, ActionKind.NOT_HELPED):
         order = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
         await session.run("change_messages", order)
     return True
+
+
+async def of(session: Session, identity: bytes) -> list[Action]:
+    """Those that are kept about an identity, oldest first."""
+    return await _actions(session, identity, 0.0)
+
+
+async def add(session: Session, identity: bytes, action: Action) -> None:
+    """Keep an action as it is."""
+    texts = (action.who, action.runbook, action.revision, action.step, action.title)
+    values = (identity, action.at, action.since, action.kind.value, *texts)
+    await session.run("add_action", values)
+
+
+def cleaned(session: Session, action: Action) -> Action:
+    """The action with texts that the database can hold."""
+    return replace(
+        action,
+        who=session.clean(action.who),
+        runbook=session.clean(action.runbook),
+        revision=session.clean(action.revision),
+        step=session.clean(action.step),
+        title=session.clean(action.title),
+    )
 
 
 async def usage(session: Session, runbook: str) -> list[Usage]:

@@ -147,7 +147,8 @@ def as_row(
 ) -> DeliveryRow:
     """The delivery of a row of the statement `rows`."""
     if replayed_as is not None:
-        message = "; ".join(filter(None, (message, f"replayed as {replayed_as}")))
+        replayed = f"replayed as {replayed_as}" if replayed_as else "replayed"
+        message = "; ".join(filter(None, (message, replayed)))
     return DeliveryRow(
         id=id_,
         group=group,

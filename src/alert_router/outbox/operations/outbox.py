@@ -21,6 +21,7 @@ from alert_router.outbox.model import (
     HeartbeatState,
     Probe,
     Settlement,
+    StoredIdentity,
 )
 from alert_router.outbox.operations import (
     actions,
@@ -29,6 +30,7 @@ from alert_router.outbox.operations import (
     health,
     heartbeats,
     maintenance,
+    transfer,
 )
 from alert_router.outbox.operations.claim import Wanted, claim, recover
 from alert_router.outbox.operations.settle import settle
@@ -45,6 +47,14 @@ class Operations(ABC):
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         """The result of the operation on a session, once its transaction is durable. It may run
         more than once: it changes nothing but the database."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """As `Outbox.now`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """As `Outbox.close`."""
 
     async def spooled(self) -> int:
         """As `Outbox.spooled`."""
@@ -215,6 +225,30 @@ class Operations(ABC):
     async def forget_heartbeat(self, name: str) -> None:
         """As `Outbox.forget_heartbeat`."""
         await self._run(heartbeats.forget, name)
+
+    async def services(self) -> int:
+        """How many services use a shared store now."""
+        return 0
+
+    async def secrets(self) -> list[tuple[str, bytes]]:
+        """All, by their names."""
+        return await self._run(transfer.secrets)
+
+    async def keep_secrets(self, found: Sequence[tuple[str, bytes]]) -> None:
+        """Keep those of which none is kept: links that are signed with them stay good."""
+        await self._run(transfer.keep_secrets, found)
+
+    async def every_identity(self) -> list[bytes]:
+        """All of which anything is known."""
+        return await self._run(transfer.every_identity)
+
+    async def export(self, identity: bytes) -> StoredIdentity | None:
+        """Everything of an identity; None where nothing is known."""
+        return await self._run(transfer.export, identity)
+
+    async def reconcile(self, stored: StoredIdentity) -> None:
+        """Take over what another store has of an identity. Doing so again changes nothing."""
+        await self._run(transfer.reconcile, stored, self.now())
 
     async def _steps(self, step: Callable[[], Awaitable[T]]) -> AsyncIterator[T]:
         """What a step did, again until it does nothing. After each the store is left to others for

@@ -369,6 +369,9 @@ GROUP BY revision, step, kind ORDER BY max(at) DESC, step LIMIT 1000;
 -- name: find_secret
 SELECT value FROM secret WHERE name = ?;
 
+-- name: secrets
+SELECT name, value FROM secret;
+
 -- name: add_secret
 INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
@@ -393,3 +396,78 @@ UPDATE heartbeat SET missing_since = ? WHERE name = ? AND seen_at = ? AND missin
 
 -- name: forget_heartbeat
 DELETE FROM heartbeat WHERE name = ?;
+
+-- The following move and copy identities between stores.
+
+-- name: last_content
+SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
+
+-- name: every_identity
+SELECT digest FROM identity UNION SELECT identity FROM action ORDER BY 1;
+
+-- name: stored_deliveries
+SELECT t.receiver, t.notifier, f.receiver, f.notifier, l.leased,
+    d.id, g.id, g.accepted_at, d.state, d.priority, d.accepted_at, d.settled_at,
+    CASE WHEN d.state = 0 THEN l.attempts ELSE d.attempts END,
+    CASE WHEN d.state = 0 THEN l.reason ELSE d.reason END,
+    CASE WHEN d.state = 0 THEN l.message ELSE d.message END,
+    d.fingerprints, CASE WHEN d.state = 0 AND d.id <= l.batch_end THEN l.batch END,
+    d.replayed_as, d.diverted, g.body
+FROM lane l
+JOIN delivery d ON d.lane = l.id
+JOIN destination t ON t.id = d.destination
+LEFT JOIN destination f ON f.id = d.diverted_from
+JOIN alert_group g ON g.seq = d.alert_group
+WHERE l.identity = ? ORDER BY d.id;
+
+-- name: stored_references
+SELECT t.receiver, t.notifier, l.reference, l.change_due, l.changed_at
+FROM lane l JOIN destination t ON t.id = l.destination
+WHERE l.identity = ? AND l.reference IS NOT NULL;
+
+-- name: put_identity
+INSERT INTO identity AS i (digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (digest) DO UPDATE SET
+    content = CASE WHEN excluded.accepted_at > i.accepted_at THEN excluded.content ELSE i.content END,
+    group_id = CASE WHEN excluded.accepted_at > i.accepted_at
+        THEN excluded.group_id ELSE i.group_id END,
+    accepted_at = CASE WHEN excluded.accepted_at > i.accepted_at
+        THEN excluded.accepted_at ELSE i.accepted_at END
+RETURNING id;
+
+-- name: add_idle_lane
+INSERT INTO lane (identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, 0, ?, ?, ?);
+
+-- name: add_stored
+INSERT INTO delivery (lane, destination, alert_group, state, priority, accepted_at, settled_at,
+    attempts, reason, message, fingerprints, diverted, diverted_from)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_reference
+UPDATE lane SET reference = ?, change_due = ?, changed_at = ?
+WHERE identity = ? AND destination = ? AND reference IS NULL;
+
+-- name: keep_attempts
+UPDATE lane SET batch = CAST(:batch AS text),
+    batch_end = CASE WHEN CAST(:batch AS text) IS NULL THEN 0 ELSE :id END,
+    attempts = :attempts, reason = :reason, message = :message
+WHERE id = :lane AND leased = 0 AND (batch = CAST(:batch AS text) OR batch IS NULL AND :idle = 1);
+
+-- name: known_delivery
+SELECT d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.alert_group = ? AND d.destination = ? ORDER BY d.id LIMIT 1;
+
+-- name: settle_known
+UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
+WHERE id = ? AND state = 0;
+
+-- name: newest_of_lane
+-- The newest that is not dead, and which goes out last.
+SELECT id, (SELECT max(id) FROM delivery AS w WHERE w.lane = d.lane AND w.state = 0),
+    destination, alert_group, priority, accepted_at, fingerprints
+FROM delivery AS d WHERE lane = ? AND state IN (0, 1)
+ORDER BY accepted_at DESC, id DESC LIMIT 1;
+
+-- name: older_sent_since
+SELECT DISTINCT alert_group FROM delivery
+WHERE lane = ? AND state = 1 AND accepted_at < ? AND settled_at > ?;

@@ -21,7 +21,6 @@ from alert_router.outbox.model import (
     NewGroup,
     Role,
     Settlement,
-    SpooledIdentity,
 )
 from alert_router.outbox.operations import health, heartbeats
 from alert_router.outbox.operations.claim import webhook_id
@@ -30,7 +29,6 @@ from alert_router.outbox.operations.session import Session
 from alert_router.outbox.postgres.accept import accept
 from alert_router.outbox.postgres.database import ERRORS, Database
 from alert_router.outbox.postgres.pool import Pool, Together
-from alert_router.outbox.postgres.reconcile import reconcile
 from alert_router.outbox.postgres.session import CHANNEL, destination_named, named
 from alert_router.outbox.postgres.settle import settle
 
@@ -48,6 +46,11 @@ T = TypeVar("T")
 
 async def _touch(session: Session) -> None:
     await session.run("touch", ())
+
+
+async def _count_names(session: Session) -> int:
+    (count,) = await session.one("held_names", (_OWNERS,))
+    return int(count)
 
 
 async def _announce_all(session: Session, names: Sequence[str]) -> None:
@@ -221,6 +224,10 @@ class PostgresOutbox(Operations):
         self.why_unusable = None
         return result
 
+    async def services(self) -> int:
+        """As `Operations.services`: each holds the lock of its name."""
+        return await self._run(_count_names)
+
     async def probe(self) -> None:
         """See whether the database can be written to. Raises StoreUnavailable."""
         if not self.owner:
@@ -231,10 +238,6 @@ class PostgresOutbox(Operations):
     def must_not_start(error: StoreUnavailable) -> bool:
         """Whether waiting would not help."""
         return isinstance(error, StoreRefused)
-
-    async def reconcile(self, spooled: SpooledIdentity) -> None:
-        """Take over what a spool has of an identity. Doing so again changes nothing."""
-        await self._run(reconcile, spooled, self.now())
 
     def drop(self) -> None:
         """Give up connections that nobody uses: the server may have gone."""

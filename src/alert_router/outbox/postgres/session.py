@@ -31,7 +31,8 @@ _ENDS = {
     "add_lane": "RETURNING id",
     "add_delivery": "RETURNING id",
     "add_idle_lane": "RETURNING id",
-    "add_spooled": "RETURNING id",
+    "add_stored": "RETURNING id",
+    "known_delivery": "FOR UPDATE",
 }
 CHANNEL = "alert_router"  # of announcements
 _LONGEST = 7_000  # bytes; PostgreSQL takes 8,000

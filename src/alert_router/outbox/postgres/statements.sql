@@ -174,60 +174,13 @@ DELETE FROM delivery WHERE id IN (
     SELECT id FROM delivery WHERE state = ? AND state > 0 AND settled_at < ?
     ORDER BY settled_at LIMIT ? FOR UPDATE SKIP LOCKED);
 
--- name: spooled_identity
-INSERT INTO identity AS i (digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (digest) DO UPDATE SET
-    content = CASE WHEN EXCLUDED.accepted_at > i.accepted_at THEN EXCLUDED.content ELSE i.content END,
-    group_id = CASE WHEN EXCLUDED.accepted_at > i.accepted_at
-        THEN EXCLUDED.group_id ELSE i.group_id END,
-    accepted_at = greatest(EXCLUDED.accepted_at, i.accepted_at)
-RETURNING id;
-
--- name: spooled_group
-INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?)
-ON CONFLICT (id) DO NOTHING RETURNING seq;
-
--- name: group_key
-SELECT seq FROM alert_group WHERE id = ?;
-
--- name: add_idle_lane
-INSERT INTO lane (identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, 0, ?, ?, ?);
-
--- name: add_spooled
-INSERT INTO delivery (lane, destination, alert_group, state, priority, accepted_at, settled_at,
-    attempts, reason, message, fingerprints)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: newest_of_lane
--- The newest that is not dead, and which goes out last.
-SELECT id, (SELECT max(id) FROM delivery AS w WHERE w.lane = d.lane AND w.state = 0),
-    destination, alert_group, priority, accepted_at, fingerprints
-FROM delivery AS d WHERE lane = ? AND state IN (0, 1)
-ORDER BY accepted_at DESC, id DESC LIMIT 1;
-
--- name: older_sent_since
-SELECT DISTINCT alert_group FROM delivery
-WHERE lane = ? AND state = 1 AND accepted_at < ? AND settled_at > ?;
-
--- name: add_reference
-UPDATE lane SET reference = ? WHERE identity = ? AND destination = ? AND reference IS NULL;
-
--- name: keep_attempts
-UPDATE lane SET batch = CAST(:batch AS text),
-    batch_end = CASE WHEN CAST(:batch AS text) IS NULL THEN 0 ELSE :id END,
-    attempts = :attempts, reason = :reason, message = :message
-WHERE id = :lane AND leased = 0 AND (batch = CAST(:batch AS text) OR batch IS NULL AND :idle = 1);
-
--- name: known_delivery
-SELECT d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane
-WHERE d.alert_group = ? AND d.destination = ? ORDER BY d.id LIMIT 1 FOR UPDATE;
-
--- name: settle_known
-UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
-WHERE id = ? AND state = 0;
-
 -- name: announce
 SELECT pg_notify('alert_router', name) FROM unnest(CAST(? AS text[])) AS name;
+
+-- name: held_names
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 2 AND CAST(classid AS bigint) = ?
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
 
 -- name: touch
 -- Whether the database can be written to.

@@ -13,7 +13,6 @@ from alert_router.outbox.model import (
     HeartbeatState,
     NewGroup,
     Role,
-    SpooledIdentity,
 )
 from alert_router.outbox.operations import heartbeats
 from alert_router.outbox.operations.claim import webhook_id
@@ -122,14 +121,6 @@ class SqliteOutbox(Operations):
     async def identities(self) -> set[bytes]:
         """Those that have deliveries here: for a spool."""
         return await self._run(spool.identities)
-
-    async def every_identity(self) -> list[bytes]:
-        """All, in their order."""
-        return await self._run(spool.every_identity)
-
-    async def export(self, identity: bytes) -> SpooledIdentity | None:
-        """Everything of an identity; None where nothing is."""
-        return await self._run(spool.export, identity)
 
     async def remove(self, identity: bytes) -> None:
         """Delete everything of an identity."""

@@ -1,9 +1,6 @@
 -- The statements that only SQLite runs. `add_new` numbers its rows itself, so that many go into one
 -- statement.
 
--- name: last_content
-SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
-
 -- name: known
 SELECT digest FROM identity WHERE digest IN (?);
 
@@ -30,24 +27,6 @@ INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VA
 
 -- name: spooled_identities
 SELECT DISTINCT i.digest FROM lane l JOIN identity i ON i.id = l.identity;
-
--- name: spooled_deliveries
-SELECT t.receiver, t.notifier, l.leased, g.id, g.accepted_at, d.state, d.priority, d.accepted_at,
-    d.settled_at, iif(d.state = 0, l.attempts, d.attempts), iif(d.state = 0, l.reason, d.reason),
-    iif(d.state = 0, l.message, d.message), d.fingerprints,
-    iif(d.state = 0 AND d.id <= l.batch_end, l.batch, NULL), g.body
-FROM lane l
-JOIN delivery d ON d.lane = l.id
-JOIN destination t ON t.id = d.destination
-JOIN alert_group g ON g.seq = d.alert_group
-WHERE l.identity = ? ORDER BY d.id;
-
--- name: spooled_references
-SELECT t.receiver, t.notifier, l.reference FROM lane l JOIN destination t ON t.id = l.destination
-WHERE l.identity = ? AND l.reference IS NOT NULL;
-
--- name: every_identity
-SELECT digest FROM identity ORDER BY id;
 
 -- name: forget_spooled_references
 UPDATE lane SET reference = NULL WHERE identity = ?;

@@ -35,6 +35,7 @@ from alert_router.server.pages.people import (
     remember,
 )
 from alert_router.server.pages.render import answer, page, top
+from alert_router.server.pages.status import spool_state
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,7 @@ async def show(request: web.Request) -> web.Response:
             lambda store: store.deliveries(wanted, limit=_ON_A_PAGE, before=before)
         )
         backlog = await site.ask(lambda store: store.backlog())
+        spooled = await site.ask(lambda store: store.spooled())
     except ValueError as error:
         return answer(page("error.html", top(request), text=str(error)), 400)
     except StoreUnavailable:
@@ -80,6 +82,7 @@ async def show(request: web.Request) -> web.Response:
         "deliveries.html",
         top(request),
         rows=rows,
+        spool=spool_state(site, spooled) if spooled or site.outbox.is_spooling else "",
         older=urlencode(fields | {"before": rows[-1].id}) if len(rows) == _ON_A_PAGE else "",
         choices={
             "state": [it.value for it in State],

@@ -212,7 +212,8 @@ def _own_banners(site: Site) -> list[str]:
             " are not listed here until it can be used again."
         )
     if not site.has_room():
-        found.append("The disk is full: webhooks are rejected.")
+        way = "delivered without being stored" if site.outbox.is_shared else "rejected"
+        found.append(f"The disk is full: webhooks are {way}.")
     for name, at in site.missing_heartbeats().items():
         found.append(
             f"No heartbeat from Alertmanager {name} since {clock(at)} UTC: alerts may be missing."

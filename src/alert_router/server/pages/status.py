@@ -50,7 +50,7 @@ async def show(request: web.Request) -> web.Response:
         ],
         trouble=trouble,
         store=site.storage.shown,
-        spool=_spool(site, spooled),
+        spool=spool_state(site, spooled),
         heartbeats={name: clock(at) for name, at in site.missing_heartbeats().items()},
         has_heartbeats=bool(runtime.config.heartbeats),
         started=clock(site.started_at),
@@ -65,12 +65,13 @@ async def show(request: web.Request) -> web.Response:
     return answer(text, scripts=True)
 
 
-def _spool(site: Site, spooled: int) -> str:
-    """How the spool beside a shared store is."""
+def spool_state(site: Site, spooled: int) -> str:
+    """How the spool beside a shared store is; "" where there is none."""
     if not site.storage.url:
         return ""
     state = "in use, since the store cannot be used" if site.outbox.is_spooling else "not in use"
-    return f"{state}; {spooled} pending in it"
+    hint = ": on its machine, `alert-router deliveries list --storage sqlite:////FILE` lists them"
+    return f"{state}; {spooled} pending in it" + hint * (spooled > 0)
 
 
 def _destination(
