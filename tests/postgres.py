@@ -12,6 +12,7 @@ import tempfile
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -99,6 +100,12 @@ class Server:
         connection = await asyncpg.connect(self.of(database))
         await connection.execute(statement)
         await connection.close()
+
+    async def value(self, question: str, url: str) -> Any:
+        connection = await asyncpg.connect(url)
+        found = await connection.fetchval(question)
+        await connection.close()
+        return found
 
     def remove(self) -> None:
         try:

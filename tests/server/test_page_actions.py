@@ -13,7 +13,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.programs import Router, eventually, router, write_config
+from tests.postgres import server
+from tests.programs import Router, eventually, recorder, router, write_config
+from tests.replicas import is_up, proxy, replicas
 from tests.server.test_group_page import alerts, send
 
 
@@ -249,3 +251,31 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(running):
                 return answer.status == 304 and not await answer.read()
 
         assert await eventually(is_same, "the same page")
+
+
+@pytest.mark.story
+async def test_while_a_shared_database_cannot_be_used_nothing_is_kept_and_the_page_says_so(
+    tmp_path: Path,
+) -> None:
+    url = await server().database(tmp_path)
+    async with recorder() as destination, proxy(server().port) as way:
+        through = url.replace(f":{server().port}/", f":{way.port}/")
+        async with replicas(tmp_path, through, 1, destination.url) as [running]:
+            before = await send(running, alerts("cart-1"))
+            async with tab(running, before, "Ana") as ana:
+                way.is_open.clear()
+                meanwhile = await send(running, alerts("cart-2", status="resolved"))
+                assert "ticks and “I have it” are not kept" in await ana.press(ana.button("☐"))
+                assert ana.status == 403
+                assert "The database cannot be used at present" in await ana.load()
+                assert ana.status == 503
+            async with tab(running, meanwhile, "Ben") as ben:
+                assert ben.status == 200
+                assert "are not kept" in ben.text
+                assert "Your name" not in ben.text
+                assert "are not kept" in await ben.press(ben.button("☐"))
+            way.is_open.set()
+            await eventually(lambda: is_up(running), "the shared store to be in use")
+            async with tab(running, before, "Ana") as ana:
+                assert "are not kept" not in ana.text
+                assert "1 of 4 done" in await ana.press(ana.button("☐"))

@@ -2,24 +2,39 @@
 once, whatever is killed, paused or cut off."""
 
 import asyncio
+import json
 import os
 import random
 import signal
+import sys
 import time
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from tests.http import post
+from tests.http import metric, post
 from tests.postgres import server
-from tests.programs import body, eventually, recorder, router
-from tests.replicas import TIMEOUT, Ledger, config_of, replicas
+from tests.programs import (
+    Process,
+    Request,
+    body,
+    eventually,
+    free_port,
+    need,
+    recorder,
+    router,
+)
+from tests.replicas import TIMEOUT, Ledger, config_of, configuration, proxy, replicas
 
 pytestmark = pytest.mark.story
 
 CRASHES = int(os.environ.get("ALERT_ROUTER_CRASHES", "3"))
 LEASE = TIMEOUT + 20  # seconds
+QUICK = {"min_backoff": "100ms", "max_backoff": "1s", "hold_backoff": "1s"}
 
 
 async def test_two_routers_recognise_each_others_duplicates_and_deliver_once(
@@ -65,6 +80,197 @@ async def test_routers_that_are_killed_and_paused_under_load_lose_and_invert_not
             running.append(paused)
             await ledger.more(60)
         await ledger.settled()
-        assert ledger.refused >= CRASHES
-        ledger.judge(crashes=CRASHES + 1)
+        assert ledger.refused
+        await ledger.judge_all(three, crashes=CRASHES + 1)
         print(f"{len(ledger.accepted)} accepted, {CRASHES} killed, {ledger.repeated()} repeated")
+
+
+async def test_a_pause_that_one_router_is_asked_for_binds_the_other(tmp_path: Path) -> None:
+    """Also where an attempt of the other, which began before, succeeds meanwhile."""
+    url = await server().database(tmp_path)
+    async with recorder() as destination, replicas(tmp_path, url, 2, destination.url) as both:
+        ledger = Ledger(both, destination)
+        released = asyncio.Event()
+
+        async def answer(request: Request) -> web.Response:
+            lane = request.json["groupKey"]
+            if lane == "slow":
+                await released.wait()
+            if lane == "asks" and len(destination.requests) == 2:
+                return web.Response(status=429, headers={"Retry-After": "5"})
+            return web.Response()
+
+        destination.answer = answer
+        await ledger.send("slow", to=both[1])
+        await eventually(lambda: destination.requests, "the slow attempt")
+        await ledger.send("asks", to=both[0])
+        await eventually(lambda: len(destination.requests) == 2, "the refused attempt")
+        asked = destination.requests[-1]
+        held = "alert_router_destination_held"
+        await eventually(lambda: metric(both[0], held), "the pause to be written")
+        released.set()
+        for number in range(6):
+            await ledger.send(f"lane{number}", to=both[number % 2])
+        await ledger.settled()
+        [first, *_] = destination.requests[2:]
+        assert first.at - asked.at >= 5
+        ledger.judge()
+
+
+async def test_a_rate_limit_holds_over_all_routers(tmp_path: Path) -> None:
+    url = await server().database(tmp_path)
+    rate = {"rate_limit": "5/s"}
+    async with (
+        recorder() as destination,
+        replicas(tmp_path, url, 2, destination.url, notifier=rate) as both,
+    ):
+        ledger = Ledger(both, destination)
+        sending = (ledger.send(f"lane{n}", to=both[n % 2]) for n in range(20))
+        await asyncio.gather(*sending)
+        await ledger.settled()
+        times = [request.at for request in destination.requests]
+        # Routers know the database's clock to some milliseconds.
+        assert all(later - at > 0.95 for at, later in zip(times, times[5:], strict=False))
+        ledger.judge()
+
+
+async def test_a_router_that_is_cut_off_from_the_destination_keeps_nothing_from_it(
+    tmp_path: Path,
+) -> None:
+    """The other one delivers what both accept."""
+    url = await server().database(tmp_path)
+    async with recorder() as destination, proxy(int(destination.url.rpartition(":")[2])) as way:
+        ways = [f"http://127.0.0.1:{way.port}", destination.url]
+        async with replicas(tmp_path, url, 2, ways, delivery=QUICK) as both:
+            ledger = Ledger(both, destination)
+            async with ledger.load():
+                await ledger.more(20)
+                way.is_open.clear()
+                await ledger.more(40)
+                accepted = set(ledger.accepted)
+                await eventually(
+                    lambda: not accepted & ledger.missing_ids(), "what was accepted while cut off"
+                )
+                way.is_open.set()
+                await ledger.more(20)
+            await ledger.settled()
+            assert ledger.refused == 0
+            await ledger.judge_all(both, crashes=1)
+
+
+OLD = """
+import sys
+from alert_router.outbox.postgres import database
+database.MIGRATIONS = database.MIGRATIONS[:-1]
+del sys.argv[0]
+from alert_router.cli import main
+main()
+"""
+
+
+async def test_a_rolling_update_of_the_tables_under_load_loses_and_repeats_nothing(
+    tmp_path: Path,
+) -> None:
+    """Routers that know the tables of the version before are replaced one by one."""
+    url = await server().database(tmp_path)
+    program = tmp_path / "old.py"
+    program.write_text(OLD)
+    versions = "SELECT max(number) FROM alert_router.version"
+    async with (
+        recorder() as destination,
+        replicas(tmp_path, url, 2, destination.url, prefix=(sys.executable, str(program))) as two,
+        AsyncExitStack() as stack,
+    ):
+        before = await server().value(versions, url)
+        running = list(two)
+        ledger = Ledger(running, destination)
+        async with ledger.load():
+            for number, old in enumerate(two):
+                await ledger.more(40)
+                config = configuration(tmp_path / f"new-{number}", url, destination.url)
+                running.append(await stack.enter_async_context(router(config)))
+                await ledger.more(40)  # both versions side by side
+                running.remove(old)
+                assert await asyncio.to_thread(old.end) == 0
+            await ledger.more(40)
+        await ledger.settled()
+        assert await server().value(versions, url) == before + 1
+        await ledger.judge_all([*two, *running])
+
+
+def start_alertmanagers(folder: Path, urls: list[str]) -> tuple[list[Process], list[int]]:
+    """A cluster, each of which posts to its own router as soon as it can."""
+    program = need("prometheus-alertmanager")
+    processes, ports, gossip = [], [], [free_port() for _ in urls]
+    for number, url in enumerate(urls):
+        place = folder / f"alertmanager-{number}"
+        place.mkdir()
+        config = {
+            "route": {
+                "receiver": "alert-router", "group_by": ["alertname"], "group_wait": "1s",
+                "group_interval": "1s", "repeat_interval": "6s",
+            },
+            "receivers": [
+                {"name": "alert-router", "webhook_configs": [{"url": f"{url}/webhook"}]}
+            ],
+        }  # fmt: skip
+        (place / "alertmanager.yml").write_text(json.dumps(config))
+        ports.append(free_port())
+        arguments = [
+            program,
+            f"--config.file={place / 'alertmanager.yml'}",
+            f"--storage.path={place / 'data'}",
+            f"--web.listen-address=127.0.0.1:{ports[-1]}",
+            f"--cluster.listen-address=127.0.0.1:{gossip[number]}",
+            *(f"--cluster.peer=127.0.0.1:{port}" for port in gossip),
+            "--cluster.peer-timeout=0s",  # so that both post, as where gossip is late
+            "--cluster.gossip-interval=50ms",
+        ]
+        processes.append(Process(arguments, place / "log"))
+    return processes, ports
+
+
+async def test_two_alertmanagers_of_a_cluster_lead_to_one_message_and_one_for_each_repeat(
+    tmp_path: Path,
+) -> None:
+    need("prometheus-alertmanager")
+    url = await server().database(tmp_path)
+    window = {"dedup_window": "3s"}
+    async with (
+        recorder() as destination,
+        replicas(tmp_path, url, 2, destination.url, delivery=window) as both,
+    ):
+        processes, ports = start_alertmanagers(tmp_path, [one.url for one in both])
+        try:
+            begins = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            alert = [{"labels": {"alertname": "HighErrorRate"}, "startsAt": begins}]
+            async with aiohttp.ClientSession() as session:
+                for port in ports:
+                    await eventually(
+                        lambda port=port: members(session, port, 2), "the cluster to form"
+                    )
+                for port in ports:
+                    api = f"http://127.0.0.1:{port}/api/v2/alerts"
+                    async with session.post(api, json=alert) as answer:
+                        assert answer.status == 200
+            await eventually(lambda: len(destination.requests) >= 3, "two repeats")
+        finally:
+            for process in processes:
+                process.end()
+        times = [request.at for request in destination.requests[:3]]
+        assert min(later - at for at, later in pairwise(times)) > 3
+        posted = [await metric(one, "alert_router_webhooks_total{") for one in both]
+        duplicates = 'alert_router_webhooks_total{outcome="duplicate"}'
+        print(f"{posted} posted, {[await metric(one, duplicates) for one in both]} duplicates")
+        assert min(posted) > 0
+        assert sum(posted) > len(destination.requests)
+
+
+async def members(session: aiohttp.ClientSession, port: int, number: int) -> bool:
+    """Whether a cluster has so many members."""
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/api/v2/status") as answer:
+            cluster = (await answer.json())["cluster"]
+    except aiohttp.ClientError:
+        return False
+    return cluster["status"] == "ready" and len(cluster["peers"]) == number

@@ -154,6 +154,16 @@ class GroupView:
         return made
 
 
+NOT_KEPT = (
+    "The database cannot be used at present: ticks and “I have it” are not kept, since other"
+    " routers would not show them. Tell the others in another way."
+)
+_NOT_HERE = (
+    "The database cannot be used at present. Groups that were accepted before are shown again once"
+    " it can be."
+)
+
+
 async def show(request: web.Request) -> web.Response:
     """GET /groups/{id}: with `?alert=FINGERPRINT` the commands are for that alert."""
     id_, chosen, who = request.match_info["id"], request.query.get("alert", ""), person(request)
@@ -161,6 +171,9 @@ async def show(request: web.Request) -> web.Response:
         view = await _view(request, id_, chosen)
     except StoreUnavailable:
         return answer(page("error.html", top(request), text="The store cannot be read."), 503)
+    is_spooling = request.app[SITE].outbox.is_spooling
+    if view is None and is_spooling:
+        return answer(page("error.html", top(request), text=_NOT_HERE), 503)
     if view is None:
         text = "There is no such alert group, or it was deleted after its time."
         return answer(page("error.html", top(request), text=text), 404)
@@ -172,6 +185,7 @@ async def show(request: web.Request) -> web.Response:
         parts=view.parts(),
         who=who,
         chosen=chosen,
+        not_kept=NOT_KEPT if is_spooling else "",
         live=f"groups/{id_}/live{query}",
     )
     made = unless_known(request, answer(text, scripts=True))
