@@ -176,6 +176,13 @@ async def test_a_pasted_payload_is_explained_and_neither_stored_nor_sent(running
     assert json.loads(deliveries)["deliveries"] == []
 
 
+async def test_the_runbook_that_alertmanagers_route_names_is_explained(running):
+    group = json.loads(body("Any")) | {"routeLabels": {"runbook": "kube"}}
+    _, _, page = await posted(running, what=json.dumps(group))
+
+    assert "from the label `runbook` of its route in Alertmanager" in page
+
+
 async def test_alerts_of_a_payload_with_the_same_result_are_explained_once(running):
     group = json.loads(body(severity="critical"))
     (alert,) = group["alerts"]
