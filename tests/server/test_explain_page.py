@@ -94,7 +94,7 @@ async def test_labels_get_the_runbook_and_the_receivers_that_the_router_chooses(
     assert (
         '<h2><a href="./runbooks/alerts/high-error-rate">High error rate</a> → oncall</h2>' in text
     )
-    assert "from the runbook table: entry 2 at " in text
+    assert "from the runbook table: entry 2 at routing.yaml:1:" in text
     for heading in ("slack", "email", "pagerduty", "webhook"):
         assert f"<h3>{heading} <span" in text
 

@@ -26,7 +26,7 @@ from alert_router.server.api import pairs
 from alert_router.server.auth import from_other_site
 from alert_router.server.body import Busy, read_body
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import page_of
+from alert_router.server.pages.content import page_of, short
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.render import answer, page, top
 
@@ -298,7 +298,7 @@ def _decision(alerts: Sequence[Alert], receiver: str, runtime: Runtime) -> Shown
         runbook=(whole.title or whole.id) if whole else choice.runbook or "",
         runbook_page=page_of(runbook) if runbook else "",
         section=runbook.title if runbook and runbook.parent else "",
-        why=reason(choice, table),
+        why=reason(choice, table, short),
         problem=choice.problem or "",
         entries=[_entry(step) for step in entries],
         more_entries=more_entries,
@@ -310,7 +310,7 @@ def _decision(alerts: Sequence[Alert], receiver: str, runtime: Runtime) -> Shown
 
 def _entry(step: EntryStep) -> TriedMatchers:
     leads_to = step.entry.runbook or "none wanted"
-    misses, place = _misses(step.misses), str(step.entry.place or "")
+    misses, place = _misses(step.misses), short(step.entry.place)
     return TriedMatchers(
         listed(step.entry.matchers), leads_to, place, step.matched, step.matched, misses
     )
@@ -318,7 +318,7 @@ def _entry(step: EntryStep) -> TriedMatchers:
 
 def _route(step: RouteStep) -> TriedMatchers:
     leads_to = step.receiver + (" (continue)" if step.route.continue_ else "")
-    misses, place = _misses(step.misses), str(step.route.place or "")
+    misses, place = _misses(step.misses), short(step.route.place)
     matchers, depth = listed(step.route.matchers), len(step.path)
     return TriedMatchers(matchers, leads_to, place, step.matched, step.is_result, misses, depth)
 
