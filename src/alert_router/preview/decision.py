@@ -66,7 +66,7 @@ def reason(
             return "no entry, annotation, name or default matched"
 
 
-def found(miss: Miss) -> str:
+def mismatch(miss: Miss) -> str:
     """What a matcher that does not match found."""
     if not miss.found:
         return f"label `{miss.matcher.name}` is missing or empty"
@@ -74,6 +74,6 @@ def found(miss: Miss) -> str:
     return f'label `{miss.matcher.name}` is "{value}"'
 
 
-def listed(matchers: Sequence[object]) -> str:
+def matchers_text(matchers: Sequence[object]) -> str:
     """The matchers, as Alertmanager writes them."""
     return ", ".join(map(str, matchers)) or "everything"
