@@ -28,6 +28,8 @@ IMAGES = ROOT / "docs/images"
 PAYLOADS = ROOT / "demo/payloads"
 PHONE, DESKTOP = (390, 844), (1200, 800)
 MOST = 150_000  # bytes of a picture
+RUNBOOK = "alerts/pod-crashes?namespace=shop&pod=cart-7"
+EXPLAINED = "label=alertname=RedisConnectionErrors&label=severity=critical&label=component=redis"
 ANA = {"X-Forwarded-User": "Ana"}
 # When each payload came in, in hours before now, and whether it fired.
 COURSE = [
@@ -167,7 +169,16 @@ async def main() -> None:
                     partial(prefer, scheme="dark"),
                     lambda page: take(page, "group-dark"),
                 )
-                for name, path in (("now", "/"), ("deliveries", "/deliveries?state=dead")):
+                first = "document.querySelector('h2').scrollIntoView()"
+                await show(
+                    folder / "explain", f"{router.url}/explain?{EXPLAINED}", DESKTOP,
+                    lambda page: page.evaluate(first), lambda page: take(page, "explain"),
+                )  # fmt: skip
+                for name, path in (
+                    ("now", "/"),
+                    ("deliveries", "/deliveries?state=dead"),
+                    ("runbook", f"/runbooks/{RUNBOOK}"),
+                ):
                     await show(
                         folder / name, f"{router.url}{path}", DESKTOP,
                         lambda page, name=name: take(page, name),

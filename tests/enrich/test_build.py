@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alert_router.enrich import Choice, enrich
-from alert_router.markdown import Code, plain
+from alert_router.markdown import Code, Link, Paragraph, plain
 from alert_router.model import Alert, AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook import Runbook, parse_runbook
@@ -277,3 +277,26 @@ def test_a_cached_runbook_is_filled_quickly() -> None:
 
     # A hundredth of this is usual; compiling the fences each time would fail.
     assert (time.perf_counter() - began) / 50 < 0.01
+
+
+@pytest.mark.parametrize(
+    ("id", "path", "url"),
+    [
+        ("a/kafka", "a/kafka/index.md", "a/kafka/"),
+        ("a/kafka", "a/kafka/README.md", "a/kafka/"),
+        ("a/kafka", "a/kafka.md", "a/kafka"),
+        ("index", "index.md", "index"),
+    ],
+)
+def test_links_of_a_folders_page_are_relative_to_the_folder(id: str, path: str, url: str) -> None:
+    text = "# K\n\n## Mitigation\n\nSee [more](more.md).\n"
+    found = write(
+        group(alert(id)), runbook=lambda _: parse_runbook(text, id=id, path=path)
+    ).runbooks[0]
+
+    base = found.url.removesuffix(url)
+    assert base.endswith("/runbooks/")
+    (paragraph,) = found.sections[0].intro
+    assert isinstance(paragraph, Paragraph)
+    (link,) = [span for span in paragraph.children if isinstance(span, Link)]
+    assert link.url == f"{base}{url[: url.rfind('/') + 1]}more"

@@ -213,3 +213,12 @@ def test_variables_of_a_template_stay_in_other_code() -> None:
     [code] = fill("```yaml\nsummary: {{ $value }}\n```", value="12")
     assert isinstance(code, Code)
     assert code.text == "summary: {{ $value }}"
+
+
+def test_the_labels_that_fill_a_runbook_are_those_that_its_placeholders_mean() -> None:
+    text = (
+        "Run `kubectl -n <namespace> logs $POD` on $node.\n\n```bash\n"
+        'x=1; echo "$x" --topic <topic> --ns "${NAMESPACE}" <name>\n```\n\n'
+        '```promql\nup{job="$job", pod="$pod"}\n```\n'
+    )
+    assert Filling(runbook(text)).labels() == ["namespace", "pod", "topic", "job"]

@@ -94,7 +94,7 @@ async def test_labels_get_the_runbook_and_the_receivers_that_the_router_chooses(
     assert (
         '<h2><a href="./runbooks/alerts/high-error-rate">High error rate</a> → oncall</h2>' in text
     )
-    assert "from the runbook table: entry 2 at " in text
+    assert "from the runbook table: entry 2 at routing.yaml:1:" in text
     for heading in ("slack", "email", "pagerduty", "webhook"):
         assert f"<h3>{heading} <span" in text
 
@@ -174,6 +174,13 @@ async def test_a_pasted_payload_is_explained_and_neither_stored_nor_sent(running
     assert await metric(running, "alert_router_webhooks_total") == before
     _, deliveries = await get(f"{running.url}/api/v1/deliveries")
     assert json.loads(deliveries)["deliveries"] == []
+
+
+async def test_the_runbook_that_alertmanagers_route_names_is_explained(running):
+    group = json.loads(body("Any")) | {"routeLabels": {"runbook": "kube"}}
+    _, _, page = await posted(running, what=json.dumps(group))
+
+    assert "from the label `runbook` of its route in Alertmanager" in page
 
 
 async def test_alerts_of_a_payload_with_the_same_result_are_explained_once(running):

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,15 @@ async def test_after_the_end_verification_comes_first_and_earlier_times_are_list
 
 
 async def test_an_alert_without_a_runbook_has_a_page_that_says_so(running: Router) -> None:
-    text = await shown(running, await send(running, body("Unheard", pod="x")))
+    long = {f"l{number}": "é" * 1000 for number in range(20)}
+    text = await shown(running, await send(running, body("Unheard", pod="x", **long)))
 
     assert "No runbook is mapped to these alerts." in text
+    query = re.search(r'<a href="\.\./explain\?([^"]+)">Why', text)[1]
+    status, why = await get(f"{running.url}/explain?{unescape(query)}")
+    assert status == 200
+    assert "no entry, annotation, name or default matched" in why
+    assert '<a href="./coverage/new?alert=Unheard">Create a runbook</a>' in why
 
 
 @pytest.mark.parametrize("id_", ["0", "0" * 64, "01a21955-1a74-7a48-b453-21c4b20bc53d"])

@@ -1,10 +1,11 @@
 """Which runbook and which receivers an alert gets, what was passed over, and why, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alert_router.enrich import Choice
 from alert_router.model import Alert
+from alert_router.model.problem import Place
 from alert_router.routing import EntryStep, Miss, RouteStep, RunbookTable
 from alert_router.runtime import Runtime
 
@@ -44,13 +45,15 @@ class Decision:
         return steps, len(missed) - len(shown)
 
 
-def reason(choice: Choice, table: RunbookTable) -> str:
-    """How the runbook was chosen."""
+def reason(
+    choice: Choice, table: RunbookTable, written: Callable[[Place | None], str] = str
+) -> str:
+    """How the runbook was chosen; `written` writes a place."""
     match choice.way:
         case "table":
             if choice.entry is None:
                 return "from the label `runbook` of its route in Alertmanager"
-            place = table.entries[choice.entry].place
+            place = written(table.entries[choice.entry].place)
             suffix = "" if choice.runbook is not None else ", which sets `runbook: null`"
             return f"from the runbook table: entry {choice.entry + 1} at {place}{suffix}"
         case "annotation":
@@ -63,7 +66,7 @@ def reason(choice: Choice, table: RunbookTable) -> str:
             return "no entry, annotation, name or default matched"
 
 
-def found(miss: Miss) -> str:
+def mismatch(miss: Miss) -> str:
     """What a matcher that does not match found."""
     if not miss.found:
         return f"label `{miss.matcher.name}` is missing or empty"
@@ -71,6 +74,6 @@ def found(miss: Miss) -> str:
     return f'label `{miss.matcher.name}` is "{value}"'
 
 
-def listed(matchers: Sequence[object]) -> str:
+def matchers_text(matchers: Sequence[object]) -> str:
     """The matchers, as Alertmanager writes them."""
     return ", ".join(map(str, matchers)) or "everything"

@@ -14,7 +14,7 @@ from alert_router.cli.output import count, join, print_json, show, styled, table
 from alert_router.config import default_config_path, load
 from alert_router.matcher import Matcher
 from alert_router.model.problem import Place
-from alert_router.preview.decision import Decision, found, listed, reason
+from alert_router.preview.decision import Decision, matchers_text, mismatch, reason
 from alert_router.preview.sample_alert import make_alert
 from alert_router.routing import EntryStep, Miss, Route, RouteStep, RunbookEntry
 from alert_router.runtime import read_runtime
@@ -163,7 +163,7 @@ def _route_line(route: Route, receiver: str) -> Text:
 
 
 def _matchers(matchers: Sequence[Matcher]) -> Text:
-    return styled(listed(matchers), "cyan")
+    return styled(matchers_text(matchers), "cyan")
 
 
 def _runbook(runbook: str | None) -> Text:
@@ -200,4 +200,4 @@ def _sign(matched: bool) -> Text:
 
 def _misses(misses: Iterable[Miss], indent: str) -> Iterator[Text]:
     for miss in misses:
-        yield join(indent, (str(miss.matcher), "cyan"), f" does not match: {found(miss)}")
+        yield join(indent, (str(miss.matcher), "cyan"), f" does not match: {mismatch(miss)}")

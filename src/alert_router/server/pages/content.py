@@ -2,12 +2,15 @@
 by."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
+from pathlib import PurePath
 from urllib.parse import quote
 
 from alert_router.enrich.shell.effects import effects
 from alert_router.markdown import Block, Code, to_html
+from alert_router.model.problem import Place
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.pictures import is_picture
 from alert_router.runbook.steps import with_keys
@@ -21,6 +24,11 @@ def page_of(runbook: Runbook) -> str:
     file = runbook.parent or runbook
     anchor = "" if runbook.parent is None else f"#{quote(runbook.id.removeprefix(f'{file.id}#'))}"
     return f"runbooks/{quote(file.id, errors='replace')}{'/' if file.is_index else ''}{anchor}"
+
+
+def short(place: Place | None) -> str:
+    """`routing.yaml:12:3`: the path of a file says nothing to whoever reads a page."""
+    return "" if place is None else str(replace(place, file=PurePath(place.file).name))
 
 
 def html(blocks: Sequence[Block], picture: Picture, *, with_ids: bool = False) -> str:

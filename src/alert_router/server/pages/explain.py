@@ -14,7 +14,7 @@ from aiohttp import web
 
 from alert_router.deliver.compose import Unmade
 from alert_router.model import Alert, AlertGroup, PayloadError
-from alert_router.preview.decision import Decision, found, listed, reason
+from alert_router.preview.decision import Decision, matchers_text, mismatch, reason
 from alert_router.preview.destinations import Drawing, draw
 from alert_router.preview.drawing import code_block
 from alert_router.preview.messages import SKIP_REASONS, Preview, make_previews
@@ -26,7 +26,7 @@ from alert_router.server.api import pairs
 from alert_router.server.auth import from_other_site
 from alert_router.server.body import Busy, read_body
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import page_of
+from alert_router.server.pages.content import page_of, short
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.render import answer, page, top
 
@@ -84,7 +84,8 @@ class TriedMatchers:
 @dataclass(frozen=True, slots=True)
 class ShownDecision:
     """The decision about an alert, and how many others of the payload get the same. `runbook_page`
-    is the path of the runbook's page from the root, "" if it has none."""
+    is the path of the runbook's page from the root, "" if it has none; `create` is the query of the
+    page that creates one."""
 
     labels: list[tuple[str, str]]
     others: int
@@ -95,6 +96,7 @@ class ShownDecision:
     problem: str
     entries: list[TriedMatchers]
     more_entries: int
+    create: str
     receivers: tuple[str, ...]
     routes: list[TriedMatchers]
     more_routes: int
@@ -298,33 +300,38 @@ def _decision(alerts: Sequence[Alert], receiver: str, runtime: Runtime) -> Shown
         runbook=(whole.title or whole.id) if whole else choice.runbook or "",
         runbook_page=page_of(runbook) if runbook else "",
         section=runbook.title if runbook and runbook.parent else "",
-        why=reason(choice, table),
+        why=reason(choice, table, short),
         problem=choice.problem or "",
         entries=[_entry(step) for step in entries],
         more_entries=more_entries,
+        create=_create(alert) if choice.way == "none" and alert.name else "",
         receivers=(receiver,) if receiver else decision.receivers,
         routes=[_route(step) for step in routes[:_MOST_ROUTES]],
         more_routes=0 if receiver else len(decision.routes) - len(routes[:_MOST_ROUTES]),
     )
 
 
+def _create(alert: Alert) -> str:
+    return urlencode({"alert": clip(alert.name, 200)}, errors="replace")
+
+
 def _entry(step: EntryStep) -> TriedMatchers:
     leads_to = step.entry.runbook or "none wanted"
-    misses, place = _misses(step.misses), str(step.entry.place or "")
+    misses, place = _misses(step.misses), short(step.entry.place)
     return TriedMatchers(
-        listed(step.entry.matchers), leads_to, place, step.matched, step.matched, misses
+        matchers_text(step.entry.matchers), leads_to, place, step.matched, step.matched, misses
     )
 
 
 def _route(step: RouteStep) -> TriedMatchers:
     leads_to = step.receiver + (" (continue)" if step.route.continue_ else "")
-    misses, place = _misses(step.misses), str(step.route.place or "")
-    matchers, depth = listed(step.route.matchers), len(step.path)
+    misses, place = _misses(step.misses), short(step.route.place)
+    matchers, depth = matchers_text(step.route.matchers), len(step.path)
     return TriedMatchers(matchers, leads_to, place, step.matched, step.is_result, misses, depth)
 
 
 def _misses(misses: Sequence[Miss]) -> list[tuple[str, str]]:
-    return [(str(miss.matcher), clip(found(miss), 300)) for miss in misses]
+    return [(str(miss.matcher), clip(mismatch(miss), 300)) for miss in misses]
 
 
 def shown_message(it: Preview) -> ShownMessage:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
 from alert_router.deliver.progress import Done, Episode, actions_in, read_episodes
-from alert_router.enrich import AlertLabels, enrich, filling
+from alert_router.enrich import ANNOTATIONS, AlertLabels, enrich, filling
 from alert_router.model import Alert
 from alert_router.notification import Notification, RunbookPart
 from alert_router.notify import links, wording
@@ -34,6 +34,7 @@ _MOST_LABELS = 64  # of an alert, shown
 _MOST_STEPS = 2_000  # of a page
 _MOST_EARLIER = 10
 _LONGEST = 500  # characters of a value
+_MOST_IN_URL = 4_000  # characters of an address
 # The sections that come first while it fires, and once all is resolved.
 _FIRST = (("Detection", "Mitigation"), ("Verification", "Post-Incident"))
 
@@ -103,7 +104,8 @@ class EarlierEpisode:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """Everything that the page shows, the same for everybody."""
+    """Everything that the page shows, the same for everybody. `explain` is the query of the page
+    that explains an alert without a runbook."""
 
     id: str
     identity: bytes
@@ -121,6 +123,7 @@ class GroupView:
     notes: tuple[str, ...]
     runbooks: list[ShownRunbook]
     without: str
+    explain: str
     timeline: list[Event]
     earlier: list[EarlierEpisode]
     done: Done
@@ -279,6 +282,7 @@ def make_view(
         notes=told.notes,
         runbooks=runbooks,
         without=_names(told.without_runbook) if runbooks else "",
+        explain=_explain(told.without_runbook[0]) if told.without_runbook else "",
         timeline=timeline(episode, history, actions),
         earlier=_earlier(episode, episodes, history),
         done=Done.of(actions),
@@ -299,6 +303,19 @@ def _lasted(start: float, end: float) -> str:
 
 def _names(alerts: Sequence[Alert]) -> str:
     return wording.one_line(", ".join(dict.fromkeys(map(wording.name_of, alerts))), _LONGEST)
+
+
+def _explain(alert: Alert) -> str:
+    """The query that explains the alert, with what of it fits into an address."""
+    own = alert.annotations
+    pairs = [("label", f"{name}={value}") for name, value in alert.labels.items()]
+    pairs += [("annotation", f"{name}={own[name]}") for name in ANNOTATIONS if own.get(name)]
+    query = ""
+    for name, value in pairs:
+        more = urlencode({name: value[:_MOST_IN_URL]}, errors="replace")
+        if len(value) < _MOST_IN_URL and len(query) + len(more) < _MOST_IN_URL:
+            query = f"{query}&{more}" if query else more
+    return query
 
 
 def _clipped(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -18,14 +18,14 @@ from alert_router.enrich import AlertLabels, filling
 from alert_router.markdown import Anchors, plain
 from alert_router.outbox.actions import ActionKind, Usage
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.preview.decision import listed
+from alert_router.preview.decision import matchers_text
 from alert_router.runbook import Catalogue, Runbook
 from alert_router.runbook.pictures import PictureFile, find_picture, is_picture
 from alert_router.runbook.review_dates import next_review
 from alert_router.runtime import Runtime
 from alert_router.server.api import RECENT
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import beside, html, page_of, revision, steps_of
+from alert_router.server.pages.content import beside, html, page_of, revision, short, steps_of
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.episodes import clock
 from alert_router.server.pages.render import answer, page, top
@@ -198,7 +198,7 @@ def _text(runbook: Runbook, runtime: Runtime) -> RunbookText:
     ids = {entry.runbook for entry in loaded.table.entries}
     leading = {id_ for id_ in ids if id_ and catalogue.file_of(catalogue.named(id_)) == file}
     entries = [
-        (listed(entry.matchers), str(entry.place or ""))
+        (matchers_text(entry.matchers), short(entry.place))
         for entry in loaded.table.entries
         if entry.runbook in leading
     ]
