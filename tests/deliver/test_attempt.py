@@ -56,6 +56,8 @@ def runtime(tmp_path: Path) -> Runtime:
 class Unreadable:
     """Runbooks whose reading fails."""
 
+    largest = 0
+
     def __init__(self, error: Exception) -> None:
         self._error = error
 
@@ -73,6 +75,21 @@ def without_runbooks(runtime: Runtime) -> Runtime:
 
 def with_(**changes: Any) -> Claim:
     return replace(CLAIM, **changes)
+
+
+@pytest.mark.parametrize("size", [1000, 1_000_000])
+async def test_a_large_runbook_is_filled_outside_the_event_loop(tmp_path: Path, size: int) -> None:
+    config = write_config(tmp_path, [{"type": "console"}])
+    text = RUNBOOK + "\nMore.\n" * (size // 7)
+    (tmp_path / "runbooks" / "alerts" / "high-error-rate.md").write_text(text)
+    threads = []
+
+    def call(work: Any, *arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return work(*arguments)
+
+    await compose.composed(CLAIM, Odd(), read_runtime(config), call)
+    assert (threads == [threading.main_thread()]) == (size == 1000)
 
 
 def test_a_notification_carries_ids_receiver_and_runbook(runtime: Runtime) -> None:

@@ -156,3 +156,17 @@ async def test_the_page_asks_for_credentials_where_pages_do(tmp_path: Path) -> N
         status, text = await get(f"{process.url}/groups/{id_}")
     assert status == 401
     assert "cart-1" not in text
+
+
+async def test_of_a_runbook_with_very_many_steps_the_first_are_shown(
+    running: Router, tmp_path: Path
+) -> None:
+    file = tmp_path / "runbooks" / "alerts" / "high-error-rate.md"
+    file.write_text("# Long\n\n## Mitigation\n\n" + "".join(f"1. Do {n}.\n" for n in range(1010)))
+    id_ = await send(running, alerts("cart-1"))
+
+    async def is_read() -> bool:
+        return "10 more steps are in the" in await shown(running, id_)
+
+    await eventually(is_read, "the runbook")
+    assert (await shown(running, id_)).count('class="tick"') == 1000

@@ -92,6 +92,7 @@ def wanted(group: AlertGroup, notifier: Notifier, scale: Scale) -> AlertGroup | 
     return group if len(alerts) == len(group.alerts) else group.with_alerts(alerts)
 
 
+_SMALL_RUNBOOK = 128 * 1024  # bytes; filling it first takes a tenth of a second or two
 _ALERTS = 50
 # Blocks, spans and lines of code. A usual runbook's sections have a few hundred; a message of a
 # thousand takes some destinations a tenth of a second.
@@ -252,8 +253,10 @@ def compose(
 async def composed(
     claim: Claim, notifier: Notifier, runtime: Runtime, call: Call = directly
 ) -> tuple[Notification, list[Alert]] | Unwanted:
-    """As `compose`, large bodies in a thread: they take long to read and to find runbooks for."""
-    if sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
+    """As `compose`, in a thread where there are large bodies or runbooks: these take long to read,
+    to find runbooks for, and to fill."""
+    is_small = runtime.catalogue.largest <= _SMALL_RUNBOOK
+    if is_small and sum(len(group.body) for group in claim.groups) <= SMALL_BODY:
         return call(compose, claim, notifier, runtime)
     return await messages.run(call, compose, claim, notifier, runtime)
 

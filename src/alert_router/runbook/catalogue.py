@@ -64,6 +64,7 @@ class Catalogue:
     broken: frozenset[str] = frozenset()
     unavailable: bool = False
     headings: Headings = STANDARD_HEADINGS
+    largest: int = 0  # bytes of a file
     _versions: Mapping[str, _Version] = field(default_factory=dict, repr=False)
     _paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _files: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -303,6 +304,7 @@ class _Loading:
             unavailable=self._unavailable,
             _versions=MappingProxyType(self._versions),
             headings=self._headings,
+            largest=max((size for _, _, size, _ in self._versions.values()), default=0),
             _paths=MappingProxyType(_grouped((id.lower(), id) for id in ids)),
             _files=MappingProxyType(files := _grouped((folded(_stem(id)), id) for id in ids)),
             _names=MappingProxyType(_by_name(files, self._runbooks.values())),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -31,7 +32,7 @@ from alert_router.server.pages.render import TONES, answer, page, part, top, unl
 
 _MOST_ALERTS = 50
 _MOST_LABELS = 64  # of an alert, shown
-_MOST_STEPS = 2_000  # of a page
+_MOST_STEPS = 1_000  # of a page
 _MOST_EARLIER = 10
 _LONGEST = 500  # characters of a value
 _MOST_IN_URL = 4_000  # characters of an address
@@ -85,6 +86,7 @@ class ShownRunbook:
     about: str
     revision: str
     sections: list[ShownSection]
+    more_steps: int
 
     @property
     def steps(self) -> list[ShownStep]:
@@ -375,10 +377,10 @@ def _runbooks(
         if runbook is None:
             continue
         alert = _for(it, chosen)
-        sections = list(_sections(runbook, it, alert, runtime, is_over=not told.group.firing))
-        left -= sum(len(section.steps) for section in sections)
-        if left < 0:
-            break
+        order = _FIRST[not told.group.firing]
+        sections = list(_sections(runbook, it, alert, runtime, order, left))
+        count = sum(len(section.steps) for section in sections)
+        left -= count
         alerts.append(alert)
         about = _about(it, alert, told)
         shown.append(
@@ -390,6 +392,7 @@ def _runbooks(
                 about=about,
                 revision=revision(runbook.parent or runbook),
                 sections=sections,
+                more_steps=sum(len(keys) for _, keys in with_keys(runbook, it.id)) - count,
             )
         )
     return shown, alerts
@@ -409,11 +412,17 @@ def _about(it: RunbookPart, alert: Alert, told: Notification) -> str:
 
 
 def _sections(
-    runbook: Runbook, it: RunbookPart, alert: Alert, runtime: Runtime, *, is_over: bool
+    runbook: Runbook,
+    it: RunbookPart,
+    alert: Alert,
+    runtime: Runtime,
+    first_ones: tuple[str, ...],
+    most: int,
 ) -> Iterator[ShownSection]:
-    """The runbook's sections filled for the alert; those about what to do now come first."""
+    """The runbook's sections filled for the alert, the `first_ones` first, with at most so many
+    steps."""
     sections = with_keys(runbook, it.id)
-    sections.sort(key=lambda pair: pair[0].name not in _FIRST[is_over])
+    sections.sort(key=lambda pair: pair[0].name not in first_ones)
     prepared = filling(runbook, it.url, runtime.label_rules)
     pages = f"{runtime.external_url}/runbooks/"
 
@@ -426,9 +435,11 @@ def _sections(
         filled = prepared.section(section, labels)
         title = "" if section is runbook.lead else section_heading(filled)
         steps = []
-        for key, written, step in zip(keys, section.steps, filled.steps, strict=True):
+        parts = zip(keys, section.steps, filled.steps, strict=True)
+        for key, written, step in islice(parts, most):
             first, rest = wording.opening(step)
             heading = "" if first is not None else step.title
             blocks = step.blocks if first is not None else rest
             steps.append(ShownStep(key, written.title, heading, html(blocks, picture)))
+        most -= len(steps)
         yield ShownSection(title, html(filled.intro, picture), steps)
