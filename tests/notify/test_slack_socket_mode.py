@@ -86,7 +86,7 @@ async def workspace(slack: Any = None) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def connected(
-    slack: Slack, press: Callable[[str, str, str], Awaitable[None]]
+    slack: Slack, press: Callable[[str, str, str], Awaitable[str]]
 ) -> AsyncIterator[None]:
     notifier = SlackNotifier(
         bot_token="xoxb-b0t", app_token="xapp-4pp", channel="#a", api_url=f"{slack.url}/api"
@@ -120,8 +120,9 @@ def pressed(
 class Presses(list[tuple[str, str, str]]):
     """What was pressed."""
 
-    async def __call__(self, name: str, user: str, value: str) -> None:
+    async def __call__(self, name: str, user: str, value: str) -> str:
         self.append((name, user, value))
+        return ""
 
 
 async def test_what_is_pressed_is_done_in_the_name_that_is_shown_and_acknowledged():
@@ -170,9 +171,10 @@ async def test_an_envelope_that_comes_twice_is_done_once_and_acknowledged_twice(
 async def test_what_did_not_work_is_not_acknowledged_and_can_come_again():
     worked = False
 
-    async def press(name: str, user: str, value: str) -> None:
+    async def press(name: str, user: str, value: str) -> str:
         if not worked:
             raise RuntimeError
+        return ""
 
     async with workspace() as slack, connected(slack, press):
         await slack.says(pressed())
@@ -186,13 +188,14 @@ async def test_what_did_not_work_is_not_acknowledged_and_can_come_again():
 
 
 async def test_what_has_no_effect_is_said_to_the_person_alone():
-    async def press(name: str, user: str, value: str) -> None:
+    async def press(name: str, user: str, value: str) -> str:
         raise ButtonRefused("There is no <such> group.")
 
     async with workspace() as slack, connected(slack, press):
         await slack.says(pressed())
         await eventually(lambda: slack.told, "the acknowledgement")
-    (said,) = [text for method, _, text in slack.calls if method == "chat.postEphemeral"]
+        await eventually(lambda: slack.calls[-1][0] == "chat.postEphemeral", "the message")
+    said = slack.calls[-1][2]
     text = "There is no &lt;such&gt; group."
     assert json.loads(said) == {"channel": "C1", "user": "U1", "text": text}
 
@@ -289,8 +292,9 @@ async def test_more_presses_than_can_be_done_at_once_are_left_to_slack(monkeypat
     monkeypatch.setattr(module, "_AT_ONCE", 2)
     go = asyncio.Event()
 
-    async def press(name: str, user: str, value: str) -> None:
+    async def press(name: str, user: str, value: str) -> str:
         await go.wait()
+        return ""
 
     async with workspace() as slack, connected(slack, press):
         for number in range(5):

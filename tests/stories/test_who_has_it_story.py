@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests import postgres
 from tests.programs import Recorder, Router, eventually, recorder, router, write_config
 from tests.server.test_group_page import alerts, send
 from tests.server.test_page_actions import tab
 from tests.stories.test_changing_messages_story import CHATS, Chat
 
 pytestmark = pytest.mark.story
+
+ROUNDS = 2
 
 
 def config(folder: Path, url: str, **more: Any) -> Path:
@@ -93,17 +96,21 @@ async def test_messages_say_who_has_it_without_ringing_again(tmp_path: Path) -> 
         assert not any("Ana" in chat.shown()[-1] for chat in chats.values())
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
 async def test_killed_between_a_tick_and_its_message_nothing_is_lost_or_doubled(
-    tmp_path: Path,
+    tmp_path: Path, store: str
 ) -> None:
     chance = random.Random(2026)
+    more = {}
+    if store == "postgres":
+        more["storage"] = await postgres.server().database(tmp_path)
     async with channels() as (server, chats):
-        path = config(tmp_path, server.url)
+        path = config(tmp_path, server.url, **more)
         running = await Router(path).started()
         try:
             id_ = await send(running, alerts("cart-1"))
             await all_show(chats, "HighErrorRate")
-            for number in range(4):
+            for number in range(ROUNDS):
                 async with tab(running, id_, f"Ana{number}") as ana:
                     await ana.press("take")
                 await asyncio.sleep(chance.uniform(0, 1.2))  # before, while or after it is sent
@@ -112,7 +119,9 @@ async def test_killed_between_a_tick_and_its_message_nothing_is_lost_or_doubled(
                 await all_show(chats, f"Ana{number} has it")
             for chat in chats.values():
                 (texts,) = chat.messages.values()
-                names = [number for text in texts for number in range(4) if f"Ana{number}" in text]
+                names = [
+                    number for text in texts for number in range(ROUNDS) if f"Ana{number}" in text
+                ]
                 assert names == sorted(names), "never back to what was before"
                 assert "Sent again" not in "".join(texts)
             assert [chat.posts for chat in chats.values()] == [1, 1, 1]

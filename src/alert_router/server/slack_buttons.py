@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 
 from alert_router.fields import Secret
@@ -14,7 +13,7 @@ from alert_router.runtime import Runtime
 from alert_router.server.pages.actions import perform, view_of
 from alert_router.server.pages.people import ActionRefused, clean_name
 
-log = structlog.get_logger(__name__)
+_ANSWERS = ("helped ", "not_helped ")
 
 
 class SlackButtons:
@@ -48,10 +47,12 @@ class SlackButtons:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _press(self, name: str, user: str, value: str) -> None:
+    async def _press(self, name: str, user: str, value: str) -> str:
         group, _, do = value.partition(" ")
         try:
             view = await view_of(self._app, group)
             await perform(self._app, view, do, clean_name(name) or user, slack_user=user)
         except (ActionRefused, ValueError) as error:
             raise ButtonRefused(str(error)) from error
+        # All else shows in the message itself.
+        return "Your answer is kept. Thank you." if do.startswith(_ANSWERS) else ""

@@ -34,9 +34,10 @@ _SOON = 10.0  # seconds: a connection that lasted no longer counts as failed
 _LONGEST_PAUSE = 60.0
 _LARGEST = 1024 * 1024  # bytes of a message
 
-# Who pressed it, and the button's value. It raises ButtonRefused with a message for that person;
-# any other error means that it did not work and may be tried again.
-Press = Callable[[str, str, str], Awaitable[None]]
+# Takes the name and the Slack id of who pressed it, and the button's value; gives what to say to
+# that person alone, or "". It raises ButtonRefused with such a message where the press has no
+# effect; any other error means that it did not work and may be tried again.
+Press = Callable[[str, str, str], Awaitable[str]]
 
 
 class ButtonRefused(Exception):
@@ -45,8 +46,7 @@ class ButtonRefused(Exception):
 
 @dataclass(eq=False, slots=True)
 class SocketMode:
-    """The connection of one app. `press` is called with a person's name, Slack id, and the value of
-    the button that was pressed."""
+    """The connection of one app; `press` is called for each button that is pressed."""
 
     notifier: SlackNotifier
     sending: Callable[[], Sending]
@@ -172,9 +172,15 @@ class SocketMode:
             return
         user, fallback, channel, value = pressed
         try:
-            await self.press(await self._name(user, fallback), user, value)
+            text = await self.press(await self._name(user, fallback), user, value)
         except ButtonRefused as error:
-            await self.notifier.whisper(channel, user, str(error), self.sending())
+            text = str(error)
+        if text:  # not part of the press, which has taken effect
+            self._start(self._whisper(channel, user, text))
+
+    async def _whisper(self, channel: str, user: str, text: str) -> None:
+        with suppress(SecretUnavailable):
+            await self.notifier.whisper(channel, user, text, self.sending())
 
     async def _name(self, user: str, fallback: str) -> str:
         """The name that a person has chosen to be shown; what the press says where that cannot be
