@@ -262,3 +262,42 @@ def test_with_a_url_no_configuration_is_needed(router, intake, monkeypatch):
 )
 def test_invalid_arguments_are_a_usage_error(router, arguments):
     assert router.run(*arguments).exit_code == 2
+
+
+def test_the_http_config_s_token_replaces_the_configuration_s_credentials(
+    router: Router, intake: Intake
+) -> None:
+    (router.directory / "token").write_text("t0ken\n")
+    (router.directory / "http.yml").write_text("authorization: {credentials_file: token}")
+    result = router.run("send", "--url", intake.url, "--http.config.file", "http.yml", "a=b")
+    assert result.exit_code == 0
+    assert intake.posted[0][1]["Authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize(
+    ("written", "part"),
+    [
+        ("basic_auth: {username: a, password: b}\nauthorization: {credentials: c}", "not both"),
+        ("basic_auth: {username: a}", "password"),
+        ("proxy_url: http://proxy", "proxy_url"),
+        ("tls_config: {key_file: key}", "cert_file"),
+        ("authorization: {type: Digest, credentials: c}", "Bearer"),
+        ("- a", "mapping"),
+    ],
+)
+def test_an_http_config_that_cannot_be_used_is_reported_with_its_place(
+    router: Router, intake: Intake, written: str, part: str
+) -> None:
+    (router.directory / "http.yml").write_text(written)
+    result = router.run("send", "--url", intake.url, "--http.config.file", "http.yml", "a=b")
+    assert result.exit_code == 1
+    assert "http.yml:" in result.stderr
+    assert part in result.stderr
+    assert intake.posted == []
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9095", "http://", "http://[", "http://a:99999", "ftp://a"]
+)
+def test_health_refuses_what_is_no_url(router: Router, url: str) -> None:
+    assert router.run("health", "--url", url).exit_code == 2

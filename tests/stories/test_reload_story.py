@@ -69,6 +69,34 @@ async def test_a_config_map_swap_is_noticed(tmp_path: Path) -> None:
         await eventually(three, "the new runbook")
 
 
+async def test_git_sync_s_first_and_later_checkouts_are_noticed(tmp_path: Path) -> None:
+    """As the chart mounts it: `current` is missing at first, then a link that is swapped."""
+    root = tmp_path / "git"
+    root.mkdir()
+    path = {"path": str(root / "current" / "docs" / "runbooks")}
+    config = write_config(tmp_path, [{"type": "console"}], runbooks=path)
+    (tmp_path / "routing.yaml").write_text("route: {receiver: oncall}")
+
+    def check_out(commit: str, *names: str) -> None:
+        runbooks = root / ".worktrees" / commit / "docs" / "runbooks"
+        runbooks.mkdir(parents=True)
+        for name in names:
+            (runbooks / name).write_text("# Title\n")
+        (root / "tmp-link").symlink_to(f".worktrees/{commit}")
+        (root / "tmp-link").replace(root / "current")
+
+    async with router(config) as process:
+
+        async def loaded(count: int) -> bool:
+            return await metric(process, "alert_router_runbooks_loaded") == count
+
+        assert await loaded(0)
+        check_out("a1", "one.md")
+        await eventually(lambda: loaded(1), "the first checkout")
+        check_out("b2", "one.md", "two.md", "three.md")
+        await eventually(lambda: loaded(3), "the second checkout")
+
+
 async def test_a_bad_state_keeps_the_old_one_and_says_why_everywhere(tmp_path: Path) -> None:
     async with recorder() as destination:
         config = write_config(tmp_path, [{"type": "webhook", "url": destination.url}])

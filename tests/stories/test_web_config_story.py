@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import aiohttp.web
 import pytest
+import yaml
 
 from tests.http import get
 from tests.programs import Process, eventually, free_port, need, recorder, router, write_config
@@ -208,6 +209,49 @@ async def test_health_tells_a_router_from_nothing_and_from_something_else(tmp_pa
         done = await asyncio.to_thread(command, "health", ALERT_ROUTER_URL=other.url)
     assert (done.returncode, "HTTP 404" in done.stderr) == (1, True)
     assert other.requests[0].path == "/-/healthy"
+
+
+async def test_the_chart_s_probes_and_side_car_reach_a_router_with_tls_and_passwords(
+    tmp_path: Path,
+) -> None:
+    if not os.environ.get("CI"):
+        pytest.importorskip("helm_python")
+    from scripts.manifests import render
+
+    user = [{"name": "REQ_USERNAME", "value": "alertmanager"}]
+    values = {
+        "web": {"configSecret": "web", "tls": True, "routePrefix": "/alerts"},
+        "runbooks": {"source": "sidecar", "sidecar": {"env": user}},
+    }
+    (workload,) = [
+        each for each in yaml.safe_load_all(render(values)) if each["kind"] == "StatefulSet"
+    ]
+    main, sidecar = workload["spec"]["template"]["spec"]["containers"]
+    Authority(tmp_path / "tls").sign("server", "DNS:alert-router.example.org")
+    web = write_web(tmp_path, USERS | {"tls_server_config": TLS})
+    flags = tuple(
+        argument.replace("/etc/alert-router-web/web-config.yml", str(web))
+        for argument in main["args"]
+        if argument.startswith("--web.")
+    )
+    notifier = {"type": "webhook", "url": "http://127.0.0.1:9/hook"}
+    async with (
+        router(write_config(tmp_path, [notifier]), arguments=flags) as running,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session,
+    ):
+        here = running.url.removeprefix("http://")
+        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+            probe = main[name]["httpGet"]
+            url = f"{probe['scheme'].lower()}://{here}{probe['path']}"
+            async with session.get(url) as answer:
+                assert answer.status == 200, name
+        env = {it["name"]: it["value"] for it in sidecar["env"]}
+        url = env["REQ_URL"].replace("127.0.0.1:9095", here)
+        login = {"Authorization": aiohttp.encode_basic_auth(env["REQ_USERNAME"], "s3cret")}
+        async with session.request(env["REQ_METHOD"], url, headers=login) as answer:
+            assert answer.status == 200
+        async with session.request(env["REQ_METHOD"], url) as answer:
+            assert answer.status == 401
 
 
 async def ask(prometheus: str, query: str) -> list[Any]:

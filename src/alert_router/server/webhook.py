@@ -26,7 +26,6 @@ from alert_router.tracing import Span, span, valid
 
 log = structlog.get_logger(__name__)
 
-_ROUTE = {"http.request.method": "POST", "http.route": "/webhook"}
 _LONGEST_PATH = 200  # characters of a path in the log
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)  # of Linux
 
@@ -54,7 +53,8 @@ async def receive(request: web.Request) -> web.Response:
     site = request.app[SITE]
     began = time.perf_counter()
     header = valid(request.headers.get("traceparent", ""))
-    with span("accept", "server", parent=header, attributes=_ROUTE) as accepting:
+    attributes = {"http.request.method": request.method, "http.route": "/webhook"}
+    with span("accept", "server", parent=header, attributes=attributes) as accepting:
         with bound_contextvars(**accepting.log_fields()):
             outcome, answer = await _receive(request, site, site.runtime(), accepting)
         accepting.set(outcome=outcome)

@@ -101,8 +101,9 @@ def stop(seconds: float) -> None:
 def _is_wanted(environment: Mapping[str, str]) -> bool:
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
-    chosen = environment.get("OTEL_TRACES_EXPORTER", "")
-    return chosen == "otlp" or (not chosen and bool(_setting(environment, "ENDPOINT")))
+    if chosen := environment.get("OTEL_TRACES_EXPORTER", ""):
+        return "otlp" in chosen.split(",")
+    return bool(_setting(environment, "ENDPOINT"))
 
 
 def _setting(environment: Mapping[str, str], name: str) -> str:

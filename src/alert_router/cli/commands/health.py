@@ -2,6 +2,7 @@
 check, so it loads little."""
 
 import http.client
+import re
 import ssl
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -27,13 +28,14 @@ def health(ctx: click.Context, url: str) -> None:
     Where the web configuration has TLS, https is used although the URL says http. The certificate
     is not verified, and none is sent: a router that asks for one runs. Exit 0: it runs; 1: not.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not re.match(r"https?://[^/]", url):
         raise click.BadParameter("expected http:// or https://, and a host", param_hint="--url")
     try:
-        problem = _ask(url, secure=parts.scheme == "https")
+        problem = _ask(url, secure=url.startswith("https:"))
         if problem is None:
             problem = _ask(url, secure=True)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from None
     except (OSError, http.client.HTTPException) as error:
         problem = f"no answer: {error or type(error).__name__}"
     if problem:
@@ -43,7 +45,7 @@ def health(ctx: click.Context, url: str) -> None:
 
 def _ask(url: str, *, secure: bool) -> str | None:
     """What is wrong; "" if nothing is, None if the port does not speak plain HTTP. Raises OSError
-    or HTTPException without an answer."""
+    or HTTPException without an answer, ValueError for an invalid URL."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if secure:

@@ -184,8 +184,8 @@ def send(
 
     With --to the command tests a receiver end to end and reports each destination's answer. URL
     and credentials come from the configuration, those of a web configuration from
-    --http.config.file. Exit 0: the router answered 200 and, if the
-    command waits, every notifier that does not skip the alert has delivered it; 1: otherwise.
+    --http.config.file. Exit 0: the router answered 200 and, if the command waits, every notifier
+    that does not skip the alert has delivered it; 1: otherwise.
     """
     body = read_body(ctx, what, annotations, resolved=resolved)
     client = read_http_config(http_config)
