@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alert_router.enrich import Choice, enrich
-from alert_router.markdown import Code, Link, Paragraph, plain
+from alert_router.markdown import Code, Link, Paragraph, plain, to_text
 from alert_router.model import Alert, AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook import Runbook, parse_runbook
@@ -51,6 +51,20 @@ def alert(name: str, age: int = 0, *, firing: bool = True, **labels: str) -> Ale
 def group(*alerts: Alert) -> AlertGroup:
     base = AlertGroup.model_validate({"groupKey": "k", "status": "firing", "alerts": alerts[:1]})
     return base.with_alerts(alerts)
+
+
+_ROWS = """# Queue alerts
+
+## Mitigation
+
+{}
+"""
+_TABLE = """| Alert | Action |
+|---|---|
+| QueueDown | Restart it. |
+| | Then wait. |
+| {} | Drop it. |
+"""
 
 
 def by_name(one: Alert) -> Choice:
@@ -119,6 +133,25 @@ def test_a_firing_group_has_detection_and_mitigation_filled() -> None:
     assert commands(part) == ["kubectl logs web -n ns", "kubectl get pods -n ns"]
     assert part.commands_for is None
     assert (part.title, part.owner) == ("Pods", "SRE")
+
+
+@pytest.mark.parametrize(
+    ("content", "own"),
+    [
+        (_TABLE.format("`QueueSlow`"), "Restart it. Then wait."),
+        ("- **QueueDown**: Restart it.\n- **QueueSlow**: Drop it.", "Restart it."),
+        ("1. QueueSlow: Drop it.\n2. `QueueDown` - Restart it.", "Restart it."),
+        (_TABLE.format("Cause"), "Restart it. Then wait. Drop it."),
+        ("- QueueSlow: Drop it.\n- QueueFull: Restart it.", "Drop it. Restart it."),
+    ],
+)
+def test_an_alert_gets_its_own_rows_where_each_alert_has_one(content: str, own: str) -> None:
+    runbook = book("QueueDown", _ROWS.format(content))
+    [section] = write(group(alert("QueueDown")), runbook=lambda _: runbook).runbooks[0].sections
+    text = to_text((*section.intro, *(block for step in section.steps for block in step.blocks)))
+
+    for action in ("Restart it.", "Then wait.", "Drop it."):
+        assert (action in text) == (action in own)
 
 
 def test_a_resolved_group_has_verification() -> None:

@@ -70,7 +70,13 @@ def test_a_comment_never_becomes_a_command(text: str, language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["# systemctl restart kubelet", "# cat /etc/fstab\n# mount -a", "\n# df\n\n# reboot -f"]
+    "text",
+    [
+        "# systemctl restart kubelet",
+        "# NS=$(c)",
+        "# cat /etc/fstab\n# mount -a",
+        "\n# df\n\n# reboot -f",
+    ],
 )
 def test_a_console_needs_no_output_to_show_the_prompt_of_root(text: str) -> None:
     commands = text.strip().replace("# ", "")

@@ -16,6 +16,7 @@ from alert_router.enrich.select import Choice
 from alert_router.markdown import plain
 from alert_router.model import Alert, AlertGroup, common
 from alert_router.notification import Notification, RunbookPart
+from alert_router.runbook.alert_sections import with_own_rows
 from alert_router.runbook.model import Runbook, Section
 from alert_router.runbook.steps import has_commands, has_steps
 
@@ -133,8 +134,10 @@ def _filled(
     oldest = min(alerts, key=lambda alert: alert.started or _LAST)
     labels = AlertLabels(oldest.labels, rules)
     prepared = filling(runbook, part.url, rules)
+    names = {alert.name for alert in alerts}
     sections = tuple(
-        prepared.section(section, labels) for section in _pick(runbook, wanted, firing)
+        with_own_rows(prepared.section(section, labels), names)
+        for section in _pick(runbook, wanted, firing)
     )
     shared = common([alert.labels for alert in alerts])
     commands_for = None if labels.used <= shared.keys() else oldest

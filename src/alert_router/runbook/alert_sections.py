@@ -6,17 +6,21 @@ same sections under each heading. No other alert gets its steps.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from functools import lru_cache
+from typing import TypeVar
 
 from alert_router.markdown import (
     Anchors,
     Block,
     CodeSpan,
     Heading,
+    Link,
     ListBlock,
     Paragraph,
     Strong,
+    Table,
     plain,
 )
 from alert_router.runbook.aliases import NOT_ALERTS
@@ -24,6 +28,8 @@ from alert_router.runbook.model import AlertHeading, Runbook, Section
 from alert_router.runbook.outline import divide, with_bold_headings, words
 from alert_router.runbook.sections import Headings, without_number
 from alert_router.runbook.steps import split_steps
+
+T = TypeVar("T")
 
 _MAX_NAME = 200
 
@@ -110,6 +116,55 @@ def _is_bold_name(block: Block) -> bool:
     return (
         len(bold) == 1 and isinstance(bold[0], Strong) and names_in(Heading(6, bold, block.line))[1]
     )
+
+
+def with_own_rows(section: Section, alertnames: Iterable[str]) -> Section:
+    """The section with only the rows and items of these alerts, where a table, a list or its steps
+    have one for each alert: the first cell, the first bold word or code, or what is before a colon
+    is exactly the name. Without such a row all stay."""
+    own = {folded(name) for name in alertnames}
+    return replace(
+        section,
+        intro=tuple(_with_own_rows(block, own) for block in section.intro),
+        steps=_own_parts(section.steps, lambda step: _lead_name(step.blocks), own),
+    )
+
+
+def _with_own_rows(block: Block, own: Set[str]) -> Block:
+    match block:
+        case Table(rows=rows):
+            return replace(
+                block, rows=_own_parts(rows, lambda row: plain(row[0]) if row else "", own)
+            )
+        case ListBlock(items=items):
+            kept = _own_parts(items, lambda item: _lead_name(item.blocks), own)
+            start = block.start + items.index(kept[0]) if kept else block.start
+            return replace(block, items=kept, start=start)
+        case _:
+            return block
+
+
+def _own_parts(parts: tuple[T, ...], name_of: Callable[[T], str], own: Set[str]) -> tuple[T, ...]:
+    """The parts that are named like own alerts, each with those below it that have no name; all of
+    them if none is, or if one has a name that is no alert's."""
+    found: list[T] = []
+    is_own = False
+    for part in parts:
+        name = name_of(part).strip(" :*`")
+        if name:
+            is_own = folded(name) in own
+            if not is_own and not is_alert_name(name):
+                return parts
+        if is_own:
+            found.append(part)
+    return tuple(found) or parts
+
+
+def _lead_name(blocks: Sequence[Block]) -> str:
+    lead = blocks[0].children if blocks and isinstance(blocks[0], Paragraph) else ()
+    if lead and isinstance(lead[0], Strong | CodeSpan | Link):
+        return plain(lead[:1])
+    return plain(lead).partition(":")[0]
 
 
 def find_alert_sections(

@@ -230,7 +230,7 @@ def _root_prompts(
     """The prompts `# ` of root, none unless all such lines are certainly commands and no prose, and
     all other lines are output. `console`: the language of the block says that it has prompts. If
     not, there must be output, and no command may start with an English word."""
-    is_certain = is_command_in_code if console else starts_with_program
+    is_certain = _is_command_or_sets if console else starts_with_program
     found: list[tuple[_Kind, int] | None] = []
     outputs = 0
     for start, end in bounds:
@@ -243,6 +243,10 @@ def _root_prompts(
         outputs += not match and bool(line.strip())
         found.append((_Kind.COMMAND, match.end()) if match else None)
     return found if outputs or console else [None] * len(bounds)
+
+
+def _is_command_or_sets(line: str) -> bool:
+    return is_command_in_code(line) or _ASSIGNS.match(line) is not None
 
 
 def _classified(
@@ -272,7 +276,7 @@ def _classified(
             lines.append(_Line(_Kind.QUERY, more.end(), end))
         elif _COMMENT.match(text, start, end):
             lines.append(_Line(_Kind.COMMENT, start, end))
-        elif unprompted and (is_command_in_code(line) or _ASSIGNS.match(line)):
+        elif unprompted and _is_command_or_sets(line):
             lines.append(_Line(_Kind.COMMAND, start, end))
         else:
             lines.append(_Line(_Kind.OUTPUT, start, end))
