@@ -142,6 +142,7 @@ def test_a_firing_group_has_detection_and_mitigation_filled() -> None:
         ("- **QueueDown**: Restart it.\n- **QueueSlow**: Drop it.", "Restart it."),
         ("1. QueueSlow: Drop it.\n2. `QueueDown` - Restart it.", "Restart it."),
         (_TABLE.format("Cause"), "Restart it. Then wait. Drop it."),
+        ("1. ```sh\n   Then wait.\n   ```\n2. `QueueDown`: Restart it.", "Then wait. Restart it."),
         ("- QueueSlow: Drop it.\n- QueueFull: Restart it.", "Drop it. Restart it."),
     ],
 )

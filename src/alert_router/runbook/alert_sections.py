@@ -121,8 +121,8 @@ def _is_bold_name(block: Block) -> bool:
 def with_own_rows(section: Section, alertnames: Iterable[str]) -> Section:
     """The section with only the rows and items of these alerts, where a table, a list or its steps
     have one for each alert: the first cell, the first bold word or code, or what is before a colon
-    is exactly the name. Without such a row all stay."""
-    own = {folded(name) for name in alertnames}
+    is the name. Without such a row all stay."""
+    own = {folded(name) for name in alertnames} - {""}
     return replace(
         section,
         intro=tuple(_with_own_rows(block, own) for block in section.intro),
@@ -145,19 +145,21 @@ def _with_own_rows(block: Block, own: Set[str]) -> Block:
 
 
 def _own_parts(parts: tuple[T, ...], name_of: Callable[[T], str], own: Set[str]) -> tuple[T, ...]:
-    """The parts that are named like own alerts, each with those below it that have no name; all of
-    them if none is, or if one has a name that is no alert's."""
+    """The parts without those of other alerts, each with those below it that have no name; all of
+    them if no part is an own alert's, or if one has a name that is no alert's."""
     found: list[T] = []
-    is_own = False
+    is_own = True
+    has_own = False
     for part in parts:
         name = name_of(part).strip(" :*`")
         if name:
             is_own = folded(name) in own
+            has_own = has_own or is_own
             if not is_own and not is_alert_name(name):
                 return parts
         if is_own:
             found.append(part)
-    return tuple(found) or parts
+    return tuple(found) if has_own else parts
 
 
 def _lead_name(blocks: Sequence[Block]) -> str:
