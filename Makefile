@@ -39,7 +39,7 @@ coverage: $(DEV) packages ## Run the tests and print the lines and branches that
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
 
 bench: $(DEV) ## Measure speed, relative to baselines in the same run
-	@scripts/packages.sh wrk prometheus-alertmanager || true
+	@scripts/packages.sh wrk prometheus-alertmanager postgresql || true
 	$(BIN)/python -m benchmarks
 
 fmt: $(DEV) ## Format, and fix what can be fixed automatically

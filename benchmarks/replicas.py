@@ -56,9 +56,12 @@ class _Running(NamedTuple):
 
     def drain(self) -> float:
         """Wait until nothing is pending; how many were delivered."""
-        counts = lambda: [sum(map(what, self.bases)) for what in (accepted, delivered)]  # noqa: E731
-        wait_for(lambda: counts()[0] <= counts()[1], "the backlog to drain", 300)
-        return counts()[1]
+        wait_for(
+            lambda: sum(map(accepted, self.bases)) <= sum(map(delivered, self.bases)),
+            "the backlog to drain",
+            300,
+        )
+        return sum(map(delivered, self.bases))
 
 
 @contextmanager

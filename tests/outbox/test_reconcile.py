@@ -1,5 +1,6 @@
 """What a router accepted without the database is moved there: each group once, in order."""
 
+import asyncio
 import re
 import time
 from dataclasses import replace
@@ -161,6 +162,27 @@ async def test_a_batch_in_doubt_goes_again_under_its_id(spool, shared):
     await move(spool, shared)
     again = await take_one(shared)
     assert (names(again), again.id, again.resent) == (["one", "two"], claim.id, True)
+
+
+async def test_what_came_in_a_long_outage_is_moved_with_as_few_statements(spool, shared):
+    """A statement for each would take longer than those who accept into the spool may wait."""
+    await shared.health(A)  # connects
+    counts = []
+    for lane, size in ("short", 3), ("long", 400):
+        groups = [group(f"{lane}-{n}", A, B, lane=lane, at=NOW + n) for n in range(size)]
+        await asyncio.gather(*(spool.accept(one, 0) for one in groups))
+        [identity] = await spool.identities()
+        content = await spool.export(identity)
+        [session] = shared._pool._idle
+        statements = []
+        with session.connection.query_logger(statements.append):
+            await shared.reconcile(content)
+        counts.append(len(statements))
+        await spool.remove(identity)
+        claim = await take_one(shared)
+        assert names(claim) == [one.id for one in groups]
+        await end(shared, claim, Verdict.DELIVERED)
+    assert counts[1] <= counts[0]  # the first also makes the destinations
 
 
 async def test_what_is_being_sent_says_so(spool):

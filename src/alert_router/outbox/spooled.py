@@ -41,8 +41,10 @@ log = structlog.get_logger(__name__)
 
 _ACCEPT_SECONDS = 1.2  # for an answer of the shared store; then the group goes into the spool
 _PAUSED_SECONDS = 5.0  # much longer: this process did not run
-# For moving an identity there: who accepts into the spool waits for it.
+# For moving an identity there: who accepts into the spool waits for it. An identity with many
+# deliveries has more.
 _MOVE_SECONDS = 1.0
+_MOVED_A_SECOND = 500
 _LOOK_EVERY = 1.0  # seconds between looks at whether the shared store can be used again
 
 T = TypeVar("T")
@@ -441,7 +443,8 @@ class SpooledOutbox:
                     continue
                 if content is not None:
                     try:
-                        async with asyncio.timeout(_MOVE_SECONDS):
+                        more = len(content.deliveries) / _MOVED_A_SECOND
+                        async with asyncio.timeout(_MOVE_SECONDS + more):
                             await self._shared.reconcile(content)
                     except TimeoutError:
                         raise StoreUnavailable("the shared store does not answer") from None

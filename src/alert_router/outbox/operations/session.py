@@ -57,6 +57,10 @@ class Session(ABC):
         """Run an INSERT of one row; its key."""
 
     @abstractmethod
+    async def insert_all(self, name: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """As `insert`, once for each of the rows."""
+
+    @abstractmethod
     async def tidy(self, until: float) -> None:
         """Give space back after something was deleted, until that monotonic time."""
 

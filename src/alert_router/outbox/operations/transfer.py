@@ -1,7 +1,8 @@
 """Moving and copying what a store has of an identity into another one: by the ids of groups, each
 once."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alert_router.outbox.model import Destination, StoredDelivery, StoredIdentity
@@ -76,25 +77,28 @@ async def reconcile(session: Session, stored: StoredIdentity, now: float) -> Non
     if not stored.deliveries and not stored.accepted_at:
         return
     identity = await _identity(session, stored)
+    groups, new = await _groups(session, stored.deliveries)
     added: dict[int, int] = {}  # the ids here by those there
     lanes: dict[int, dict[int, float]] = {}  # when the other store has sent which of their groups
-    keys: dict[str, tuple[int, bool]] = {}
-    for delivery in stored.deliveries:
-        if delivery.group not in keys:
-            keys[delivery.group] = await _group(session, delivery)
-        group, is_new = keys[delivery.group]
-        destination = await session.key(delivery.destination)
-        if is_new:
-            lane, added[delivery.id] = await _add(session, identity, destination, group, delivery)
-        else:
-            lane = await _know(session, destination, group, delivery, now)
-        sent_at = delivery.settled_at if delivery.state == _DELIVERED else None
-        lanes.setdefault(lane, {})[group] = sent_at or 0.0
-    for delivery in stored.deliveries:
-        if delivery.id in added and delivery.replayed_as is not None:
-            # 0: the replay is not kept any more.
-            replay = added.get(delivery.replayed_as, 0)
-            await session.run("mark_replayed", (replay, added[delivery.id]))
+    for to in dict.fromkeys(delivery.destination for delivery in stored.deliveries):
+        destination = await session.key(to)
+        ours = [one for one in stored.deliveries if one.destination == to]
+        fresh = [one for one in ours if one.group in new]
+        if fresh:
+            lane, ids = await _add(session, identity, destination, fresh, groups)
+            added |= ids
+        for one in ours:
+            group = groups[one.group]
+            if one.group not in new:
+                lane = await _know(session, destination, group, one, now)
+            sent_at = one.settled_at if one.state == _DELIVERED else None
+            lanes.setdefault(lane, {})[group] = sent_at or 0.0
+    replayed = [  # 0: the replay is not kept any more
+        (added.get(one.replayed_as, 0), added[one.id])
+        for one in stored.deliveries
+        if one.id in added and one.replayed_as is not None
+    ]
+    await session.run_all("mark_replayed", replayed)
     for lane, sent in lanes.items():
         await _end_with_newest(session, identity, lane, sent)
     for to, reference, *times in stored.references:
@@ -139,47 +143,61 @@ async def _add_actions(session: Session, stored: StoredIdentity) -> None:
             await actions.add(session, stored.digest, cleaned)
 
 
-async def _group(session: Session, delivery: StoredDelivery) -> tuple[int, bool]:
-    """The key of a group, and whether it was not here."""
-    if (row := await session.row("find_group", (delivery.group,))) is not None:
-        return row[0], False
-    values = (delivery.group, delivery.group_accepted_at, delivery.body)
-    return await session.insert("add_group", values), True
+async def _groups(
+    session: Session, deliveries: Sequence[StoredDelivery]
+) -> tuple[dict[str, int], set[str]]:
+    """The keys of the groups, and those that were not here."""
+    wanted = {one.group: one for one in deliveries}
+    found = await session.rows("find_groups", (json.dumps(list(wanted)),))
+    keys = {str(name): int(key) for name, key in found}
+    new = [one for name, one in wanted.items() if name not in keys]
+    rows = [(one.group, one.group_accepted_at, one.body) for one in new]
+    ids = await session.insert_all("add_group", rows)
+    keys |= {one.group: key for one, key in zip(new, ids, strict=True)}
+    return keys, {one.group for one in new}
 
 
 async def _add(
     session: Session,
     identity: int,
     destination: int,
-    group: int,
-    delivery: StoredDelivery,
-) -> tuple[int, int]:
-    """Add a delivery to its lane; the lane's key and the delivery's."""
+    deliveries: Sequence[StoredDelivery],
+    groups: Mapping[str, int],
+) -> tuple[int, dict[int, int]]:
+    """Add deliveries to their lane; its key, and their ids here by those there."""
     found = await session.row("find_lane", (identity, destination))
-    at, priority = delivery.accepted_at, delivery.priority
     was_idle = found is None or found[1] == 0
-    if delivery.state == _WAITING:
+    waiting = [one for one in deliveries if one.state == _WAITING]
+    if waiting:
+        priority, at = min(one.priority for one in waiting), waiting[0].accepted_at
         lane = await enter_lane(session, identity, destination, priority, at)
     elif found is not None:
         lane = found[0]
     else:
+        priority, at = deliveries[0].priority, deliveries[0].accepted_at
         lane = await session.insert("add_idle_lane", (identity, destination, priority, at, at))
-    other = None if delivery.instead_of is None else await session.key(delivery.instead_of)
-    reason, message = session.clean(delivery.reason), session.clean(delivery.message)
-    values = (
-        lane, destination, group, delivery.state, priority, at, delivery.settled_at,
-        delivery.attempts, reason, message, delivery.fingerprints, int(delivery.is_diverted), other,
-    )  # fmt: skip
-    id_ = await session.insert("add_stored", values)
-    if delivery.state == _WAITING and delivery.attempts:
+    rows = []
+    for one in deliveries:
+        other = None if one.instead_of is None else await session.key(one.instead_of)
+        row = (
+            lane, destination, groups[one.group], one.state, one.priority, one.accepted_at,
+            one.settled_at, one.attempts, session.clean(one.reason), session.clean(one.message),
+            one.fingerprints, int(one.is_diverted), other,
+        )  # fmt: skip
+        rows.append(row)
+    ids = await session.insert_all("add_stored", rows)
+    added = {one.id: id_ for one, id_ in zip(deliveries, ids, strict=True)}
+    if waiting and waiting[-1].attempts:
         # A batch that may be at the destination goes again under its id, unless something that was
         # here is before it.
+        last = next((one for one in reversed(waiting) if one.batch is not None), waiting[-1])
         attempts = {
-            "batch": delivery.batch, "id": id_, "lane": lane, "idle": int(was_idle),
-            "attempts": delivery.attempts, "reason": reason, "message": message,
+            "batch": last.batch, "id": added[last.id], "lane": lane, "idle": int(was_idle),
+            "attempts": last.attempts, "reason": session.clean(last.reason),
+            "message": session.clean(last.message),
         }  # fmt: skip
         await session.run("keep_attempts", attempts)
-    return lane, id_
+    return lane, added
 
 
 async def _know(

@@ -21,8 +21,9 @@ from alert_router.outbox.model import (
     NewGroup,
     Role,
     Settlement,
+    StoredIdentity,
 )
-from alert_router.outbox.operations import health, heartbeats
+from alert_router.outbox.operations import health, heartbeats, transfer
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
 from alert_router.outbox.operations.session import Session
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 ACCEPT_SECONDS = 1.0  # then the webhook goes elsewhere
 _SETTLE_SECONDS = 5.0
+_TRANSFER_SECONDS = 60.0  # for an identity
 _LOOK_EVERY = 1.0  # seconds between looks at the connection that holds the name
 _ANNOUNCE_EVERY = 0.01  # seconds
 _OWNERS = 0x416C5274  # the class of advisory locks that hold names
@@ -177,13 +179,15 @@ class PostgresOutbox(Operations):
             self._announcing = asyncio.create_task(self._announce())
 
     async def _announce(self) -> None:
-        while self._announced:
-            await asyncio.sleep(_ANNOUNCE_EVERY)
-            names = [named(one) for one in self._announced]
-            self._announced.clear()
-            with suppress(StoreUnavailable):  # the others look from time to time
-                await self._run(_announce_all, names)
-        self._announcing = None
+        try:
+            while self._announced:
+                await asyncio.sleep(_ANNOUNCE_EVERY)
+                names = [named(one) for one in self._announced]
+                self._announced.clear()
+                with suppress(StoreUnavailable):  # the others look from time to time
+                    await self._run(_announce_all, names)
+        finally:
+            self._announcing = None
 
     def now(self) -> float:
         """As `Outbox.now`: the database's clock."""
@@ -224,6 +228,17 @@ class PostgresOutbox(Operations):
         self.why_unusable = None
         return result
 
+    async def export(self, identity: bytes) -> StoredIdentity | None:
+        """As `Operations.export`, which may be much."""
+        run = self._pool.run(transfer.export, identity, seconds=_TRANSFER_SECONDS)
+        return await self._noted(run)
+
+    async def reconcile(self, stored: StoredIdentity) -> None:
+        """As `Operations.reconcile`, which may be much."""
+        arguments = (stored, self.now())
+        run = self._pool.run(transfer.reconcile, *arguments, seconds=_TRANSFER_SECONDS)
+        await self._noted(run)
+
     async def services(self) -> int:
         """As `Operations.services`: each holds the lock of its name."""
         return await self._run(_count_names)
@@ -246,7 +261,7 @@ class PostgresOutbox(Operations):
     async def close(self) -> None:
         """As `Outbox.close`."""
         if self._announcing is not None:
-            await asyncio.gather(self._announcing)
+            await asyncio.wait([self._announcing])
         if self._holding is not None:
             self._holding.cancel()
             with suppress(asyncio.CancelledError):

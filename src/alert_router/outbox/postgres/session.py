@@ -131,6 +131,11 @@ class PostgresSession(Session):
         key: int = await self.connection.fetchval(statement, *arguments)
         return key
 
+    async def insert_all(self, name: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """As `Session.insert_all`, in one round trip."""
+        found = await self.connection.fetchmany(_STATEMENTS[name][0], rows) if rows else []
+        return [row[0] for row in found]
+
     async def columns(self, name: str, rows: Sequence[Sequence[Any]]) -> Any:
         """Run a statement that takes many rows as arrays, one for each column."""
         return await self.rows(name, [list(column) for column in zip(*rows, strict=True)])

@@ -177,6 +177,10 @@ DELETE FROM delivery WHERE id IN (
 -- name: announce
 SELECT pg_notify('alert_router', name) FROM unnest(CAST(? AS text[])) AS name;
 
+-- name: find_groups
+SELECT id, seq FROM alert_group
+WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST(? AS json))));
+
 -- name: held_names
 SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 2 AND CAST(classid AS bigint) = ?

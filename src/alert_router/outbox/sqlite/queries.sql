@@ -112,3 +112,6 @@ WHERE batch IS NOT NULL AND NOT EXISTS (
 
 -- name: drop_idle_identities
 DELETE FROM identity WHERE accepted_at = 0 AND id NOT IN (SELECT identity FROM lane);
+
+-- name: find_groups
+SELECT id, seq FROM alert_group WHERE id IN (SELECT value FROM json_each(?));

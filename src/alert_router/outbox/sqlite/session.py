@@ -140,6 +140,10 @@ class SqliteSession(Session):
         assert key is not None
         return key
 
+    async def insert_all(self, name: str, rows: Sequence[Sequence[Any]]) -> list[int]:
+        """As `Session.insert_all`."""
+        return [await self.insert(name, row) for row in rows]
+
     async def known(self, identities: Sequence[bytes]) -> set[bytes]:
         """Those of many identities that have a latest content."""
         found: set[bytes] = set()
