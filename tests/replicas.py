@@ -164,9 +164,10 @@ class Ledger:
             seen.add(id_)
 
     async def judge_all(self, routers: Iterable[Router], *, crashes: int = 0) -> None:
-        """As `judge`, unless one of the routers used its spool, as on a machine with too much to
-        do: what both stores have may be sent twice."""
-        if any("using the spool" in one.text() for one in routers):
+        """As `judge`, unless one of the routers accepted something into its spool, as on a machine
+        with too much to do: what both stores have may be sent twice."""
+        if any("moved from the spool" in one.text() for one in routers):
+            print("a router used its spool: only the ends of the lanes are judged")
             await self.judge_ends()
         else:
             self.judge(crashes=crashes)

@@ -28,7 +28,7 @@ from tests.programs import (
     recorder,
     router,
 )
-from tests.replicas import TIMEOUT, Ledger, config_of, configuration, proxy, replicas
+from tests.replicas import TIMEOUT, Ledger, config_of, configuration, is_up, proxy, replicas
 
 pytestmark = pytest.mark.story
 
@@ -77,6 +77,7 @@ async def test_routers_that_are_killed_and_paused_under_load_lose_and_invert_not
                 running.append(again)
             await eventually(lambda: time.monotonic() > until, "the leases to end")
             paused.popen.send_signal(signal.SIGCONT)
+            await eventually(lambda: is_up(paused), "it to use the database again")
             running.append(paused)
             await ledger.more(60)
         await ledger.settled()
