@@ -436,6 +436,7 @@ class SpooledOutbox:
     async def _reconcile(self) -> None:
         """Move what the spool has of each identity into the shared store, unless it is being sent:
         then in the next round."""
+        moved = 0
         for identity in list(self._identities):
             async with self._spool_lock:
                 content = await self._spool.export(identity)
@@ -449,4 +450,7 @@ class SpooledOutbox:
                     except TimeoutError:
                         raise StoreUnavailable("the shared store does not answer") from None
                     await self._spool.remove(identity)
+                    moved += 1
                 self._identities.discard(identity)
+        if moved:
+            log.info("moved from the spool into the shared store", alert_groups=moved)
