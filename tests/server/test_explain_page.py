@@ -242,13 +242,13 @@ def test_what_takes_too_long_to_render_is_said(tmp_path: Path):
     assert (made.payload, SKIP_REASONS[made.skipped_by][:12]) == (None, "not rendered")
 
 
-async def test_the_page_asks_for_credentials_where_pages_do(tmp_path: Path):
+async def test_these_pages_ask_for_credentials_where_pages_do(tmp_path: Path):
     auth = {"bearer_token": "s3cret", "protect": ["pages"]}
     http = {"listen": "127.0.0.1:0", "auth": auth}
     async with router(write_config(tmp_path, [{"type": "console"}], http=http)) as process:
-        asked, _ = await get(f"{process.url}/explain?label=a=b")
-        sent, _, _ = await posted(process, what="a=b")
-    assert (asked, sent) == (401, 401)
+        for path in ("explain?label=a=b", "coverage", "coverage/new?alert=a", "runbooks/a.png"):
+            assert (await get(f"{process.url}/{path}"))[0] == 401, path
+        assert (await posted(process, what="a=b"))[0] == 401
 
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
