@@ -227,6 +227,25 @@ async def test_a_form_of_another_site_changes_no_delivery(running, ana, headers,
         assert answer.status == 403
 
 
+async def test_the_log_has_the_user_of_the_credentials(tmp_path: Path):
+    auth = {"basic": {"username": "ben", "password": "s3cret"}, "protect": ["actions"]}
+    http = {"listen": "127.0.0.1:0", "auth": auth}
+    async with router(write_config(tmp_path, [{"type": "console"}], http=http)) as process:
+        await send(process, body("Any"))
+        jar = aiohttp.CookieJar(unsafe=True)
+        headers = {"Authorization": aiohttp.encode_basic_auth("ben", "s3cret")}
+        async with aiohttp.ClientSession(cookie_jar=jar, headers=headers) as session:
+            tab = Tab(session, f"{process.url}/deliveries")
+
+            async def is_sent() -> bool:
+                return 'value="replay 1"' in await tab.load()
+
+            await eventually(is_sent, "the delivery")
+            await tab.press("replay 1")
+            await tab.press("replay")
+    assert '"who": "ben"' in process.text()
+
+
 async def test_whoever_has_an_address_of_this_machine_may_not_replay_for_that(tmp_path: Path):
     async with router(write_config(tmp_path, [{"type": "console"}])) as process:
         await send(process, body("Any"))

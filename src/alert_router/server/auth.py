@@ -40,15 +40,22 @@ def _is_allowed(request: web.Request, auth: Auth) -> bool:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if auth.bearer is not None:
         return scheme.lower() == "bearer" and _equals(value.strip(), auth.bearer)
-    if scheme.lower() != "basic" or auth.password is None:
+    if auth.password is None:
         return False
+    username, password = basic_credentials(request)
+    known = hmac.compare_digest(username.encode(), auth.username.encode())
+    return _equals(password, auth.password) and known
+
+
+def basic_credentials(request: web.Request) -> tuple[str, str]:
+    """The user name and the password that a request has, unchecked; empty without any."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     try:
         decoded = base64.b64decode(value.strip(), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):
-        return False
-    username, _, password = decoded.partition(":")
-    known = hmac.compare_digest(username.encode(), auth.username.encode())
-    return _equals(password, auth.password) and known
+        return "", ""
+    username, colon, password = decoded.partition(":")
+    return (username, password) if scheme.lower() == "basic" and colon else ("", "")
 
 
 def _equals(given: str, secret: Secret) -> bool:

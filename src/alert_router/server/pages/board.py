@@ -73,22 +73,23 @@ class Board:
     _seq: int = 0
     _hour: int = 0
     _reading: "asyncio.Task[None] | None" = None
+    _reads: int = 0  # that were begun
 
     async def catch_up(self, site: Site, aside: Aside) -> bool:
         """Read what was accepted since the last time; False while that takes longer, as after a
         start. Raises StoreUnavailable."""
-        is_new = False
-        while not is_new:  # one that was begun before may have passed what is accepted by now
-            is_new = self._reading is None or self._reading.done()
-            if is_new:
+        before = self._reads  # one that was begun before may have passed what is accepted by now
+        while True:
+            if self._reading is None or self._reading.done():
+                self._reads += 1
                 self._reading = asyncio.create_task(self._read(site, aside))
                 self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-            task = self._reading
-            assert task is not None
+            number, task = self._reads, self._reading
             if not (await asyncio.wait({task}, timeout=_PATIENCE))[0]:
                 return False
             task.result()
-        return True
+            if number > before:
+                return True
 
     def close(self) -> None:
         """Read nothing more."""
@@ -109,8 +110,8 @@ class Board:
 
     def _take(self, rows: Sequence[LatestGroup], runtime: Runtime) -> None:
         for row in rows:
-            known = self.groups.get(row.identity)
-            if known is not None and known.seq >= row.seq:
+            known, hours = self.groups.get(row.identity), self.hours.get(row.identity)
+            if any(it is not None and it.seq >= row.seq for it in (known, hours)):
                 continue
             try:
                 group = AlertGroup.within(runtime.limits, row.body)[0]
@@ -128,8 +129,7 @@ class Board:
     def _note_hour(self, row: LatestGroup, fires: bool) -> None:
         hour = hour_of(row.accepted_at)
         known = self.hours.pop(row.identity, None) or FiringHours(0, hour, 0, fires=False)
-        newer = known.then(row.seq, hour, fires) if row.seq > known.seq else known
-        self.hours[row.identity] = newer
+        self.hours[row.identity] = known.then(row.seq, hour, fires)
         if len(self.hours) > _MOST_HOURS:
             del self.hours[next(iter(self.hours))]
 

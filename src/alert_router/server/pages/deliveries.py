@@ -22,6 +22,7 @@ from alert_router.outbox.model import (
 )
 from alert_router.preview.messages import preview_claim
 from alert_router.runtime import Runtime
+from alert_router.server.auth import basic_credentials
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.episodes import clock
@@ -29,6 +30,7 @@ from alert_router.server.pages.explain import ShownMessage, shown_message
 from alert_router.server.pages.people import (
     ActionRefused,
     Person,
+    clean_name,
     may_administrate,
     person,
     read_form,
@@ -228,6 +230,8 @@ async def act(request: web.Request) -> web.Response:
 
 async def _chosen(site: Site, verb: str, which: str, wanted: DeliveryFilter) -> list[DeliveryRow]:
     """The deliveries to ask about, oldest first: a lane is replayed in its order."""
+    if site.outbox.is_spooling:  # its ids are not those of the shared store
+        raise StoreUnavailable("the shared store cannot be used")
     if which == "matching":
         if wanted.state not in _VERBS[verb]:
             raise ValueError("Choose a state first.")
@@ -286,8 +290,10 @@ async def _carry_out(
             break
     tried = ids[: ids.index(delivery) + 1]
     done = [delivery for delivery in tried if delivery not in failed]
+    user = clean_name(basic_credentials(request)[0])  # checked before, if any is asked for
+    name = who.name if who.is_certain else user or who.name
     log.info(
-        "deliveries changed on a page", action=verb, deliveries=done, failed=[*failed], who=who.name
+        "deliveries changed on a page", action=verb, deliveries=done, failed=[*failed], who=name
     )
     if len(ids) == 1 and not failed:
         return web.Response(status=303, headers={"Location": _back(wanted)})
