@@ -237,9 +237,13 @@ async def test_tls_cannot_be_taken_away_from_a_running_router(
         ("/not/there", None, "", 401),
         ("/-/healthy", None, "", 200),
         ("/-/ready", None, "", 200),
+        ("/act/x", None, "", 403),  # signed links, which are switched off here
+        ("/act", None, "", 401),
+        ("/act/x/y", None, "", 404),
+        ("/runbooks/act/x", None, "", 401),
     ],
 )
-async def test_users_need_their_password_everywhere_but_for_probes(
+async def test_users_need_their_password_everywhere_but_for_probes_and_signed_links(
     tmp_path: Path, path: str, user: str | None, password: str, expected: int
 ) -> None:
     headers = {} if user is None else basic(user, password)

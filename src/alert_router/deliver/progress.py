@@ -1,22 +1,25 @@
 """What people did about an alert group since it fires, and the line about it in messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from alert_router.model import AlertGroup, BodyLimits, PayloadError
 from alert_router.notification import Notification
-from alert_router.outbox.actions import Action, ActionKind, History
+from alert_router.outbox.actions import Action, ActionKind, History, KeptGroup
 from alert_router.runbook.steps import with_keys
 from alert_router.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An accepted group of an episode: its id, when, and its alerts if they were read."""
+    """An accepted group of an episode: its id, when, whether all of it was resolved, and its alerts
+    if they were read."""
 
     id: str
     at: float
-    group: AlertGroup | None
+    is_over: bool
+    group: AlertGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Episode:
     def ended(self) -> float | None:
         """When all of it was resolved; None while it fires."""
         last = self.moments[-1]
-        return None if last.group is None or last.group.firing else last.at
+        return last.at if last.is_over else None
 
     @property
     def latest(self) -> AlertGroup | None:
@@ -44,20 +47,44 @@ class Episode:
 
 def read_episodes(history: History, limits: BodyLimits) -> list[Episode]:
     """The episodes of a group, oldest first. A group whose body is not at hand counts as firing."""
+    return _episodes(_read(kept, limits) for kept in history.groups)
+
+
+def _read(kept: KeptGroup, limits: BodyLimits) -> Moment:
+    group = None
+    if kept.body is not None:
+        with suppress(PayloadError):  # of an earlier version
+            group = AlertGroup.within(limits, kept.body)[0]
+    is_over = group is not None and not group.firing
+    return Moment(kept.id, kept.accepted_at, is_over, group)
+
+
+def _episodes(moments: Iterable[Moment]) -> list[Episode]:
     found: list[list[Moment]] = []
     is_over = True
-    for kept in history.groups:
-        group = None
-        if kept.body is not None:
-            try:
-                group = AlertGroup.within(limits, kept.body)[0]
-            except PayloadError:  # of an earlier version
-                group = None
+    for moment in moments:
         if is_over:
             found.append([])
-        found[-1].append(Moment(kept.id, kept.accepted_at, group))
-        is_over = group is not None and not group.firing
-    return [Episode(tuple(moments)) for moments in found]
+        found[-1].append(moment)
+        is_over = moment.is_over
+    return [Episode(tuple(each)) for each in found]
+
+
+# Whether all of an accepted group was resolved, by its id: to read a large one takes long.
+_over: dict[str, bool] = {}
+_MOST_KNOWN = 10_000
+
+
+def _known(kept: KeptGroup, limits: BodyLimits) -> Moment:
+    """As `_read`, without the alerts; each group is read once."""
+    is_over = _over.get(kept.id)
+    if is_over is None:
+        is_over = _read(kept, limits).is_over
+        if len(_over) >= _MOST_KNOWN:
+            _over.clear()
+        if kept.body is not None:
+            _over[kept.id] = is_over
+    return Moment(kept.id, kept.accepted_at, is_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +154,7 @@ def _done(
     """What was done since the group fires, and whether who has it has or had it."""
     if history is None:
         return Done.of(()), ""
-    episodes = read_episodes(history, runtime.limits)
+    episodes = _episodes(_known(kept, runtime.limits) for kept in history.groups)
     ids = set(notification.groups)
     episode = next((it for it in reversed(episodes) if ids & {m.id for m in it.moments}), None)
     if episode is None:
