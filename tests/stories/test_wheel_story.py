@@ -24,17 +24,16 @@ pytestmark = pytest.mark.story
 
 README = (ROOT / "README.md").read_text()
 RULE = {
-    "alert": "HighErrorRate",
+    "alert": "KubePodCrashLooping",
     "expr": "vector(1)",
-    "labels": {"severity": "critical", "job": "api", "namespace": "shop", "pod": "api-0"},
+    "labels": {"severity": "critical", "namespace": "shop", "pod": "api-1"},
 }
 
 
-def commands(heading: str) -> list[list[str]]:
-    """The README's commands of ours below a heading, as words without comments."""
-    text = README.split(f"## {heading}\n")[1].split("\n## ")[0]
-    lines = re.findall(r"^alert-router .*", text, re.MULTILINE)
-    return [line.partition("  #")[0].split() for line in lines]
+def commands() -> dict[str, list[str]]:
+    """The README's commands of ours as words, by their first one."""
+    lines = re.findall(r"^alert-router .*", README, re.MULTILINE)
+    return {line.split()[1]: line.split() for line in lines}
 
 
 def install(folder: Path) -> Path:
@@ -55,42 +54,35 @@ async def test_a_new_user_gets_from_the_wheel_to_a_delivered_alert(tmp_path: Pat
     home = tmp_path / "home"
     runbooks = home / "runbooks" / "content"
     runbooks.mkdir(parents=True)
-    (runbooks / "HighErrorRate.md").write_text(RUNBOOK)
+    (runbooks / "KubePodCrashLooping.md").write_text(RUNBOOK)
+    port = free_port()
+    env = {"PATH": "/usr/bin:/bin", "ALERT_ROUTER_URL": f"http://127.0.0.1:{port}"}
 
     def run(words: list[str]) -> str:
+        command = [bin_ / words[0], *words[1:]]
         done = subprocess.run(
-            [bin_ / words[0], *words[1:]],
-            cwd=home,
-            env={"PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-            check=False,
+            command, cwd=home, env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
-    preview, report, init, serve = commands("First steps")
-    assert [words[1] for words in (preview, report, init, serve)] == [
-        "preview",
-        "runbook",
-        "init",
-        "serve",
-    ]
-    run([word.replace("KubePodCrashLooping", "HighErrorRate") for word in preview])
-    run(report)
-    run(init)
-    port = free_port()
-    router = Process(
-        [str(bin_ / serve[0]), *serve[1:], f"--web.listen-address=127.0.0.1:{port}"],
-        tmp_path / "router.log",
-        cwd=home,
-        env={"PATH": "/usr/bin:/bin"},
-    )
+    readme = commands()
+    assert set(readme) == {"init", "serve", "send", "runbook", "preview"}
+    run(readme["init"])
+    serve = [str(bin_ / "alert-router"), *readme["serve"][1:]]
+    listen = f"--web.listen-address=127.0.0.1:{port}"
+    router = Process([*serve, listen], tmp_path / "router.log", cwd=home, env=env)
     try:
         await eventually(lambda: '"serving"' in router.text(), "the router to serve")
+        await asyncio.to_thread(run, readme["send"])
+        await eventually(
+            lambda: "kubectl -n prod delete pod api-0" in router.text(), "the test alert's message"
+        )
         await an_alert_gets_through(tmp_path, port, router)
     finally:
         assert await asyncio.to_thread(router.end) == 0
+    assert "1 runbook" in run(readme["runbook"])
+    assert "kubectl -n prod delete pod api-0" in run(readme["preview"])
     check_bill_of_materials(tmp_path, bin_)
     await the_image_s_configuration_serves(tmp_path, bin_)
 
@@ -125,9 +117,9 @@ async def an_alert_gets_through(folder: Path, port: int, router: Process) -> Non
         "--rules.alert.resend-delay=2s",  # the first is lost where Alertmanager is not known yet
     )
     try:
-        command = "kubectl -n shop delete pod api-0"
+        command = "kubectl -n shop delete pod api-1"
         await eventually(lambda: command in router.text(), "the message")
-        query = 'alert_router_webhooks_total{outcome="accepted"} == 1 and on () (up == 1)'
+        query = 'alert_router_webhooks_total{outcome="accepted"} == 2 and on () (up == 1)'
         await eventually(lambda: ask(scraping, query), "a scrape")
         rules = await eventually(lambda: shipped_rules(scraping), "the rules to be evaluated")
     finally:
