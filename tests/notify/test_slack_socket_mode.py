@@ -310,3 +310,24 @@ async def test_more_presses_than_can_be_done_at_once_are_left_to_slack(monkeypat
 def test_buttons_need_a_bot():
     with pytest.raises(ValueError, match="goes with `bot_token`"):
         SlackNotifier(url="https://hooks.slack.com/x", app_token="xapp-1")
+
+
+@pytest.mark.parametrize(("failures", "least", "most"), [(1, 1, 2), (4, 8, 16), (10_000, 30, 60)])
+def test_a_pause_grows_up_to_a_minute(failures, least, most):
+    assert least <= module._pause(failures) <= most
+
+
+async def test_a_connection_that_takes_long_to_fail_is_not_taken_for_one_that_lasted(monkeypatch):
+    pauses: list[int] = []
+
+    def pause(failures: int) -> float:
+        pauses.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(module, "_pause", pause)
+    monkeypatch.setattr(module, "_SOON", 0.0)
+    async with workspace() as slack, connected(slack, Presses()):
+        slack.refuse = 3
+        await slack.sockets[0].close()
+        await eventually(lambda: len(slack.sockets) == 2, "another connection")
+    assert pauses == [1, 2, 3]

@@ -54,13 +54,14 @@ class SocketMode:
     _seen: OrderedDict[str, bool] = field(default_factory=OrderedDict)
     _names: OrderedDict[str, tuple[float, str]] = field(default_factory=OrderedDict)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _connected_at: float | None = None
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
         failures = 0
         try:
             while True:
-                began = asyncio.get_running_loop().time()
+                self._connected_at = None
                 try:
                     await self._connection()
                     error = "closed"
@@ -71,10 +72,9 @@ class SocketMode:
                 except Exception:  # a defect of ours must not end it
                     log.exception("Socket Mode failed")
                     error = "internal"
-                lasted = asyncio.get_running_loop().time() - began
-                failures = 0 if lasted > _SOON else failures + 1
+                failures = 0 if self._has_lasted() else failures + 1
                 if failures:
-                    pause = min(2.0**failures, _LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311
+                    pause = _pause(failures)
                     log.warning(
                         "Socket Mode is not connected", error=error, next_in=round(pause, 1)
                     )
@@ -83,6 +83,10 @@ class SocketMode:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _has_lasted(self) -> bool:
+        began = self._connected_at
+        return began is not None and asyncio.get_running_loop().time() - began > _SOON
 
     async def _connection(self) -> None:
         """Connect, and read until the connection ends or Slack asks for another one. In that case
@@ -127,6 +131,7 @@ class SocketMode:
             if not isinstance(said, dict):
                 continue
             if said.get("type") == "hello":
+                self._connected_at = asyncio.get_running_loop().time()
                 log.info("Socket Mode is connected")
             elif said.get("type") == "disconnect":
                 if said.get("reason") == "link_disabled":
@@ -202,6 +207,12 @@ class SocketMode:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+
+def _pause(failures: int) -> float:
+    """Seconds after so many failures in a row, so spread that routers do not come in step."""
+    full = min(2.0 ** min(failures, 10), _LONGEST_PAUSE)
+    return full * random.uniform(0.5, 1)  # noqa: S311
 
 
 class _Refused(ValueError):
