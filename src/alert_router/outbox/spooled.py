@@ -21,6 +21,7 @@ from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import (
     ALL_DELIVERIES,
+    HEALTHY,
     Accepted,
     Backlog,
     Claim,
@@ -62,6 +63,7 @@ class SpooledOutbox:
         self._is_recovered = False
         self._identities: set[bytes] = set()  # those with something in the spool
         self._unsettled: list[tuple[Claim, Settlement]] = []
+        self._pauses: dict[Destination, Health] = {}  # as far as known
         self._spool_lock = asyncio.Lock()  # an identity that is being moved is not touched
         self._watching: asyncio.Task[None] | None = None
 
@@ -169,6 +171,8 @@ class SpooledOutbox:
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`. What the shared store cannot take now is kept in memory: if this
         process ends before, its lease ends and the batch goes again."""
+        if settlement.health is not None and settlement.health.asked_until > settlement.now:
+            self._with_pause(claimed.destination, settlement.health)
         if claimed.lane < 0:
             return await self._spool.settle(replace(claimed, lane=-claimed.lane), settlement)
         if self._is_up:
@@ -193,8 +197,16 @@ class SpooledOutbox:
         return await self._both(lambda store: store.sent(destination, since=since, now=now))
 
     async def health(self, destination: Destination) -> Health:
-        """As `Outbox.health`."""
-        return await self._either(lambda store: store.health(destination))
+        """As `Outbox.health`. A pause that only the other store knows is kept."""
+        found = await self._either(lambda store: store.health(destination))
+        return self._with_pause(destination, found)
+
+    def _with_pause(self, destination: Destination, found: Health) -> Health:
+        known = self._pauses.get(destination, HEALTHY)
+        if known.asked_until > max(found.asked_until, self.now()):
+            return known
+        self._pauses[destination] = found
+        return found
 
     async def divert(
         self,
