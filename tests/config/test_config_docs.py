@@ -1,11 +1,15 @@
-"""The page about configuration: the example with everything has the defaults."""
+"""The pages about configuration: their defaults are those of the code."""
 
 import re
 from pathlib import Path
 
-from alert_router.config import load
+import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
+from alert_router.config import load
+from alert_router.notify.registry import NOTIFIERS
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -19,6 +23,17 @@ def test_the_example_with_everything_has_the_defaults(tmp_path):
     assert everything.http.model_copy(update=changed) == least.http
     (named,), (plain,) = (c.receivers[0].notifiers for c in (everything, least))
     assert named.model_copy(update={"name": ""}) == plain
+
+
+@pytest.mark.parametrize("type_", NOTIFIERS)
+def test_every_default_on_a_notifiers_page_is_that_of_the_reference(type_):
+    reference = (DOCS / "configuration-reference.md").read_text(encoding="utf-8")
+    section = reference.split(f"\n### `{type_}`\n")[1].split("\n### ")[0]
+    wanted = dict(re.findall(r"^\| `(\w+)`[^|]* \| [^|]* \| (`[^|]+`) \|", section, re.MULTILINE))
+    page = (DOCS / f"notifiers/{type_}.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)`[^|]* \| (`[^|]+`) \|", page, re.MULTILINE))
+    for key in told.keys() & wanted.keys():
+        assert (key, told[key]) == (key, wanted[key])
 
 
 def _routing_for(main):

@@ -55,16 +55,6 @@ def test_every_key_of_its_own_is_on_the_page(type_):
     assert {key for key in keys if f"`{key}`" not in page(type_)} == set()
 
 
-@pytest.mark.parametrize("type_", NOTIFIERS)
-def test_every_default_on_the_page_is_that_of_the_reference(type_):
-    reference = (PAGES.parent / "configuration-reference.md").read_text(encoding="utf-8")
-    section = reference.split(f"\n### `{type_}`\n")[1].split("\n### ")[0]
-    wanted = dict(re.findall(r"^\| `(\w+)`[^|]* \| [^|]* \| (`[^|]+`) \|", section, re.MULTILINE))
-    told = dict(re.findall(r"^\| `(\w+)`[^|]* \| (`[^|]+`) \|", page(type_), re.MULTILINE))
-    for key in told.keys() & wanted.keys():
-        assert (key, told[key]) == (key, wanted[key])
-
-
 def test_the_keys_of_all_that_speak_http_are_told_once():
     keys = (set(HttpNotifier.model_fields) - set(Notifier.model_fields)) | set(Tls.model_fields)
     assert {key for key in keys if f"`{key}`" not in page("README")} == set()
