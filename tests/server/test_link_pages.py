@@ -172,3 +172,16 @@ def test_a_key_that_is_short_is_reported_and_never_shown(tmp_path: Path) -> None
     (problem,) = [text for text in found if "http.links.key" in text]
     assert "too short: expected at least 32 characters" in problem
     assert "s3cr3t" not in problem
+
+
+async def test_a_form_with_files_is_refused(tmp_path: Path) -> None:
+    async with served(tmp_path, {}) as (running, server):
+        await send(running, alerts("cart-1"))
+        path = await link(server, "I have it")
+        form = aiohttp.FormData({"who": "Ana"})
+        form.add_field("who", b"Ana", filename="ana.txt")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(running.url + path, data=form) as answer,
+        ):
+            assert answer.status == 403

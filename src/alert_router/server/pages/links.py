@@ -1,8 +1,6 @@
 """The pages behind the links in messages: GET shows what a link does, POST does it, so that what
 opens links by itself does nothing."""
 
-import asyncio
-
 import structlog
 from aiohttp import web
 
@@ -12,7 +10,13 @@ from alert_router.outbox.base import StoreUnavailable
 from alert_router.server.context import SITE
 from alert_router.server.pages.actions import action_of, perform, view_of
 from alert_router.server.pages.group import GroupView, ShownStep
-from alert_router.server.pages.people import ActionRefused, clean_name, person, remember
+from alert_router.server.pages.people import (
+    ActionRefused,
+    clean_name,
+    person,
+    read_fields,
+    remember,
+)
 from alert_router.server.pages.render import answer, page, top
 
 log = structlog.get_logger(__name__)
@@ -44,16 +48,12 @@ async def act(request: web.Request) -> web.Response:
     who = person(request)
     try:
         id_, do = await _read(request)
-        try:
-            async with asyncio.timeout(request.app[SITE].runtime().config.http.body_timeout):
-                form = await request.post()
-        except TimeoutError:
-            raise ActionRefused("The form did not arrive in time.") from None
-        name = clean_name(str(form.get("who", "")))
+        form = await read_fields(request)
+        name = clean_name(form.get("who", ""))
         if not name and not (who.is_certain and who.name):
             raise ActionRefused("Write your name first, so that others see who does what.")
         view = await view_of(request.app, id_)
-        step = str(form.get("step", ""))
+        step = form.get("step", "")
         if step and step not in {it.key for it in _steps(view, do)}:
             raise ActionRefused(_CHANGED)
         shown = who.name if who.is_certain and who.name else f"{name}{_BY_LINK}"

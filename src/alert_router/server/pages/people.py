@@ -23,6 +23,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _LONGEST_NAME = 60  # characters
 _A_YEAR = 365 * 86_400
 _FORM = "application/x-www-form-urlencoded"
+_NOT_OURS = "This form was not sent by a page of this router."
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +102,22 @@ def remember(request: web.Request, answer: web.Response, who: Person, name: str 
 
 async def read_form(request: web.Request, who: Person) -> "MultiDictProxy[str]":
     """The fields of a form that one of our pages sent. Raises ActionRefused."""
-    http: Http = request.app[SITE].runtime().config.http
-    if from_other_site(request, http.external_url) or request.content_type != _FORM:
-        raise ActionRefused("This form was not sent by a page of this router.")
-    try:
-        async with asyncio.timeout(http.body_timeout):
-            form = await request.post()
-    except TimeoutError:
-        raise ActionRefused("The form did not arrive in time.") from None
-    token = form.get("token", "")
-    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), who.token.encode()):
+    if from_other_site(request, request.app[SITE].runtime().config.http.external_url):
+        raise ActionRefused(_NOT_OURS)
+    form = await read_fields(request)
+    if not hmac.compare_digest(form.get("token", "").encode(), who.token.encode()):
         raise ActionRefused("This page is too old, or cookies are off: load it again.")
     if not who.may_act:
         raise ActionRefused("The proxy does not say who you are, so that you can only read.")
-    return form  # type: ignore[return-value]
+    return form
+
+
+async def read_fields(request: web.Request) -> "MultiDictProxy[str]":
+    """The fields of a form, whoever sent it, without files. Raises ActionRefused."""
+    if request.content_type != _FORM:
+        raise ActionRefused(_NOT_OURS)
+    try:
+        async with asyncio.timeout(request.app[SITE].runtime().config.http.body_timeout):
+            return await request.post()  # type: ignore[return-value]
+    except TimeoutError:
+        raise ActionRefused("The form did not arrive in time.") from None
