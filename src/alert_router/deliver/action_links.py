@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{8,1400})\.([A-Za-z0-9_-]{22})")
 _PAYLOAD = re.compile(r"([0-9a-f]{1,11})\.([0-9a-f-]{1,64})\.(.+)", re.DOTALL)
 _PURPOSE = b"alert-router link 1\0"  # the key signs nothing else, whatever else it is used for
-_LONGEST_ABOUT = 500  # characters of a runbook's id
+_LONGEST_ABOUT = 500  # bytes of a runbook's id
 _MOST_RUNBOOKS = 2  # that a message asks about
 
 
@@ -102,10 +102,14 @@ async def with_links(notification: Notification, runtime: Runtime, key: LinkKey)
     expires_at = notification.composed_at.timestamp() + links.expire
     wanted = [("I have it", "take")]
     if not notification.group.firing:
-        ids = [part.id for part in notification.runbooks if len(part.id) <= _LONGEST_ABOUT]
+        parts = [
+            part
+            for part in notification.runbooks
+            if len(part.id.encode(errors="replace")) <= _LONGEST_ABOUT
+        ][:_MOST_RUNBOOKS]
         wanted = [
-            (words, f"{do} {id_}")
-            for id_ in ids[:_MOST_RUNBOOKS]
+            (f"{words}: {part.title}" if len(parts) > 1 else words, f"{do} {part.id}")
+            for part in parts
             for words, do in (("It helped", "helped"), ("It did not help", "not_helped"))
         ]
     base, group = notification.external_url.rstrip("/"), notification.groups[-1]

@@ -118,10 +118,16 @@ class Done:
 
 
 def actions_in(episode: Episode, episodes: Sequence[Episode], history: History) -> list[Action]:
-    """The actions from the beginning of an episode until the next one."""
+    """The actions about an episode. An old link or page acts on the episode that it shows, also
+    after the next one has begun; of an episode that began before what is kept, it is by time."""
+    oldest = episodes[0].began
     later = [other.began for other in episodes if other.began > episode.began]
     until = min(later, default=float("inf"))
-    return [action for action in history.actions if episode.began <= action.at < until]
+    return [
+        action
+        for action in history.actions
+        if episode.began <= (action.since if action.since >= oldest else action.at) < until
+    ]
 
 
 def with_progress(

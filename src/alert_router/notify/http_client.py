@@ -63,9 +63,9 @@ async def send(
     """The answer, or why there is none; `hidden` is kept out of its message. Never raises for
     anything the destination does."""
     body = _Body(request.body)
-    host = urlsplit(request.url).hostname or ""
-    attributes = {"http.request.method": request.method, "server.address": host}
     try:
+        host = urlsplit(request.url).hostname or ""
+        attributes = {"http.request.method": request.method, "server.address": host}
         with span("send", "client", attributes=attributes) as sending:
             answer = await _exchange(session, request, body, sending.traceparent)
             sending.answered(answer.status)

@@ -70,6 +70,7 @@ async def _open(storage: Storage) -> Operations:
 
 async def _copy(old: Operations, new: Operations, progress: Callable[[int, int], None]) -> int:
     await new.keep_secrets(await old.secrets())
+    await new.keep_heartbeats(await old.every_heartbeat())
     identities = await old.every_identity()
     for done, identity in enumerate(identities):
         progress(done, len(identities))

@@ -272,8 +272,9 @@ class StoredIdentity:
     group: str
     accepted_at: float
     deliveries: tuple[StoredDelivery, ...]
-    # Of messages that are updated; when that is due because of actions, and when it last was.
-    references: tuple[tuple[Destination, str, float, float], ...]
+    # Of messages that are updated; when that is due because of actions, when it last was, and when
+    # something of the lane was last settled.
+    references: tuple[tuple[Destination, str, float, float, float], ...]
     actions: "tuple[Action, ...]"
     is_being_sent: bool
 

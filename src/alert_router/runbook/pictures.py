@@ -51,10 +51,12 @@ def find_picture(root: Path, path: str) -> PictureFile | None:
             return None
         # Opening a pipe would block.
         descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             is_file = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES
-            head = file.read(16) if is_file else b""
+            head = os.read(descriptor, 16) if is_file else b""
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError):  # a null byte in the name
         return None
     media_type, begin = known

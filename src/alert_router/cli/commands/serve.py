@@ -215,7 +215,11 @@ def _set_up_log(format_: str, level: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if format_ == "console" or (format_ == "auto" and on_terminal):
-        processors.append(structlog.dev.ConsoleRenderer(colors=on_terminal))
+        # Tracebacks without the values of variables, which may be secrets.
+        plain = structlog.dev.plain_traceback
+        processors.append(
+            structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=plain)
+        )
     else:
         # A traceback becomes one JSON string, so that hostile text cannot start a line.
         processors.append(structlog.processors.format_exc_info)

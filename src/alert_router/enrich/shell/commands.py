@@ -448,7 +448,7 @@ def _replaces(options: Sequence[Word]) -> bool:
     """Whether `xargs` replaces text that a value could contain."""
     return any(
         (option.text in ("-I", "-i") and value.text not in ("{}", "%"))
-        or re.match(r"-[Ii](?!(?:\{\}|%)?\Z)", option.text)
+        or re.match(r"-[Ii](?!(?:\{\}|%)?\Z)|--replace=(?!(?:\{\}|%)\Z)", option.text)
         for option, value in pairwise([*options, Word()])
     )
 

@@ -360,7 +360,8 @@ def _build(
         # `$BASE$volume` filled with v1 must not become `$BASEv1`, another variable.
         parts.append(_TOUCHING.sub(r"${\1}", _with(text, at, each.start, insertions)))
         written = text[each.start : each.end]
-        plain = each.spelled or (written[0] != "\\" and PLACEHOLDER.fullmatch(written))
+        is_spelled = each.spelled and written[0] not in "$\\"  # `${NAME%-*}` is more than NAME
+        plain = is_spelled or (written[0] != "\\" and PLACEHOLDER.fullmatch(written))
         computed = each.computed
         if computed is None:
             lookback = text[max(0, each.start - _LOOKBACK) : each.start]

@@ -47,12 +47,13 @@ async def expire(
             rows = await session.rows("to_expire_tried", values)
         else:
             rows = await session.rows("to_expire", values | {"now": now})
-        for delivery, _, attempts in rows:
-            await session.run("expire", (now, attempts, delivery))
+        expired = 0
+        for delivery, _, attempts in rows:  # one may have been settled meanwhile
+            expired += await session.run("expire", (now, attempts, delivery))
         for lane in {lane for _, lane, _ in rows}:
             await shrink(session, lane, now)
-        if rows:
-            done[await session.named(key)] = len(rows)
+        if expired:
+            done[await session.named(key)] = expired
         if done.total() >= limit:
             break
     return done

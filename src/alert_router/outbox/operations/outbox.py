@@ -238,6 +238,14 @@ class Operations(ABC):
         """Keep those of which none is kept: links that are signed with them stay good."""
         await self._run(transfer.keep_secrets, found)
 
+    async def every_heartbeat(self) -> list[tuple[str, float, float]]:
+        """Name, when it was last received, and since when it is missing, of all."""
+        return await self._run(transfer.heartbeats)
+
+    async def keep_heartbeats(self, found: Sequence[tuple[str, float, float]]) -> None:
+        """Keep those of which none is kept."""
+        await self._run(transfer.keep_heartbeats, found)
+
     async def every_identity(self) -> list[bytes]:
         """All of which anything is known."""
         return await self._run(transfer.every_identity)

@@ -115,9 +115,9 @@ async def _try_again(session: Session, lane: int, settlement: Settlement) -> Non
 async def shrink(session: Session, lane: int, now: float) -> None:
     """Put a lane right after waiting deliveries outside a running attempt were taken from it."""
     rest, priority, oldest = await session.one("rest_of_lane", (lane,))
+    row = await session.row("lane_of_claim", (lane,))
+    is_being_changed = row is not None and row[1] and not row[3]
     if not rest:
-        row = await session.row("lane_of_claim", (lane,))
-        is_being_changed = row is not None and row[1] and not row[3]
         if not is_being_changed:
             await free(session, lane, now)
         return
@@ -129,6 +129,6 @@ async def shrink(session: Session, lane: int, now: float) -> None:
             "rest": rest,
             "priority": priority,
             "oldest": oldest,
-            "batch_left": int(batch_left),
+            "batch_left": int(batch_left or is_being_changed),
         },
     )

@@ -18,7 +18,10 @@ SELECT CAST(:now AS DOUBLE PRECISION) FROM lane
 WHERE destination = :destination AND phase IN (1, 2) AND batch IS NOT NULL
 UNION ALL
 SELECT changed_at FROM lane
-WHERE destination = :destination AND changed_at > 0 AND changed_at > :since AND phase = 0;
+WHERE destination = :destination AND changed_at > 0 AND changed_at > :since AND phase = 0
+    AND NOT EXISTS (  -- a message that said it too
+        SELECT 1 FROM delivery d
+        WHERE d.lane = lane.id AND d.state = 1 AND d.settled_at >= lane.changed_at);
 
 -- name: health
 SELECT failing_since, failures, failing_reason, pause_reason, paused_until, asked_until
@@ -78,7 +81,7 @@ SELECT d.id, g.id, g.body, d.fingerprints, d.accepted_at, d.diverted_from
 FROM delivery d JOIN alert_group g ON g.seq = d.alert_group
 WHERE d.lane = ? AND d.state = 1 AND d.reason = '' AND d.settled_at = (
     SELECT CASE WHEN state = 1 AND reason = '' THEN settled_at END
-    FROM delivery WHERE lane = ? AND state > 0 ORDER BY id DESC LIMIT 1)
+    FROM delivery WHERE lane = ? AND state > 0 ORDER BY settled_at DESC, id DESC LIMIT 1)
 ORDER BY d.id LIMIT ?;
 
 -- name: next_priority
@@ -266,7 +269,7 @@ LIMIT :limit;
 -- name: expire
 UPDATE delivery SET state = 2, settled_at = ?, attempts = ?, reason = 'expired',
     message = 'waited longer than max_age'
-WHERE id = ?;
+WHERE id = ? AND state = 0;
 
 -- name: hasten_lanes
 UPDATE lane SET due_at = ? WHERE phase = 2 AND leased = 0 AND due_at > ?;
@@ -385,6 +388,9 @@ ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at;
 -- name: begin_heartbeat
 INSERT INTO heartbeat (name, seen_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
+-- name: keep_heartbeat
+INSERT INTO heartbeat (name, seen_at, missing_since) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING;
+
 -- name: heartbeats
 SELECT name, seen_at, missing_since FROM heartbeat;
 
@@ -421,7 +427,7 @@ JOIN alert_group g ON g.seq = d.alert_group
 WHERE l.identity = ? ORDER BY d.id;
 
 -- name: stored_references
-SELECT t.receiver, t.notifier, l.reference, l.change_due, l.changed_at
+SELECT t.receiver, t.notifier, l.reference, l.change_due, l.changed_at, l.settled_at
 FROM lane l JOIN destination t ON t.id = l.destination
 WHERE l.identity = ? AND l.reference IS NOT NULL;
 
@@ -444,8 +450,9 @@ INSERT INTO delivery (lane, destination, alert_group, state, priority, accepted_
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_reference
-UPDATE lane SET reference = ?, change_due = ?, changed_at = ?
-WHERE identity = ? AND destination = ? AND reference IS NULL;
+UPDATE lane SET reference = :reference, change_due = :change_due, changed_at = :changed_at,
+    settled_at = CASE WHEN settled_at < :settled_at THEN :settled_at ELSE settled_at END
+WHERE identity = :identity AND destination = :destination AND reference IS NULL;
 
 -- name: keep_attempts
 UPDATE lane SET batch = CAST(:batch AS text),

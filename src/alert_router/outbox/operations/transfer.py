@@ -29,6 +29,16 @@ async def keep_secrets(session: Session, found: Sequence[tuple[str, bytes]]) -> 
     await session.run_all("add_secret", found)
 
 
+async def heartbeats(session: Session) -> list[tuple[str, float, float]]:
+    """All: name, when it was last received, and since when it is missing."""
+    return [(name, *times) for name, *times in await session.rows("heartbeats")]
+
+
+async def keep_heartbeats(session: Session, found: Sequence[tuple[str, float, float]]) -> None:
+    """Keep those of which none is kept."""
+    await session.run_all("keep_heartbeat", found)
+
+
 async def export(session: Session, identity: bytes) -> StoredIdentity | None:
     """Everything of an identity; None where nothing is known."""
     done = await actions.of(session, identity)
@@ -42,10 +52,8 @@ async def export(session: Session, identity: bytes) -> StoredIdentity | None:
         is_being_sent = is_being_sent or bool(row[4])
         deliveries.append(_delivery(*row))
     references = [
-        (Destination(receiver, notifier), reference, change_due, changed_at)
-        for receiver, notifier, reference, change_due, changed_at in await session.rows(
-            "stored_references", (key,)
-        )
+        (Destination(receiver, notifier), *values)
+        for receiver, notifier, *values in await session.rows("stored_references", (key,))
     ]
     latest = (identity, content, group, accepted_at)
     return StoredIdentity(*latest, tuple(deliveries), tuple(references), tuple(done), is_being_sent)
@@ -74,7 +82,7 @@ async def reconcile(session: Session, stored: StoredIdentity, now: float) -> Non
     """Write down what another store has of an identity: what is pending is pending here, what was
     delivered was. Doing so again changes nothing."""
     await _add_actions(session, stored)
-    if not stored.deliveries and not stored.accepted_at:
+    if not stored.deliveries and not stored.references and not stored.accepted_at:
         return
     identity = await _identity(session, stored)
     groups, new = await _groups(session, stored.deliveries)
@@ -101,9 +109,17 @@ async def reconcile(session: Session, stored: StoredIdentity, now: float) -> Non
     await session.run_all("mark_replayed", replayed)
     for lane, sent in lanes.items():
         await _end_with_newest(session, identity, lane, sent)
-    for to, reference, *times in stored.references:
-        row = (session.clean(reference), *times, identity, await session.key(to))
-        await session.run("add_reference", row)
+    for to, reference, change_due, changed_at, settled_at in stored.references:
+        destination = await session.key(to)
+        if await session.row("find_lane", (identity, destination)) is None:
+            row = (identity, destination, 1, settled_at, settled_at)
+            await session.insert("add_idle_lane", row)
+        values = {
+            "identity": identity, "destination": destination,
+            "reference": session.clean(reference), "change_due": change_due,
+            "changed_at": changed_at, "settled_at": settled_at,
+        }  # fmt: skip
+        await session.run("add_reference", values)
 
 
 async def _end_with_newest(

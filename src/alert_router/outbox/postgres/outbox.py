@@ -152,7 +152,7 @@ class PostgresOutbox(Operations):
                         "SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
                     )
                     self.database.offset = moment - (began + time.time()) / 2
-            except ERRORS as error:
+            except (*ERRORS, StoreUnavailable) as error:
                 if self._held is not None:
                     self._held.terminate()
                 self._held = None
@@ -245,7 +245,7 @@ class PostgresOutbox(Operations):
 
     async def probe(self) -> None:
         """See whether the database can be written to. Raises StoreUnavailable."""
-        if not self.owner:
+        if self._holding is None:
             await self.prepare(Role.SERVICE)
         await self._run(_touch)
 
@@ -264,8 +264,7 @@ class PostgresOutbox(Operations):
             await asyncio.wait([self._announcing])
         if self._holding is not None:
             self._holding.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._holding
+            await asyncio.wait([self._holding])
             self._holding = None
         if self._held is not None:
             self._held.terminate()

@@ -104,6 +104,7 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
                 for table in _TABLES
             }
             _copy_counts(source, target)
+            _copy_secrets(source, target)
             _copy_sequence(source, target)
         (lost["alert_group"],) = target.execute(QUERIES["groups_missing"]).fetchone()
         lost["delivery"] += target.execute(QUERIES["drop_orphans"]).rowcount
@@ -298,6 +299,13 @@ def _copy_counts(source: sqlite3.Connection, target: sqlite3.Connection) -> None
     for order in ("ASC", "DESC"):
         rows = _readable(source, f"SELECT {names} FROM observed ORDER BY day {order}")
         target.executemany(f"INSERT OR IGNORE INTO observed ({names}) VALUES ({marks})", rows)
+
+
+def _copy_secrets(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy what signs links that were sent."""
+    for name, value in _readable(source, "SELECT name, value FROM secret"):
+        if isinstance(name, str) and isinstance(value, bytes):
+            target.execute("INSERT OR IGNORE INTO secret VALUES (?, ?)", (name, value))
 
 
 def _copy_sequence(source: sqlite3.Connection, target: sqlite3.Connection) -> None:

@@ -64,12 +64,19 @@ async def perform(app: web.Application, view: GroupView, do: str, who: str, **na
     """Keep what somebody did with a button of a group's page. `names` go into the log. Raises
     ActionRefused, ValueError as `Outbox.act`, and StoreUnavailable."""
     site = app[SITE]
+    refuse_late(view, do)
     action = action_of(view, do, who, site.outbox.now())
     if action is None:
         raise ActionRefused("The runbook has changed meanwhile: load the page again.")
     if await site.ask(lambda store: store.act(view.identity, action)):
         log.info("action", kind=action.kind, who=who, group_id=view.id, step=action.title, **names)
     app[PAGES].live.touch()
+
+
+def refuse_late(view: GroupView, do: str) -> None:
+    """Raise ActionRefused for what makes no sense any more."""
+    if do == "take" and view.is_over:
+        raise ActionRefused("All its alerts are resolved already.")
 
 
 def _refusal(request: web.Request, text: str, status: int) -> web.Response:

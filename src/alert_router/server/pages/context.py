@@ -6,20 +6,25 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from alert_router.aside import Aside
+from alert_router.server.body import Budget
 from alert_router.server.context import SITE
 from alert_router.server.pages.board import Board
 from alert_router.server.pages.live import Live, Make
+
+_EXPLAINED = 4 * 1024 * 1024  # bytes of bodies to be explained, at a time
 
 
 @dataclass(slots=True)
 class Pages:
     """`is_guarded` says whether every client needs a password or a certificate. Pages are made in
     the threads `aside`, since a long runbook takes a while; explanations, which may take longer, in
-    one of their own."""
+    one of their own. What they are asked about has memory of its own, so that it takes none from
+    webhooks."""
 
     is_guarded: Callable[[], bool]
     aside: Aside = field(default_factory=lambda: Aside("pages", 2))
     explaining: Aside = field(default_factory=lambda: Aside("explain"))
+    budget: Budget = field(default_factory=lambda: Budget(_EXPLAINED))
     board: Board = field(default_factory=Board)
     live: Live = field(default_factory=Live)
 

@@ -31,7 +31,8 @@ from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.render import answer, page, top
 
 _MOST_BODY = 1024 * 1024  # bytes of a form
-_MOST_LABELS_TEXT = 4_000  # characters; more does not fit into a link
+_MOST_LABELS_TEXT = 4_000  # characters
+_LONGEST_LINK = 7_000  # characters: a request line of more than 8,190 bytes is refused
 _MOST_KEPT = 100_000  # characters of the text that the form shows again
 _MOST_DECISIONS = 10
 _MOST_ROUTES = 50
@@ -137,7 +138,7 @@ async def ask(request: web.Request) -> web.Response:
     """POST /explain: labels lead to the link that explains them; a payload is explained."""
     question = Question()
     try:
-        with request.app[SITE].budget.share() as share:
+        with request.app[PAGES].budget.share() as share:
             http = request.app[SITE].runtime().config.http
             if from_other_site(request, http.external_url) or request.content_type != _FORM:
                 raise NotExplained("This form was not sent by a page of this router.", 403)
@@ -179,7 +180,10 @@ def _link(form: Mapping[str, str]) -> str:
     annotations = _parsed(form.get("annotations", ""))
     query += [("annotation", f"{name}={value}") for name, value in annotations]
     query += [(name, form[name]) for name in ("receiver", "status") if form.get(name)]
-    return f"./explain?{urlencode(query)}"
+    link = f"./explain?{urlencode(query, errors='replace')}"
+    if len(link) > _LONGEST_LINK:
+        raise NotExplained("These labels are too long: paste a payload.", 413)
+    return link
 
 
 def _parsed(text: str) -> Iterator[tuple[str, str]]:

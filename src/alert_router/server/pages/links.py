@@ -8,7 +8,7 @@ from alert_router.deliver.action_links import LinkRefused, verify
 from alert_router.fields import SecretUnavailable
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.server.context import SITE
-from alert_router.server.pages.actions import action_of, perform, view_of
+from alert_router.server.pages.actions import action_of, perform, refuse_late, view_of
 from alert_router.server.pages.group import GroupView, ShownStep
 from alert_router.server.pages.people import (
     ActionRefused,
@@ -34,6 +34,7 @@ async def show(request: web.Request) -> web.Response:
     try:
         id_, do = await _read(request)
         view = await view_of(request.app, id_)
+        refuse_late(view, do)
         if action_of(view, do, "", 0.0) is None:
             raise ActionRefused(_CHANGED)
     except (LinkRefused, ActionRefused) as error:
@@ -90,13 +91,15 @@ def _steps(view: GroupView, do: str) -> list[ShownStep]:
 
 
 def _page(request: web.Request, view: GroupView, do: str, *, done: bool = False) -> web.Response:
-    word = do.partition(" ")[0]
+    word, _, id_ = do.partition(" ")
+    titles = [runbook.title for runbook in view.runbooks if runbook.id == id_]
     text = page(
         "link.html",
         top(request),
         view=view,
         who=person(request),
         words=_QUESTIONS[word],
+        runbook=titles[0] if titles else "",
         steps=_steps(view, do),
         done=done,
     )

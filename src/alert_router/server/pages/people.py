@@ -121,3 +121,5 @@ async def read_fields(request: web.Request) -> "MultiDictProxy[str]":
             return await request.post()  # type: ignore[return-value]
     except TimeoutError:
         raise ActionRefused("The form did not arrive in time.") from None
+    except (LookupError, UnicodeError):  # the charset that it names
+        raise ActionRefused(_NOT_OURS) from None
