@@ -208,6 +208,7 @@ def test_toml_front_matter_is_no_text() -> None:
         "find / -name core",
         "cat /var/log/syslog",
         "./scripts/restart.sh now",
+        "rabbitmq-diagnostics status",
         "rm -rf ./tmp",
     ],
 )

@@ -47,9 +47,18 @@ def told(runtime: Runtime, statuses: str, *actions: Action) -> Notification:
     return with_progress(bare, History(b"x", groups, (), actions), runtime)
 
 
-def did(kind: ActionKind, who: str = "Ana", group: int = 0, step: str = "", runbook: str = RUNBOOK):
-    at = NOW + 60 * group + 10
-    return Action(kind, who, at, NOW, runbook if step else "", "r1", step, "Look" if step else "")
+def did(
+    kind: ActionKind,
+    who: str = "Ana",
+    group: int = 0,
+    step: str = "",
+    runbook: str = RUNBOOK,
+    first: int = 0,
+) -> Action:
+    """Something that somebody did after a group, about the episode that the group `first` began."""
+    at, since = NOW + 60 * group + 10, NOW + 60 * first
+    about = (runbook if step else "", "r1", step, "Look" if step else "")
+    return Action(kind, who, at, since, *about)
 
 
 def test_who_has_it_and_what_is_done_is_one_line(runtime: Runtime) -> None:
@@ -81,7 +90,10 @@ def test_what_fires_again_is_not_what_somebody_had(runtime: Runtime, again: bool
     if again:  # the groups are known by then
         assert told(runtime, "fr", take).progress == "Ana had it"
     assert told(runtime, "frf", take).progress == ""
-    assert told(runtime, "frf", take, did(ActionKind.TAKE, "Ben", 2)).progress == "Ben has it"
+    late = did(ActionKind.TAKE, "Ben", 2)  # with an old link
+    assert told(runtime, "frf", take, late).progress == ""
+    ben = did(ActionKind.TAKE, "Ben", 2, first=2)
+    assert told(runtime, "frf", take, ben).progress == "Ben has it"
 
 
 def test_without_a_history_all_steps_are_left(runtime: Runtime) -> None:

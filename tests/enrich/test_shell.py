@@ -214,6 +214,9 @@ def test_what_only_looks_like_a_placeholder_stays(text: str) -> None:
         ("c {pod,x} x{pod} ${pod}x %{pod} {pod}}", "c {pod,x} x{pod} webx %{pod} {pod}}"),
         ("jq '{pod}' f; awk \"{pod}\" f; c '{pod}'", "jq '{pod}' f; awk \"{pod}\" f; c '{pod}'"),
         ("c | xargs -I{pod} rm {pod}", "c | xargs -I{pod} rm {pod}"),
+        ("kubectl delete pod ${NAME%-*}", "kubectl delete pod FILL_IN_pod"),
+        ("kubectl delete pod ${NAME}", "kubectl delete pod web"),
+        ("c | xargs --replace={pod} rm {pod}", "c | xargs --replace={pod} rm {pod}"),
         ("kubectl get nodes -o jsonpath='{pod}'", "kubectl get nodes -o jsonpath='{pod}'"),
     ],
 )

@@ -193,6 +193,28 @@ async def test_what_is_discarded_while_the_message_is_being_changed_does_not_fre
     assert [names(claim) for claim in await to_change(outbox)] == [["three"]]
 
 
+async def test_what_is_discarded_before_others_leaves_a_running_change_its_lease(outbox):
+    await sent(outbox, "one")
+    await outbox.act(IDENTITY, action())
+    [claim] = await to_change(outbox)
+    await put(outbox, group("two"), group("three"))
+    [_, row, _] = await outbox.deliveries()
+    await outbox.discard(row.id, now=LATER)
+
+    assert await end(outbox, claim, Verdict.DELIVERED, now=LATER)
+    assert [names(claim) for claim in await to_change(outbox)] == [["three"]]
+
+
+async def test_a_notification_that_says_it_too_counts_once_for_the_rate(outbox):
+    await sent(outbox, "one")
+    await outbox.act(IDENTITY, action())
+    await put(outbox, group("two"))
+    [claim] = await to_change(outbox)
+    await end(outbox, claim, Verdict.DELIVERED, now=LATER)
+
+    assert await outbox.sent(A, since=LATER - 60, now=LATER) == [LATER]
+
+
 async def test_changes_count_for_the_rate(outbox):
     await sent(outbox, "one")
     await outbox.act(IDENTITY, action())

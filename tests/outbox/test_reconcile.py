@@ -220,6 +220,7 @@ async def fill(outbox):
         action = Action(ActionKind.TAKE, who, at=NOW + n, since=NOW)
         assert await outbox.act(b"0", action)
     assert len(await outbox.secret("links")) == 32
+    await outbox.beat(["watchdog"], NOW)
     assert await outbox.act(b"pruned", Action(ActionKind.TAKE, "ann", at=NOW, since=NOW))
 
 
@@ -238,9 +239,49 @@ async def content(outbox):
         "deliveries": sorted(map(repr, rows)),
         "actions": actions,
         "secret": await outbox.secret("links"),
+        "heartbeats": await outbox.heartbeats(["watchdog"], NOW + 1),
         "observed": await outbox.observed(day_of(time.time())),
         "backlog": [row for row in backlog if row[1:] != (0, 0)],
     }
+
+
+async def test_the_message_that_is_updated_is_known_after_the_next_pruning(spool, shared):
+    await put(spool, group("one"))
+    await end(spool, await take_one(spool), Verdict.DELIVERED, reference="message-1")
+    await move(spool, shared)
+
+    await shared.prune(delivered_before=NOW - 1, dead_before=NOW - 1, limit=100)
+
+    await put(shared, group("two"))
+    assert (await take_one(shared)).reference == "message-1"
+
+
+async def test_a_change_never_shows_what_the_spool_sent_before(spool, shared):
+    await put(spool, group("one"))
+    await end(spool, await take_one(spool), Verdict.DELIVERED, reference="message-1")
+    await put(shared, group("two", at=NOW + 1))
+    claim = await take_one(shared, now=NOW + 1)
+    await end(shared, claim, Verdict.DELIVERED, now=NOW + 2, reference="message-2")
+    await move(spool, shared)
+    taken = Action(ActionKind.TAKE, "Ana", NOW + 50, NOW)
+    await shared.act(group("two").identity, taken)
+
+    claims = await shared.claim(
+        A, owner="s", limit=1, now=NOW + 100, lease=60, fold=True, changes=True
+    )
+
+    assert [names(claim) for claim in claims] == [["two"]]
+
+
+async def test_a_claim_whose_answer_never_came_is_due_once_its_owner_looks(shared):
+    await put(shared, group("one"), group("two", lane="other"))
+    held, lost = await take(shared, owner="me")
+
+    assert await shared.recover("me", {held.lane}) == 1
+
+    [again] = await take(shared, owner="me")
+    assert (again.lane, again.id, again.resent) == (lost.lane, lost.id, True)
+    assert await end(shared, held, Verdict.DELIVERED)
 
 
 @pytest.mark.parametrize("to", ["sqlite", "postgres"])

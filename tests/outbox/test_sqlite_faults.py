@@ -632,3 +632,15 @@ async def test_a_store_that_cannot_be_opened_yet_is_once_it_can(path):
         await outbox.close()
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+async def test_links_that_were_sent_stay_good_in_the_new_store(tmp_path):
+    store = SqliteOutbox.open(tmp_path / "old.db", Role.SERVICE)
+    secret = await store.secret("links")
+    await store.close()
+
+    salvage(tmp_path / "old.db", tmp_path / "new.db")
+
+    store = SqliteOutbox.open(tmp_path / "new.db", Role.SERVICE)
+    assert await store.secret("links") == secret
+    await store.close()

@@ -262,3 +262,10 @@ def test_labels_that_the_form_shows_are_read_as_the_same_labels(labels):
 @given(st.text(alphabet='ab= \n\t",{}\\', max_size=200))
 def test_any_text_is_read_without_an_error(text):
     assert all(name for name, _ in _parsed(text))
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"), [('a="\\ud800"', 200), ("a=" + "\u044f" * 1_500, 413)]
+)
+async def test_labels_that_fit_into_no_link_are_told_so(running, what, expected):
+    assert (await posted(running, what=what))[0] == expected

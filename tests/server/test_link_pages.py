@@ -185,3 +185,35 @@ async def test_a_form_with_files_is_refused(tmp_path: Path) -> None:
             session.post(running.url + path, data=form) as answer,
         ):
             assert answer.status == 403
+
+
+async def test_an_old_link_takes_neither_what_is_resolved_nor_what_fires_since(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path, {}) as (running, server):
+        await send(running, alerts("cart-1"))
+        take = await link(server, "I have it")
+        await send(running, alerts("cart-1", status="resolved"))
+        helped = await link(server, "It helped", 2)
+
+        for fires_again in (False, True):
+            if fires_again:
+                id_ = await send(running, alerts("cart-1", startsAt="2026-11-26T09:00:00Z"))
+            status, text = await press(running, take, who="Ana")
+            assert (status, "resolved already" in text) == (403, True)
+        assert (await press(running, helped, who="Ben"))[0] == 200
+        _, text = await get(f"{running.url}/groups/{id_}")
+        assert "Nobody has it yet" in text
+        assert "Ben (by link)" not in text.split("Earlier")[0]
+
+
+async def test_a_form_in_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    async with served(tmp_path, {}) as (running, server):
+        await send(running, alerts("cart-1"))
+        path = await link(server, "I have it")
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=x"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(running.url + path, data=b"who=Ana") as answer,
+        ):
+            assert answer.status == 403

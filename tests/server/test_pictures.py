@@ -139,3 +139,11 @@ def test_links_are_followed_within_the_directory_only(tmp_path):
     assert find_picture(root, "in.png") is not None
     for path in ("out.png", "up/out.png", "loop.png", "folder.png", "pipe.png", "..data/in.png"):
         assert find_picture(root, path) is None, path
+
+
+def test_a_directory_that_is_named_as_a_picture_costs_no_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "d.png").mkdir()
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(20):
+        assert find_picture(tmp_path, "d.png") is None
+    assert len([*Path("/proc/self/fd").iterdir()]) == before

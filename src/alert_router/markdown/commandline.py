@@ -26,9 +26,9 @@ _PROGRAMS = _set(
     "pgbackrest pgrep pip pip3 pkill podman promtool ps psql pvs python python3 "
     "rabbitmq-diagnostics rabbitmqctl rados radosgw-admin rbd rclone redis-cli resize2fs rm "
     "rmdir rpm rsync s3cmd sar scp sed sestatus smartctl sqlite3 ss ssh sshpass stern storcli su "
-    "subctl sudo swapon sysctl systemctl tcpdump telnet terraform timedatectl tkn traceroute tsh ufw "
-    "umount uptime vault velero vgdisplay vgs vi vim virsh virtctl vmstat wal-g wget xargs yq yum "
-    "zcat zfs zgrep zpool"
+    "subctl sudo swapon sysctl systemctl tcpdump telnet terraform timedatectl tkn traceroute tsh "
+    "ufw umount uptime vault velero vgdisplay vgs vi vim virsh virtctl vmstat wal-g wget xargs yq "
+    "yum zcat zfs zgrep zpool"
 )
 # Programs whose names a sentence may begin with, but no line of output.
 _SHORT = _set("cd cf cp crm df ln mv ping")

@@ -79,9 +79,9 @@ class Deliveries(Protocol):
         """As `Intake.now`."""
         ...
 
-    async def recover(self, owner: str) -> int:
-        """End the leases of an owner whose process is gone, as if they had run out now; how many.
-        Leases of others end by time."""
+    async def recover(self, owner: str, keep: Collection[int] = ()) -> int:
+        """End the leases of an owner whose process is gone, as if they had run out now, except
+        those of the lanes in `keep`; how many. Leases of others end by time."""
         ...
 
     async def claim(

@@ -60,7 +60,7 @@ class SpooledOutbox:
         self._shared = shared
         self._spool = spool
         self._is_up = False
-        self._is_recovered = False
+        self._held: set[tuple[int, int]] = set()  # claims of the shared store: lane and fence
         self._identities: set[bytes] = set()  # those with something in the spool
         self._unsettled: list[tuple[Claim, Settlement]] = []
         self._pauses: dict[Destination, Health] = {}  # as far as known
@@ -124,9 +124,9 @@ class SpooledOutbox:
             self._identities.add(group.identity)
         return accepted
 
-    async def recover(self, owner: str) -> int:
+    async def recover(self, owner: str, keep: Collection[int] = ()) -> int:
         """As `Outbox.recover`. In the shared store it was done when that could be used."""
-        del owner
+        del owner, keep
         return await self._spool.recover(self._spool.owner) if self._identities else 0
 
     async def claim(
@@ -155,15 +155,12 @@ class SpooledOutbox:
         limit = 0 if probe and claims else limit - len(claims)
         if self._is_up and limit > 0:
             try:
-                claims += await self._shared.claim(
-                    destination,
-                    owner=owner,
-                    limit=limit,
-                    probe=probe,
-                    rate=rate,
-                    changes=changes,
-                    **more,
-                )
+                found = await self._shared.claim(
+                    destination, owner=owner, limit=limit, probe=probe, rate=rate,
+                    changes=changes, **more,
+                )  # fmt: skip
+                self._held |= {(claim.lane, claim.fence) for claim in found}
+                claims += found
             except StoreUnavailable as error:
                 self._go_down(str(error))
         return claims
@@ -177,7 +174,7 @@ class SpooledOutbox:
             return await self._spool.settle(replace(claimed, lane=-claimed.lane), settlement)
         if self._is_up:
             try:
-                return await self._shared.settle(claimed, settlement)
+                return await self._settle(claimed, settlement)
             except StoreUnavailable as error:
                 self._go_down(str(error))
         self._unsettled.append((claimed, settlement))
@@ -428,19 +425,23 @@ class SpooledOutbox:
                 log.exception("cannot move the spool into the shared store")
 
     async def _come_up(self) -> None:
-        if not self._is_recovered:
-            await self._shared.recover(self._shared.owner)
-            self._is_recovered = True
+        # Also claims that were written down although the answer never came.
+        await self._shared.recover(self._shared.owner, {lane for lane, _ in self._held})
         await self._settle_kept()
         await self._reconcile()
         await self._settle_kept()  # what ended meanwhile
         self._is_up = True
         log.warning("the shared store is in use")
 
+    async def _settle(self, claim: Claim, settlement: Settlement) -> bool:
+        result = await self._shared.settle(claim, settlement)
+        self._held.discard((claim.lane, claim.fence))
+        return result
+
     async def _settle_kept(self) -> None:
         while self._unsettled:
             claim, settlement = self._unsettled[-1]
-            if not await self._shared.settle(claim, settlement):
+            if not await self._settle(claim, settlement):
                 group = claim.groups[-1].group
                 log.warning("claim was lost to another router", id=claim.id, group_id=group)
             self._unsettled.remove((claim, settlement))

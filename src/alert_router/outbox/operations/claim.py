@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -232,6 +232,9 @@ def _claim(
     )
 
 
-async def recover(session: Session, owner: str) -> int:
+async def recover(session: Session, owner: str, keep: Collection[int]) -> int:
     """As `Outbox.recover`."""
-    return await session.run("recover", (owner,))
+    found = await session.rows("leased_lanes", (owner,))
+    lanes = [(lane, owner) for (lane,) in found if lane not in keep]
+    await session.run_all("recover", lanes)
+    return len(lanes)

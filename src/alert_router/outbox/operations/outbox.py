@@ -60,9 +60,9 @@ class Operations(ABC):
         """As `Outbox.spooled`."""
         return 0
 
-    async def recover(self, owner: str) -> int:
+    async def recover(self, owner: str, keep: Collection[int] = ()) -> int:
         """As `Outbox.recover`."""
-        return await self._run(recover, owner)
+        return await self._run(recover, owner, keep)
 
     async def claim(
         self,

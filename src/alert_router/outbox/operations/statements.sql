@@ -101,11 +101,14 @@ SET phase = 2, leased = 1, fence = fence + 1, attempts = attempts + 1,
     due_at = ?, batch = ?, batch_end = ?, crashes = ?, owner = ?
 WHERE id = ?;
 
+-- name: leased_lanes
+-- Leases without an owner are from before they had one.
+SELECT id FROM lane WHERE phase = 2 AND leased = 1 AND owner IN (?, '');
+
 -- name: recover
--- The process that held them is gone: what it had claimed is in doubt, and due at once. Leases
--- without an owner are from before they had one.
+-- Nobody holds the lease any more: what was claimed is in doubt, and due at once.
 UPDATE lane SET phase = 1, leased = 0, fence = fence + 1, crashes = crashes + 1
-WHERE phase = 2 AND leased = 1 AND owner IN (?, '');
+WHERE id = ? AND phase = 2 AND leased = 1 AND owner IN (?, '');
 
 -- name: lane_of_claim
 SELECT fence, leased, batch, batch_end, attempts, destination FROM lane WHERE id = ?;
