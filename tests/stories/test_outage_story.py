@@ -245,7 +245,7 @@ def processor_seconds(pid: int) -> float:
 async def test_a_dead_destination_costs_next_to_nothing_whatever_waits_for_it(
     tmp_path: Path,
 ) -> None:
-    """20,000 lanes, pages among them: under 2 % of a processor and 1 MB of log a day."""
+    """20,000 lanes, pages among them: an attempt a second, and 1 MB of log a day."""
     seconds = 10.0
     config = write_config(tmp_path, [hook(f"http://127.0.0.1:{free_port()}/")])
     async with router(config) as process:
@@ -253,12 +253,14 @@ async def test_a_dead_destination_costs_next_to_nothing_whatever_waits_for_it(
         await fill(process, 10_000)
         await asyncio.sleep(2)  # the intake's last work
         before, size = processor_seconds(process.popen.pid), process.log.stat().st_size
+        tried = await metric(process, "alert_router_notifications_failed_total{")
         await asyncio.sleep(seconds)
         share = (processor_seconds(process.popen.pid) - before) / seconds
+        tried = await metric(process, "alert_router_notifications_failed_total{") - tried
         lines = process.log.read_bytes()[size:].splitlines()
         about = [line for line in process.log.read_bytes().splitlines() if b"failing" in line]
     print(f"{share:.2%} of a processor, {sum(map(len, lines))} bytes of log")
-    assert share < 0.05  # 0.5 % on a machine that does nothing else
+    assert tried <= seconds + 2
     assert len(lines) <= 1
     # One such line a minute is what there is.
     assert max(map(len, about)) * 24 * 60 < 1_000_000
