@@ -12,8 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,17 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(number)
         return self.popen.wait(PATIENCE)
+
+
+@contextmanager
+def lasting_router(config: Path) -> Iterator["Router"]:
+    """A router for the tests of a module, which outlasts the event loop of each."""
+    process = Router(config)
+    try:
+        asyncio.run(process.started())
+        yield process
+    finally:
+        process.end(signal.SIGKILL)
 
 
 class Router(Process):

@@ -52,7 +52,9 @@ class Metrics:
         self._shown: set[tuple[str, str]] = set()  # destinations with gauges of the backlog
         self._intake()
         self._notifications()
-        self._state()
+        self._destinations()
+        self._store()
+        self._service()
 
     def _intake(self) -> None:
         self.webhooks = self._counter("webhooks", "Webhook requests by outcome.", "outcome")
@@ -129,7 +131,7 @@ class Metrics:
             *by_destination,
         )
 
-    def _state(self) -> None:
+    def _destinations(self) -> None:
         by_destination = ("receiver", "notifier")
         self.pending = self._gauge("deliveries_pending", "Pending deliveries.", *by_destination)
         self.oldest_pending = self._gauge(
@@ -156,6 +158,8 @@ class Metrics:
             "Deliveries also sent to the fallback, because their destination is failing.",
             *by_destination,
         )
+
+    def _store(self) -> None:
         self.unsettled = self._gauge(
             "unsettled_deliveries", "Outcomes kept in memory because the store cannot be written."
         )
@@ -176,6 +180,8 @@ class Metrics:
             "store_answer_age_seconds",
             "Seconds since the store last answered; the gauges of deliveries are as old.",
         )
+
+    def _service(self) -> None:
         self.heartbeat_age = self._gauge(
             "heartbeat_age_seconds",
             "Time since a heartbeat was received, or the start.",

@@ -392,7 +392,7 @@ async def test_how_a_destination_is_outlasts_a_restart(open_outbox, tmp_path):
 
 async def test_claiming_and_probing_read_only_a_few_of_many_lanes(tmp_path):
     """Every statement that a claim runs finds its rows by an index, and sorts none."""
-    from alert_router.outbox.sqlite.queries import QUERIES
+    from alert_router.outbox.sqlite.database import QUERIES
 
     await (await open_sqlite(tmp_path)).close()
     with closing(sqlite3.connect(tmp_path / "alert-router.db")) as raw:

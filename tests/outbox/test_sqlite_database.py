@@ -221,7 +221,7 @@ PLANS = {
 
 @pytest.mark.parametrize("name", PLANS)
 async def test_what_is_asked_often_goes_by_its_index_and_sorts_nothing(path, name):
-    from alert_router.outbox.sqlite.queries import QUERIES
+    from alert_router.outbox.sqlite.database import QUERIES
 
     await make(path)
     index, number = PLANS[name]

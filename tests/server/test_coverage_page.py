@@ -1,8 +1,6 @@
 """Which alerts that came in have a runbook, and the skeleton for those that have none."""
 
-import asyncio
 import re
-import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -17,7 +15,7 @@ from alert_router.runbook.generate import check_id, id_for, scaffold
 from alert_router.runtime import read_runtime
 from alert_router.server import running as in_process
 from tests.http import get
-from tests.programs import Router, body, eventually, write_config
+from tests.programs import Router, body, eventually, lasting_router, write_config
 from tests.server.test_group_page import send
 
 HOSTILE = "<script>x</script>\"'><img src=x onerror=alert(1)>`\u202e --- \n# x"
@@ -26,12 +24,8 @@ HOSTILE = "<script>x</script>\"'><img src=x onerror=alert(1)>`\u202e --- \n# x"
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     config = write_config(tmp_path_factory.mktemp("coverage"), [{"type": "console"}])
-    process = Router(config)
-    try:
-        asyncio.run(process.started())
+    with lasting_router(config) as process:
         yield process
-    finally:
-        process.end(signal.SIGKILL)
 
 
 async def new(running: Router, query: str) -> tuple[int, str]:

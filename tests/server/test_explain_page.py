@@ -1,9 +1,7 @@
 """Explain: which runbook, receivers and messages an alert gets, and why, before it fires."""
 
-import asyncio
 import json
 import re
-import signal
 from collections.abc import Iterator
 from html import unescape
 from io import BytesIO
@@ -20,7 +18,7 @@ from alert_router.preview.messages import SKIP_REASONS, make_previews
 from alert_router.runtime import read_runtime
 from alert_router.server.pages.explain import _parsed, _written
 from tests.http import get, metric
-from tests.programs import Router, body, router, write_config
+from tests.programs import Router, body, lasting_router, router, write_config
 
 SECRETS = ["T1/B2/kept-private", "kept-private-mail", "kept-private-key"]
 NOTIFIERS = [
@@ -63,12 +61,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     config = write_config(folder, [], receivers=receivers)
     (folder / "routing.yaml").write_text(json.dumps(ROUTING))
     (folder / "runbooks" / "kube.md").write_text(MANY)
-    process = Router(config)
-    try:
-        asyncio.run(process.started())
+    with lasting_router(config) as process:
         yield process
-    finally:
-        process.end(signal.SIGKILL)
 
 
 async def explained(running: Router, *labels: str, **more: str) -> str:

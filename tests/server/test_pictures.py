@@ -1,9 +1,7 @@
 """Pictures beside runbooks are served and shown, and nothing else is."""
 
-import asyncio
 import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from yarl import URL
 
 from alert_router.runbook.pictures import MAX_BYTES, find_picture
 from tests.http import get
-from tests.programs import Router, body, write_config
+from tests.programs import Router, body, lasting_router, write_config
 from tests.server.test_group_page import send
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 40
@@ -43,12 +41,8 @@ def running(folder: Path) -> Iterator[Router]:
     for directory in (alerts / "img", alerts / "kafka" / "img"):
         directory.mkdir()
         (directory / "lag.png").write_bytes(PNG)
-    process = Router(config)
-    try:
-        asyncio.run(process.started())
+    with lasting_router(config) as process:
         yield process
-    finally:
-        process.end(signal.SIGKILL)
 
 
 async def test_a_picture_is_served_as_what_it_is_and_may_do_nothing(running):

@@ -1,11 +1,9 @@
 """The page of a runbook: filled with the labels in its address, with what leads to it and how it
 was used."""
 
-import asyncio
 import json
 import os
 import re
-import signal
 from collections.abc import Iterator
 from html import unescape
 from urllib.parse import quote
@@ -16,7 +14,7 @@ from alert_router.outbox.base import StoreUnavailable
 from alert_router.runtime import read_runtime
 from alert_router.server import running as in_process
 from tests.http import get
-from tests.programs import Router, body, eventually, write_config
+from tests.programs import Router, body, eventually, lasting_router, write_config
 from tests.server.test_group_page import SCRIPT, alerts, send
 from tests.server.test_page_actions import tab
 
@@ -63,12 +61,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
         file = folder / "runbooks" / "alerts" / f"{name}.md"
         file.write_text(text)
         os.utime(file, (1_600_000_000, 1_600_000_000))
-    process = Router(config)
-    try:
-        asyncio.run(process.started())
+    with lasting_router(config) as process:
         yield process
-    finally:
-        process.end(signal.SIGKILL)
 
 
 async def shown(running: Router, path: str) -> str:

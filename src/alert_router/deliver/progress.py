@@ -134,7 +134,7 @@ def with_progress(
     notification: Notification, history: History | None, runtime: Runtime
 ) -> Notification:
     """The notification with what people did, `Ana has it, 2 of 6 done`, and with the steps that are
-    left; without a history nobody did anything."""
+    left; without a history there are no actions."""
     steps = {
         (part.id, key): step.title
         for part in notification.runbooks

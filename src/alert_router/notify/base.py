@@ -83,7 +83,7 @@ class Sending:
     """What a notifier may use to send: the shared HTTP session, the id that a resend keeps, the
     reference that the last delivery of this lane left, for connections outside the session the
     egress guard and the resolver, and the header that continues Alertmanager's trace, or "". With
-    `only_change` a message that is there is changed, or nothing is done: nobody is notified."""
+    `only_change` an existing message is changed without a notification, or nothing is done."""
 
     session: aiohttp.ClientSession
     id: str

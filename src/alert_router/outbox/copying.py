@@ -59,7 +59,7 @@ def _place(storage: Storage) -> str:
 
 
 async def _open(storage: Storage) -> Operations:
-    """A store on SQLite for nobody else meanwhile; one on PostgreSQL as a command."""
+    """A SQLite store, locked against other processes; one on PostgreSQL as a command."""
     if not storage.url:
         return await asyncio.to_thread(SqliteOutbox.open, storage.path, Role.SERVICE)
     database = database_of(storage)

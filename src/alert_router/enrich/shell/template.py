@@ -66,7 +66,7 @@ _MAY_SET = re.compile(
     re.ASCII,
 )
 # What another language names, except where it uses a placeholder: `NS` anywhere, `$ns` where that
-# is a variable of the language. It may set that in a form that nobody thought of.
+# is a variable of the language. It may set that in a form that is not known here.
 _NAMES = re.compile(r"(?<![\w$<])(?<!\$\{)([A-Z][A-Z0-9_]+)\b", re.ASCII)
 _NAMES_WITH_DOLLARS = re.compile(rf"([A-Z][A-Z0-9_]+)\b|\$\{{?(?:\w+[:.])?({_NAME})", re.ASCII)
 _SAYS_SET = re.compile(

@@ -11,7 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.sqlite.queries import MIGRATIONS
+from alert_router.outbox.operations.statements import SHARED, statements, text_of
+
+# The statements of the operations, and this driver's own.
+QUERIES = SHARED | statements(__package__, "queries.sql")
+
+# One script for each version of the tables: the first makes them, each later one brings the
+# tables of the version before it up to its own.
+MIGRATIONS = tuple(
+    text_of(__package__, name)
+    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 10)))
+)
 
 _APPLICATION = 0x416C5274  # "AlRt" in the file's header, for file(1) and for us
 _BUSY_SECONDS = 5.0  # how long to wait for another process's transaction, or for a command's end

@@ -17,7 +17,6 @@ from alert_router.outbox.model import (
 from alert_router.outbox.operations import heartbeats
 from alert_router.outbox.operations.claim import webhook_id
 from alert_router.outbox.operations.outbox import Operations
-from alert_router.outbox.sqlite import spool
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.opening import (
     Access,
@@ -120,12 +119,26 @@ class SqliteOutbox(Operations):
 
     async def identities(self) -> set[bytes]:
         """Those that have deliveries here: for a spool."""
-        return await self._run(spool.identities)
+        return await self._run(_identities)
 
     async def remove(self, identity: bytes) -> None:
         """Delete everything of an identity."""
-        await self._run(spool.remove, identity)
+        await self._run(_remove, identity)
 
     async def close(self) -> None:
         """As `Outbox.close`."""
         await self._writer.close()
+
+
+async def _identities(session: SqliteSession) -> set[bytes]:
+    return {row[0] for row in await session.rows("spooled_identities")}
+
+
+async def _remove(session: SqliteSession, identity: bytes) -> None:
+    known = await session.row("last_content", (identity,))
+    if known is None:
+        return
+    await session.run("forget_content", (b"", known[0]))
+    for name in ("forget_spooled_references", "remove_spooled", "drop_spooled_lanes"):
+        await session.run(name, (known[0],))
+    await session.run("drop_empty_identity", (known[0],))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from alert_router.outbox.sqlite import copies, database
-from alert_router.outbox.sqlite.queries import QUERIES
+from alert_router.outbox.sqlite.database import QUERIES
 
 # ruff: noqa: S608 (names of tables and columns are those of our own schema)
 

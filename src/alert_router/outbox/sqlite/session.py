@@ -17,8 +17,8 @@ from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import NewGroup
 from alert_router.outbox.operations.session import Parameters, Session
 from alert_router.outbox.sqlite import database, wal
+from alert_router.outbox.sqlite.database import QUERIES
 from alert_router.outbox.sqlite.opening import Access
-from alert_router.outbox.sqlite.queries import QUERIES
 
 log = structlog.get_logger(__name__)
 

@@ -28,6 +28,7 @@ from alert_router.server.body import Busy, read_body
 from alert_router.server.context import SITE
 from alert_router.server.pages.content import page_of, short
 from alert_router.server.pages.context import PAGES
+from alert_router.server.pages.people import FORM, NOT_OURS
 from alert_router.server.pages.render import answer, page, top
 
 _MOST_BODY = 1024 * 1024  # bytes of a form
@@ -40,7 +41,6 @@ _MOST_MESSAGES = 50
 _MOST_RAW = 20_000  # characters of a payload as data
 _SECONDS = 20.0  # for an explanation, of which no message is begun after
 _RENDER_SECONDS = 10.0
-_FORM = "application/x-www-form-urlencoded"
 
 _JSON = re.compile(r'\s{0,99}(?:\[|\{\s{0,99}["}])')
 _NAME = re.compile(r"(?:^|[\s,{])(?P<name>[^\W\d][\w.:-]*)[ \t]{0,9}=[ \t]{0,9}")
@@ -140,8 +140,8 @@ async def ask(request: web.Request) -> web.Response:
     try:
         with request.app[PAGES].budget.share() as share:
             http = request.app[SITE].runtime().config.http
-            if from_other_site(request, http.external_url) or request.content_type != _FORM:
-                raise NotExplained("This form was not sent by a page of this router.", 403)
+            if from_other_site(request, http.external_url) or request.content_type != FORM:
+                raise NotExplained(NOT_OURS, 403)
             most = min(http.max_body, _MOST_BODY)
             try:
                 body = await read_body(request, most, http.body_timeout, share)

@@ -22,8 +22,8 @@ _SESSION, _NAME = "alert_router_session", "alert_router_name"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _LONGEST_NAME = 60  # characters
 _A_YEAR = 365 * 86_400
-_FORM = "application/x-www-form-urlencoded"
-_NOT_OURS = "This form was not sent by a page of this router."
+FORM = "application/x-www-form-urlencoded"
+NOT_OURS = "This form was not sent by a page of this router."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def remember(request: web.Request, answer: web.Response, who: Person, name: str 
 async def read_form(request: web.Request, who: Person) -> "MultiDictProxy[str]":
     """The fields of a form that one of our pages sent. Raises ActionRefused."""
     if from_other_site(request, request.app[SITE].runtime().config.http.external_url):
-        raise ActionRefused(_NOT_OURS)
+        raise ActionRefused(NOT_OURS)
     form = await read_fields(request)
     if not hmac.compare_digest(form.get("token", "").encode(), who.token.encode()):
         raise ActionRefused("This page is too old, or cookies are off: load it again.")
@@ -114,12 +114,12 @@ async def read_form(request: web.Request, who: Person) -> "MultiDictProxy[str]":
 
 async def read_fields(request: web.Request) -> "MultiDictProxy[str]":
     """The fields of a form, whoever sent it, without files. Raises ActionRefused."""
-    if request.content_type != _FORM:
-        raise ActionRefused(_NOT_OURS)
+    if request.content_type != FORM:
+        raise ActionRefused(NOT_OURS)
     try:
         async with asyncio.timeout(request.app[SITE].runtime().config.http.body_timeout):
             return await request.post()  # type: ignore[return-value]
     except TimeoutError:
         raise ActionRefused("The form did not arrive in time.") from None
     except (LookupError, UnicodeError):  # the charset that it names
-        raise ActionRefused(_NOT_OURS) from None
+        raise ActionRefused(NOT_OURS) from None
