@@ -86,7 +86,6 @@ async def test_routers_that_are_killed_or_paused_under_load_lose_and_invert_noth
             running.append(paused)
             await ledger.more(20)
         await ledger.settled()
-        assert ledger.refused
         await ledger.judge_all(three, crashes=CRASHES + 1)
 
 
