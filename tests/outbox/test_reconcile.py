@@ -225,6 +225,29 @@ async def test_what_begins_while_the_database_is_down_begins_there(spool, shared
     assert await kept_since(shared, "one") == known
 
 
+async def test_of_heartbeats_in_two_stores_the_latest_times_hold(open_outbox, tmp_path):
+    outbox = await open_outbox(tmp_path)
+    cases = {  # seconds after NOW: received and missing since, there, here and together
+        "both missing": ((5, 5), (9, 9), (9, 9)),
+        "missing here": ((5, 0), (3, 3), (5, 3)),
+        "missing there": ((3, 3), (5, 0), (5, 3)),
+        "well": ((3, 0), (5, 0), (5, 0)),
+        "back there": ((9, 2), (5, 5), (9, 5)),
+    }
+
+    def rows(number):
+        return [
+            (name, NOW + one[number][0], one[number][1] and NOW + one[number][1])
+            for name, one in cases.items()
+        ]
+
+    for number in (1, 0, 0):
+        await outbox.keep_heartbeats(rows(number))
+
+    assert sorted(await outbox.every_heartbeat()) == sorted(rows(2))
+    await outbox.close()
+
+
 async def test_what_is_being_sent_says_so(spool):
     await put(spool, group("one"))
     await take_one(spool)

@@ -283,7 +283,8 @@ class Administration(Protocol):
         ...
 
     async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
-        """How these heartbeats are. The time of one that was never received begins now."""
+        """How these heartbeats are. The time of one that was never received begins now. While a
+        shared store cannot be used: only those that this service itself has received since."""
         ...
 
     async def change_heartbeat(

@@ -62,6 +62,7 @@ class SpooledOutbox:
         self._is_up = False
         self._held: set[tuple[int, int]] = set()  # claims of the shared store: lane and fence
         self._identities: set[bytes] = set()  # those with something in the spool
+        self._has_heartbeats = False  # in the spool
         self._unsettled: list[tuple[Claim, Settlement]] = []
         self._pauses: dict[Destination, Health] = {}  # as far as known
         self._spool_lock = asyncio.Lock()  # an identity that is being moved is not touched
@@ -71,6 +72,7 @@ class SpooledOutbox:
         """Look which of the two can be used. Raises StoreRefused."""
         with suppress(StoreUnavailable):  # it is opened again with each operation
             self._identities = await self._spool.identities()
+            self._has_heartbeats = bool(await self._spool.every_heartbeat())
         try:
             await self._shared.prepare(Role.SERVICE)
             await self._come_up()
@@ -312,18 +314,44 @@ class SpooledOutbox:
         return await self._shared.forget_actions(before=before, limit=limit)
 
     async def beat(self, names: Collection[str], now: float) -> None:
-        """As `Outbox.beat`, in the shared store."""
-        await self._shared.beat(names, now)
+        """As `Outbox.beat`."""
+        if self._is_up:
+            try:
+                await self._shared.beat(names, now)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+            else:
+                return
+        async with self._spool_lock:
+            self._has_heartbeats = True
+            await self._spool.beat(names, now)
 
     async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
-        """As `Outbox.heartbeats`, in the shared store."""
-        return await self._shared.heartbeats(names, now)
+        """As `Outbox.heartbeats`."""
+        if self._is_up:
+            try:
+                return await self._shared.heartbeats(names, now)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        found = await self._spool.every_heartbeat()
+        return [HeartbeatState(*row) for row in found if row[0] in names]
 
     async def change_heartbeat(
         self, before: HeartbeatState, missing_since: float, group: NewGroup
     ) -> bool:
-        """As `Outbox.change_heartbeat`, in the shared store."""
-        return await self._shared.change_heartbeat(before, missing_since, group)
+        """As `Outbox.change_heartbeat`."""
+        if self._is_up:
+            if group.identity in self._identities:  # in the next round: nothing overtakes it
+                return False
+            try:
+                return await self._shared.change_heartbeat(before, missing_since, group)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        async with self._spool_lock:
+            is_done = await self._spool.change_heartbeat(before, missing_since, group)
+            if is_done:
+                self._identities.add(group.identity)
+        return is_done
 
     async def forget_heartbeat(self, name: str) -> None:
         """As `Outbox.forget_heartbeat`, in the shared store."""
@@ -417,7 +445,7 @@ class SpooledOutbox:
                 if not self._is_up:
                     await self._shared.probe()
                     await self._come_up()
-                elif self._identities:
+                elif self._identities or self._has_heartbeats:
                     await self._reconcile()
             except StoreUnavailable as error:
                 self._go_down(str(error))
@@ -447,8 +475,9 @@ class SpooledOutbox:
             self._unsettled.remove((claim, settlement))
 
     async def _reconcile(self) -> None:
-        """Move what the spool has of each identity into the shared store, unless it is being sent:
-        then in the next round."""
+        """Move heartbeats and what the spool has of each identity into the shared store, unless it
+        is being sent: then in the next round."""
+        await self._move_heartbeats()
         moved = 0
         for identity in list(self._identities):
             async with self._spool_lock:
@@ -456,14 +485,29 @@ class SpooledOutbox:
                 if content is not None and content.is_being_sent:
                     continue
                 if content is not None:
-                    try:
-                        more = len(content.deliveries) / _MOVED_A_SECOND
-                        async with asyncio.timeout(_MOVE_SECONDS + more):
-                            await self._shared.reconcile(content)
-                    except TimeoutError:
-                        raise StoreUnavailable("the shared store does not answer") from None
+                    more = len(content.deliveries) / _MOVED_A_SECOND
+                    await _within(_MOVE_SECONDS + more, self._shared.reconcile(content))
                     await self._spool.remove(identity)
                     moved += 1
                 self._identities.discard(identity)
         if moved:
             log.info("moved from the spool into the shared store", alert_groups=moved)
+
+    async def _move_heartbeats(self) -> None:
+        if not self._has_heartbeats:
+            return
+        async with self._spool_lock:
+            found = await self._spool.every_heartbeat()
+            await _within(_MOVE_SECONDS, self._shared.keep_heartbeats(found))
+            for name, *_ in found:
+                await self._spool.forget_heartbeat(name)
+            self._has_heartbeats = False
+
+
+async def _within(seconds: float, work: Awaitable[None]) -> None:
+    """The work in the shared store. Raises StoreUnavailable where it takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        raise StoreUnavailable("the shared store does not answer") from None

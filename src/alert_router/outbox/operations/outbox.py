@@ -243,7 +243,8 @@ class Operations(ABC):
         return await self._run(transfer.heartbeats)
 
     async def keep_heartbeats(self, found: Sequence[tuple[str, float, float]]) -> None:
-        """Keep those of which none is kept."""
+        """Keep what another store has of heartbeats, or what is later here. Doing so again changes
+        nothing."""
         await self._run(transfer.keep_heartbeats, found)
 
     async def every_identity(self) -> list[bytes]:

@@ -36,8 +36,8 @@ async def heartbeats(session: Session) -> list[tuple[str, float, float]]:
 
 
 async def keep_heartbeats(session: Session, found: Sequence[tuple[str, float, float]]) -> None:
-    """Keep those of which none is kept."""
-    await session.run_all("keep_heartbeat", found)
+    """Keep them, or what is later of them."""
+    await session.run_all("keep_heartbeat", sorted(found))
 
 
 async def export(session: Session, identity: bytes) -> StoredIdentity | None:
