@@ -151,7 +151,7 @@ class SpooledOutbox:
             async with self._spool_lock:
                 found = await self._spool.claim(
                     destination, owner=self._spool.owner, limit=limit, probe=probe, rate=rate,
-                    **more,
+                    changes=changes, **more,
                 )  # fmt: skip
             claims = [replace(claim, lane=-claim.lane) for claim in found]
         limit = 0 if probe and claims else limit - len(claims)
@@ -292,12 +292,19 @@ class SpooledOutbox:
         return await self._shared.latest(after, limit)
 
     async def act(self, identity: bytes, action: Action) -> bool:
-        """As `Outbox.act`, in the shared store."""
-        return await self._shared.act(identity, action)
+        """As `Outbox.act`."""
+        if self._is_up:
+            try:
+                return await self._shared.act(identity, action)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        async with self._spool_lock:
+            self._identities.add(identity)
+            return await self._spool.act(identity, action)
 
     async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
-        """As `Outbox.actions_since`, in the shared store."""
-        return await self._shared.actions_since(since, limit)
+        """As `Outbox.actions_since`, of the store that is in use."""
+        return await self._either(lambda store: store.actions_since(since, limit))
 
     async def usage(self, runbook: str) -> list[Usage]:
         """As `Outbox.usage`, in the shared store."""

@@ -83,7 +83,7 @@ def _delivery(
 async def reconcile(session: Session, stored: StoredIdentity, now: float) -> None:
     """Write down what another store has of an identity: what is pending is pending here, what was
     delivered was. Doing so again changes nothing."""
-    await _add_actions(session, stored)
+    await _add_actions(session, stored, now)
     if not stored.deliveries and not stored.references and not stored.accepted_at:
         return
     stored = await _continued(session, stored)
@@ -173,11 +173,14 @@ async def _identity(session: Session, stored: StoredIdentity) -> int:
     return int(key)
 
 
-async def _add_actions(session: Session, stored: StoredIdentity) -> None:
+async def _add_actions(session: Session, stored: StoredIdentity, now: float) -> None:
     known = set(await actions.of(session, stored.digest)) if stored.actions else set()
-    for action in stored.actions:
-        if (cleaned := actions.cleaned(session, action)) not in known:
-            await actions.add(session, stored.digest, cleaned)
+    new = [actions.cleaned(session, action) for action in stored.actions]
+    new = [action for action in new if action not in known]
+    for action in new:
+        await actions.add(session, stored.digest, action)
+    if new:
+        await actions.change_messages(session, stored.digest, now)
 
 
 async def _groups(
