@@ -27,7 +27,7 @@ from alert_router.config.web import WebConfig
 from alert_router.markdown import slug
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import HttpNotifier
 from alert_router.notify.registry import NOTIFIERS
 
 DOCS = Path(__file__).parent.parent / "docs"

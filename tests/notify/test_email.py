@@ -24,7 +24,7 @@ from alert_router.runbook.model import Section
 from tests.notify import email_rules
 from tests.notify.destination import attempted
 from tests.notify.notifications import HOSTILE, alert, hostile, notification
-from tests.notify.test_http_notifier import certificate, needs_openssl
+from tests.notify.test_http import certificate, needs_openssl
 
 TO = ["sre@example.org", "On call <oncall@example.org>"]
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from alert_router.notify.base import Notifier, Reason
-from alert_router.notify.http_notifier import HttpNotifier, Tls
+from alert_router.notify.http import HttpNotifier, Tls
 from alert_router.notify.registry import NOTIFIERS, AnyNotifier
 from alert_router.notify.slack import notifier as slack
 from alert_router.notify.webhook import WebhookNotifier

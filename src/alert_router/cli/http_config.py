@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 from alert_router.config.validate import in_order, validate
 from alert_router.fields import SecretField, secrets_from_files
 from alert_router.model.problem import ProblemsError
-from alert_router.notify.http_notifier import Tls, authorization
+from alert_router.notify.http import Tls, authorization
 from alert_router.yaml_source import read
 
 url_option = click.option(

@@ -15,8 +15,7 @@ from alert_router.config.validate import in_order, validate
 from alert_router.config.variables import substitute
 from alert_router.fields import Secret
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity, did_you_mean
-from alert_router.notify.base import Notifier
-from alert_router.notify.by_severity import DEFAULT, RESOLVED
+from alert_router.notify.base import DEFAULT, RESOLVED, Notifier
 from alert_router.notify.egress import Guard
 from alert_router.redaction import clip, is_secret
 from alert_router.routing import RouteTree, RunbookTable

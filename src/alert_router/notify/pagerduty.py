@@ -22,11 +22,10 @@ from alert_router.model.severity import Scale
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy, Sending
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
 from alert_router.notify.links import encoded, links
 from alert_router.notify.message import fit, outline
-from alert_router.notify.plaintext import PlainTextRenderer
-from alert_router.notify.responses import Answer, AnswerRules
+from alert_router.notify.render import PlainTextRenderer
 from alert_router.notify.wording import one_line
 
 Event = dict[str, Any]

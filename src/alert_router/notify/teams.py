@@ -16,14 +16,12 @@ from alert_router.fields import LONGEST_URL, Rate, RateField, SecretField, is_we
 from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
-from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning, named
+from alert_router.notify.base import Mentions, Outcome, Sending, mention_names, mentioning, named
 from alert_router.notify.chat import ADDRESS
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
 from alert_router.notify.links import encoded
 from alert_router.notify.message import fit, outline
 from alert_router.notify.render import LineRenderer
-from alert_router.notify.responses import Answer, AnswerRules
 
 Element = dict[str, Any]
 Look = dict[str, Any]

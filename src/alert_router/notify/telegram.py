@@ -27,24 +27,28 @@ from alert_router.fields import (
 from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain, visible
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify import message, references, wording
+from alert_router.notify import message, wording
 from alert_router.notify.base import (
     Delivered,
     Failed,
+    Mentions,
     Outcome,
     Reason,
     Remedy,
     Sending,
+    continued,
+    mention_names,
+    mentioning,
     misconfigured,
+    named,
+    reference,
 )
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning, named
 from alert_router.notify.chat import ADDRESS
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
 from alert_router.notify.links import encoded
 from alert_router.notify.message import fit, outline
 from alert_router.notify.render import LineRenderer
 from alert_router.notify.render import utf16_units as units
-from alert_router.notify.responses import Answer, AnswerRules
 
 # What Telegram finds in a text by itself, whatever entities it is sent (tdlib, find_entities in
 # MessageEntity.cpp): @names, which it notifies, #tags, $TAGS, /commands, URLs, numbers of phones
@@ -516,7 +520,7 @@ class TelegramNotifier(HttpNotifier):
 
     async def notify(self, payload: TelegramPayload, sending: Sending) -> Outcome:
         names = {"chat_id", "message_id"}
-        place = references.continued(sending.reference, names, over=payload.over)
+        place = continued(sending.reference, names, over=payload.over)
         if place is None or place["chat_id"] != self.chat_id:
             return await self._begin(payload, sending)
         outcome, answer = await self._call("editMessageText", place | payload.message, sending)
@@ -529,7 +533,7 @@ class TelegramNotifier(HttpNotifier):
             replied, _ = await self._send(payload.reply | {"reply_parameters": to}, sending)
             if isinstance(replied, Failed):
                 return replied
-        return Delivered(references.reference(place, over=payload.over))
+        return Delivered(reference(place, over=payload.over))
 
     async def _begin(self, payload: TelegramPayload, sending: Sending) -> Outcome:
         """A new message, to be changed later."""
@@ -543,7 +547,7 @@ class TelegramNotifier(HttpNotifier):
         if not isinstance(found, int):
             return Delivered()
         place = {"chat_id": self.chat_id, "message_id": found}
-        return Delivered(references.reference(place, over=payload.over))
+        return Delivered(reference(place, over=payload.over))
 
     async def _send(self, body: dict[str, Any], sending: Sending) -> tuple[Outcome, Answer]:
         more: dict[str, Any] = {}

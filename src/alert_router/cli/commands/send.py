@@ -40,7 +40,7 @@ from alert_router.cli.output import (
 )
 from alert_router.config import Config, default_config_path, load
 from alert_router.fields import SecretUnavailable
-from alert_router.notify.http_notifier import authorization
+from alert_router.notify.http import authorization
 from alert_router.outbox.model import State
 from alert_router.preview.messages import SKIP_REASONS
 

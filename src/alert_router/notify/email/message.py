@@ -30,7 +30,7 @@ from alert_router.notification import Detail, Notification
 from alert_router.notify import message
 from alert_router.notify.links import encoded
 from alert_router.notify.message import OutlinePart, fit, outline
-from alert_router.notify.plaintext import text_lines
+from alert_router.notify.render import text_lines
 from alert_router.notify.wording import one_line
 
 _LINE = 76

@@ -48,7 +48,7 @@ from alert_router.notify.email.message import (
     render,
     split_mailboxes,
 )
-from alert_router.notify.http_notifier import HeaderName, Tls
+from alert_router.notify.http import HeaderName, Tls
 from alert_router.notify.redact import clean
 
 log = structlog.get_logger(__name__)

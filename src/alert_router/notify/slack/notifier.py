@@ -29,21 +29,24 @@ from alert_router.markdown import (
 )
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify import message, references, wording
+from alert_router.notify import message, wording
 from alert_router.notify.base import (
     Delivered,
     Failed,
+    Mentions,
     Outcome,
     Reason,
     Remedy,
     Sending,
+    continued,
+    mention_names,
+    mentioning,
     misconfigured,
+    reference,
 )
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
 from alert_router.notify.message import fit, outline
 from alert_router.notify.render import LineRenderer
-from alert_router.notify.responses import Answer, AnswerRules
 
 Block = dict[str, Any]
 
@@ -525,7 +528,7 @@ class SlackNotifier(HttpNotifier):
         if not isinstance(payload, BotPayload):
             assert self.url is not None
             return await self.post(sending, self.url.read(), payload)
-        place = references.continued(sending.reference, {"channel", "ts"}, over=payload.over)
+        place = continued(sending.reference, {"channel", "ts"}, over=payload.over)
         if place is None:
             return await self._begin(payload, sending)
         outcome, answer = await self._call("chat.update", payload.message | place, sending)
@@ -601,4 +604,4 @@ class SlackNotifier(HttpNotifier):
 def _reference(answer: dict[str, Any], *, over: bool) -> str | None:
     """The reference to a message; None where Slack did not say where it is."""
     place = {"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))}
-    return references.reference(place, over=over) if all(place.values()) else None
+    return reference(place, over=over) if all(place.values()) else None
