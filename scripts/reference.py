@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alert_router.checks.routing_tests import CasesModel
-from alert_router.cli.http_config import HttpConfig
+from alert_router.cli.commands.send import HttpConfig
 from alert_router.config.model import DEFAULTS, Config
 from alert_router.config.routing import RoutingModel
 from alert_router.config.web import WebConfig
