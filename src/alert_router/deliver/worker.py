@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
-from alert_router.deliver.health import DestinationHealth
+from alert_router.deliver.health import DestinationHealth, Pace
 from alert_router.deliver.policy import decide, decide_change
-from alert_router.deliver.rate_limiter import Pace
 from alert_router.notify.base import Failed, Notifier, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import (
