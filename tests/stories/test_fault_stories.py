@@ -5,7 +5,6 @@ or lies. What was accepted goes out in the end, and nobody waits for another's t
 import asyncio
 import io
 import json
-import os
 import resource
 import shutil
 import signal
@@ -25,11 +24,11 @@ from tests.programs import (
     Request,
     body,
     eventually,
-    need,
     recorder,
     router,
     write_config,
 )
+from tests.strace import syncs_that, traceable
 
 pytestmark = pytest.mark.story
 
@@ -354,18 +353,12 @@ def delivered_groups(requests: list[Request]) -> set[str]:
 
 
 async def test_a_failed_fsync_is_503_and_nothing_answered_200_is_lost(tmp_path: Path) -> None:
-    strace = need("strace")
     async with recorder() as destination:
         notifier = {"type": "webhook", "url": destination.url}
         config = write_config(tmp_path, [notifier], delivery=QUICK)
-        prefix = (
-            strace, "-f", "-qq", "-o", str(tmp_path / "strace.log"),
-            "-e", "trace=fdatasync,fsync",
-            "-e", "inject=fdatasync,fsync:error=EIO:when=25..400",
-        )  # fmt: skip
         accepted: list[str] = []
         numbers = count()
-        async with router(config, prefix=prefix) as process:
+        async with router(config, preexec_fn=traceable) as process:
 
             async def answers(wanted: int) -> bool:
                 number = str(next(numbers))
@@ -374,10 +367,11 @@ async def test_a_failed_fsync_is_503_and_nothing_answered_200_is_lost(tmp_path: 
                     accepted.append(answer["id"])
                 return status == wanted
 
-            await eventually(lambda: answers(200), "the first to be accepted")
-            await eventually(lambda: answers(503), "the fault")
+            assert await answers(200)
+            async with syncs_that("error=EIO", process):
+                await eventually(lambda: answers(503), "the fault")
             await eventually(lambda: answers(200), "the end of the fault")
-            kill_tree(process.popen.pid)
+            process.end(signal.SIGKILL)
         async with router(config):
             await eventually(
                 lambda: set(accepted) <= delivered_groups(destination.requests),
@@ -385,13 +379,6 @@ async def test_a_failed_fsync_is_503_and_nothing_answered_200_is_lost(tmp_path: 
             )
     with closing(sqlite3.connect(tmp_path / "alert-router.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-def kill_tree(pid: int) -> None:
-    """Kill strace's child first: without its tracer it would go on."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in [*map(int, children), pid]:
-        os.kill(child, signal.SIGKILL)
 
 
 def address_space(pid: int) -> int:
@@ -426,27 +413,21 @@ async def test_where_no_thread_can_be_started_messages_go_out_and_none_is_a_dead
 
 async def test_sigterm_ends_in_time_while_the_disk_hangs(tmp_path: Path) -> None:
     """No write to the store ends from some moment on."""
-    strace = need("strace")
     async with recorder() as destination:
         notifier = {"type": "webhook", "url": destination.url}
         config = write_config(tmp_path, [notifier], delivery={"shutdown_timeout": "2s"})
-        prefix = (
-            strace, "-f", "-qq", "-o", str(tmp_path / "strace.log"), "-e", "trace=fdatasync,fsync",
-            "-e", "inject=fdatasync,fsync:delay_enter=3600s:when=15+",
-        )  # fmt: skip
-        async with router(config, prefix=prefix) as process:
-            children = Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children")
-            (child,) = children.read_text().split()
-
+        async with (
+            router(config, preexec_fn=traceable) as process,
+            syncs_that("delay_enter=3600s", process) as log,
+        ):
             posting = [
                 asyncio.create_task(post(f"{process.url}/webhook", body(key=f"k{n}")))
                 for n in range(40)
             ]
-            log = tmp_path / "strace.log"
-            await eventually(lambda: "DELAYED" in log.read_text(), "the disk to hang")
-            os.kill(int(child), signal.SIGTERM)
             try:
-                await eventually(lambda: has_ended(int(child)), "the end")
+                await eventually(lambda: "sync(" in log.read_text(), "the disk to hang")
+                process.popen.send_signal(signal.SIGTERM)
+                await eventually(lambda: has_ended(process.popen.pid), "the end")
             finally:
                 for task in posting:
                     task.cancel()

@@ -8,7 +8,6 @@ of a message, lasts for hours: what arrives has not waited for that.
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path

@@ -72,11 +72,12 @@ def urgent_gap(delivery: Delivery, failures: int, reason: str) -> float:
 class Situation:
     """What is known beside the outcome when a claim ends.
 
-    `page`: one was accepted since the claim was made. `concurrent`: the attempt began before the destination was found failing. `others_succeed`:
-    another message was delivered since the claim was made, or since this lane failed last.
-    `alone` and `unmade`: how often in a row, before this, the lane failed on its own, and how often
-    its message could not be made while nothing else was wrong. `debt`: processor seconds taken by
-    attempts while it was failing, less SHARE of the time since.
+    `page`: one was accepted since the claim was made. `concurrent`: the attempt began before the
+    destination was found failing. `others_succeed`: another message was delivered since the claim
+    was made, or since this lane failed last. `alone` and `unmade`: how often in a row, before this,
+    the lane failed on its own, and how often its message could not be made while nothing else was
+    wrong. `debt`: processor seconds taken by attempts while it was failing, less SHARE of the time
+    since.
     """
 
     health: Health = HEALTHY
