@@ -49,6 +49,7 @@ class DestinationHealth:
     _asked_until: float = -inf
     _probing: bool = False
     _ended_at: float = -inf  # the last attempt that failed
+    _page_at: float = -inf  # the last page accepted
     _debt: float = 0.0  # processor seconds, as of `_ended_at`
     _room: float = inf  # attempts at once while it becomes well again
     _succeeded_at: float = -inf
@@ -89,7 +90,9 @@ class DestinationHealth:
         self._probing = False
 
     def hurry(self, delivery: Delivery, clock: float) -> None:
-        """A page was accepted: it is tried as soon as the destination may be."""
+        """A page was accepted: it is tried as soon as the destination may be, also where an attempt
+        that runs finds only now that it is failing."""
+        self._page_at = clock
         if not self.health.is_failing:
             return
         gap = urgent_gap(delivery, self.health.failures, self.health.reason)
@@ -118,15 +121,17 @@ class DestinationHealth:
         return until - clock
 
     def situation(
-        self, claim: Claim, began: float, *, probe: bool, cost: float, clock: float
+        self, claim: Claim, claimed: float, *, probe: bool, cost: float, clock: float
     ) -> Situation:
-        """What is known when an attempt that began then has ended; `cost` in processor seconds."""
+        """What is known when an attempt that was claimed then has ended; `cost` in processor
+        seconds."""
         lane = self._lanes.get(claim.lane)
-        succeeded = self._succeeded_at > began or (
+        succeeded = self._succeeded_at > claimed or (
             lane is not None and not self.health.is_failing and self._succeeded_at > lane.failed_at
         )
         return Situation(
             health=self.health,
+            page=self._page_at >= claimed,
             concurrent=not probe,
             others_succeed=succeeded,
             alone=lane.alone if lane else 0,

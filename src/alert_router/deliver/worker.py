@@ -177,7 +177,7 @@ class DestinationLoop:
         if claims and probe:
             self._health.begin_probe()
         for claim in claims:
-            task = asyncio.create_task(self._work(claim, probe))
+            task = asyncio.create_task(self._work(claim, probe, clock))
             self._running.add(task)
             task.add_done_callback(self._done)
         return bool(claims)
@@ -232,8 +232,7 @@ class DestinationLoop:
         except TimeoutError:
             pass
 
-    async def _work(self, claim: Claim, probe: Probe | None) -> None:
-        began = time.monotonic()
+    async def _work(self, claim: Claim, probe: Probe | None, claimed: float) -> None:
         try:
             attempted = await carry_out(claim, self.notifier, self.shared)
         except asyncio.CancelledError:
@@ -247,10 +246,10 @@ class DestinationLoop:
         finally:
             if probe:
                 self._health.end_probe()
-        await self._settle(claim, self._judge(claim, attempted, began, probe))
+        await self._settle(claim, self._judge(claim, attempted, claimed, probe))
 
     def _judge(
-        self, claim: Claim, attempted: Attempted, began: float, probe: Probe | None
+        self, claim: Claim, attempted: Attempted, claimed: float, probe: Probe | None
     ) -> Settlement:
         """What an attempt that has ended just now means, as it is to be written down."""
         now, clock = self.shared.outbox.now(), time.monotonic()
@@ -263,7 +262,7 @@ class DestinationLoop:
         if isinstance(outcome, str):
             return Settlement(Verdict.DROPPED, now, reason=outcome)
         situation = self._health.situation(
-            claim, began, probe=probe is not None, cost=cost, clock=clock
+            claim, claimed, probe=probe is not None, cost=cost, clock=clock
         )
         chance = random.random()  # noqa: S311
         delivery = self.shared.runtime().config.delivery
