@@ -108,6 +108,10 @@ class DestinationHealth:
         if self.health.is_failing:
             self._probe_at = max(clock, self._asked_until)
 
+    def pause(self, clock: float) -> float:
+        """Seconds until the end of a pause that the destination asked for; 0 without one."""
+        return max(0.0, self._asked_until - clock)
+
     def wait(self, clock: float) -> float:
         """Seconds until it may be tried or something is to be said, if nothing happens before; 0 if
         it may be tried now."""
