@@ -8,6 +8,7 @@ from alert_router.server.pages import (
     actions,
     coverage,
     deliveries,
+    delivery_actions,
     explain,
     group,
     links,
@@ -43,7 +44,7 @@ def add(
     post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
     get(prefix + "/deliveries/{id:[0-9]{1,18}}", guarded(deliveries.show_one, "pages"))
-    post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
+    post(f"{prefix}/deliveries", guarded(delivery_actions.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
     at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
     get(at_group, guarded(group.show, "pages"))
