@@ -39,6 +39,7 @@ def add(
     get(f"{prefix}/live", guarded(now.live, "pages"))
     get(f"{prefix}/status", guarded(status.show, "pages"))
     get(f"{prefix}/coverage", guarded(coverage.show, "pages"))
+    get(f"{prefix}/coverage/rules", guarded(coverage.show_rules, "pages"))
     get(f"{prefix}/coverage/new", guarded(coverage.new, "pages"))
     get(f"{prefix}/explain", guarded(explain.show, "pages"))
     post(f"{prefix}/explain", guarded(explain.ask, "pages"))
@@ -63,3 +64,4 @@ async def _close(app: web.Application) -> None:
     app[PAGES].board.close()
     app[PAGES].aside.close()
     app[PAGES].explaining.close()
+    app[PAGES].rule_coverage.close()
