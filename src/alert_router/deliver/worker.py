@@ -15,9 +15,8 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
-from alert_router.deliver.health import DestinationHealth
+from alert_router.deliver.health import DestinationHealth, Pace
 from alert_router.deliver.policy import decide, decide_change
-from alert_router.deliver.rate_limiter import Pace
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import (
@@ -223,7 +222,7 @@ class DestinationLoop:
         if claims and probe:
             self._health.begin_probe()
         for claim in claims:
-            self._begin(self._work(claim, probe))
+            self._begin(self._work(claim, probe, clock))
         return bool(claims)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -292,8 +291,7 @@ class DestinationLoop:
         except TimeoutError:
             pass
 
-    async def _work(self, claim: Claim, probe: Probe | None) -> None:
-        began = time.monotonic()
+    async def _work(self, claim: Claim, probe: Probe | None, claimed: float) -> None:
         try:
             attempted = await carry_out(claim, self.notifier, self.shared)
         except asyncio.CancelledError:
@@ -307,18 +305,18 @@ class DestinationLoop:
         finally:
             if probe:
                 self._health.end_probe()
-        await self._settle(claim, self._judge(claim, attempted, began, probe))
+        await self._settle(claim, self._judge(claim, attempted, claimed, probe))
 
     async def _work_unstored(self, claim: Claim) -> bool:
-        began = time.monotonic()
+        claimed = time.monotonic()
         attempted = await carry_out(claim, self.notifier, self.shared)
         if isinstance(attempted.outcome, str):
             return True
-        self._decide(claim, attempted.outcome, attempted.cost, began, None)
+        self._decide(claim, attempted.outcome, attempted.cost, claimed, None)
         return not isinstance(attempted.outcome, Failed)
 
     def _judge(
-        self, claim: Claim, attempted: Attempted, began: float, probe: Probe | None
+        self, claim: Claim, attempted: Attempted, claimed: float, probe: Probe | None
     ) -> Settlement:
         """What an attempt that has ended just now means, as it is to be written down."""
         now, outcome = self.shared.outbox.now(), attempted.outcome
@@ -329,18 +327,18 @@ class DestinationLoop:
             return decide_change(outcome, claim, self.shared.runtime().config.delivery, now=now)
         if isinstance(outcome, str):
             return Settlement(Verdict.DROPPED, now, reason=outcome)
-        settlement = self._decide(claim, outcome, attempted.cost, began, probe)
+        settlement = self._decide(claim, outcome, attempted.cost, claimed, probe)
         if isinstance(outcome, Failed):
             self._say_failed(claim, outcome, settlement)
         return settlement
 
     def _decide(
-        self, claim: Claim, outcome: Outcome, cost: float, began: float, probe: Probe | None
+        self, claim: Claim, outcome: Outcome, cost: float, claimed: float, probe: Probe | None
     ) -> Settlement:
         """What an outcome means, and what is known of the destination since."""
         now, clock = self.shared.outbox.now(), time.monotonic()
         situation = self._health.situation(
-            claim, began, probe=probe is not None, cost=cost, clock=clock
+            claim, claimed, probe=probe is not None, cost=cost, clock=clock
         )
         chance = random.random()  # noqa: S311
         delivery = self.shared.runtime().config.delivery
