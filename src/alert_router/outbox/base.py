@@ -255,6 +255,10 @@ class Administration(Protocol):
         order, fewer where they are large."""
         ...
 
+    async def latest_spooled(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `latest`, in the store of this machine beside a shared one: it has its own numbers."""
+        ...
+
     async def act(self, identity: bytes, action: Action) -> bool:
         """Keep what somebody did about a group, and have its messages changed; False if it
         changes nothing. Raises ValueError where MOST_ACTIONS were kept about it."""

@@ -274,11 +274,11 @@ class SpooledOutbox:
         self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
     ) -> int:
         """As `Outbox.replay`, in the shared store."""
-        return await self._shared.replay(delivery, now=now, to=to, force=force)
+        return await self._alone(lambda store: store.replay(delivery, now=now, to=to, force=force))
 
     async def discard(self, delivery: int, *, now: float) -> None:
         """As `Outbox.discard`, in the shared store."""
-        await self._shared.discard(delivery, now=now)
+        await self._alone(lambda store: store.discard(delivery, now=now))
 
     async def history(self, group: str) -> History | None:
         """As `Outbox.history`."""
@@ -289,7 +289,11 @@ class SpooledOutbox:
 
     async def latest(self, after: int, limit: int) -> list[LatestGroup]:
         """As `Outbox.latest`, in the shared store."""
-        return await self._shared.latest(after, limit)
+        return await self._alone(lambda store: store.latest(after, limit))
+
+    async def latest_spooled(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `Outbox.latest_spooled`."""
+        return await self._spool.latest(after, limit)
 
     async def act(self, identity: bytes, action: Action) -> bool:
         """As `Outbox.act`."""
@@ -308,17 +312,15 @@ class SpooledOutbox:
 
     async def usage(self, runbook: str) -> list[Usage]:
         """As `Outbox.usage`, in the shared store."""
-        return await self._shared.usage(runbook)
+        return await self._alone(lambda store: store.usage(runbook))
 
     async def secret(self, name: str) -> bytes:
         """As `Outbox.secret`, in the shared store."""
-        if not self._is_up:
-            raise StoreUnavailable("the shared store cannot be used")
-        return await self._shared.secret(name)
+        return await self._alone(lambda store: store.secret(name))
 
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`, in the shared store."""
-        return await self._shared.forget_actions(before=before, limit=limit)
+        return await self._alone(lambda store: store.forget_actions(before=before, limit=limit))
 
     async def beat(self, names: Collection[str], now: float) -> None:
         """As `Outbox.beat`."""
@@ -362,7 +364,7 @@ class SpooledOutbox:
 
     async def forget_heartbeat(self, name: str) -> None:
         """As `Outbox.forget_heartbeat`, in the shared store."""
-        await self._shared.forget_heartbeat(name)
+        await self._alone(lambda store: store.forget_heartbeat(name))
 
     async def expire(
         self, *, older_than: float, now: float, served: Collection[Destination]
@@ -387,9 +389,7 @@ class SpooledOutbox:
 
     async def observe(self, observations: Sequence[Observation]) -> None:
         """As `Outbox.observe`, in the shared store: what it cannot take now is kept."""
-        if not self._is_up:
-            raise StoreUnavailable("the shared store cannot be used")
-        await self._shared.observe(observations)
+        await self._alone(lambda store: store.observe(observations))
 
     async def observed(self, day: int) -> list[Observation]:
         """As `Outbox.observed`."""
@@ -430,6 +430,17 @@ class SpooledOutbox:
             except StoreUnavailable as error:
                 self._go_down(str(error))
         return await ask(self._spool)
+
+    async def _alone(self, ask: Callable[[Outbox], Awaitable[T]]) -> T:
+        """The answer of the shared store, which alone has it. Raises StoreUnavailable at once while
+        that cannot be used."""
+        if not self._is_up:
+            raise StoreUnavailable("the shared store cannot be used")
+        try:
+            return await ask(self._shared)
+        except StoreUnavailable as error:
+            self._go_down(str(error))
+            raise
 
     async def _both(self, ask: Callable[[Outbox], Awaitable[list[T]]]) -> list[T]:
         return [it for store in self._stores() for it in await ask(store)]

@@ -194,6 +194,10 @@ class Operations(ABC):
         """As `Outbox.latest`."""
         return await self._run(actions.latest, after, limit)
 
+    async def latest_spooled(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `Outbox.latest_spooled`."""
+        return []
+
     async def act(self, identity: bytes, action: Action) -> bool:
         """As `Outbox.act`."""
         return await self._run(actions.act, identity, action)
