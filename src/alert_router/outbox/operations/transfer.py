@@ -83,11 +83,12 @@ def _delivery(
 async def reconcile(session: Session, stored: StoredIdentity, now: float) -> None:
     """Write down what another store has of an identity: what is pending is pending here, what was
     delivered was. Doing so again changes nothing."""
-    await _add_actions(session, stored, now)
-    if not stored.deliveries and not stored.references and not stored.accepted_at:
-        return
+    is_accepted = stored.deliveries or stored.references or stored.accepted_at
     stored = await _continued(session, stored)
-    identity = await _identity(session, stored)
+    identity = await _identity(session, stored) if is_accepted else 0
+    await _add_actions(session, stored, now)  # locks lanes: after the identity, as everywhere
+    if not is_accepted:
+        return
     groups, new = await _groups(session, stored.deliveries)
     added: dict[int, int] = {}  # the ids here by those there
     lanes: dict[int, dict[int, float]] = {}  # when the other store has sent which of their groups
