@@ -184,9 +184,10 @@ class Checks(_Model):
     severity: Mapping[str, Weight] = Field(default_factory=dict)
     """Another severity for a code of `check`, by its name; `off` does not report it."""
     rules: Paths = ()
-    """Files, directories and patterns of Prometheus rules whose alerts `check` looks at."""
+    """Files, directories and patterns of Prometheus rules whose alerts `check`, `coverage` and the
+    page `/coverage/rules` look at."""
     labels: Names = ()
-    """Labels that alerts have besides those of the rules, such as Prometheus's
+    """Names of labels that alerts have besides those of the rules, such as Prometheus's
     `external_labels`."""
 
 

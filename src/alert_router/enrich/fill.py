@@ -119,8 +119,8 @@ class Filling:
     def __init__(self, runbook: Runbook, page: str = "", rules: LabelRules = DEFAULT_RULES) -> None:
         self._page = page
         self._runbook = runbook  # keeps its sections alive, whose ids are keys
-        self._names: dict[int, tuple[tuple[str, bool], ...]] = {}
-        self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
+        self._names: dict[tuple[int, int | None], tuple[tuple[str, bool], ...]] = {}
+        self._filled: dict[tuple[int, int | None, tuple[str | None, ...]], Section] = {}
         shell: list[str] = []
         other: list[str] = []
         foreign: list[tuple[str, bool]] = []
@@ -138,30 +138,31 @@ class Filling:
         self._variables = replace(variables, in_cluster=in_cluster, known=rules.names)
         self._own = self._variables.own | self._variables.doubtful
 
-    def section(self, section: Section, labels: AlertLabels) -> Section:
-        """The section for an alert, cached by the values that it uses."""
-        names = self._names.get(id(section))
-        if names is None:
+    def section(self, section: Section, labels: AlertLabels, most: int | None = None) -> Section:
+        """The section for an alert, with `most` steps at most, cached by the values that it
+        uses."""
+        if most is not None and most >= len(section.steps):
+            most = None
+        part, filled = (id(section), most), None
+        if part not in self._names:
             recorder = AlertLabels(labels.labels, labels.rules)
-            self._fill(section, recorder)
-            names = self._names[id(section)] = tuple(sorted(recorder.asked))
-        values = tuple(labels.get(name, spelled) for name, spelled in names)
-        if any(value and len(value) > _CACHED_LENGTH for value in values):
-            return self._fill(section, labels)
-        key = (id(section), values)
-        filled = self._filled.get(key)
-        if filled is None:
-            if len(self._filled) >= _CACHED_SECTIONS:
+            filled = self._fill(section, recorder, most)
+            self._names[part] = tuple(sorted(recorder.asked))
+        values = tuple(labels.get(name, spelled) for name, spelled in self._names[part])
+        key = (*part, values)
+        filled = filled or self._filled.get(key) or self._fill(section, labels, most)
+        if all(value is None or len(value) <= _CACHED_LENGTH for value in values):
+            if key not in self._filled and len(self._filled) >= _CACHED_SECTIONS:
                 self._filled.clear()
-            filled = self._filled[key] = self._fill(section, labels)
+            self._filled[key] = filled
         return filled
 
-    def _fill(self, section: Section, labels: AlertLabels) -> Section:
+    def _fill(self, section: Section, labels: AlertLabels, most: int | None) -> Section:
         return replace(
             section,
             title=self._inlines(section.title, labels),
             intro=self.blocks(section.intro, labels),
-            steps=tuple(self._step(step, labels) for step in section.steps),
+            steps=tuple(self._step(step, labels) for step in section.steps[:most]),
         )
 
     def blocks(self, blocks: Sequence[Block], labels: AlertLabels) -> tuple[Block, ...]:

@@ -5,7 +5,8 @@
 SELECT digest FROM identity WHERE digest IN (?);
 
 -- name: set_last_content
-UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
+UPDATE identity SET content = ?, group_id = ?, next_after = ?, next_since = ?, accepted_at = ?
+WHERE id = ?;
 
 -- name: last_numbers
 SELECT
@@ -14,10 +15,11 @@ SELECT
     (SELECT coalesce(max(id), 0) FROM lane);
 
 -- name: add_identities
-INSERT INTO identity (id, digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?, ?);
+INSERT INTO identity (id, digest, content, group_id, next_after, next_since, accepted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_groups
-INSERT INTO alert_group (seq, id, accepted_at, body) VALUES (?, ?, ?, ?);
+INSERT INTO alert_group (seq, id, accepted_at, since, body) VALUES (?, ?, ?, ?, ?);
 
 -- name: add_lanes
 INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, ?, 1, ?, ?, ?);

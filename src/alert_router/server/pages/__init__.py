@@ -8,6 +8,7 @@ from alert_router.server.pages import (
     actions,
     coverage,
     deliveries,
+    delivery_actions,
     explain,
     group,
     links,
@@ -38,12 +39,13 @@ def add(
     get(f"{prefix}/live", guarded(now.live, "pages"))
     get(f"{prefix}/status", guarded(status.show, "pages"))
     get(f"{prefix}/coverage", guarded(coverage.show, "pages"))
+    get(f"{prefix}/coverage/rules", guarded(coverage.show_rules, "pages"))
     get(f"{prefix}/coverage/new", guarded(coverage.new, "pages"))
     get(f"{prefix}/explain", guarded(explain.show, "pages"))
     post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
     get(prefix + "/deliveries/{id:[0-9]{1,18}}", guarded(deliveries.show_one, "pages"))
-    post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
+    post(f"{prefix}/deliveries", guarded(delivery_actions.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
     at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
     get(at_group, guarded(group.show, "pages"))
@@ -62,3 +64,4 @@ async def _close(app: web.Application) -> None:
     app[PAGES].board.close()
     app[PAGES].aside.close()
     app[PAGES].explaining.close()
+    app[PAGES].rule_coverage.close()

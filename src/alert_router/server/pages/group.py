@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -432,11 +431,10 @@ def _sections(
 
     labels = AlertLabels(alert.labels, runtime.label_rules)
     for section, keys in sections:
-        filled = prepared.section(section, labels)
+        filled = prepared.section(section, labels, most)
         title = "" if section is runbook.lead else section_heading(filled)
         steps = []
-        parts = zip(keys, section.steps, filled.steps, strict=True)
-        for key, written, step in islice(parts, most):
+        for key, written, step in zip(keys, section.steps, filled.steps):  # noqa: B905 - `most`
             first, rest = wording.opening(step)
             heading = "" if first is not None else step.title
             blocks = step.blocks if first is not None else rest
