@@ -270,7 +270,7 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(running):
 
 
 @pytest.mark.story
-async def test_while_a_shared_database_cannot_be_used_nothing_is_kept_and_the_page_says_so(
+async def test_while_a_shared_database_cannot_be_used_what_people_do_is_kept_and_moved_there(
     tmp_path: Path,
 ) -> None:
     url = await server().database(tmp_path)
@@ -279,19 +279,25 @@ async def test_while_a_shared_database_cannot_be_used_nothing_is_kept_and_the_pa
         async with replicas(tmp_path, through, 1, destination.url) as [running]:
             before = await send(running, alerts("cart-1"))
             async with tab(running, before, "Ana") as ana:
+                await ana.press("take")
                 way.is_open.clear()
-                meanwhile = await send(running, alerts("cart-2", status="resolved"))
-                assert "ticks and “I have it” are not kept" in await ana.press(ana.button("☐"))
+                meanwhile = await send(running, alerts("cart-2"))
+                assert "shown again once it can be" in await ana.press(ana.button("☐"))
                 assert ana.status == 403
                 assert "The database cannot be used at present" in await ana.load()
                 assert ana.status == 503
             async with tab(running, meanwhile, "Ben") as ben:
-                assert ben.status == 200
-                assert "are not kept" in ben.text
-                assert "Your name" not in ben.text
-                assert "are not kept" in await ben.press(ben.button("☐"))
+                assert "other routers show it only once it can be" in ben.text
+                assert "1 of 4 done" in await ben.press(ben.button("☐"))
+                assert "<strong>Ben has it</strong>" in await ben.press("take")
             way.is_open.set()
             await eventually(lambda: is_up(running), "the shared store to be in use")
-            async with tab(running, before, "Ana") as ana:
-                assert "are not kept" not in ana.text
-                assert "1 of 4 done" in await ana.press(ana.button("☐"))
+            for id_ in (before, meanwhile):
+                async with tab(running, id_, "Ana") as ana:
+                    assert "The database" not in ana.text
+                    assert "<strong>Ben has it</strong>" in ana.text
+                    assert "1 of 4 done" in ana.text
+                    said = re.findall(
+                        r"Ana has it|Ben did|Ben has it", ana.text.split("Timeline")[1]
+                    )
+                    assert said == ["Ana has it", "Ben did", "Ben has it"]

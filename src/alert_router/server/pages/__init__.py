@@ -62,6 +62,7 @@ def add(
 async def _close(app: web.Application) -> None:
     app[PAGES].live.close()
     app[PAGES].board.close()
+    app[PAGES].spooled.close()
     app[PAGES].aside.close()
     app[PAGES].explaining.close()
     app[PAGES].rule_coverage.close()
