@@ -314,3 +314,28 @@ async def test_no_page_has_a_serious_accessibility_issue(running, session, tmp_p
         await _check(page, "worse", worse := {})
     assert not bad, json.dumps(bad, indent=1)
     assert len(worse) == 4, "axe finds nothing in a page that is bad"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/nothing", 404, "There is no such page."),
+        ("/groups/<script>", 404, "There is no such page."),
+        ("/deliveries/1/2/3", 404, "There is no such page."),
+        ("/webhook", 405, "Alertmanager posts alerts to /webhook."),
+    ],
+)
+async def test_a_browser_that_asks_for_what_is_not_there_is_told_on_a_page(
+    session, path, status, said
+):
+    async with session.get(path, headers=BROWSER) as answer:
+        text = await answer.text()
+        assert (answer.status, said in text) == (status, True)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        home = answer.url.join(URL(re.search(r'<a href="([^"]*)">Now</a>', text)[1]))
+        assert home.path == "/"
+    async with session.get(path) as answer:
+        assert answer.content_type == "text/plain"

@@ -60,6 +60,23 @@ def add(
     get(prefix + "/runbooks/{id:.+}", guarded(runbooks.show, "pages"))
 
 
+@web.middleware
+async def unknown_page(request: web.Request, handler: Handle) -> web.StreamResponse:
+    """Answer a browser that asks for what no route has with a page."""
+    error = request.match_info.http_exception
+    accepts = "text/html" in request.headers.get("Accept", "")
+    if error is None or request.method not in ("GET", "HEAD") or not accepts:
+        return await handler(request)
+    prefix = request.app[render.PREFIX]
+    text = "There is no such page."
+    if error.status == 405:
+        text = "This is not a page. Alertmanager posts alerts to /webhook."
+    if not request.path.startswith(f"{prefix}/"):
+        return web.Response(status=404, text=f"This router serves everything below {prefix}/\n")
+    made = render.page("error.html", render.top(request), text=text)
+    return render.answer(made, error.status)
+
+
 async def _close(app: web.Application) -> None:
     app[PAGES].live.close()
     app[PAGES].board.close()
