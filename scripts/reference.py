@@ -20,14 +20,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alert_router.checks.routing_tests import CasesModel
-from alert_router.cli.http_config import HttpConfig
+from alert_router.cli.commands.send import HttpConfig
 from alert_router.config.model import DEFAULTS, Config
 from alert_router.config.routing import RoutingModel
 from alert_router.config.web import WebConfig
 from alert_router.markdown import slug
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import HttpNotifier
 from alert_router.notify.registry import NOTIFIERS
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -89,6 +89,7 @@ def to_store(
         targets=tuple(targets),
         accepted_at=now,
         is_repeat=group.notification_reason == _REPEAT,
+        is_over=not any(alert.firing for alert in group.alerts),
     )
 
 

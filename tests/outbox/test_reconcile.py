@@ -185,6 +185,46 @@ async def test_what_came_in_a_long_outage_is_moved_with_as_few_statements(spool,
     assert counts[1] <= counts[0]  # the first also makes the destinations
 
 
+async def kept_since(outbox, asked):
+    groups = (await outbox.history(asked)).groups
+    return {one.id: one.since - NOW if one.since else None for one in groups}
+
+
+async def test_what_fires_on_while_the_database_is_down_keeps_its_beginning(spool, shared):
+    await put(shared, group("one"))
+    await put(spool, group("two", at=NOW + 10), group("end", at=NOW + 20, is_over=True))
+    await put(spool, group("next", at=NOW + 30))
+    await move(spool, shared)
+    await put(shared, group("last", at=NOW + 40))
+
+    known = {"one": 0, "two": 0, "end": 0, "next": 30, "last": 30}
+    assert await kept_since(shared, "one") == known
+
+
+async def test_what_both_routers_of_a_pair_spooled_has_one_beginning(spool, shared, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = await open_sqlite(tmp_path / "other")
+    await put(shared, group("one"))
+    await put(spool, group("a", at=NOW + 10))
+    await put(other, group("b", at=NOW + 9))
+    for store in (spool, other):
+        await move(store, shared)
+    await other.close()
+    await put(shared, group("last", at=NOW + 40))
+
+    assert set((await kept_since(shared, "one")).values()) == {0}
+
+
+async def test_what_begins_while_the_database_is_down_begins_there(spool, shared):
+    await put(shared, group("end", is_over=True))
+    await put(spool, group("one", at=NOW + 10), group("two", at=NOW + 20))
+    await move(spool, shared)
+    await put(shared, group("three", at=NOW + 30))
+
+    known = {"end": 0, "one": 10, "two": 10, "three": 10}
+    assert await kept_since(shared, "one") == known
+
+
 async def test_what_is_being_sent_says_so(spool):
     await put(spool, group("one"))
     await take_one(spool)
@@ -235,8 +275,10 @@ async def content(outbox):
         for identity, action in await outbox.actions_since(0, 99)
     ]
     backlog = [(row.destination, row.waiting, row.dead) for row in await outbox.backlog()]
+    since = {row.id: row.since for row in await outbox.latest(0, 99)}
     return {
         "deliveries": sorted(map(repr, rows)),
+        "since": since,
         "actions": actions,
         "secret": await outbox.secret("links"),
         "heartbeats": await outbox.heartbeats(["watchdog"], NOW + 1),

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.http import get
 from tests.postgres import server
 from tests.programs import Router, eventually, recorder, router, write_config
 from tests.replicas import is_up, proxy, replicas
@@ -126,6 +127,21 @@ async def test_ticks_belong_to_the_time_that_the_group_fires(running):
     async with tab(running, again, "Ana") as ana:
         assert "0 of 4 done" in ana.text
         assert ": Look at the share of errors." in ana.text  # of the earlier time
+
+
+async def test_who_has_it_is_known_for_the_whole_incident_however_many_notifications(running):
+    first = await send(running, alerts("cart-1"))
+    async with tab(running, first, "Ana") as ana:
+        await ana.press("take")
+        await ana.press(ana.button("☐"))
+    for number in range(204):
+        last = await send(running, alerts("cart-1", f"cart-{number}"))
+    for id_ in (first, last):
+        async with tab(running, id_, "Ben") as ben:
+            assert "<strong>Ana has it</strong>" in ben.text
+            assert "1 of 4 done" in ben.text
+    _, now = await get(f"{running.url}/")
+    assert "Ana has it, 1 of 4 done" in now
 
 
 async def test_what_was_done_is_there_after_the_router_was_killed(tmp_path):

@@ -49,7 +49,7 @@ from alert_router.markdown.commandline import is_command
 from alert_router.model import AlertGroup, Labels
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
-from alert_router.notify.slack.notifier import SlackNotifier
+from alert_router.notify.slack import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
 from alert_router.runbook.sections import Headings
 

@@ -12,7 +12,7 @@ from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import wording
 from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.http_notifier import HttpNotifier, authorization, check_authorization
+from alert_router.notify.http import HttpNotifier, authorization, check_authorization
 from alert_router.runbook.model import Section, Step
 
 

@@ -17,7 +17,7 @@ from alert_router.outbox.operations.statements import text_of
 
 MIGRATIONS = tuple(
     text_of(__package__, name)
-    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 6)))
+    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 7)))
 )
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names

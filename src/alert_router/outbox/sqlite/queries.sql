@@ -5,7 +5,8 @@
 SELECT digest FROM identity WHERE digest IN (?);
 
 -- name: set_last_content
-UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
+UPDATE identity SET content = ?, group_id = ?, next_after = ?, next_since = ?, accepted_at = ?
+WHERE id = ?;
 
 -- name: last_identity
 SELECT max(id) FROM identity;
@@ -17,10 +18,11 @@ SELECT max(seq) FROM alert_group;
 SELECT max(id) FROM lane;
 
 -- name: add_identities
-INSERT INTO identity (id, digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?, ?);
+INSERT INTO identity (id, digest, content, group_id, next_after, next_since, accepted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_groups
-INSERT INTO alert_group (seq, id, accepted_at, body) VALUES (?, ?, ?, ?);
+INSERT INTO alert_group (seq, id, accepted_at, since, body) VALUES (?, ?, ?, ?, ?);
 
 -- name: add_lanes
 INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, ?, 1, ?, ?, ?);

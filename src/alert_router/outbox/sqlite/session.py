@@ -15,6 +15,7 @@ import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import NewGroup
+from alert_router.outbox.operations.accept import follow
 from alert_router.outbox.operations.session import Parameters, Session
 from alert_router.outbox.sqlite import database, wal
 from alert_router.outbox.sqlite.database import QUERIES
@@ -160,11 +161,13 @@ class SqliteSession(Session):
         for group in groups:
             identity += 1
             now = group.accepted_at
-            contents.append((identity, group.identity, group.content, group.id, now))
+            since, next_since = follow(group, 0.0)
+            latest = (group.content, group.id, group.id, next_since, now)
+            contents.append((identity, group.identity, *latest))
             if not group.targets:
                 continue
             key += 1
-            bodies.append((key, group.id, now, group.body))
+            bodies.append((key, group.id, now, since, group.body))
             for target in group.targets:
                 lane += 1
                 destination = await self.key(target.destination)

@@ -121,8 +121,9 @@ class Board:
             self._note_hour(row, bool(group.firing))
             if group.firing:
                 made = _firing(row, group, runtime)
-                began = made.began if known is None else known.began
-                self.groups[row.identity] = replace(made, began=began)
+                if known is not None and not row.since:
+                    made = replace(made, began=known.began)
+                self.groups[row.identity] = made
         while len(self.groups) > _MOST:
             del self.groups[next(iter(self.groups))]
 
@@ -157,7 +158,7 @@ def _firing(row: LatestGroup, group: AlertGroup, runtime: Runtime) -> FiringGrou
         identity=row.identity,
         seq=row.seq,
         id=row.id,
-        began=row.accepted_at,
+        began=row.since or row.accepted_at,
         at=row.accepted_at,
         title=wording.one_line(wording.title(bare), 200),
         subject=wording.subject(first, bare, 3),
