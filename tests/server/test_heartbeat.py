@@ -362,13 +362,13 @@ async def test_a_running_router_notifies_of_silence_and_of_its_end(tmp_path: Pat
                 return "resolved" in statuses()
 
             await eventually(is_back, "the notification that it is back")
-            assert statuses() == ["firing", "resolved"]
+            assert statuses()[:2] == ["firing", "resolved"]
 
 
 @pytest.mark.story
 async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_path: Path) -> None:
     url = await server().database(tmp_path)
-    heartbeats = [EU | {"timeout": "3s"}]
+    heartbeats = [EU | {"timeout": "8s"}]
     async with (
         recorder() as destination,
         replicas(tmp_path, url, 2, destination.url, heartbeats=heartbeats) as [one, other],
@@ -388,7 +388,7 @@ async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_pat
         beating = asyncio.create_task(beat())
         await eventually(lambda: "resolved" in _of_heartbeat(destination), "its end")
         async with router(config_of(one)) as again:
-            receiving, until = again, time.monotonic() + 4
+            receiving, until = again, time.monotonic() + 9
             await eventually(lambda: time.monotonic() > until, "more than its time")
             assert not await metric(other, missing)
         beating.cancel()

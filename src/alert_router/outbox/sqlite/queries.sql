@@ -8,14 +8,11 @@ SELECT digest FROM identity WHERE digest IN (?);
 UPDATE identity SET content = ?, group_id = ?, next_after = ?, next_since = ?, accepted_at = ?
 WHERE id = ?;
 
--- name: last_identity
-SELECT max(id) FROM identity;
-
--- name: last_group
-SELECT max(seq) FROM alert_group;
-
--- name: last_lane
-SELECT max(id) FROM lane;
+-- name: last_numbers
+SELECT
+    (SELECT coalesce(max(id), 0) FROM identity),
+    (SELECT coalesce(max(seq), 0) FROM alert_group),
+    (SELECT coalesce(max(id), 0) FROM lane);
 
 -- name: add_identities
 INSERT INTO identity (id, digest, content, group_id, next_after, next_since, accepted_at)

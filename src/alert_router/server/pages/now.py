@@ -22,7 +22,6 @@ from alert_router.server.pages.render import TONES, answer, page, part, top, unl
 _ON_A_PAGE = 50
 _MOST_ACTIONS = 10_000
 _MOST_NAMES = 3
-_MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
