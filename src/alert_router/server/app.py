@@ -27,7 +27,7 @@ from alert_router.server.webhook import known_paths, receive
 
 def build(site: Site, server: WebServer) -> web.Application:
     """The application, ready to be run."""
-    app = web.Application(middlewares=[server.middleware(), known_paths])
+    app = web.Application(middlewares=[server.middleware(), known_paths, pages.unknown_page])
     app.on_response_prepare.append(server.add_headers)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()

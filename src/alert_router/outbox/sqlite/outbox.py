@@ -153,7 +153,7 @@ class SqliteOutbox(Operations):
         return await self._writer.run(operation, *arguments)
 
     async def identities(self) -> set[bytes]:
-        """Those that have deliveries here: for a spool."""
+        """Those that have deliveries or actions here: for a spool."""
         return await self._run(_identities)
 
     async def remove(self, identity: bytes) -> None:
@@ -170,6 +170,7 @@ async def _identities(session: SqliteSession) -> set[bytes]:
 
 
 async def _remove(session: SqliteSession, identity: bytes) -> None:
+    await session.run("remove_spooled_actions", (identity,))
     known = await session.row("last_content", (identity,))
     if known is None:
         return

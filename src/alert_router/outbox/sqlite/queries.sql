@@ -25,7 +25,10 @@ INSERT INTO alert_group (seq, id, accepted_at, since, body) VALUES (?, ?, ?, ?, 
 INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, ?, 1, ?, ?, ?);
 
 -- name: spooled_identities
-SELECT DISTINCT i.digest FROM lane l JOIN identity i ON i.id = l.identity;
+SELECT i.digest FROM lane l JOIN identity i ON i.id = l.identity UNION SELECT identity FROM action;
+
+-- name: remove_spooled_actions
+DELETE FROM action WHERE identity = ?;
 
 -- name: forget_spooled_references
 UPDATE lane SET reference = NULL WHERE identity = ?;
