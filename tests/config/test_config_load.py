@@ -321,6 +321,11 @@ config/main.yaml:5:18: error: `timeout`: a duration needs its unit: write 10s, 1
 [config-invalid-value]
   5 |         timeout: 10
     |                  ^""",
+    MAIN + "http: {header_timeout: 10}\n": """\
+config/main.yaml:5:24: error: `header_timeout`: a duration needs its unit: write 10s, 10m or 10h \
+[config-invalid-value]
+  5 | http: {header_timeout: 10}
+    |                        ^""",
     MAIN + "        concurrency: 0\n": """\
 config/main.yaml:5:22: error: `concurrency`: must be at least 1, found "0" [config-invalid-value]
   5 |         concurrency: 0

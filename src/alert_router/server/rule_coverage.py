@@ -26,12 +26,12 @@ from alert_router.watch import fingerprint
 
 log = structlog.get_logger(__name__)
 
-_SECONDS = 30.0  # for a report
-_CPU_SECONDS = 60  # what it may use if this process ends before it
+_SECONDS = 60.0  # for a report
+_CPU_SECONDS = 120  # what it may use if this process ends before it
 _MOST_MEMORY = 160 * 1024**2  # bytes of data
 _MOST_OUTPUT = 16 * 1024**2  # bytes
 _MOST_LINES, _LONGEST_LINE = 40, 300  # of what it says is wrong
-_NICE = 10  # webhooks come first
+_NICE = 5  # webhooks come first
 _AGAIN = 60.0  # seconds after which what failed is tried again, although no file has changed
 _BY_HAND = "Run `alert-router coverage` to see why."
 

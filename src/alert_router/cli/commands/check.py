@@ -140,7 +140,8 @@ def run_checks(
     found = list(in_one_line(kept, catalogue))
     problems = dict.fromkeys([*fatal, *weighed(found, checks.severity)])
     return CheckResult(
-        tuple(sorted(problems, key=lambda problem: (problem.place, problem.code))),
+        # What makes the configuration unusable is last, where a terminal shows it.
+        tuple(sorted(problems, key=lambda it: (it in fatal, it.place, it.code))),
         _summary(loaded, catalogue, ruleset) if loaded else "",
     )
 

@@ -12,6 +12,7 @@ from alert_router.cli.formats.terminal_markdown import rendered
 from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option, label_pairs
 from alert_router.cli.output import (
+    clean,
     clean_lines,
     console,
     count,
@@ -150,6 +151,8 @@ def _find(which: str, config: Path | None) -> Runbook:
     if id in catalogue.broken:
         raise ProblemsError(_problems(catalogue, id))
     hint = "`alert-router runbook list` lists the runbooks"
+    if similar := catalogue.by_name(which):
+        hint = f"did you mean {' or '.join(map(clean, similar))}?"
     raise click.ClickException(f"there is no file and no runbook {which!r}; {hint}")
 
 
