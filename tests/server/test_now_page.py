@@ -143,7 +143,7 @@ async def test_while_a_shared_database_cannot_be_used_what_comes_here_is_shown(t
     url = await server().database(tmp_path)
 
     async def firing() -> list[str]:
-        _, text = await get(f"{running.url}/")
+        _, text = await get(f"{alone.url}/")
         return re.findall(r"<strong>([A-Z]\w+)</strong>", text)
 
     async def shows(*names: str) -> bool:
@@ -151,23 +151,23 @@ async def test_while_a_shared_database_cannot_be_used_what_comes_here_is_shown(t
 
     async with recorder() as destination, proxy(server().port) as way:
         through = url.replace(f":{server().port}/", f":{way.port}/")
-        async with replicas(tmp_path, through, 1, destination.url) as [running]:
-            await send(running, body("Before"))
-            await send(running, body("Ended"))
+        async with replicas(tmp_path, through, 1, destination.url) as [alone]:
+            await send(alone, body("Before"))
+            await send(alone, body("Ended"))
             assert await firing() == ["Before", "Ended"]
             way.is_open.clear()
-            id_ = await send(running, body("Meanwhile"))
-            await send(running, body("Ended", status="resolved"))
+            id_ = await send(alone, body("Meanwhile"))
+            await send(alone, body("Ended", status="resolved"))
             await eventually(lambda: shows("Before", "Meanwhile"), "what comes here")
-            async with tab(running, id_, "Ana") as ana:
+            async with tab(alone, id_, "Ana") as ana:
                 await ana.press("take")
-            _, text = await get(f"{running.url}/")
+            _, text = await get(f"{alone.url}/")
             assert "Ana has it" in text
             assert "those that other routers accept are not listed here" in text
             way.is_open.set()
-            await eventually(lambda: is_up(running), "the shared store to be in use")
+            await eventually(lambda: is_up(alone), "the shared store to be in use")
             await eventually(lambda: shows("Before", "Meanwhile"), "all of it")
-            _, text = await get(f"{running.url}/")
+            _, text = await get(f"{alone.url}/")
             assert "Ana has it" in text
             assert "other routers" not in text
 
