@@ -230,9 +230,8 @@ def tables(
                 known[inner] = f"`{below[inner]}`{suffix}"
         annotation, sentence, names = _declared(model, name)
         words = _type(annotation, names, known)
-        is_secret = words == "secret" and f"{key}_file" not in model.model_fields
         cells = (
-            f"`{key}`, `{key}_file`" if is_secret else f"`{key}`",
+            f"`{key}`, `{key}_file`" if words == "secret" else f"`{key}`",
             words + _limits(field, words),
             _default_of(model, name, field, words),
             sentence,

@@ -5,15 +5,20 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from alert_router.config import codes
-from alert_router.fields import Secret, SecretUnavailable, check_variables, with_variables
+from alert_router.fields import (
+    Secret,
+    SecretUnavailable,
+    check_variables,
+    is_secret_type,
+    with_variables,
+)
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.notify.templates import Template
 from alert_router.redaction import MASK, clip, is_secret
@@ -217,7 +222,7 @@ def keys_at(model: type[BaseModel], location: Location) -> list[str]:
     for member in _at(model, location):
         for name, info in member.model_fields.items():
             keys[key_of(name, info)] = None
-            if _is_secret(info.annotation):
+            if is_secret_type(info.annotation):
                 keys[f"{name}_file"] = None  # the other spelling of every secret
     return list(keys)
 
@@ -250,15 +255,6 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for inner in get_args(annotation):
         yield from models_in(inner)
-
-
-def _is_secret(annotation: Any) -> bool:
-    """Whether a field is a secret; a list or mapping of secrets is not."""
-    if get_origin(annotation) is Annotated:
-        return _is_secret(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return any(_is_secret(inner) for inner in get_args(annotation))
-    return bool(annotation is Secret)
 
 
 def tags_of(model: type[BaseModel]) -> list[str]:

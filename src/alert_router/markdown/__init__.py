@@ -31,6 +31,9 @@ from alert_router.markdown.tree import (
     Strong,
     Table,
     Text,
+    all_blocks,
+    all_spans,
+    texts,
 )
 
 __all__ = [
@@ -55,12 +58,15 @@ __all__ = [
     "Strong",
     "Table",
     "Text",
+    "all_blocks",
+    "all_spans",
     "commands_apart",
     "parse",
     "parse_document",
     "plain",
     "rows_as_list",
     "slug",
+    "texts",
     "to_html",
     "to_text",
     "visible",

@@ -28,6 +28,7 @@ from alert_router.markdown.tree import (
     Strike,
     Strong,
     Table,
+    all_blocks,
 )
 
 _DASHES = re.compile(r"[-_\s]+")
@@ -59,7 +60,9 @@ class Anchors:
         self._headings: dict[str, Heading] = {}  # by the anchor on the router's page
         self._others: dict[str, str | None] = {}  # other spellings; None where several headings fit
         names = AnchorNames()
-        for heading in _headings(blocks):
+        for heading in all_blocks(blocks):
+            if not isinstance(heading, Heading):
+                continue
             anchor = names.of(heading)
             self._headings[anchor] = heading
             title = plain(heading.children)
@@ -92,21 +95,6 @@ class Anchors:
             return fragment
         lower = fragment.lower()
         return lower if lower in self._headings else self._others.get(_loose(fragment))
-
-
-def _headings(blocks: Iterable[Block]) -> Iterator[Heading]:
-    """The headings in the order of the page; those in lists and quotes too."""
-    for block in blocks:
-        match block:
-            case Heading():
-                yield block
-            case Quote(inner):
-                yield from _headings(inner)
-            case ListBlock():
-                for item in block.items:
-                    yield from _headings(item.blocks)
-            case _:
-                pass
 
 
 def _loose(name: str) -> str:

@@ -10,19 +10,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import StrEnum
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
 import aiohttp
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
 from alert_router.fields import (
     Duration,
     RateField,
-    Secret,
-    SecretUnavailable,
-    secrets_from_files,
+    WithSecrets,
 )
 from alert_router.notification import Detail, Notification
 from alert_router.notify import wording
@@ -191,11 +188,10 @@ def named(text: str) -> tuple[str, str] | None:
     return (found["name"].strip(), found["id"]) if found else None
 
 
-class Notifier(BaseModel, ABC):
+class Notifier(WithSecrets, ABC):
     """One configured destination of a receiver.
 
-    Subclasses add `type: Literal[...]` and their fields. Paths in `*_file` fields are relative
-    to the directory in the validation context's `base`.
+    Subclasses add `type: Literal[...]` and their fields.
     """
 
     model_config = ConfigDict(
@@ -263,35 +259,6 @@ class Notifier(BaseModel, ABC):
             return from_json(payload)
         return asdict(payload) if is_dataclass(payload) else payload  # type: ignore[arg-type]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _files_of_secrets(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, dict):
-            return data
-        fields = cls.model_fields.items()
-        names = [name for name, field in fields if _is_secret(field.annotation)]
-        return secrets_from_files(data, names, info)
-
-    def secrets(self) -> list[Secret]:
-        """The secrets it uses, those in mappings (headers) included."""
-        found: list[Secret] = []
-        for value in vars(self).values():
-            if isinstance(value, Secret):
-                found.append(value)
-            elif isinstance(value, dict):
-                found += (secret for secret in value.values() if isinstance(secret, Secret))
-        return found
-
-    def secrets_missing(self) -> list[str]:
-        """Messages about secrets that cannot be read or used now; empty if there are none."""
-        messages = []
-        for secret in self.secrets():
-            try:
-                secret.read()
-            except SecretUnavailable as error:
-                messages.append(str(error))
-        return messages
-
     def host(self) -> str:
         """The host that it connects to, as far as the configuration says now; empty if unknown."""
         return ""
@@ -300,10 +267,3 @@ class Notifier(BaseModel, ABC):
     def identity(self) -> str:
         """The notifier's name in its receiver: `name`, or the type."""
         return self.name or self.type
-
-
-def _is_secret(annotation: Any) -> bool:
-    """Whether a field of that type is one secret: `SecretField | None` too, but no mapping."""
-    if get_origin(annotation) in (Annotated, Union, UnionType):
-        return any(_is_secret(part) for part in get_args(annotation))
-    return annotation is Secret

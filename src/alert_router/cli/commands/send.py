@@ -21,7 +21,6 @@ from pydantic import (
     ConfigDict,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 from rich.text import Text
@@ -44,34 +43,28 @@ from alert_router.cli.output import (
 )
 from alert_router.config import Config, default_config_path, load
 from alert_router.config.validate import in_order, validate
-from alert_router.fields import SecretField, SecretUnavailable, secrets_from_files
+from alert_router.fields import SecretField, SecretUnavailable, WithSecrets
 from alert_router.model.problem import ProblemsError
 from alert_router.notify.http import Tls, authorization
 from alert_router.outbox.model import State
 from alert_router.preview.messages import SKIP_REASONS
 from alert_router.yaml_source import read
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _secrets(cls, data: Any, info: ValidationInfo) -> Any:
-        names: list[str] = [
-            name for name in ("password", "credentials") if name in cls.model_fields
-        ]
-        return secrets_from_files(data, names, info) if isinstance(data, dict) else data
+_STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class _BasicAuth(_Model):
+class _BasicAuth(WithSecrets):
+    model_config = _STRICT
+
     username: str
     """The user's name."""
     password: SecretField
     """The password."""
 
 
-class _Authorization(_Model):
+class _Authorization(WithSecrets):
+    model_config = _STRICT
+
     type: Literal["Bearer"] = "Bearer"
     """The kind of the token."""
     credentials: SecretField
@@ -81,7 +74,7 @@ class _Authorization(_Model):
 class HttpConfig(BaseModel):
     """The whole file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = _STRICT
 
     tls_config: Tls = Tls()
     """Certificates for the router."""
@@ -417,7 +410,7 @@ def _credentials(config: Config | None) -> dict[str, str]:
     auth = config.http.auth if config else None
     if auth is None:
         return {}
-    return authorization(auth.bearer, auth.username, auth.password)
+    return authorization(auth.bearer_token, auth.username, auth.password)
 
 
 def _parsed(answer: str) -> Any:

@@ -65,9 +65,14 @@ async def act(session: Session, identity: bytes, action: Action) -> bool:
         raise ValueError(f"there are {MOST_ACTIONS:,} actions about this group already")
     await add(session, identity, cleaned(session, action))
     if action.kind not in (ActionKind.HELPED, ActionKind.NOT_HELPED):
-        order = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
-        await session.run("change_messages", order)
+        await change_messages(session, identity, action.at)
     return True
+
+
+async def change_messages(session: Session, identity: bytes, now: float) -> None:
+    """Have the messages about an identity say what people did."""
+    order = {"identity": identity, "now": now, "apart": CHANGES_APART}
+    await session.run("change_messages", order)
 
 
 async def of(session: Session, identity: bytes) -> list[Action]:

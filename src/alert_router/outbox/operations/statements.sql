@@ -392,7 +392,12 @@ ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at;
 INSERT INTO heartbeat (name, seen_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
 -- name: keep_heartbeat
-INSERT INTO heartbeat (name, seen_at, missing_since) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING;
+-- Of two stores the latest times hold: it is missing if nothing was received since one of them said so.
+INSERT INTO heartbeat AS h (name, seen_at, missing_since) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    seen_at = CASE WHEN excluded.seen_at > h.seen_at THEN excluded.seen_at ELSE h.seen_at END,
+    missing_since = CASE WHEN excluded.missing_since > h.missing_since
+        THEN excluded.missing_since ELSE h.missing_since END;
 
 -- name: heartbeats
 SELECT name, seen_at, missing_since FROM heartbeat;

@@ -36,8 +36,8 @@ async def heartbeats(session: Session) -> list[tuple[str, float, float]]:
 
 
 async def keep_heartbeats(session: Session, found: Sequence[tuple[str, float, float]]) -> None:
-    """Keep those of which none is kept."""
-    await session.run_all("keep_heartbeat", found)
+    """Keep them, or what is later of them."""
+    await session.run_all("keep_heartbeat", sorted(found))
 
 
 async def export(session: Session, identity: bytes) -> StoredIdentity | None:
@@ -83,11 +83,12 @@ def _delivery(
 async def reconcile(session: Session, stored: StoredIdentity, now: float) -> None:
     """Write down what another store has of an identity: what is pending is pending here, what was
     delivered was. Doing so again changes nothing."""
-    await _add_actions(session, stored)
-    if not stored.deliveries and not stored.references and not stored.accepted_at:
-        return
+    is_accepted = stored.deliveries or stored.references or stored.accepted_at
     stored = await _continued(session, stored)
-    identity = await _identity(session, stored)
+    identity = await _identity(session, stored) if is_accepted else 0
+    await _add_actions(session, stored, now)  # locks lanes: after the identity, as everywhere
+    if not is_accepted:
+        return
     groups, new = await _groups(session, stored.deliveries)
     added: dict[int, int] = {}  # the ids here by those there
     lanes: dict[int, dict[int, float]] = {}  # when the other store has sent which of their groups
@@ -173,11 +174,14 @@ async def _identity(session: Session, stored: StoredIdentity) -> int:
     return int(key)
 
 
-async def _add_actions(session: Session, stored: StoredIdentity) -> None:
+async def _add_actions(session: Session, stored: StoredIdentity, now: float) -> None:
     known = set(await actions.of(session, stored.digest)) if stored.actions else set()
-    for action in stored.actions:
-        if (cleaned := actions.cleaned(session, action)) not in known:
-            await actions.add(session, stored.digest, cleaned)
+    new = [actions.cleaned(session, action) for action in stored.actions]
+    new = [action for action in new if action not in known]
+    for action in new:
+        await actions.add(session, stored.digest, action)
+    if new:
+        await actions.change_messages(session, stored.digest, now)
 
 
 async def _groups(

@@ -156,7 +156,7 @@ class SqliteSession(Session):
 
     async def add_new(self, groups: Collection[NewGroup]) -> None:
         """Add groups of identities that are not known, one of each, in a few statements."""
-        identity, key, lane = map(self._last, ("last_identity", "last_group", "last_lane"))
+        identity, key, lane = await self.one("last_numbers")
         contents, bodies, lanes, deliveries = [], [], [], []
         for group in groups:
             identity += 1
@@ -178,10 +178,6 @@ class SqliteSession(Session):
         self._insert_rows("add_groups", bodies)
         self._insert_rows("add_lanes", lanes)
         self._insert_rows("add_delivery", deliveries)
-
-    def _last(self, name: str) -> int:
-        """The number that a SELECT of the greatest finds, 0 in an empty table."""
-        return self._run(QUERIES[name]).fetchone()[0] or 0
 
     def _insert_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run an INSERT that is written for one row with many, in few statements."""
@@ -261,12 +257,12 @@ class SqliteSession(Session):
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The rows in parts whose lengths are powers of two, so that SQLite need not compile a
-    statement for each length there is."""
-    start, size = 0, _MOST_ROWS
+    """The rows in parts whose lengths are multiples of eight, and the rest: few parts, and SQLite
+    need not compile a statement for each length there is."""
+    start = 0
     while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
+        left = len(rows) - start
+        size = min(_MOST_ROWS, left - left % 8 or left)
         yield rows[start : start + size]
         start += size
 

@@ -27,6 +27,7 @@ class Pages:
     explaining: Aside = field(default_factory=lambda: Aside("explain"))
     budget: Budget = field(default_factory=lambda: Budget(_EXPLAINED))
     board: Board = field(default_factory=Board)
+    spooled: Board = field(default_factory=lambda: Board(is_of_spool=True))
     live: Live = field(default_factory=Live)
     rule_coverage: RuleCoverage = field(default_factory=RuleCoverage)
 
