@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 
 from alert_router.checks.routing_tests import load_cases
 from alert_router.cli import main
-from alert_router.cli.http_config import read_http_config
+from alert_router.cli.commands.send import read_http_config
 from alert_router.config import load
 from alert_router.config.web import read_web_config
 from alert_router.notify.registry import AnyNotifier

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.checks.shadowing import (
+from alert_router.checks.unreachable import (
     contradiction,
     covering,
     matches_everything,

@@ -20,13 +20,12 @@ from alert_router.markdown import Code
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.egress import Guard
 from alert_router.notify.email import EmailNotifier
-from alert_router.notify.email.headers import Mailbox
-from alert_router.notify.email.message import EmailPayload, compose, header
+from alert_router.notify.email.message import EmailPayload, Mailbox, compose, header
 from alert_router.runbook.model import Section
 from tests.notify import email_rules
 from tests.notify.destination import LONG, attempted, time_passes
 from tests.notify.notifications import HOSTILE, alert, hostile, notification
-from tests.notify.test_http_notifier import certificate, needs_openssl
+from tests.notify.test_http import certificate, needs_openssl
 
 TO = ["sre@example.org", "On call <oncall@example.org>"]
 

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from tests.http import get
 from tests.postgres import server
 from tests.programs import PATIENCE, Router, eventually, recorder, router, write_config
 from tests.replicas import is_up, proxy, replicas
@@ -126,6 +127,21 @@ async def test_ticks_belong_to_the_time_that_the_group_fires(running):
     async with tab(running, again, "Ana") as ana:
         assert "0 of 4 done" in ana.text
         assert ": Look at the share of errors." in ana.text  # of the earlier time
+
+
+async def test_who_has_it_is_known_for_the_whole_incident_however_many_notifications(running):
+    first = await send(running, alerts("cart-1"))
+    async with tab(running, first, "Ana") as ana:
+        await ana.press("take")
+        await ana.press(ana.button("☐"))
+    for number in range(204):
+        last = await send(running, alerts("cart-1", f"cart-{number}"))
+    for id_ in (first, last):
+        async with tab(running, id_, "Ben") as ben:
+            assert "<strong>Ana has it</strong>" in ben.text
+            assert "1 of 4 done" in ben.text
+    _, now = await get(f"{running.url}/")
+    assert "Ana has it, 1 of 4 done" in now
 
 
 async def test_what_was_done_is_there_after_the_router_was_killed(tmp_path):
@@ -255,7 +271,7 @@ async def test_a_page_that_has_not_changed_is_not_sent_again(running):
 
 
 @pytest.mark.story
-async def test_while_a_shared_database_cannot_be_used_nothing_is_kept_and_the_page_says_so(
+async def test_while_a_shared_database_cannot_be_used_what_people_do_is_kept_and_moved_there(
     tmp_path: Path,
 ) -> None:
     url = await server().database(tmp_path)
@@ -264,19 +280,25 @@ async def test_while_a_shared_database_cannot_be_used_nothing_is_kept_and_the_pa
         async with replicas(tmp_path, through, 1, destination.url) as [running]:
             before = await send(running, alerts("cart-1"))
             async with tab(running, before, "Ana") as ana:
+                await ana.press("take")
                 way.is_open.clear()
-                meanwhile = await send(running, alerts("cart-2", status="resolved"))
-                assert "ticks and “I have it” are not kept" in await ana.press(ana.button("☐"))
+                meanwhile = await send(running, alerts("cart-2"))
+                assert "shown again once it can be" in await ana.press(ana.button("☐"))
                 assert ana.status == 403
                 assert "The database cannot be used at present" in await ana.load()
                 assert ana.status == 503
             async with tab(running, meanwhile, "Ben") as ben:
-                assert ben.status == 200
-                assert "are not kept" in ben.text
-                assert "Your name" not in ben.text
-                assert "are not kept" in await ben.press(ben.button("☐"))
+                assert "other routers show it only once it can be" in ben.text
+                assert "1 of 4 done" in await ben.press(ben.button("☐"))
+                assert "<strong>Ben has it</strong>" in await ben.press("take")
             way.is_open.set()
             await eventually(lambda: is_up(running), "the shared store to be in use")
-            async with tab(running, before, "Ana") as ana:
-                assert "are not kept" not in ana.text
-                assert "1 of 4 done" in await ana.press(ana.button("☐"))
+            for id_ in (before, meanwhile):
+                async with tab(running, id_, "Ana") as ana:
+                    assert "The database" not in ana.text
+                    assert "<strong>Ben has it</strong>" in ana.text
+                    assert "1 of 4 done" in ana.text
+                    said = re.findall(
+                        r"Ana has it|Ben did|Ben has it", ana.text.split("Timeline")[1]
+                    )
+                    assert said == ["Ana has it", "Ben did", "Ben has it"]

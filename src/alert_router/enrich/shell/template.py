@@ -156,7 +156,7 @@ class CommandSlot:
 CommandTemplate = Fillable[CommandSlot]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)  # three runbooks of a megabyte full of commands
 def compile_fence(text: str, language: str, variables: Variables) -> CommandTemplate:
     """The template of shell code, whose language is "" if the block has none. `variables` are those
     of the whole runbook."""
