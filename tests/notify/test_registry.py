@@ -50,7 +50,8 @@ def checkout(tmp_path):
     """A copy of the project with one more notifier: that of the page on adding one."""
     for name in ("src", "tests/notify", "docs/notifiers"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "tests/programs.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
     pages = tmp_path / "docs/notifiers"
     [module] = re.findall(r"^```python\n(.*?)^```", (pages / "README.md").read_text(), re.M | re.S)
     (tmp_path / "src/alert_router/notify/chatroom.py").write_text(module)

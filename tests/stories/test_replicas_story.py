@@ -48,7 +48,7 @@ async def test_two_routers_recognise_each_others_duplicates_and_deliver_once(
         for number in range(60):
             await ledger.send(f"lane{number % 20}", to=both[number % 2])
         await ledger.settled()
-        ledger.judge()
+        await ledger.judge_all(both)
 
 
 async def test_routers_that_are_killed_or_paused_under_load_lose_and_invert_nothing(
@@ -119,7 +119,7 @@ async def test_a_pause_that_one_router_is_asked_for_binds_the_other(tmp_path: Pa
         [first, *_] = destination.requests[2:]
         # Routers know the database's clock to some milliseconds.
         assert first.at - asked.at > 14
-        ledger.judge()
+        await ledger.judge_all(both)
 
 
 async def test_a_rate_limit_holds_over_all_routers(tmp_path: Path) -> None:
