@@ -170,7 +170,55 @@ async def test_a_router_that_is_cut_off_from_the_destination_keeps_nothing_from_
 
 OLD = """
 import sys
-from alert_router.outbox.postgres import database
+from alert_router.outbox.postgres import database, session
+
+# As the version before had them, which does not know what the last step adds.
+STATEMENTS = {
+    "last_contents": '''
+        SELECT digest, id, content, group_id, accepted_at, CAST(NULL AS double precision)
+        FROM identity WHERE digest = ANY(CAST(? AS bytea[])) ORDER BY digest FOR UPDATE''',
+    "set_last_contents": '''
+        UPDATE identity SET content = n.content, group_id = n.group_id, accepted_at = n.accepted_at
+        FROM unnest(
+            CAST(? AS bigint[]), CAST(? AS bytea[]), CAST(? AS text[]),
+            CAST(? AS double precision[]), CAST(? AS double precision[])
+        ) AS n (id, content, group_id, accepted_at, unknown)
+        WHERE identity.id = n.id''',
+    "new_identities": '''
+        INSERT INTO identity (digest, content, group_id, accepted_at)
+        SELECT digest, content, group_id, accepted_at FROM unnest(
+            CAST(? AS bytea[]), CAST(? AS bytea[]), CAST(? AS text[]),
+            CAST(? AS double precision[]), CAST(? AS double precision[])
+        ) AS n (digest, content, group_id, accepted_at, unknown)
+        ON CONFLICT (digest) DO NOTHING RETURNING digest, id''',
+    "new_groups": '''
+        INSERT INTO alert_group (id, accepted_at, body)
+        SELECT id, accepted_at, body FROM unnest(
+            CAST(? AS text[]), CAST(? AS double precision[]), CAST(? AS double precision[]),
+            CAST(? AS bytea[])
+        ) AS n (id, accepted_at, unknown, body)
+        RETURNING id, seq''',
+    "last_content": '''
+        SELECT id, content, group_id, accepted_at, CAST(NULL AS double precision)
+        FROM identity WHERE digest = ? FOR UPDATE''',
+    "put_identity": '''
+        INSERT INTO identity AS i (digest, content, group_id, accepted_at)
+        SELECT digest, content, group_id, accepted_at FROM (VALUES (
+            CAST(? AS bytea), CAST(? AS bytea), CAST(? AS text), CAST(? AS text),
+            CAST(? AS double precision), CAST(? AS double precision)
+        )) AS n (digest, content, group_id, unknown, another, accepted_at)
+        ON CONFLICT (digest) DO UPDATE SET content = excluded.content,
+            group_id = excluded.group_id, accepted_at = excluded.accepted_at
+        RETURNING id''',
+    "add_group": '''
+        INSERT INTO alert_group (id, accepted_at, body)
+        SELECT id, accepted_at, body FROM (VALUES (
+            CAST(? AS text), CAST(? AS double precision), CAST(? AS double precision),
+            CAST(? AS bytea)
+        )) AS n (id, accepted_at, unknown, body)
+        RETURNING seq''',
+}
+session._STATEMENTS.update({name: session._numbered(it) for name, it in STATEMENTS.items()})
 database.MIGRATIONS = database.MIGRATIONS[:-1]
 del sys.argv[0]
 from alert_router.cli import main
