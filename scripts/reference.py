@@ -20,14 +20,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alert_router.checks.routing_tests import CasesModel
-from alert_router.cli.http_config import HttpConfig
+from alert_router.cli.commands.send import HttpConfig
 from alert_router.config.model import DEFAULTS, Config
 from alert_router.config.routing import RoutingModel
 from alert_router.config.web import WebConfig
 from alert_router.markdown import slug
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import HttpNotifier
 from alert_router.notify.registry import NOTIFIERS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -230,9 +230,8 @@ def tables(
                 known[inner] = f"`{below[inner]}`{suffix}"
         annotation, sentence, names = _declared(model, name)
         words = _type(annotation, names, known)
-        is_secret = words == "secret" and f"{key}_file" not in model.model_fields
         cells = (
-            f"`{key}`, `{key}_file`" if is_secret else f"`{key}`",
+            f"`{key}`, `{key}_file`" if words == "secret" else f"`{key}`",
             words + _limits(field, words),
             _default_of(model, name, field, words),
             sentence,

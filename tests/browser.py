@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.programs import Process, eventually, need
+from tests.programs import PATIENCE, Process, eventually, need
 
 
 class Page:
@@ -69,7 +69,7 @@ class Page:
         return answer["result"].get("value")
 
     async def _next(self) -> dict[str, Any]:
-        message = await self._socket.receive_json(timeout=60)
+        message = await self._socket.receive_json(timeout=PATIENCE)
         told = message.get("params", {})
         if message.get("method") == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from functools import cache
@@ -16,6 +15,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+
+from tests.programs import PATIENCE, free_port
 
 SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -37,9 +38,7 @@ class Server:
         self._programs = programs
         self.directory = Path(tempfile.mkdtemp(prefix="alert-router-postgres-"))
         self.data = self.directory / "data"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         if os.geteuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
@@ -59,10 +58,10 @@ class Server:
 
     def start(self) -> None:
         log = str(self.directory / "log")
-        self._run("pg_ctl", "-D", str(self.data), "-l", log, "-w", "-t", "60", "start")
+        self._run("pg_ctl", "-D", str(self.data), "-l", log, "-w", "-t", f"{PATIENCE:.0f}", "start")
 
     def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "60", "stop")
+        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", f"{PATIENCE:.0f}", "stop")
 
     def cpu_seconds(self) -> float:
         """The CPU time of all its processes until now, also of those that have ended (proc(5))."""

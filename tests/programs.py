@@ -5,6 +5,7 @@ server that records what it is sent. Everything listens on loopback, on ports of
 import asyncio
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,7 +22,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-PATIENCE = 60.0  # seconds after which what is waited for is not coming
+# Seconds after which what is waited for is not coming. A slow machine is no fault, so it is long: a
+# test that has to tell soon from late makes late last for hours (see `HOURS`).
+PATIENCE = 180.0
+
+# Settings of `delivery` under which what fails is tried again only after hours: what arrives all
+# the same has not waited for that.
+HOURS = {"min_backoff": "1h", "max_backoff": "5h", "hold_backoff": "5h"}
 
 
 def need(program: str) -> str:
@@ -36,10 +43,27 @@ def need(program: str) -> str:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on, that is this process's own until it ends.
+
+    It is below those that the system gives to connections and to whoever asks for any, and its
+    number is taken by a name that other tests' processes look for.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(lowest // 2, lowest)
+        taken = socket.socket(socket.AF_UNIX)
+        try:
+            taken.bind(f"\0alert-router-tests-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            taken.close()
+            continue
+        _ports.append(taken)
+        return port
+
+
+_ports: list[socket.socket] = []  # whose names are held
 
 
 async def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:

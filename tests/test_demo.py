@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import PATIENCE
+
 DEMO = Path(__file__).parents[1] / "demo"
 COMMAND = [sys.executable, DEMO / "run.py"]
 
@@ -19,7 +21,12 @@ pytestmark = pytest.mark.story
 def test_the_demo_shows_every_alert_and_ignores_proxy_settings() -> None:
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     done = subprocess.run(
-        COMMAND, env=os.environ | proxies, capture_output=True, text=True, timeout=120, check=False
+        COMMAND,
+        env=os.environ | proxies,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     for payload in (DEMO / "payloads").glob("*.json"):
@@ -36,5 +43,5 @@ def test_interrupting_the_demo_leaves_no_router_and_no_traceback() -> None:
         while "Alertmanager posts" not in demo.stdout.readline():
             pass
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does, to all of them
-        _, errors = demo.communicate(timeout=60)
+        _, errors = demo.communicate(timeout=PATIENCE)
     assert (demo.returncode, errors) == (130, "\nThe demo was stopped.\n")

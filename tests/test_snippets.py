@@ -24,11 +24,11 @@ from pydantic import TypeAdapter
 
 from alert_router.checks.routing_tests import load_cases
 from alert_router.cli import main
-from alert_router.cli.http_config import read_http_config
+from alert_router.cli.commands.send import read_http_config
 from alert_router.config import load
 from alert_router.config.web import read_web_config
 from alert_router.notify.registry import AnyNotifier
-from tests.programs import RUNBOOK, eventually, need, router
+from tests.programs import PATIENCE, RUNBOOK, eventually, need, router
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -358,7 +358,7 @@ async def test_the_first_steps_of_the_readme_lead_to_a_message_with_steps(
     anywhere = ("--web.listen-address=127.0.0.1:0",)
     async with router(tmp_path / "config" / "alert-router.yaml", arguments=anywhere) as process:
         command = [Path(sys.executable).parent / "alert-router", *typed("send")]
-        subprocess.run([*command, "--url", process.url], check=True, timeout=60)
+        subprocess.run([*command, "--url", process.url], check=True, timeout=PATIENCE)
         await eventually(
             lambda: "kubectl -n prod delete pod api-0" in process.text(), "the message"
         )

@@ -8,10 +8,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    PlainSerializer,
+    ValidationInfo,
+    model_validator,
+)
 
 # As Prometheus has them (prometheus/common, model/time.go): units in order, each at most once.
 _DURATION = re.compile(
@@ -243,25 +251,58 @@ def _secret(value: Any) -> Any:
     return Secret(text=text) if variables(text) else Secret(plain=text)
 
 
-# `url: https://h/${VARIABLE}` or `url: value`; `secrets_from_files` adds `url_file: path`.
+# `url: https://h/${VARIABLE}` or `url: value`; `WithSecrets` adds `url_file: path`.
 # Serialized, it is only its description: a dataclass would be dumped with its values.
 SecretField = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(str)]
 
 
-def secrets_from_files(
-    data: dict[str, Any], names: list[str], info: ValidationInfo
-) -> dict[str, Any]:
-    """The data with every `NAME_file` turned into the secret `NAME`. Raises ValueError where both
-    are given."""
-    found = dict(data)
-    for name in names:
-        key = f"{name}_file"
-        if key not in found:
-            continue
-        path = found.pop(key)
-        if not isinstance(path, str | Path) or not str(path).strip():
-            raise ValueError(f"`{key}`: expected the path of a file")
-        if found.get(name) is not None:
-            raise ValueError(f"give one of `{name}` and `{key}`, not both")
-        found[name] = Secret(file=base_of(info) / path)
-    return found
+def is_secret_type(annotation: Any) -> bool:
+    """Whether a field of that type is one secret: `SecretField | None` too, but no mapping."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return any(map(is_secret_type, get_args(annotation)))
+    return bool(annotation is Secret)
+
+
+class WithSecrets(BaseModel):
+    """A model whose secrets can be read from files: `NAME_file` is another spelling of each secret
+    `NAME`, and a path relative to the directory in the validation context's `base`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _files_of_secrets(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, dict):
+            return data
+        found = dict(data)
+        for name, field in cls.model_fields.items():
+            key = f"{name}_file"
+            if not is_secret_type(field.annotation) or key not in found:
+                continue
+            path = found.pop(key)
+            if not isinstance(path, str | Path) or not str(path).strip():
+                raise ValueError(f"`{key}`: expected the path of a file")
+            if found.get(name) is not None:
+                raise ValueError(f"give one of `{name}` and `{key}`, not both")
+            found[name] = Secret(file=base_of(info) / path)
+        return found
+
+    def secrets(self) -> list[Secret]:
+        """The secrets it uses, those in mappings (headers) and in models within it included."""
+        found: list[Secret] = []
+        for value in vars(self).values():
+            if isinstance(value, Secret):
+                found.append(value)
+            elif isinstance(value, dict):
+                found += (secret for secret in value.values() if isinstance(secret, Secret))
+            elif isinstance(value, WithSecrets):
+                found += value.secrets()
+        return found
+
+    def secrets_missing(self) -> list[str]:
+        """Messages about secrets that cannot be read or used now; empty if there are none."""
+        messages = []
+        for secret in self.secrets():
+            try:
+                secret.read()
+            except SecretUnavailable as error:
+                messages.append(str(error))
+        return messages

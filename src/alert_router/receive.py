@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from alert_router.model import Alert, AlertGroup, Status
+from alert_router.model import Alert, AlertGroup
 from alert_router.model.severity import STANDARD, Scale
 from alert_router.outbox.model import Destination, NewGroup, Target
 from alert_router.runtime import Runtime
@@ -53,8 +53,14 @@ def content(group: AlertGroup) -> bytes:
     """
     return _digest(
         sorted(
-            f"{alert.fingerprint}\0{alert.status}\0{alert.starts_at}"
-            f"\0{'' if alert.status is Status.FIRING else alert.ends_at}"
+            "\0".join(
+                (
+                    alert.fingerprint,
+                    alert.status,
+                    alert.starts_at,
+                    "" if alert.firing else alert.ends_at,
+                )
+            )
             for alert in group.alerts
         )
     )
@@ -75,7 +81,7 @@ def to_store(
     """The group with a delivery for each notifier of each receiver its alerts are routed to."""
     targets = []
     for receiver, alerts in by_receiver(group, source.receiver, runtime).items():
-        fingerprints = tuple(dict.fromkeys(alert.fingerprint for alert in alerts))
+        fingerprints = tuple(dict.fromkeys([alert.fingerprint for alert in alerts]))
         urgency = priority(alerts, runtime.scale)
         targets += [
             Target(Destination(receiver, notifier), fingerprints, urgency)
@@ -89,6 +95,7 @@ def to_store(
         targets=tuple(targets),
         accepted_at=now,
         is_repeat=group.notification_reason == _REPEAT,
+        is_over=not any(alert.firing for alert in group.alerts),
     )
 
 
@@ -113,10 +120,10 @@ def new_id(now: float) -> str:
     """An id for a group that is accepted at `now`, Unix seconds: a UUID of version 7 (RFC 9562),
     whose order is that of time, so that an index over ids grows at its end. It is not a secret, so
     fast randomness is enough."""
-    digits = f"{int(now * 1000) & (1 << 48) - 1:012x}{random.getrandbits(76):019x}"
+    time, noise = int(now * 1000), random.getrandbits(74)
     return (
-        f"{digits[:8]}-{digits[8:12]}-7{digits[12:15]}"
-        f"-{'89ab'[int(digits[30], 16) & 3]}{digits[15:18]}-{digits[18:30]}"
+        f"{time >> 16 & 0xFFFF_FFFF:08x}-{time & 0xFFFF:04x}-7{noise >> 62:03x}"
+        f"-{0x8000 | noise >> 48 & 0x3FFF:04x}-{noise & 0xFFFF_FFFF_FFFF:012x}"
     )
 
 

@@ -14,7 +14,9 @@ _SECRET = re.compile(
     r"|api_?key|^key$|[_-]key$|webhook|^basic_auth_users$)",
     re.IGNORECASE,
 )
-_NOT_SECRET = re.compile(r"(_file$|^external_url$|^(default_)?runbook(_url)?s?$)", re.IGNORECASE)
+_NOT_SECRET = re.compile(
+    r"(_file$|_timeout$|^external_url$|^(default_)?runbook(_url)?s?$)", re.IGNORECASE
+)
 _KEY = re.compile(r"""(?P<quote>["']?)(?P<key>[A-Za-z_][\w.-]*)(?P=quote)[ \t]*:(?=\s|$|["'{\[])""")
 _USERINFO = re.compile(r"(?<=://)[^/\s@]*@")
 

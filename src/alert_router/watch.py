@@ -63,25 +63,45 @@ async def changes(paths: Iterable[Path], seen: bytes) -> AsyncIterator[None]:
     """Yields each time that the paths' fingerprint is another than the last; the first is compared
     with `seen`, taken when the paths were read, so that no change falls between. Never ends."""
     paths = list(paths)
-    async for _ in _ticks({path if _is_directory(path) else path.parent for path in paths}):
+    async for _ in _ticks(paths):
         now = await asyncio.to_thread(fingerprint, paths)
         if now != seen:
             seen = now
             yield
 
 
-async def _ticks(directories: set[Path]) -> AsyncIterator[None]:
+async def _ticks(paths: Iterable[Path]) -> AsyncIterator[None]:
     """Whenever something may have changed: at once, at an event, or a while without one."""
     yield
-    existing = [directory for directory in directories if _is_directory(directory)]
-    if existing:
+    directories = {path for path in paths if _is_directory(path)}
+    # Beside a file anything may lie: `/` with all that is below, if that is where a file should be.
+    parents = {path.parent for path in paths} - directories
+    beside = {parent for parent in parents if _is_directory(parent)}
+    streams = [_events(directories, below=True), _events(beside, below=False)]
+    waiting = {asyncio.ensure_future(anext(stream)): stream for stream in streams}
+    try:
+        while True:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                stream = waiting.pop(task)
+                task.result()
+                waiting[asyncio.ensure_future(anext(stream))] = stream
+            yield
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+async def _events(directories: set[Path], *, below: bool) -> AsyncIterator[None]:
+    """At an event in the directories, with `below` in all that are below too, or after a while."""
+    if directories:
         try:
             async for _ in awatch(
-                *existing,
+                *directories,
                 debounce=_DEBOUNCE,
                 rust_timeout=int(_POLL * 1000),
                 yield_on_timeout=True,
-                recursive=True,
+                recursive=below,
             ):
                 yield
         except OSError as error:  # no inotify watches left: polling still serves

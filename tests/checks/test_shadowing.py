@@ -1,13 +1,12 @@
 """Entries and routes that no alert reaches: every report is true, and simple ones are complete."""
 
-import time
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.checks.shadowing import (
+from alert_router.checks.unreachable import (
     contradiction,
     covering,
     matches_everything,
@@ -16,6 +15,7 @@ from alert_router.checks.shadowing import (
 )
 from alert_router.matcher import Matcher, Op, parse_matchers
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
+from tests.speed import within
 
 NAMES = ("a", "b", "c")
 VALUES = ("", "x", "y", "z", "xy", "xyz", "xz", "?")  # one of each kind, whatever the matchers
@@ -176,15 +176,13 @@ def test_a_route_is_shadowed_by_a_sibling_of_its_parent():
 
 
 def test_a_search_that_takes_too_long_reports_nothing():
-    started = time.monotonic()
     many = [f'l{n % 40}="x", m{n % 37}="y", n{n % 31}!="z"' for n in range(400)]
-    assert covered('a="x"', *many) is None
-    assert time.monotonic() - started < 30
+    with within(30):
+        assert covered('a="x"', *many) is None
 
 
 def test_a_table_of_five_thousand_entries_takes_seconds():
     entries = [f'alertname="Alert{n}", team=~"team{n % 7}.*"' for n in range(5_000)]
-    started = time.monotonic()
-    found = [shadowed.index for shadowed in shadowed_entries(table(*entries, entries[17]))]
+    with within(30):
+        found = [shadowed.index for shadowed in shadowed_entries(table(*entries, entries[17]))]
     assert found == [5_000]
-    assert time.monotonic() - started < 30

@@ -52,7 +52,7 @@ def test_runbooks_are_checked_though_the_routing_is_broken(router):
 
     codes = [problem["code"] for problem in router.json("check", exit_code=1)["problems"]]
 
-    assert codes == ["config-undefined-receiver", "runbook-empty"]
+    assert codes == ["runbook-empty", "config-undefined-receiver"]
 
 
 def test_an_unknown_runbook_is_an_error(router):
@@ -145,7 +145,7 @@ def test_rules_are_checked_though_the_routing_is_broken(rules):
     rules.write("routing.yaml", "route: {receiver: nobody}\n")
     rules.write("rules/a.yaml", RULES.replace("> 1", ">"))
     answer = rules.json("check", "--rules", "rules", exit_code=1)
-    assert codes(answer) == ["config-undefined-receiver", "rules-promql"]
+    assert codes(answer) == ["rules-promql", "config-undefined-receiver"]
 
 
 def weigh(router, **severity):
@@ -191,7 +191,7 @@ def test_runbooks_and_rules_are_checked_though_the_main_file_is_broken(rules):
     assert {"config-unknown-key", "runbook-empty", "rules-promql"} <= set(found)
     rules.write("alert-router.yaml", "runbooks: {path: [\n")
     found = codes(rules.json("check", "--rules", "rules", exit_code=1))
-    assert found == ["yaml-syntax", "rules-promql"]
+    assert found == ["rules-promql", "yaml-syntax"]
 
 
 def test_the_shipped_files_have_no_warning(monkeypatch):
@@ -236,3 +236,11 @@ def test_a_suppression_of_a_check_that_did_not_run_is_not_reported_as_unused(rou
     assert codes(router.json("check")) == []
     router.write("routing.yaml", "route: {receiver: nobody}\n")
     assert codes(router.json("check", exit_code=1)) == ["config-undefined-receiver"]
+
+
+def test_what_makes_the_configuration_unusable_is_last(router):
+    router.write("runbooks/zzz.md", "")
+    router.write("alert-router.yaml", "runbooks: {path: runbooks}\nreceivers: 3\n")
+    found = codes(router.json("check", exit_code=1))
+    assert found[-1] == "config-wrong-type"
+    assert "runbook-empty" in found[:-1]

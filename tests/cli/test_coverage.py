@@ -70,6 +70,7 @@ def test_json_lists_every_possible_runbook_with_its_place(router, rules):
                 "line": 2,
                 "problem": None,
                 "says": True,
+                "reason": "",
             }
         ],
         "depends_on": [],

@@ -10,6 +10,7 @@ import pytest
 
 from alert_router.cli.commands.init import _SECRETS
 from alert_router.config import load
+from tests.programs import PATIENCE
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_terminal_is_asked_three_questions(empty):
     program = [sys.executable, "-m", "alert_router", "init", "--config", "main.yaml"]
     with subprocess.Popen(program, stdin=child, stdout=subprocess.PIPE, text=True) as process:
         os.write(parent, b"\nslack\nhttps://alerts.example.org\n")
-        output = process.communicate(timeout=30)[0]
+        output = process.communicate(timeout=PATIENCE)[0]
     os.close(parent)
     os.close(child)
 

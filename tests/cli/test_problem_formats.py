@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from alert_router.cli import main
-from alert_router.cli.formats.problems import FORMATS, annotation, relative_path, report
-from alert_router.cli.formats.sarif import sarif
+from alert_router.cli.formats.problems import FORMATS, annotation, relative_path, report, sarif
 from alert_router.model.problem import Place, Problem, Severity
 from tests.checks.pages import lay_out
 

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from alert_router.cli import main
+from tests.programs import PATIENCE, write_config
 from tests.programs import router as running_router
-from tests.programs import write_config
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 PROGRAM = Path(sys.executable).parent / "alert-router"
@@ -79,7 +79,7 @@ def program(router, *arguments, **environment):
         env=os.environ | {"ALERT_ROUTER_CONFIG": "alert-router.yaml"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -113,7 +113,7 @@ def test_help_imports_no_command_and_no_heavy_library():
         [sys.executable, "-X", "importtime", PROGRAM, "--help"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
 
@@ -150,7 +150,7 @@ def test_a_closed_pipe_causes_no_traceback(router):
         env=os.environ | {"ALERT_ROUTER_CONFIG": "alert-router.yaml"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

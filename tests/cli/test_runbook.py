@@ -153,3 +153,10 @@ def test_no_file_causes_a_traceback_or_controls_the_terminal(router, monkeypatch
     assert result.exit_code == 0
     assert "\x1b]0" not in result.output
     assert "\x1b[2J" not in result.output
+
+
+def test_the_name_of_an_alert_leads_to_the_id_of_its_runbook(router):
+    router.write("runbooks/kubernetes/KubePodCrashLooping.md", "# Pod\n\n## Mitigation\n\nText\n")
+    result = router.run("runbook", "show", "KubePodCrashLooping")
+    assert result.exit_code == 1
+    assert "did you mean kubernetes/KubePodCrashLooping?" in result.stderr

@@ -112,7 +112,7 @@ def test_paths_are_relative_to_the_file_that_names_them(at, tmp_path):
     config = at(main + "http: {auth: {bearer_token_file: t}}\n" + MAIN).config
     assert config.runbooks.path == Path("/books")
     assert config.storage.path == Path("config/data/a.db")
-    assert config.http.auth.bearer.file == Path("config/t")
+    assert config.http.auth.bearer_token.file == Path("config/t")
 
 
 def test_text_is_text_and_numbers_are_numbers(at):
@@ -150,7 +150,7 @@ def test_a_variable_is_put_into_any_value_but_templates(at, monkeypatch):
     assert (mail.smarthost, mail.to[0].address) == ("mail.example.org:25", "sre@example.org")
     assert mail.headers == {"X-Team": "the sre team"}
     assert (mail.title.source, mail.template.source) == ("${TEAM} $TEAM", "${TEAM}")
-    assert config.http.auth.bearer.text == "x${TOKEN}"
+    assert config.http.auth.bearer_token.text == "x${TOKEN}"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_keys_with_x_elsewhere_are_unknown(at):
 
 def test_basic_authentication_has_a_user_and_a_password(at):
     auth = at("http: {auth: {basic: {username: am, password: pw}}}\n" + MAIN).config.http.auth
-    assert (auth.username, auth.password.read(), auth.bearer) == ("am", "pw", None)
+    assert (auth.username, auth.password.read(), auth.bearer_token) == ("am", "pw", None)
 
 
 MISTAKES_IN_MAIN = {
@@ -321,6 +321,11 @@ config/main.yaml:5:18: error: `timeout`: a duration needs its unit: write 10s, 1
 [config-invalid-value]
   5 |         timeout: 10
     |                  ^""",
+    MAIN + "http: {header_timeout: 10}\n": """\
+config/main.yaml:5:24: error: `header_timeout`: a duration needs its unit: write 10s, 10m or 10h \
+[config-invalid-value]
+  5 | http: {header_timeout: 10}
+    |                        ^""",
     MAIN + "        concurrency: 0\n": """\
 config/main.yaml:5:22: error: `concurrency`: must be at least 1, found "0" [config-invalid-value]
   5 |         concurrency: 0

@@ -4,7 +4,7 @@ import pytest
 
 from alert_router.config.model import Delivery
 from alert_router.deliver.health import DestinationHealth
-from alert_router.outbox.model import Health
+from alert_router.outbox.model import Claim, Destination, Health
 
 NOW = 1_700_000_000.0
 
@@ -24,3 +24,12 @@ def test_a_loop_never_sleeps_past_the_moment_at_which_the_next_attempt_is_due(cl
 
     assert may_try == (clock >= 104.0)
     assert health.wait(clock) == pytest.approx(0.0 if may_try else 104.0 - clock)
+
+
+@pytest.mark.parametrize("wait", [300.0, 0.0])
+def test_a_page_is_known_to_every_attempt_that_was_claimed_before_it(wait: float) -> None:
+    health = failing(wait)
+    claim = Claim("w", 1, 1, Destination("oncall", "slack"), (), attempt=1)
+    health.hurry(Delivery(), clock=105.0)
+    for claimed, page in ((104.0, True), (106.0, False)):
+        assert health.situation(claim, claimed, probe=True, cost=0.0, clock=107.0).page is page

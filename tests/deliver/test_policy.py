@@ -124,6 +124,28 @@ def test_another_failure_at_the_same_time_lengthens_no_pause_and_shortens_none()
     )
 
 
+def test_a_page_that_is_accepted_during_an_attempt_waits_no_longer_than_any_other() -> None:
+    down = Health(900.0, failures=7, reason="connection", next_at=NOW)
+    health = end(REFUSED, situation=Situation(down, page=True)).health
+    assert health is not None
+    assert health.next_at == NOW + 1.5
+    slow = Delivery(min_backoff=3600.0, max_backoff=3600.0)
+    limited = end(LIMITED, situation=Situation(page=True), delivery=slow).health
+    assert limited is not None
+    assert limited.next_at == NOW + 60
+
+
+def test_a_page_that_fails_beside_the_first_failure_is_not_held_by_its_pause() -> None:
+    slow = Delivery(min_backoff=3600.0, max_backoff=3600.0)
+    first = end(REFUSED, delivery=slow).health
+    assert first is not None
+    assert first.next_at == NOW + 3600
+    beside = Situation(first, concurrent=True)
+    health = end(REFUSED, PAGE, beside, now=NOW + 1, delivery=slow).health
+    assert health is not None
+    assert health.next_at == NOW + 1 + 1.5
+
+
 def test_a_page_obeys_what_the_destination_asked_for_before() -> None:
     asked = Health(NOW, 1, "rate_limited", next_at=NOW + 60, asked_until=NOW + 60)
     health = end(REFUSED, PAGE, Situation(asked), now=NOW + 10).health

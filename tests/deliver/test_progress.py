@@ -30,11 +30,15 @@ def keys(runtime: Runtime) -> list[str]:
     return [key for _, keys in with_keys(runbook, RUNBOOK) for key in keys]
 
 
-def told(runtime: Runtime, statuses: str, *actions: Action) -> Notification:
+def told(
+    runtime: Runtime, statuses: str, *actions: Action, since: float | None = None
+) -> Notification:
     """The notification about the last of these groups, each `f`iring or `r`esolved, a minute apart;
-    with ten seconds between a group and what was done about it."""
+    with ten seconds between a group and what was done about it. All of them fire `since` so many
+    seconds after NOW, if that is known."""
+    began = 0.0 if since is None else NOW + since
     groups = tuple(
-        KeptGroup(f"g-{statuses[: number + 1]}", NOW + 60 * number, body(status=word))
+        KeptGroup(f"g-{statuses[: number + 1]}", NOW + 60 * number, began, body(status=word))
         for number, word in enumerate({"f": "firing", "r": "resolved"}[it] for it in statuses)
     )
     last = groups[-1]
@@ -94,6 +98,22 @@ def test_what_fires_again_is_not_what_somebody_had(runtime: Runtime, again: bool
     assert told(runtime, "frf", take, late).progress == ""
     ben = did(ActionKind.TAKE, "Ben", 2, first=2)
     assert told(runtime, "frf", take, ben).progress == "Ben has it"
+
+
+def test_who_has_it_holds_although_the_first_groups_are_not_kept(runtime: Runtime) -> None:
+    first, *_ = keys(runtime)
+    hour = 60
+    take = did(ActionKind.TAKE, group=-hour, first=-2 * hour)
+    tick = did(ActionKind.TICK, "Ben", group=-hour, step=first, first=-2 * hour)
+    before = did(ActionKind.TAKE, "Eve", group=-3 * hour, first=-4 * hour)
+    actions = before, take, tick
+
+    assert told(runtime, "ff", *actions).progress == ""
+    fires_since = -2 * hour * 60.0
+    found = told(runtime, "ff", *actions, since=fires_since)
+    assert found.progress == "Ana has it, 1 of 4 done"
+    assert told(runtime, "fr", *actions, since=fires_since).progress.startswith("Ana had it")
+    assert told(runtime, "ff", before, since=fires_since).progress == ""
 
 
 def test_without_a_history_all_steps_are_left(runtime: Runtime) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.deliver.rate_limiter import Pace
+from alert_router.deliver.health import Pace
 from alert_router.fields import Rate, parse_rate
 from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.slack import SlackNotifier

@@ -10,6 +10,7 @@ from alert_router.enrich.fill import Filling, filling
 from alert_router.enrich.labels import AlertLabels
 from alert_router.enrich.link import fill_url
 from alert_router.enrich.placeholder import Context, may_fill
+from alert_router.enrich.shell import compile_fence
 from alert_router.markdown import Block, Code, Link, Paragraph, plain
 from alert_router.runbook import Runbook, parse_runbook
 
@@ -245,3 +246,31 @@ def test_the_labels_that_fill_a_runbook_are_those_that_its_placeholders_mean() -
         '```promql\nup{job="$job", pod="$pod"}\n```\n'
     )
     assert Filling(runbook(text)).labels() == ["namespace", "pod", "topic", "job"]
+
+
+def many_commands(count: int, verb: str) -> Runbook:
+    steps = (f"1. Step\n\n   ```sh\n   kubectl {verb} $pod-{n}\n   ```" for n in range(count))
+    return runbook("# Many\n\n## Mitigation\n\n" + "\n".join(steps))
+
+
+def test_commands_of_a_long_runbook_are_read_once_for_all_alerts():
+    book = many_commands(5_000, "logs")
+    prepared = filling(book)
+    before = compile_fence.cache_info().misses
+    for pod in ("api-0", "api-1"):
+        filled = prepared.section(book.sections[0], AlertLabels({"pod": pod}))
+        assert f"kubectl logs {pod}-4999" in str(filled.steps[-1].blocks)
+    assert compile_fence.cache_info().misses - before == 5_000
+
+
+def test_steps_that_are_not_shown_are_not_filled():
+    book = many_commands(100, "describe")
+    prepared, labels = filling(book), AlertLabels({"pod": "api-0"})
+    before = compile_fence.cache_info().misses
+    first = prepared.section(book.sections[0], labels, 3)
+    assert compile_fence.cache_info().misses - before == 3
+    whole = prepared.section(book.sections[0], labels)
+    assert first.steps == whole.steps[:3]
+    assert len(whole.steps) == 100
+    assert prepared.section(book.sections[0], labels, 100) is whole
+    assert prepared.section(book.sections[0], labels, 3) is first

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +27,17 @@ class Destination:
 
     def url(self, path: str = "/", scheme: str = "http") -> str:
         return f"{scheme}://127.0.0.1:{self.port}{path}"
+
+
+LONG = 30.0  # seconds: the limit of an attempt that is over because `time_passes`
+
+
+def time_passes() -> None:
+    """Whatever the running loop waits for with a limit of up to LONG has waited too long. So a
+    limit ends where a script says so, and nowhere else on a slow machine."""
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    setattr(loop, "time", lambda: clock() + LONG)  # noqa: B010 - a method
 
 
 async def attempted(notifier: Notifier, payload: Any, sending: Sending) -> Outcome:
@@ -98,14 +110,18 @@ def echo(status: int) -> Script:
 
 
 def drip(status: int) -> Script:
-    """An answer whose body never ends, and comes a byte at a time."""
+    """An answer whose body never ends, and comes a byte at a time. Soon time passes."""
 
     async def script(here: Destination, writer: asyncio.StreamWriter) -> None:
         await _head(writer, status, "Content-Length: 100000")
-        while not writer.transport.is_closing():
+        for number in itertools.count():
+            if writer.transport.is_closing():
+                return
             writer.write(b".")
             await writer.drain()
             await asyncio.sleep(0.01)
+            if number == 10:
+                time_passes()
 
     return script
 
@@ -124,7 +140,8 @@ def stream(status: int, size: int) -> Script:
 
 
 async def hang(here: Destination, writer: asyncio.StreamWriter) -> None:
-    """No answer, until the other side has had enough."""
+    """No answer, and time passes, until the other side has had enough."""
+    time_passes()
     while not writer.transport.is_closing():
         await asyncio.sleep(0.01)
 

@@ -18,8 +18,9 @@ from alert_router.notify import apprise
 from alert_router.notify.apprise import AppriseNotifier
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from tests.notify import apprise_rules, destination
-from tests.notify.destination import answer, attempted, drip, drop, echo, hang
+from tests.notify.destination import LONG, answer, attempted, drip, drop, echo, hang
 from tests.notify.notifications import alert, notification, section
+from tests.programs import PATIENCE
 
 SECRET = "s3cr3t"
 TOLD = notification()
@@ -200,7 +201,7 @@ async def test_nothing_of_what_apprise_logs_is_passed_on():
 
 @pytest.mark.parametrize("script", [hang, drip(200)])
 async def test_one_that_hangs_is_given_up_in_time_and_in_doubt(script):
-    outcome, _ = await send(script, timeout="300ms")
+    outcome, _ = await send(script, timeout=LONG)
     assert (outcome.reason, outcome.in_doubt) == (Reason.TIMEOUT, True)
 
 
@@ -238,11 +239,12 @@ def test_a_file_that_apprise_would_fill_in_by_itself_is_refused():
 async def test_sends_that_hang_are_bounded(monkeypatch):
     monkeypatch.setattr(apprise, "_free", threading.BoundedSemaphore(1))
     async with destination.serve(drip(200)) as server:
-        hung = AppriseNotifier(url=url(server), timeout="200ms")
+        hung = AppriseNotifier(url=url(server), timeout=LONG)
+        hurried = AppriseNotifier(url=url(server), timeout="200ms")
         async with aiohttp.ClientSession() as session:
             sending = Sending(session, "msg-1")
             first = await attempted(hung, hung.render(TOLD), sending)
-            second = await attempted(hung, hung.render(TOLD), sending)
+            second = await attempted(hurried, hurried.render(TOLD), sending)
     assert (first.reason, first.in_doubt) == (Reason.TIMEOUT, True)
     assert (second.reason, second.in_doubt) == (Reason.TIMEOUT, False)
     assert "still hang" in second.message
@@ -261,7 +263,11 @@ async def main():
 asyncio.run(main())
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     assert done.stdout == "given up\n"
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, note, settings
 
 from alert_router.markdown import Code, Paragraph, Text
 from alert_router.notification import Detail
@@ -22,18 +22,34 @@ CRITICAL = notification().group.alerts[0]
 LONG = section("Mitigation", "", *[(f"Step {n}.", "word " * 700) for n in range(60)])
 
 
-@every_notifier
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(told=hostile)
-@example(told=notification(MANY))
-@example(told=notification(MANY[:3], (LONG,) * 3, runbooks=4))
-@example(told=notification(runbooks=80, notes=("a" * 5000,) * 20))
-@example(told=notification([alert(**{f"l{n}": text for n, text in enumerate(HOSTILE)})]))
-@example(told=notification([alert(annotations={"summary": text}) for text in HOSTILE]))
-def test_no_alert_and_no_runbook_breaks_the_destinations_rules(case, told):
+def keeps_rules_in_every_detail(case, told):
     notifier = case.make(URL)
     for detail in Detail:
         case.keeps_rules(notifier.readable(notifier.render(told, detail)))
+
+
+EXTREMES = {
+    "many alerts": notification(MANY),
+    "long steps": notification(MANY[:3], (LONG,) * 3, runbooks=4),
+    "many runbooks": notification(runbooks=80, notes=("a" * 5000,) * 20),
+    "hostile labels": notification([alert(**{f"l{n}": text for n, text in enumerate(HOSTILE)})]),
+    "hostile annotations": notification([alert(annotations={"summary": text}) for text in HOSTILE]),
+}
+
+
+@every_notifier
+@pytest.mark.parametrize("extreme", EXTREMES)
+def test_nothing_extreme_breaks_the_destinations_rules(case, extreme):
+    keeps_rules_in_every_detail(case, EXTREMES[extreme])
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@given(told=hostile)
+def test_no_alert_and_no_runbook_breaks_any_destinations_rules(told):
+    """Made up once for all of them: that takes as long as to render it."""
+    for case in CASES:
+        note(case.name)
+        keeps_rules_in_every_detail(case, told)
 
 
 @every_notifier
@@ -116,29 +132,33 @@ def test_without_a_runbook_the_annotations_page_is_a_link(case, detail):
     assert PAGES["runbook_url"] in shown
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.mention], ids=lambda case: case.name
-)
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+WHO_MENTION = [case for case in CASES if case.mention]
+
+
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(told=hostile)
 @example(told=notification())
 @example(told=notification([alert(annotations={"summary": text}) for text in HOSTILE]))
-def test_a_mention_is_the_operators_words_and_nobody_elses(case, told):
-    name, markup = case.mention
+def test_a_mention_is_the_operators_words_whatever_an_alert_says(told):
     told = replace(told, group=told.group.with_alerts((*told.group.alerts, CRITICAL)))
-    notifier = case.make(URL, mention={"critical": [name]})
-    shown = json.dumps(notifier.readable(notifier.render(told)), ensure_ascii=False)
-    assert markup in shown
-    case.keeps_rules(json.loads(shown.replace(markup, MENTIONED * len(markup))))
-    # The same names written by an alert mention nobody.
+    for case in WHO_MENTION:
+        note(case.name)
+        name, markup = case.mention
+        notifier = case.make(URL, mention={"critical": [name]})
+        shown = json.dumps(notifier.readable(notifier.render(told)), ensure_ascii=False)
+        assert markup in shown
+        case.keeps_rules(json.loads(shown.replace(markup, MENTIONED * len(markup))))
+
+
+@pytest.mark.parametrize("case", WHO_MENTION, ids=lambda case: case.name)
+def test_a_mention_that_an_alert_writes_mentions_nobody(case):
+    name, markup = case.mention
     hostile_alert = alert(pod=markup, alertname=markup, annotations={"summary": markup})
     silent = case.make(URL, mention={"info": [name]})
     case.keeps_rules(silent.readable(silent.render(notification([hostile_alert]))))
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.mention], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", WHO_MENTION, ids=lambda case: case.name)
 def test_a_resolved_group_mentions_nobody(case):
     notifier = case.make(URL, mention=case.mention[0])
     shown = notifier.readable(notifier.render(notification([alert(resolved=True)])))
@@ -146,9 +166,7 @@ def test_a_resolved_group_mentions_nobody(case):
     assert case.mention[1] not in json.dumps(shown)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.mention], ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", WHO_MENTION, ids=lambda case: case.name)
 @pytest.mark.parametrize("name", ["", "x y", "<!x>", "@everyone <@1>", "a\nb", "https://x/y"])
 def test_a_mention_in_another_form_is_refused(case, name):
     with pytest.raises(ValueError, match="expected"):
@@ -185,16 +203,17 @@ def keeps_rules(case, told):
     assert all(less <= more + TOLERANCE for less, more in itertools.pairwise(sizes))
 
 
-@every_notifier
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],  # shrinking trees takes minutes
 )
 @given(told=sections)
-def test_no_shape_of_a_runbook_breaks_a_rule(case, told):
-    keeps_rules(case, notification([alert(pod="a-1")], lengthen(told)))
+def test_no_shape_of_a_runbook_breaks_a_rule(told):
+    told = lengthen(told)
+    for case in CASES:
+        note(case.name)
+        keeps_rules(case, notification([alert(pod="a-1")], told))
 
 
 @every_notifier

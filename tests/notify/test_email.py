@@ -1,6 +1,7 @@
 """E-mail: what a real server gets, and what is made of its answers."""
 
 import asyncio
+import itertools
 import ssl
 from base64 import b64encode
 from contextlib import asynccontextmanager, suppress
@@ -19,13 +20,12 @@ from alert_router.markdown import Code
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.egress import Guard
 from alert_router.notify.email import EmailNotifier
-from alert_router.notify.email.headers import Mailbox
-from alert_router.notify.email.message import EmailPayload, compose, header
+from alert_router.notify.email.message import EmailPayload, Mailbox, compose, header
 from alert_router.runbook.model import Section
 from tests.notify import email_rules
-from tests.notify.destination import attempted
+from tests.notify.destination import LONG, attempted, time_passes
 from tests.notify.notifications import HOSTILE, alert, hostile, notification
-from tests.notify.test_http_notifier import certificate, needs_openssl
+from tests.notify.test_http import certificate, needs_openssl
 
 TO = ["sre@example.org", "On call <oncall@example.org>"]
 
@@ -347,6 +347,7 @@ async def scripted(*lines, then="hang"):
             else:
                 await reader.readline()
         if then == "hang":
+            time_passes()
             await reader.read()
         writer.close()
 
@@ -363,7 +364,7 @@ TALK = ("220 hello", "250 mail", "250 sender", "250 one", "250 other", "354 go o
 async def test_only_what_breaks_after_the_message_is_in_doubt(said, in_doubt, then):
     async with await scripted(*TALK[:said], then=then) as listening:
         port = listening.sockets[0].getsockname()[1]
-        failed = await send(port, timeout=0.5)
+        failed = await send(port, timeout=LONG)
     assert isinstance(failed, Failed)
     assert failed.remedy is Remedy.RETRY
     assert failed.reason is (Reason.TIMEOUT if then == "hang" else Reason.CONNECTION)
@@ -411,7 +412,7 @@ async def test_an_answer_without_end_is_heard_only_so_far(said, endless):
 
     listening = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with listening:
-        failed = await send(listening.sockets[0].getsockname()[1], timeout=2)
+        failed = await send(listening.sockets[0].getsockname()[1], timeout=LONG)
     assert failed.remedy is Remedy.RETRY
     assert failed.in_doubt is (said >= 5), "what it means that the message was said is not known"
     assert written < 64_000_000  # what the system's buffers hold, and no gigabyte
@@ -424,15 +425,15 @@ async def test_an_answer_that_drips_ends_in_time(said, in_doubt):
             writer.write(f"{line}\r\n".encode())
             await reader.readuntil(b"\r\n.\r\n" if line.startswith("354") else b"\r\n")
         with suppress(OSError):
-            while True:
+            for number in itertools.count():
                 writer.write(b"2")
                 await writer.drain()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.01)
+                if number == 10:
+                    time_passes()
 
     async with await asyncio.start_server(connected, "127.0.0.1", 0) as listening:
-        failed = await asyncio.wait_for(
-            send(listening.sockets[0].getsockname()[1], timeout=0.5), 10
-        )
+        failed = await send(listening.sockets[0].getsockname()[1], timeout=LONG)
     assert (failed.reason, failed.in_doubt) == (Reason.TIMEOUT, in_doubt)
 
 

@@ -5,20 +5,20 @@ import email.header
 import email.policy
 import quopri
 import re
-import time
 from email import message_from_bytes
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.notify.email.headers import (
+from alert_router.notify.email.message import (
     Mailbox,
     address_field,
     parse_mailbox,
     parse_mailboxes,
     text_field,
 )
+from tests.speed import within
 
 # RFC 2047, 2 and 5: an encoded word stands alone between white space and is not empty.
 _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9-]+)\?([BbQq])\?([!->@-~]+)\?=")
@@ -220,7 +220,5 @@ def test_a_list_with_something_else_in_it_is_refused(text):
     "text", ['"' + '\\"' * 500_000, '"' * 1_000_001, ", " * 500_000, "\\" * 10**6]
 )
 def test_hostile_text_is_refused_as_addresses_in_linear_time(text):
-    began = time.process_time()
-    with pytest.raises(ValueError, match="expected"):
+    with within(2), pytest.raises(ValueError, match="expected"):
         parse_mailboxes(text)
-    assert time.process_time() - began < 2

@@ -14,8 +14,8 @@ from alert_router.notification import Detail
 from alert_router.notify.email.message import render as email
 from alert_router.notify.links import alerts, links, silence
 from alert_router.notify.message import AlertLine, More, outline
-from alert_router.notify.slack.message import render as slack
-from alert_router.notify.teams.card import render as teams
+from alert_router.notify.slack.notifier import render as slack
+from alert_router.notify.teams import render as teams
 from tests.notify.notifications import alert, notification
 
 

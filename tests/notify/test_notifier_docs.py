@@ -9,9 +9,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from alert_router.notify.base import Notifier, Reason
-from alert_router.notify.http_notifier import HttpNotifier, Tls
+from alert_router.notify.http import HttpNotifier, Tls
 from alert_router.notify.registry import NOTIFIERS, AnyNotifier
-from alert_router.notify.slack import blocks
+from alert_router.notify.slack import notifier as slack
 from alert_router.notify.webhook import WebhookNotifier
 from tests.notify.notifications import notification
 from tests.notify.pages import PAGES, page, with_table
@@ -77,9 +77,9 @@ def shape(value):
 def test_slacks_limits_are_those_of_the_code():
     told = dict(re.findall(r"^\| (\w[\w ]+) \| (\d+)", page("slack"), re.MULTILINE))
     assert told == {
-        "blocks of a message": str(blocks.MAX_BLOCKS),
-        "text of a section": str(blocks.MAX_SECTION),
-        "header": str(blocks.MAX_HEADER),
+        "blocks of a message": str(slack.MAX_BLOCKS),
+        "text of a section": str(slack.MAX_SECTION),
+        "header": str(slack.MAX_HEADER),
     }
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from alert_router.markdown import Code, parse
 from alert_router.notification import Detail
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
-from alert_router.notify.telegram import TelegramNotifier
-from alert_router.notify.telegram.entities import is_linked, literal
+from alert_router.notify.telegram import TelegramNotifier, is_linked, literal
 from alert_router.runbook.model import Section
 from tests.notify import destination, telegram_rules
 from tests.notify.destination import answer, attempted, in_turn

@@ -66,6 +66,7 @@ def group(
     priority: int = 1,
     body: bytes | None = None,
     is_repeat: bool = False,
+    is_over: bool = False,
 ) -> NewGroup:
     """A group of that id; what it says is its name unless given."""
     return NewGroup(
@@ -76,6 +77,7 @@ def group(
         targets=tuple(Target(one, (f"fp-{name}",), priority) for one in to or (A,)),
         accepted_at=at,
         is_repeat=is_repeat,
+        is_over=is_over,
     )
 
 

@@ -1,11 +1,13 @@
 """What people do about a group is kept once, in order, and read with the group's history."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from alert_router.outbox.actions import MOST_ACTIONS, Action, ActionKind
-from tests.outbox.kit import NOW, A, B, group, put
+from alert_router.outbox.model import Verdict
+from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, take_one
 
 IDENTITY = b"lane"
 
@@ -77,6 +79,90 @@ async def test_large_bodies_are_left_out_of_a_history_but_never_the_latest(outbo
     found = await outbox.history("one")
 
     assert [one.body is None for one in found.groups] == [True, True, False]
+
+
+async def sinces(outbox, asked):
+    """Seconds after NOW since when each kept group fires; None where that is not known."""
+    groups = (await outbox.history(asked)).groups
+    return {one.id: one.since - NOW if one.since else None for one in groups}
+
+
+async def test_groups_know_since_when_it_fires_until_all_is_resolved(outbox):
+    firing = [group(name, at=NOW + at) for name, at in (("one", 0), ("two", 60), ("four", 180))]
+    over = group("three", at=NOW + 120, is_over=True)
+    elsewhere = group("other", lane="other", at=NOW + 200)
+
+    await put(outbox, *firing[:2], over, firing[2], elsewhere)
+
+    assert await sinces(outbox, "one") == {"one": 0, "two": 0, "three": 0, "four": 180}
+    assert [one.since for one in await outbox.latest(0, 9)] == [
+        *(NOW,) * 3, NOW + 180, NOW + 200
+    ]  # fmt: skip
+
+
+async def test_groups_that_are_accepted_at_once_know_since_when_it_fires(outbox):
+    parts = [("a", 0, False), ("b", 1, True), ("c", 2, False), ("d", 3, False)]
+    groups = [group(name, at=NOW + at, is_over=over) for name, at, over in parts]
+
+    await asyncio.gather(*(outbox.accept(one, 0.0) for one in groups))
+
+    assert await sinces(outbox, "a") == {"a": 0, "b": 0, "c": 2, "d": 2}
+
+
+async def test_a_repeated_end_and_a_group_for_nobody_change_nothing(outbox):
+    await put(outbox, group("one"))
+    await put(outbox, replace(group("nobody", at=NOW + 9), targets=()))
+    await put(outbox, group("two", at=NOW + 10), group("end", at=NOW + 20, is_over=True))
+    repeated = group("end again", says="end", at=NOW + 30, is_over=True)
+    assert (await outbox.accept(repeated, 300)).duplicate
+    await put(outbox, group("three", at=NOW + 40))
+
+    assert await sinces(outbox, "one") == {"one": 0, "two": 0, "end": 0, "three": 40}
+
+
+async def test_the_beginning_is_known_however_many_notifications_follow(outbox):
+    await asyncio.gather(*(outbox.accept(group(f"g{n}", at=NOW + n), 0.0) for n in range(300)))
+
+    found = await outbox.history("g299")
+    assert (len(found.groups), found.groups[0].since) == (200, NOW)
+    asked = (await outbox.history("g0")).groups
+    assert [one.id for one in asked[:2]] == ["g0", "g100"]
+    assert {one.since for one in asked} == {NOW}
+
+
+async def test_the_beginning_is_known_after_its_groups_were_pruned(outbox):
+    await put(outbox, group("one", is_over=True), group("two", at=NOW + 60))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    await put(outbox, group("three", at=NOW + 120))
+
+    await outbox.prune(delivered_before=NOW + 1, dead_before=NOW + 1, limit=100)
+    await put(outbox, group("four", at=NOW + 180))
+
+    assert await sinces(outbox, "four") == {"three": 60, "four": 60}
+
+
+async def test_what_an_earlier_version_accepted_makes_it_unknown_until_all_is_resolved(tmp_path):
+    outbox = await open_postgres(tmp_path)
+    await put(outbox, group("one"))
+    await outbox._run(accept_as_before, group("earlier", at=NOW + 60))
+    await put(
+        outbox,
+        group("two", at=NOW + 120),
+        group("end", at=NOW + 180, is_over=True),
+        group("three", at=NOW + 240),
+    )
+
+    known = {"one": 0, "two": None, "end": None, "three": 240}
+    assert await sinces(outbox, "one") == known
+    await outbox.close()
+
+
+async def accept_as_before(session, earlier):
+    """What version 5 of the tables has a router do about an identity."""
+    await session.connection.execute(
+        "UPDATE identity SET content = $1, group_id = $2, accepted_at = $3 WHERE digest = $4",
+        earlier.content, earlier.id, earlier.accepted_at, earlier.identity,
+    )  # fmt: skip
 
 
 async def test_the_latest_groups_are_read_in_order_and_each_once(outbox):

@@ -35,7 +35,7 @@ class Listening:
         outbox.listen(self.heard.append)
 
     async def hears(self, *what: Destination | None) -> None:
-        await eventually(lambda: set(what) <= set(self.heard), f"an announcement of {what}", 20)
+        await eventually(lambda: set(what) <= set(self.heard), f"an announcement of {what}")
         self.heard.clear()
 
 
@@ -114,7 +114,7 @@ async def test_a_service_listens_again_after_its_connection_was_lost(tmp_path, o
         await asyncio.sleep(0.05)
         return A in other.heard
 
-    await eventually(is_heard, "an announcement after the connection was lost", 20)
+    await eventually(is_heard, "an announcement after the connection was lost")
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '["a", 1]', "[" * 6_000, '{"a": 1}'])

@@ -17,7 +17,7 @@ from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import A, end, group, names, put, take_one
 from tests.postgres import server
-from tests.programs import eventually, free_port, need
+from tests.programs import PATIENCE, eventually, free_port, need
 
 
 @asynccontextmanager
@@ -54,11 +54,11 @@ server_round_robin = {round_robin}
                 return False
             return True
 
-        await eventually(answers, "PgBouncer to answer", 20)
+        await eventually(answers, "PgBouncer to answer")
         yield through
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 async def test_a_pool_of_sessions_works_with_announcements(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_a_pool_of_sessions_works_with_announcements(tmp_path: Path) -> No
         assert names(claim) == ["one"]
         await end(other, claim, Verdict.RETRY, due_at=0)
         one.announce(A)
-        await eventually(lambda: A in heard, "the announcement", 20)
+        await eventually(lambda: A in heard, "the announcement")
         await one.close()
         await other.close()
 

@@ -185,6 +185,113 @@ async def test_what_came_in_a_long_outage_is_moved_with_as_few_statements(spool,
     assert counts[1] <= counts[0]  # the first also makes the destinations
 
 
+async def kept_since(outbox, asked):
+    groups = (await outbox.history(asked)).groups
+    return {one.id: one.since - NOW if one.since else None for one in groups}
+
+
+async def test_what_fires_on_while_the_database_is_down_keeps_its_beginning(spool, shared):
+    await put(shared, group("one"))
+    await put(spool, group("two", at=NOW + 10), group("end", at=NOW + 20, is_over=True))
+    await put(spool, group("next", at=NOW + 30))
+    await move(spool, shared)
+    await put(shared, group("last", at=NOW + 40))
+
+    known = {"one": 0, "two": 0, "end": 0, "next": 30, "last": 30}
+    assert await kept_since(shared, "one") == known
+
+
+async def test_what_both_routers_of_a_pair_spooled_has_one_beginning(spool, shared, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = await open_sqlite(tmp_path / "other")
+    await put(shared, group("one"))
+    await put(spool, group("a", at=NOW + 10))
+    await put(other, group("b", at=NOW + 9))
+    for store in (spool, other):
+        await move(store, shared)
+    await other.close()
+    await put(shared, group("last", at=NOW + 40))
+
+    assert set((await kept_since(shared, "one")).values()) == {0}
+
+
+async def test_what_begins_while_the_database_is_down_begins_there(spool, shared):
+    await put(shared, group("end", is_over=True))
+    await put(spool, group("one", at=NOW + 10), group("two", at=NOW + 20))
+    await move(spool, shared)
+    await put(shared, group("three", at=NOW + 30))
+
+    known = {"end": 0, "one": 10, "two": 10, "three": 10}
+    assert await kept_since(shared, "one") == known
+
+
+def did(kind, who, after, **more):
+    return Action(kind, who, NOW + after, NOW, **more)
+
+
+async def test_what_people_did_is_moved_once_and_in_the_order_of_time(spool, shared, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = await open_sqlite(tmp_path / "other")
+    await put(shared, group("one"))
+    await shared.act(b"lane", did(ActionKind.TAKE, "Ana", 1))
+    for store, who, after in ((spool, "Ben", 9), (other, "Eve", 5)):
+        await put(store, group(who, at=NOW + after))
+        await store.act(b"lane", did(ActionKind.TAKE, who, after))
+        await store.act(b"lane", did(ActionKind.TICK, who, after + 1, step="s1"))
+        await move(store, shared)
+        assert await store.actions_since(0, 10) == []
+    await other.close()
+
+    kept = (await shared.history("one")).actions
+    assert [(one.who, one.kind) for one in kept] == [
+        ("Ana", "take"), ("Eve", "take"), ("Eve", "tick"), ("Ben", "take"), ("Ben", "tick"),
+    ]  # fmt: skip
+
+
+async def test_what_people_did_without_a_delivery_is_moved(spool, shared):
+    await spool.act(b"lane", did(ActionKind.TAKE, "Ana", 1))
+    await move(spool, shared)
+    [(identity, action)] = await shared.actions_since(0, 10)
+    assert (identity, action.who) == (b"lane", "Ana")
+
+
+async def test_messages_say_what_people_did_once_it_is_moved(spool, shared):
+    await put(shared, group("one"))
+    await end(shared, await take_one(shared), Verdict.DELIVERED, reference="message-1")
+    await spool.act(b"lane", did(ActionKind.TAKE, "Ana", 1))
+    await move(spool, shared)
+
+    later = shared.now() + 60
+    wanted = {"owner": "s", "limit": 1, "lease": 60, "fold": True, "changes": True}
+    [claim] = await shared.claim(A, now=later, **wanted)
+    assert (names(claim), claim.only_change) == (["one"], True)
+    assert await end(shared, claim, Verdict.DELIVERED, now=later)
+    assert await shared.claim(A, now=later + 60, **wanted) == []
+
+
+async def test_of_heartbeats_in_two_stores_the_latest_times_hold(open_outbox, tmp_path):
+    outbox = await open_outbox(tmp_path)
+    cases = {  # seconds after NOW: received and missing since, there, here and together
+        "both missing": ((5, 5), (9, 9), (9, 9)),
+        "missing here": ((5, 0), (3, 3), (5, 3)),
+        "missing there": ((3, 3), (5, 0), (5, 3)),
+        "well": ((3, 0), (5, 0), (5, 0)),
+        "back there": ((9, 2), (5, 5), (9, 5)),
+    }
+
+    def rows(number):
+        return [
+            (name, NOW + one[number][0], one[number][1] and NOW + one[number][1])
+            for name, one in cases.items()
+        ]
+
+    for number in (1, 0, 0):
+        await outbox.keep_heartbeats(rows(number))
+
+    assert sorted(await outbox.every_heartbeat()) == sorted(rows(2))
+    await outbox.close()
+
+
 async def test_what_is_being_sent_says_so(spool):
     await put(spool, group("one"))
     await take_one(spool)
@@ -235,8 +342,10 @@ async def content(outbox):
         for identity, action in await outbox.actions_since(0, 99)
     ]
     backlog = [(row.destination, row.waiting, row.dead) for row in await outbox.backlog()]
+    since = {row.id: row.since for row in await outbox.latest(0, 99)}
     return {
         "deliveries": sorted(map(repr, rows)),
+        "since": since,
         "actions": actions,
         "secret": await outbox.secret("links"),
         "heartbeats": await outbox.heartbeats(["watchdog"], NOW + 1),

@@ -6,6 +6,7 @@ import pytest
 
 from alert_router.fields import Rate
 from alert_router.outbox.model import HEALTHY, Health, Probe, Verdict
+from alert_router.outbox.postgres.outbox import ACCEPT_SECONDS
 from tests.outbox.kit import LEASE, NOW, A, end, failing, group, names, open_postgres, put, take
 
 
@@ -107,3 +108,34 @@ async def test_a_rate_holds_over_all_routers(both):
     assert len(await take(other, rate=rate)) == 1
     assert await take(other, now=NOW + 59, rate=rate) == []
     assert [names(claim) for claim in await take(other, now=NOW + 61, limit=9, rate=rate)]
+
+
+async def test_what_a_router_locked_that_stands_still_is_free_before_others_use_their_spools(both):
+    still, other = both
+    await put(still, group("one"))
+    held = await still.database.connect()
+    await held.execute("BEGIN")
+    await held.execute("SELECT 1 FROM identity FOR UPDATE")
+    (milliseconds,) = await held.fetchrow(
+        "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'"
+    )
+    assert float(milliseconds) / 1000 < ACCEPT_SECONDS
+
+    other._accept._seconds = 60  # however busy this machine is
+    await put(other, group("two"))
+    assert [names(claim) for claim in await take(other)] == [["one", "two"]]
+    held.terminate()
+
+
+async def test_a_transaction_that_the_server_has_ended_is_run_again(both):
+    outbox, _ = both
+    tries = []
+
+    async def operation(session):
+        tries.append(session)
+        if len(tries) == 1:
+            await session.connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return await session.connection.fetchval("SELECT 'done'")
+
+    assert await outbox._run(operation) == "done"
+    assert len(tries) == 2

@@ -1,8 +1,26 @@
 """A router that goes from the shared store to its spool and back."""
 
+from alert_router.outbox.actions import Action, ActionKind
 from alert_router.outbox.model import Health, Role, Settlement, Verdict
 from alert_router.outbox.spooled import SpooledOutbox
-from tests.outbox.kit import A, group, open_postgres, open_sqlite, put, take_one
+from tests.outbox.kit import NOW, A, end, group, open_postgres, open_sqlite, put, take_one
+
+
+async def test_messages_of_the_spool_say_what_people_did(tmp_path):
+    shared = await open_postgres(tmp_path)
+    outbox = SpooledOutbox(shared, await open_sqlite(tmp_path))
+    outbox._go_down("it was never up")
+    try:
+        await put(outbox, group("one"))
+        await end(outbox, await take_one(outbox), Verdict.DELIVERED, reference="message-1")
+        assert await outbox.act(b"lane", Action(ActionKind.TAKE, "Ana", NOW + 9, NOW))
+        wanted = {"owner": "s", "limit": 1, "lease": 60, "fold": True, "changes": True}
+        [claim] = await outbox.claim(A, now=NOW + 60, **wanted)
+        assert claim.only_change
+        assert await end(outbox, claim, Verdict.DELIVERED, now=NOW + 60)
+        assert await outbox.claim(A, now=NOW + 120, **wanted) == []
+    finally:
+        await outbox.close()
 
 
 async def test_a_pause_stays_when_the_store_changes_until_it_ends(tmp_path):

@@ -17,6 +17,7 @@ from alert_router.outbox.model import Role, State, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.database import check_guest
 from tests.outbox.kit import NOW, end, group, put, take, take_one
+from tests.programs import PATIENCE
 
 
 @pytest.fixture
@@ -33,7 +34,9 @@ async def make(path: Path) -> None:
 def run(code: str, *arguments: object, **how: object) -> subprocess.CompletedProcess[str]:
     """Python code in another process."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=30, **how)
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE, **how
+    )
 
 
 OPEN = """

@@ -17,6 +17,7 @@ from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from tests.outbox.kit import NOW, A, end, group, put, take
+from tests.programs import PATIENCE
 
 # Accepts without end, eight at a time, and prints each id once it was answered; what was
 # refused is printed with a minus, and tried no more.
@@ -120,7 +121,7 @@ async def test_a_full_disk_refuses_and_once_there_is_room_all_goes_on(tmp_path):
         [sys.executable, "-c", FILLER, str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
         cwd=Path(__file__).parents[2],
     )
@@ -177,7 +178,7 @@ async def test_a_failed_fsync_is_never_a_yes(tmp_path):
         writer(path, 0, 600, prefix),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     lines = result.stdout.split()

@@ -22,7 +22,7 @@ from alert_router.outbox.model import Fault, Role, State, Verdict
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.salvage import salvage
 from tests.outbox.kit import A, B, end, group, names, put, take
-from tests.programs import need
+from tests.programs import PATIENCE, need
 
 PAGE = 4096
 
@@ -374,7 +374,7 @@ SqliteOutbox.open(Path(sys.argv[1]))
             subprocess.run(
                 [need("strace"), "-f", "-qq", "-o", log, "-e", f"trace={system_call}", "-e",
                  f"inject={system_call}:signal=SIGKILL:when=1", sys.executable, "-c", code, path],
-                check=False, timeout=60, capture_output=True,
+                check=False, timeout=PATIENCE, capture_output=True,
             )  # fmt: skip
             assert path.exists()
             kept = beside(path, "damaged")

@@ -112,4 +112,5 @@ def test_the_scripts_of_versions_in_use_never_change():
         "d5dabd23bd72c423",
         "261a49222075de93",
         "46dbbabb9288eb9b",
+        "b9a27605b5e9aa33",
     ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alert_router.outbox.sqlite.room import DiskReserve
+from alert_router.outbox.sqlite.outbox import DiskReserve
 
 
 def test_there_is_room_where_more_is_free_than_the_reserve(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from alert_router.markdown import to_text
 from alert_router.model.problem import Severity
 from alert_router.runbook import Catalogue
 from alert_router.runbook.sections import Headings
+from tests.speed import within
 
 
 def put(root: Path, **files: str) -> None:
@@ -391,23 +392,22 @@ def test_other_headings_are_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [2_000, 58 * 1024, 390 * 1024])
 def test_a_reference_of_any_length_is_looked_up_quickly(known: Catalogue, size: int) -> None:
-    began = time.thread_time()
-    assert known.by_reference(("/a" * size)[: size - 20] + "/alerts/redis-issues") == (
-        ["alerts/redis-issues"] if size <= 2_000 else []
-    )
-    assert known.by_name("a." * size) == []
-    assert time.thread_time() - began < 0.2
+    with within(0.2):
+        assert known.by_reference(("/a" * size)[: size - 20] + "/alerts/redis-issues") == (
+            ["alerts/redis-issues"] if size <= 2_000 else []
+        )
+        assert known.by_name("a." * size) == []
 
 
 def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -> None:
     text = "# T\n\n## Detection\n\n1. **look** at `x`\n\n   ```sh\n   ls\n   ```\n\n" * 3
     for number in range(1000):
         (tmp_path / f"r{number}.md").write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     first = Catalogue.load(tmp_path)
-    loaded = time.monotonic()
+    loaded = time.process_time()
     Catalogue.load(tmp_path, first)
-    reloaded = time.monotonic()
+    reloaded = time.process_time()
     assert len(first.runbooks) == 1000
     assert reloaded - loaded < loaded - began
     assert loaded - began < 30  # about two; the limit only catches quadratic time

@@ -8,9 +8,10 @@ import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from html import unescape
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import pytest
@@ -39,7 +40,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
         heartbeats=[
             {"name": "eu", "matchers": ["alertname=W"], "timeout": "1s", "receiver": "oncall"}
         ],
+        checks={"rules": ["rules.yaml"]},
     )
+    rules = [{"alert": name, "expr": "up == 0"} for name in ("HighErrorRate", "Alone", SCRIPT)]
+    rules.append({"alert": "Broken", "expr": SCRIPT})
+    (config.parent / "rules.yaml").write_text(json.dumps({"groups": [{"rules": rules}]}))
     process = Router(config)
     groups = [
         alerts("cart-1", "cart-2"),
@@ -142,6 +147,98 @@ async def test_no_link_leads_to_another_site_by_way_of_the_router(running, sessi
         assert not target.startswith(("//", "/\\"))
 
 
+HOSTILE_VALUES = [
+    "",
+    SCRIPT,
+    "%00%1b%0d%0a",
+    "%FF%FE",
+    "%ED%A0%80",
+    "-1",
+    "99999999999999999999",
+    "../../etc/passwd",
+    "9999-12-31T23:59:59",
+    "2026-11-23T10:00%2B23:59",
+    "[]",
+    "x" * 7_000,
+]
+PARAMETERS = [
+    *("alert", "annotation", "before", "download", "from", "id", "label", "namespace", "notifier"),
+    *("owner", "page", "pod", "reason", "receiver", "severity", "state", "status", "until", "what"),
+]
+
+
+async def test_no_parameter_makes_a_page_fail_or_stands_in_it_unescaped(session):
+    for path in await every_page(session):
+        bare = path.partition("?")[0]
+        for value in HOSTILE_VALUES:
+            raw = value if value.startswith("%") else quote(value, safe="%")
+            whole = "&".join(f"{name}={raw}" for name in PARAMETERS)
+            for query in (whole, *(f"{name}={raw}" for name in PARAMETERS)):
+                if len(query) > 8_000:
+                    continue
+                async with session.get(URL(f"{bare}?{query}", encoded=True)) as answer:
+                    text = await answer.text()
+                    assert answer.status < 500, (bare, query)
+                assert len(re.findall("<script", text)) <= 1, (bare, query)
+                assert not re.search("[\0\x1b\u202e]", text), (bare, query)
+
+
+METHODS = ("HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE")
+
+
+async def test_other_methods_are_answered_at_once_and_change_nothing(session):
+    async with session.get("/") as answer:
+        group = re.search(r"groups/[0-9a-f-]+", await answer.text())[0]
+    streams = ["/live?page=1", f"/{group}/live"]
+    for path in [*await every_page(session), *streams, f"/{group}/actions", "/act/x"]:
+        for method in METHODS:
+            async with session.request(method, URL(path, encoded=True)) as answer:
+                is_page = method == "HEAD" and path not in streams
+                expected = (200, 400, 403, 404, 405) if is_page else (404, 405)
+                assert answer.status in expected, (method, path)
+                assert await answer.read() == b"" or method != "HEAD"
+
+
+FORMS = [
+    ("application/json", b"{}"),
+    ("text/plain", b"token=x"),
+    ("multipart/form-data; boundary=x", b"--x\r\n"),
+    ("application/x-www-form-urlencoded; charset=nope", b"a=b"),
+    ("application/x-www-form-urlencoded; charset=utf-16", b"a"),
+    ("application/x-www-form-urlencoded; charset=zlib", b"a"),
+    ("application/x-www-form-urlencoded", b"\xff\xfe=%FF&token=%ED%A0%80"),
+    ("application/x-www-form-urlencoded", b"a=b&" * 100_000),
+    ("application/x-www-form-urlencoded", b"x" * 3_000_000),
+]
+
+
+@pytest.mark.parametrize(("kind", "sent"), FORMS, ids=range(len(FORMS)))
+async def test_a_form_that_no_page_sends_is_refused(session, kind, sent):
+    async with session.get("/") as answer:
+        group = re.search(r"groups/[0-9a-f-]+", await answer.text())[0]
+    for path in ("/deliveries", f"/{group}/actions", "/act/x", "/explain"):
+        headers = {"Content-Type": kind}
+        async with session.post(path, data=BytesIO(sent), headers=headers) as answer:
+            assert 400 <= answer.status < 500, (path, answer.status)
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_the_token_of_one_session_is_none_of_another(running, session):
+    async with session.get("/") as answer:
+        group = re.search(r"groups/[0-9a-f-]+", await answer.text())[0]
+    async with session.get(f"/{group}") as answer:
+        token = re.search(r'name="token" value="([^"]+)"', await answer.text())[1]
+    jar = aiohttp.CookieJar(unsafe=True)
+    bob = {"X-Forwarded-User": "Bob"}
+    async with aiohttp.ClientSession(running.url, cookie_jar=jar, headers=bob) as other:
+        for look_first in (False, True):
+            if look_first:
+                await (await other.get(f"/{group}")).read()
+            data = {"token": token, "do": "take"}
+            async with other.post(f"/{group}/actions", data=data) as answer:
+                assert answer.status == 403
+
+
 async def test_an_action_leads_back_to_the_router_whatever_the_form_says(session):
     async with session.get("/") as answer:
         group = re.search(r"groups/[0-9a-f-]+", await answer.text())[0]
@@ -217,3 +314,28 @@ async def test_no_page_has_a_serious_accessibility_issue(running, session, tmp_p
         await _check(page, "worse", worse := {})
     assert not bad, json.dumps(bad, indent=1)
     assert len(worse) == 4, "axe finds nothing in a page that is bad"
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/nothing", 404, "There is no such page."),
+        ("/groups/<script>", 404, "There is no such page."),
+        ("/deliveries/1/2/3", 404, "There is no such page."),
+        ("/webhook", 405, "Alertmanager posts alerts to /webhook."),
+    ],
+)
+async def test_a_browser_that_asks_for_what_is_not_there_is_told_on_a_page(
+    session, path, status, said
+):
+    async with session.get(path, headers=BROWSER) as answer:
+        text = await answer.text()
+        assert (answer.status, said in text) == (status, True)
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        home = answer.url.join(URL(re.search(r'<a href="([^"]*)">Now</a>', text)[1]))
+        assert home.path == "/"
+    async with session.get(path) as answer:
+        assert answer.content_type == "text/plain"

@@ -17,6 +17,10 @@ from alert_router.model.problem import ProblemsError
 from alert_router.outbox.actions import LatestGroup
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import Destination
+from alert_router.outbox.postgres.database import Database
+from alert_router.outbox.postgres.outbox import PostgresOutbox
+from alert_router.outbox.spooled import SpooledOutbox
+from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.receive import Source, to_store
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server import heartbeat as module
@@ -71,10 +75,14 @@ class World:
         """The status of each notification so far, that many seconds later."""
         self.now += seconds
         await asyncio.gather(*(router.look() for router in self.routers))
-        return [json.loads(group.body)["status"] for group in await self.sent()]
+        return _statuses(await self.sent())
 
     async def sent(self) -> list[LatestGroup]:
         return await self.outboxes[0].latest(0, 100)
+
+
+def _statuses(groups: list[LatestGroup]) -> list[str]:
+    return [json.loads(group.body)["status"] for group in groups]
 
 
 @pytest.fixture
@@ -120,16 +128,99 @@ async def test_a_heartbeat_that_arrives_when_it_is_found_missing_notifies_nobody
     assert await pair.sent() == []
 
 
-async def test_while_a_shared_store_cannot_be_used_nothing_is_found_missing(world: World) -> None:
-    await world.after(0)
-    [outbox] = world.outboxes
-    outbox.is_spooling = True
-    assert await world.after(100) == []
+class Apart(World):
+    """Routers with spools of their own, while their database is stopped."""
+
+    async def after(self, seconds: float) -> list[str]:
+        self.now += seconds
+        await asyncio.gather(*(router.look() for router in self.routers))
+        return [" ".join(_statuses(await it._spool.latest(0, 100))) for it in self.outboxes]
+
+    async def is_back(self) -> None:
+        server().start()
+        for outbox in self.outboxes:
+            await eventually(lambda it=outbox: not it.is_spooling, "the database")
+            await eventually(lambda it=outbox: not it._identities, "the spool to be moved")
+
+    async def shared_after(self, seconds: float) -> list[str]:
+        return await super().after(seconds)
+
+
+@pytest.fixture
+async def apart(tmp_path: Path) -> AsyncIterator[Apart]:
+    """The first of two routers receives the heartbeat, then the database stops."""
+    database = Database(await server().database(tmp_path), None, unsafe=False)
+    both = []
+    for name in "ab":
+        spool = SqliteOutbox.open(tmp_path / f"{name}.db")
+        both.append(SpooledOutbox(PostgresOutbox(database), spool))
+        await both[-1].start()
+    world = Apart(tmp_path, *both)
+    await world.shared_after(0)
     world.beat()
-    outbox.is_spooling = False
-    assert await world.after(1) == []
-    assert await world.after(60) == []
-    assert await world.after(1) == ["firing"]
+    assert await world.shared_after(1) == []
+    server().stop()
+    try:
+        for _ in range(2):  # the first look finds it out
+            assert await world.after(1) == ["", ""]
+        yield world
+    finally:
+        if any(outbox.is_spooling for outbox in both):
+            server().start()
+        for outbox in both:
+            await outbox.close()
+
+
+async def test_without_the_database_a_router_misses_what_comes_to_itself(apart: Apart) -> None:
+    assert await apart.after(60) == ["", ""]
+    assert await apart.after(1) == ["firing", ""]
+    assert await apart.after(1000) == ["firing", ""]
+    apart.start()  # that router starts again
+    assert await apart.after(1000) == ["firing", ""]
+    await apart.is_back()
+    for _ in range(2):
+        assert await apart.shared_after(1000) == ["firing"]
+    apart.beat(router=1)
+    assert await apart.shared_after(1) == ["firing", "resolved"]
+    assert await apart.shared_after(1) == ["firing", "resolved"]
+
+
+async def test_without_the_database_one_that_is_back_notifies_again(apart: Apart) -> None:
+    assert await apart.after(61) == ["firing", ""]
+    apart.beat()
+    assert await apart.after(1) == ["firing resolved", ""]
+    await apart.is_back()
+    assert await apart.shared_after(59) == ["firing", "resolved"]
+    assert await apart.shared_after(2) == ["firing", "resolved"]
+    assert await apart.shared_after(60) == ["firing", "resolved", "firing"]
+
+
+async def test_each_router_that_misses_it_notifies_and_neither_again_later(apart: Apart) -> None:
+    apart.beat(router=1)
+    assert await apart.after(30) == ["", ""]
+    assert await apart.after(31) == ["firing", ""]
+    assert await apart.after(30) == ["firing", "firing"]
+    await apart.is_back()
+    assert await apart.shared_after(100) == ["firing", "firing"]
+    apart.beat()
+    assert await apart.shared_after(1) == ["firing", "firing", "resolved"]
+
+
+async def test_one_that_another_router_received_meanwhile_is_back(apart: Apart) -> None:
+    assert await apart.after(61) == ["firing", ""]
+    apart.beat(router=1)
+    assert await apart.after(1) == ["firing", ""]
+    await apart.is_back()
+    assert await apart.shared_after(1) == ["firing", "resolved"]
+
+
+async def test_after_the_database_was_down_a_heartbeat_has_its_time(apart: Apart) -> None:
+    apart.beat()
+    await apart.after(1)
+    await apart.is_back()
+    assert await apart.shared_after(1000) == []
+    assert await apart.shared_after(60) == []
+    assert await apart.shared_after(1) == ["firing"]
 
 
 async def test_one_that_comes_in_time_notifies_nobody(world: World) -> None:
@@ -271,13 +362,13 @@ async def test_a_running_router_notifies_of_silence_and_of_its_end(tmp_path: Pat
                 return "resolved" in statuses()
 
             await eventually(is_back, "the notification that it is back")
-            assert statuses() == ["firing", "resolved"]
+            assert statuses()[:2] == ["firing", "resolved"]
 
 
 @pytest.mark.story
 async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_path: Path) -> None:
     url = await server().database(tmp_path)
-    heartbeats = [EU | {"timeout": "3s"}]
+    heartbeats = [EU | {"timeout": "8s"}]
     async with (
         recorder() as destination,
         replicas(tmp_path, url, 2, destination.url, heartbeats=heartbeats) as [one, other],
@@ -297,7 +388,7 @@ async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_pat
         beating = asyncio.create_task(beat())
         await eventually(lambda: "resolved" in _of_heartbeat(destination), "its end")
         async with router(config_of(one)) as again:
-            receiving, until = again, time.monotonic() + 4
+            receiving, until = again, time.monotonic() + 9
             await eventually(lambda: time.monotonic() > until, "more than its time")
             assert not await metric(other, missing)
         beating.cancel()

@@ -150,7 +150,7 @@ async def test_without_configuration_messages_have_no_links_to_act(tmp_path: Pat
     ("http", "message"),
     [
         ({"links": {}}, "`links` lead to `external_url`: set it in the file, too"),
-        ({"links": {"key": KEY, "key_file": "k"}, "external_url": OUTSIDE}, "give only one of"),
+        ({"links": {"key": KEY, "key_file": "k"}, "external_url": OUTSIDE}, "give one of"),
         ({"links": {"expire": "31d"}, "external_url": OUTSIDE}, "`expire`: must be at most"),
     ],
 )

@@ -16,7 +16,9 @@ from alert_router.server import running as in_process
 from alert_router.server.pages.board import HOURS, FiringHours
 from alert_router.server.pages.now import Hours
 from tests.http import get, post
+from tests.postgres import server
 from tests.programs import Router, body, eventually, recorder, router, write_config
+from tests.replicas import is_up, proxy, replicas
 from tests.server.test_group_page import alerts, send
 from tests.server.test_page_actions import tab
 
@@ -135,6 +137,39 @@ async def test_while_the_store_cannot_be_read_what_was_read_before_is_shown(tmp_
         assert (status, ">gone<" in text) == (200, True)
         monkeypatch.setattr(type(router.outbox), "is_spooling", True)
         assert "The shared store cannot be used." in (await get(url))[1]
+
+
+async def test_while_a_shared_database_cannot_be_used_what_comes_here_is_shown(tmp_path):
+    url = await server().database(tmp_path)
+
+    async def firing() -> list[str]:
+        _, text = await get(f"{alone.url}/")
+        return re.findall(r"<strong>([A-Z]\w+)</strong>", text)
+
+    async def shows(*names: str) -> bool:
+        return await firing() == list(names)
+
+    async with recorder() as destination, proxy(server().port) as way:
+        through = url.replace(f":{server().port}/", f":{way.port}/")
+        async with replicas(tmp_path, through, 1, destination.url) as [alone]:
+            await send(alone, body("Before"))
+            await send(alone, body("Ended"))
+            assert await firing() == ["Before", "Ended"]
+            way.is_open.clear()
+            id_ = await send(alone, body("Meanwhile"))
+            await send(alone, body("Ended", status="resolved"))
+            await eventually(lambda: shows("Before", "Meanwhile"), "what comes here")
+            async with tab(alone, id_, "Ana") as ana:
+                await ana.press("take")
+            _, text = await get(f"{alone.url}/")
+            assert "Ana has it" in text
+            assert "those that other routers accept are not listed here" in text
+            way.is_open.set()
+            await eventually(lambda: is_up(alone), "the shared store to be in use")
+            await eventually(lambda: shows("Before", "Meanwhile"), "all of it")
+            _, text = await get(f"{alone.url}/")
+            assert "Ana has it" in text
+            assert "other routers" not in text
 
 
 async def test_status_says_store_start_version_and_when_a_destination_last_took_a_message(running):

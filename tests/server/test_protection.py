@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.http import get, metric, post
-from tests.programs import Router, body, eventually, router, write_config
+from tests.programs import PATIENCE, Router, body, eventually, router, write_config
 
 CONSOLE = [{"type": "console"}]
 
@@ -26,7 +26,7 @@ async def raw(process: Router, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(sent)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await reader.read()
     finally:
         writer.close()

@@ -72,7 +72,7 @@ async def test_what_one_router_cannot_send_now_is_sent_by_another_at_once(
     await send(one, "first")
     await eventually(lambda: destination.requests, "the first message")
     await send(one, "second")
-    await eventually(lambda: len(destination.requests) == 2, "the second message", 20)
+    await eventually(lambda: len(destination.requests) == 2, "the second message")
     assert senders == [[one, other]]
     released.set()
     await eventually(lambda: len(senders) == 2, "the answer")
@@ -94,7 +94,7 @@ async def test_a_delivery_that_a_command_replays_is_sent_at_once(
     await eventually(lambda: not any(map(busy, routers)), "the settlement")
     await command.replay(row.id, now=command.now(), force=True)
     await command.close()
-    await eventually(lambda: len(destination.requests) == 2, "the message again", 20)
+    await eventually(lambda: len(destination.requests) == 2, "the message again")
 
 
 async def test_the_pages_say_what_is_in_the_spool_and_how_to_read_it(tmp_path: Path) -> None:

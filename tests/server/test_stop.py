@@ -15,7 +15,7 @@ from alert_router.outbox.model import Destination, State
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
 from tests.http import post
-from tests.programs import Recorder, Request, body, eventually, recorder, write_config
+from tests.programs import PATIENCE, Recorder, Request, body, eventually, recorder, write_config
 
 HOOK = Destination("oncall", "webhook")
 
@@ -97,7 +97,7 @@ async def test_a_destination_that_left_at_a_reload_does_not_outlast_the_deadline
         with pytest.raises(TimeoutError):  # it is given the time that is left
             async with asyncio.timeout(0.2):
                 await router.deliverer.stop(30)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await router.deliverer.stop(0.1)
         released.set()
 

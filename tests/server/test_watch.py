@@ -1,9 +1,15 @@
 """Noticing changes, whatever lies in the watched directories."""
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from alert_router.watch import fingerprint
+import watchfiles
+
+from alert_router import watch
+from alert_router.watch import changes, fingerprint
+from tests.programs import eventually
 
 
 def test_a_change_below_a_directory_changes_its_fingerprint(tmp_path: Path) -> None:
@@ -34,3 +40,36 @@ def test_a_file_whose_link_leads_nowhere_hides_no_other(tmp_path: Path) -> None:
     before = fingerprint([tmp_path])
     (tmp_path / "z.md").write_text("# Z\n")
     assert fingerprint([tmp_path]) != before
+
+
+async def test_only_what_is_below_watched_directories_is_watched(tmp_path, monkeypatch):
+    """A missing directory in `/` must not make all of the machine's files watched."""
+    asked: dict[Path, bool] = {}
+
+    async def awatch(*paths: Path, recursive: bool, **more: object) -> AsyncIterator[object]:
+        asked.update(dict.fromkeys(paths, recursive))
+        async for each in watchfiles.awatch(*paths, recursive=recursive, **more):
+            yield each
+
+    monkeypatch.setattr(watch, "awatch", awatch)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "runbooks" / "deep").mkdir(parents=True)
+    file = tmp_path / "config" / "alert-router.yaml"
+    file.write_text("one")
+    paths = [file, tmp_path / "runbooks", tmp_path / "missing"]
+    found: list[None] = []
+
+    async def follow() -> None:
+        async for _ in changes(paths, fingerprint(paths)):
+            found.append(None)
+
+    following = asyncio.create_task(follow())
+    await eventually(lambda: len(asked) == 3, "the watches")
+    assert asked == {tmp_path / "runbooks": True, tmp_path / "config": False, tmp_path: False}
+    for number, path in enumerate([file, tmp_path / "runbooks" / "deep" / "a.md"], 1):
+        path.write_text("another")
+        await eventually(lambda: len(found) == number, "the change")  # noqa: B023
+    (tmp_path / "missing").mkdir()
+    (tmp_path / "missing" / "b.md").write_text("# B")
+    await eventually(lambda: len(found) >= 3, "what was missing")
+    following.cancel()

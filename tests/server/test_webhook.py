@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from tests.http import get, metric, post
-from tests.programs import Router, body, eventually, router, write_config
+from tests.programs import PATIENCE, Router, body, eventually, router, write_config
 
 CONSOLE = [{"type": "console"}]
 
@@ -157,7 +157,7 @@ async def test_a_credential_that_cannot_be_read_lets_nobody_in_and_loses_nothing
         assert status == 200
 
 
-async def closes_within(process: Router, first: bytes, seconds: float, drip: bytes = b"") -> bytes:
+async def closes(process: Router, first: bytes, drip: bytes = b"") -> bytes:
     """What the server says before it closes a connection that sends `first` and then only
     drips."""
     host, port = process.url.removeprefix("http://").split(":")
@@ -172,7 +172,7 @@ async def closes_within(process: Router, first: bytes, seconds: float, drip: byt
 
     dripping = asyncio.create_task(keep_dripping()) if drip else None
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -196,28 +196,28 @@ async def impatient(tmp_path: Path) -> AsyncIterator[Router]:
 
 
 async def test_a_slow_loris_is_closed_in_its_head(impatient: Router) -> None:
-    await closes_within(impatient, b"POST /webhook HTTP/1.1\r\n", 10, drip=b"X-A: b\r\n")
+    await closes(impatient, b"POST /webhook HTTP/1.1\r\n", drip=b"X-A: b\r\n")
 
 
 async def test_a_connection_that_says_nothing_is_closed(impatient: Router) -> None:
-    await closes_within(impatient, b"", 10)
+    await closes(impatient, b"")
 
 
 async def test_a_connection_left_idle_after_an_answer_is_closed(impatient: Router) -> None:
-    answer = await closes_within(impatient, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", 10)
+    answer = await closes(impatient, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b"healthy" in answer
 
 
 async def test_a_second_head_that_drips_is_closed(impatient: Router) -> None:
     request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
-    await closes_within(impatient, request + b"GET / HT", 10, drip=b"T")
+    await closes(impatient, request + b"GET / HT", drip=b"T")
 
 
 async def test_a_body_that_drips_is_answered_so_that_it_is_tried_again_and_closed(
     impatient: Router,
 ) -> None:
     head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"
-    answer = await closes_within(impatient, head, 15, drip=b" ")
+    answer = await closes(impatient, head, drip=b" ")
     assert answer.startswith(b"HTTP/1.1 503")
 
 

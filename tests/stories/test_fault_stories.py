@@ -5,13 +5,11 @@ or lies. What was accepted goes out in the end, and nobody waits for another's t
 import asyncio
 import io
 import json
-import os
 import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -21,7 +19,16 @@ import pytest
 from aiohttp import web
 
 from tests.http import get, metric, post
-from tests.programs import Request, body, eventually, need, recorder, router, write_config
+from tests.programs import (
+    PATIENCE,
+    Request,
+    body,
+    eventually,
+    recorder,
+    router,
+    write_config,
+)
+from tests.strace import syncs_that, traceable
 
 pytestmark = pytest.mark.story
 
@@ -36,7 +43,9 @@ async def test_an_outage_ends_in_one_current_message_per_group(tmp_path: Path) -
             for number in range(5):
                 await post(f"{process.url}/webhook", body(number=str(number)))
             await post(f"{process.url}/webhook", body("HighErrorRateB", key="b"))
+            # One attempt at a time is made: the second from now on has what was posted last.
             refused = len(destination.requests)
+            await eventually(lambda: len(destination.requests) >= refused + 2, "more attempts")
             destination.answer = lambda request: web.Response()
             pending = 'alert_router_deliveries_pending{notifier="webhook",receiver="oncall"}'
 
@@ -46,7 +55,6 @@ async def test_an_outage_ends_in_one_current_message_per_group(tmp_path: Path) -
             await eventually(nothing_waits, "the backlog to go")
             taken = [r for r in destination.requests if r.status == 200]
             assert len(taken) == 2
-            assert refused
             first = next(r.json for r in taken if r.json["groupKey"] != "b")
             assert len(first["alert_router"]["groups"]) == 5
             assert first["alerts"][0]["labels"]["number"] == "4"
@@ -76,32 +84,59 @@ async def test_a_destination_that_hangs_delays_no_other(tmp_path: Path) -> None:
     async with recorder() as slow, recorder() as quick:
         slow.answer = hang
         notifiers = [
-            {"type": "webhook", "name": "slow", "url": slow.url, "concurrency": 2},
+            {
+                "type": "webhook",
+                "name": "slow",
+                "url": slow.url,
+                "concurrency": 2,
+                "timeout": "5m",
+            },
             {"type": "webhook", "name": "quick", "url": quick.url},
         ]
         async with router(write_config(tmp_path, notifiers)) as process:
             for number in range(30):
                 await post(f"{process.url}/webhook", body(key=f"k{number}", n=str(number)))
             await eventually(lambda: len(quick.requests) == 30, "the quick destination")
-            assert len(slow.requests) == 2  # its own limit of concurrent sends
+            # Its own limit of concurrent sends.
+            await eventually(lambda: len(slow.requests) >= 2, "the slow destination")
+            assert len(slow.requests) == 2
 
 
 async def test_a_destination_is_sent_no_more_than_its_rate_and_critical_ones_first(
     tmp_path: Path,
 ) -> None:
-    async with recorder() as destination:
-        notifier = {"type": "webhook", "url": destination.url, "rate_limit": "2/s"}
-        async with router(write_config(tmp_path, [notifier])) as process:
+    """The first message is not answered until all are accepted."""
+    gate = asyncio.Event()
+
+    async def wait(_: Request) -> web.StreamResponse:
+        await gate.wait()
+        return web.Response()
+
+    async with recorder() as hourly, recorder() as quick:
+        hourly.answer = wait
+        first = {"type": "webhook", "name": "hourly", "url": hourly.url, "rate_limit": "5/h"}
+        second = {"type": "webhook", "name": "quick", "url": quick.url, "rate_limit": "4/s"}
+        notifiers = [first | {"concurrency": 1, "timeout": "5m"}, second]
+        async with router(write_config(tmp_path, notifiers)) as process:
+            await post(f"{process.url}/webhook", body(key="first", severity="info"))
+            await eventually(lambda: hourly.requests, "the first message")
             for severity in ("info", "warning", "critical"):
                 for number in range(3):
                     key = f"{severity}{number}"
                     await post(f"{process.url}/webhook", body(key=key, severity=severity))
-            await eventually(lambda: len(destination.requests) == 9, "all of them")
-        times = [request.at for request in destination.requests]
-        # Two may come at once; from then on one each half second, give or take a machine's noise.
-        assert times[-1] - times[0] >= 7 / 2 - 0.5
-        keys = [request.json["groupKey"] for request in destination.requests]
-        assert keys.index("critical2") < keys.index("info2")
+            gate.set()
+            await eventually(lambda: len(quick.requests) == 10, "all of them, a second later")
+            await eventually(lambda: len(hourly.requests) >= 5, "what the rate allows")
+            waiting = 'alert_router_deliveries_pending{notifier="hourly",receiver="oncall"}'
+
+            async def five_wait() -> bool:
+                return await metric(process, waiting) == 5
+
+            await eventually(five_wait, "the fifth message to be settled")
+        keys = [request.json["groupKey"] for request in hourly.requests]
+        assert len(keys) == 5
+        assert set(keys[1:4]) == {f"critical{number}" for number in range(3)}
+        assert keys[4].startswith("warning")
 
 
 async def test_a_restart_does_not_forget_what_was_sent_within_the_rate(tmp_path: Path) -> None:
@@ -130,26 +165,25 @@ async def test_a_restart_does_not_forget_what_was_sent_within_the_rate(tmp_path:
 
 
 async def test_critical_lanes_go_first(tmp_path: Path) -> None:
+    """Whatever came before them while a message was being sent."""
+    gate = asyncio.Event()
+
+    async def wait(_: Request) -> web.StreamResponse:
+        await gate.wait()
+        return web.Response()
+
     async with recorder() as destination:
-        destination.answer = lambda request: web.Response(status=503)
-        notifier = {"type": "webhook", "url": destination.url, "concurrency": 1}
-        delivery = {"min_backoff": "1s", "max_backoff": "1s"}
-        async with router(write_config(tmp_path, [notifier], delivery=delivery)) as process:
+        destination.answer = wait
+        notifier = {"type": "webhook", "url": destination.url, "concurrency": 1, "timeout": "5m"}
+        async with router(write_config(tmp_path, [notifier])) as process:
             await post(f"{process.url}/webhook", body(key="first", severity="critical"))
-            await eventually(lambda: destination.requests, "the first try")
-            # Held by 429 for a while: everything below is there before anything goes out.
-            destination.answer = lambda request: web.Response(
-                status=429, headers={"Retry-After": "2"}
-            )
-            await eventually(lambda: destination.requests[-1].status == 429, "the pause")
+            await eventually(lambda: destination.requests, "the first message")
             for severity in ("info", "warning", "critical"):
                 await post(f"{process.url}/webhook", body(key=severity, severity=severity))
-            destination.answer = lambda request: web.Response()
-            await eventually(
-                lambda: len([r for r in destination.requests if r.status == 200]) == 4, "all"
-            )
-        taken = [r.json["groupKey"] for r in destination.requests if r.status == 200]
-        assert taken.index("critical") < taken.index("warning") < taken.index("info")
+            gate.set()
+            await eventually(lambda: len(destination.requests) == 4, "all")
+        keys = [request.json["groupKey"] for request in destination.requests]
+        assert keys == ["first", "critical", "warning", "info"]
 
 
 async def test_a_refused_message_is_tried_smaller_and_then_a_dead_letter_to_replay(
@@ -228,8 +262,8 @@ async def test_sigterm_closes_the_intake_finishes_what_is_being_sent_and_keeps_t
 
     async with recorder() as destination:
         destination.answer = wait
-        notifier = {"type": "webhook", "url": destination.url, "concurrency": 1}
-        config = write_config(tmp_path, [notifier])
+        notifier = {"type": "webhook", "url": destination.url, "concurrency": 1, "timeout": "5m"}
+        config = write_config(tmp_path, [notifier], delivery={"shutdown_timeout": "3m"})
         async with router(config) as process:
             await post(f"{process.url}/webhook", body(key="one"))
             await eventually(lambda: destination.requests, "the first send")
@@ -239,7 +273,7 @@ async def test_sigterm_closes_the_intake_finishes_what_is_being_sent_and_keeps_t
             assert (await get(f"{process.url}/-/ready"))[0] == 503
             assert (await post(f"{process.url}/webhook", body(key="three")))[0] == 503
             gate.set()
-            assert await asyncio.to_thread(process.popen.wait, 30) == 0
+            assert await asyncio.to_thread(process.popen.wait, PATIENCE) == 0
         assert [r.json["groupKey"] for r in destination.requests] == ["one"]
         async with router(config):
             await eventually(lambda: len(destination.requests) == 2, "what was left")
@@ -259,7 +293,7 @@ async def test_a_send_cut_off_by_the_deadline_is_repeated_under_its_id(tmp_path:
             await post(f"{process.url}/webhook", body())
             await eventually(lambda: destination.requests, "the send")
             process.popen.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(process.popen.wait, 30) == 0
+            assert await asyncio.to_thread(process.popen.wait, PATIENCE) == 0
         destination.answer = lambda request: web.Response()
         async with router(config):
             await eventually(lambda: len(destination.requests) == 2, "the repeat")
@@ -319,28 +353,25 @@ def delivered_groups(requests: list[Request]) -> set[str]:
 
 
 async def test_a_failed_fsync_is_503_and_nothing_answered_200_is_lost(tmp_path: Path) -> None:
-    strace = need("strace")
     async with recorder() as destination:
         notifier = {"type": "webhook", "url": destination.url}
         config = write_config(tmp_path, [notifier], delivery=QUICK)
-        prefix = (
-            strace, "-f", "-qq", "-o", str(tmp_path / "strace.log"),
-            "-e", "trace=fdatasync,fsync",
-            "-e", "inject=fdatasync,fsync:error=EIO:when=25..400",
-        )  # fmt: skip
-        accepted, statuses = [], set()
-        async with router(config, prefix=prefix) as process:
-            for number in range(2000):
-                status, answer = await post(
-                    f"{process.url}/webhook", body(key=f"k{number}", n=str(number))
-                )
-                statuses.add(status)
+        accepted: list[str] = []
+        numbers = count()
+        async with router(config, preexec_fn=traceable) as process:
+
+            async def answers(wanted: int) -> bool:
+                number = str(next(numbers))
+                status, answer = await post(f"{process.url}/webhook", body(key=f"k{number}"))
                 if status == 200:
                     accepted.append(answer["id"])
-                if 503 in statuses and status == 200:
-                    break
-            assert statuses == {200, 503}
-            kill_tree(process.popen.pid)
+                return status == wanted
+
+            assert await answers(200)
+            async with syncs_that("error=EIO", process):
+                await eventually(lambda: answers(503), "the fault")
+            await eventually(lambda: answers(200), "the end of the fault")
+            process.end(signal.SIGKILL)
         async with router(config):
             await eventually(
                 lambda: set(accepted) <= delivered_groups(destination.requests),
@@ -348,13 +379,6 @@ async def test_a_failed_fsync_is_503_and_nothing_answered_200_is_lost(tmp_path: 
             )
     with closing(sqlite3.connect(tmp_path / "alert-router.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-def kill_tree(pid: int) -> None:
-    """Kill strace's child first: without its tracer it would go on."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in [*map(int, children), pid]:
-        os.kill(child, signal.SIGKILL)
 
 
 def address_space(pid: int) -> int:
@@ -388,30 +412,22 @@ async def test_where_no_thread_can_be_started_messages_go_out_and_none_is_a_dead
 
 
 async def test_sigterm_ends_in_time_while_the_disk_hangs(tmp_path: Path) -> None:
-    """Every write to the store takes eight seconds from some moment on."""
-    strace = need("strace")
+    """No write to the store ends from some moment on."""
     async with recorder() as destination:
         notifier = {"type": "webhook", "url": destination.url}
         config = write_config(tmp_path, [notifier], delivery={"shutdown_timeout": "2s"})
-        prefix = (
-            strace, "-f", "-qq", "-o", str(tmp_path / "strace.log"), "-e", "trace=fdatasync,fsync",
-            "-e", "inject=fdatasync,fsync:delay_enter=8s:when=15+",
-        )  # fmt: skip
-        async with router(config, prefix=prefix) as process:
-            children = Path(f"/proc/{process.popen.pid}/task/{process.popen.pid}/children")
-            (child,) = children.read_text().split()
-
+        async with (
+            router(config, preexec_fn=traceable) as process,
+            syncs_that("delay_enter=3600s", process) as log,
+        ):
             posting = [
                 asyncio.create_task(post(f"{process.url}/webhook", body(key=f"k{n}")))
                 for n in range(40)
             ]
-            log = tmp_path / "strace.log"
-            await eventually(lambda: "DELAYED" in log.read_text(), "the disk to hang")
-            began = time.monotonic()
-            os.kill(int(child), signal.SIGTERM)
             try:
-                await eventually(lambda: has_ended(int(child)), "the end", 20)
-                assert time.monotonic() - began < 2 + 1
+                await eventually(lambda: "sync(" in log.read_text(), "the disk to hang")
+                process.popen.send_signal(signal.SIGTERM)
+                await eventually(lambda: has_ended(process.popen.pid), "the end")
             finally:
                 for task in posting:
                     task.cancel()

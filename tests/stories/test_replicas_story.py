@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from contextlib import AsyncExitStack
-from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -75,6 +74,7 @@ async def test_routers_that_are_killed_or_paused_under_load_lose_and_invert_noth
         await ledger.settled()
         await ledger.judge_all(three, crashes=CRASHES)
         print(f"{len(ledger.accepted)} accepted, {CRASHES} killed, {ledger.repeated()} repeated")
+        ledger.patience = 5.0  # what the paused one does not answer goes to another
         async with ledger.load():
             await ledger.more(20)
             paused = running.pop()
@@ -101,7 +101,7 @@ async def test_a_pause_that_one_router_is_asked_for_binds_the_other(tmp_path: Pa
             if lane == "slow":
                 await released.wait()
             if lane == "asks" and len(destination.requests) == 2:
-                return web.Response(status=429, headers={"Retry-After": "5"})
+                return web.Response(status=429, headers={"Retry-After": "15"})
             return web.Response()
 
         destination.answer = answer
@@ -117,25 +117,31 @@ async def test_a_pause_that_one_router_is_asked_for_binds_the_other(tmp_path: Pa
             await ledger.send(f"lane{number}", to=both[number % 2])
         await ledger.settled()
         [first, *_] = destination.requests[2:]
-        assert first.at - asked.at >= 5
+        # Routers know the database's clock to some milliseconds.
+        assert first.at - asked.at > 14
         ledger.judge()
 
 
 async def test_a_rate_limit_holds_over_all_routers(tmp_path: Path) -> None:
     url = await server().database(tmp_path)
-    rate = {"rate_limit": "5/s"}
+    rate = {"rate_limit": "5/h"}
     async with (
         recorder() as destination,
         replicas(tmp_path, url, 2, destination.url, notifier=rate) as both,
     ):
         ledger = Ledger(both, destination)
-        sending = (ledger.send(f"lane{n}", to=both[n % 2]) for n in range(20))
-        await asyncio.gather(*sending)
-        await ledger.settled()
-        times = [request.at for request in destination.requests]
-        # Routers know the database's clock to some milliseconds.
-        assert all(later - at > 0.95 for at, later in zip(times, times[5:], strict=False))
-        ledger.judge()
+        await asyncio.gather(*(ledger.send(f"lane{n}", to=both[n % 2]) for n in range(20)))
+
+        async def as_many_wait(number: int) -> bool:
+            waiting = [await metric(one, "alert_router_deliveries_pending{") for one in both]
+            return waiting == [number, number]
+
+        await eventually(lambda: as_many_wait(15), "what the rate allows to be settled")
+        # Each of them would now send if the limit were its own.
+        await ledger.send("lane20", to=both[0])
+        await ledger.send("lane21", to=both[1])
+        await eventually(lambda: as_many_wait(17), "both to wait")
+        assert len(destination.requests) == 5
 
 
 async def test_a_router_that_is_cut_off_from_the_destination_keeps_nothing_from_it(
@@ -203,16 +209,16 @@ async def test_a_rolling_update_of_the_tables_under_load_loses_and_repeats_nothi
 
 
 def start_alertmanagers(folder: Path, urls: list[str]) -> tuple[list[Process], list[int]]:
-    """A cluster, each of which posts to its own router as soon as it can."""
+    """Of one cluster, except that they never hear of each other: each posts to its own router."""
     program = need("prometheus-alertmanager")
-    processes, ports, gossip = [], [], [free_port() for _ in urls]
+    processes, ports = [], []
     for number, url in enumerate(urls):
         place = folder / f"alertmanager-{number}"
         place.mkdir()
         config = {
             "route": {
                 "receiver": "alert-router", "group_by": ["alertname"], "group_wait": "1s",
-                "group_interval": "1s", "repeat_interval": "6s",
+                "group_interval": "1s", "repeat_interval": "8s",
             },
             "receivers": [
                 {"name": "alert-router", "webhook_configs": [{"url": f"{url}/webhook"}]}
@@ -225,21 +231,18 @@ def start_alertmanagers(folder: Path, urls: list[str]) -> tuple[list[Process], l
             f"--config.file={place / 'alertmanager.yml'}",
             f"--storage.path={place / 'data'}",
             f"--web.listen-address=127.0.0.1:{ports[-1]}",
-            f"--cluster.listen-address=127.0.0.1:{gossip[number]}",
-            *(f"--cluster.peer=127.0.0.1:{port}" for port in gossip),
-            "--cluster.peer-timeout=0s",  # so that both post, as where gossip is late
-            "--cluster.gossip-interval=50ms",
+            "--cluster.listen-address=",
         ]
         processes.append(Process(arguments, place / "log"))
     return processes, ports
 
 
-async def test_two_alertmanagers_of_a_cluster_lead_to_one_message_and_one_for_each_repeat(
+async def test_two_alertmanagers_lead_to_one_message_and_one_for_each_repeat(
     tmp_path: Path,
 ) -> None:
     need("prometheus-alertmanager")
     url = await server().database(tmp_path)
-    window = {"dedup_window": "3s"}
+    window = {"dedup_window": "4s"}
     async with (
         recorder() as destination,
         replicas(tmp_path, url, 2, destination.url, delivery=window) as both,
@@ -251,30 +254,34 @@ async def test_two_alertmanagers_of_a_cluster_lead_to_one_message_and_one_for_ea
             async with aiohttp.ClientSession() as session:
                 for port in ports:
                     await eventually(
-                        lambda port=port: members(session, port, 2), "the cluster to form"
+                        lambda port=port: takes_alerts(session, port), "Alertmanager to answer"
                     )
-                for port in ports:
-                    api = f"http://127.0.0.1:{port}/api/v2/alerts"
-                    async with session.post(api, json=alert) as answer:
-                        assert answer.status == 200
+                apis = [f"http://127.0.0.1:{port}/api/v2/alerts" for port in ports]
+                for answer in await asyncio.gather(
+                    *(session.post(api, json=alert) for api in apis)
+                ):
+                    assert answer.status == 200
             await eventually(lambda: len(destination.requests) >= 3, "two repeats")
         finally:
             for process in processes:
                 process.end()
-        times = [request.at for request in destination.requests[:3]]
-        assert min(later - at for at, later in pairwise(times)) > 3
         posted = [await metric(one, "alert_router_webhooks_total{") for one in both]
-        duplicates = 'alert_router_webhooks_total{outcome="duplicate"}'
-        print(f"{posted} posted, {[await metric(one, duplicates) for one in both]} duplicates")
         assert min(posted) > 0
-        assert sum(posted) > len(destination.requests)
+        duplicates = 'alert_router_webhooks_total{outcome="duplicate"}'
+        repeated = [await metric(one, duplicates) for one in both]
+        print(f"{posted} posted, {repeated} duplicates")
+        assert sum(repeated) > 0
+
+        async def all_are_told() -> bool:
+            return len(destination.requests) == sum(posted) - sum(repeated)
+
+        await eventually(all_are_told, "one message for each that is no duplicate")
 
 
-async def members(session: aiohttp.ClientSession, port: int, number: int) -> bool:
-    """Whether a cluster has so many members."""
+async def takes_alerts(session: aiohttp.ClientSession, port: int) -> bool:
+    """Whether an Alertmanager answers."""
     try:
-        async with session.get(f"http://127.0.0.1:{port}/api/v2/status") as answer:
-            cluster = (await answer.json())["cluster"]
+        async with session.get(f"http://127.0.0.1:{port}/-/ready") as answer:
+            return answer.status == 200
     except aiohttp.ClientError:
         return False
-    return cluster["status"] == "ready" and len(cluster["peers"]) == number

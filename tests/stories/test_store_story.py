@@ -211,7 +211,7 @@ async def test_an_idle_router_notices_that_its_store_was_replaced(tmp_path: Path
     async with router(config) as process:
         (tmp_path / "other.db").touch()
         (tmp_path / "other.db").rename(tmp_path / "alert-router.db")
-        await eventually(lambda: '"fault": "replaced"' in process.text(), "the error", 5)
+        await eventually(lambda: '"fault": "replaced"' in process.text(), "the error")
 
 
 async def test_a_backup_under_load_has_everything_answered_before_it(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_a_backup_under_load_has_everything_answered_before_it(tmp_path: P
             async with load_on(process) as load:
                 before = await some(load, 300)
                 await run(config, "storage", "backup", str(tmp_path / "copy.db"))
-                assert len(load.accepted) > len(before)  # it went on meanwhile
+                await some(load, 1)  # it goes on
             process.end(signal.SIGKILL)
         await run(config, "storage", "restore", str(tmp_path / "copy.db"))
         destination.answer = lambda request: web.Response()
@@ -289,7 +289,7 @@ async def test_a_router_started_on_a_disk_that_takes_nothing_serves_503_until_it
             async def is_accepted() -> bool:
                 return (await post(f"{process.url}/webhook", body()))[0] == 200
 
-            await eventually(is_accepted, "the store", 10)
+            await eventually(is_accepted, "the store")
             await eventually(lambda: destination.requests, "the message")
-            await eventually(lambda: is_ready(process), "ready", 10)
+            await eventually(lambda: is_ready(process), "ready")
             assert process.text().count("the store cannot be used") < 5

@@ -15,7 +15,16 @@ import pytest
 import yaml
 
 from tests.http import get
-from tests.programs import Process, eventually, free_port, need, recorder, router, write_config
+from tests.programs import (
+    PATIENCE,
+    Process,
+    eventually,
+    free_port,
+    need,
+    recorder,
+    router,
+    write_config,
+)
 from tests.server.test_web_config import MUTUAL, TLS, USERS, Authority, write_web
 
 pytestmark = pytest.mark.story
@@ -127,7 +136,12 @@ async def test_curl_prometheus_and_alertmanager_get_in_with_certificate_and_pass
 def command(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     program = [Path(sys.executable).parent / "alert-router", *arguments]
     return subprocess.run(
-        program, capture_output=True, text=True, check=False, env=os.environ | variables, timeout=60
+        program,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | variables,
+        timeout=PATIENCE,
     )
 
 

@@ -19,6 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -36,20 +37,20 @@ from alert_router.markdown import (
     Code,
     CodeSpan,
     Heading,
-    Inline,
     ListBlock,
     Paragraph,
-    Quote,
     Strong,
-    Table,
+    all_blocks,
+    all_spans,
     plain,
+    texts,
     to_text,
 )
 from alert_router.markdown.commandline import is_command
 from alert_router.model import AlertGroup, Labels
 from alert_router.notification import Detail, Notification
 from alert_router.notify.base import Notifier
-from alert_router.notify.slack.notifier import SlackNotifier
+from alert_router.notify.slack import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
 from alert_router.runbook.sections import Headings
 
@@ -388,34 +389,14 @@ def _commands_shown(
 
 def commands_in(blocks: Iterable[Block]) -> Iterator[str]:
     """The command lines in code blocks and inline code, without prompts."""
-    for block in blocks:
-        match block:
-            case Code(text, language) if language not in _NO_COMMANDS:
-                for line in text.splitlines():
-                    if is_command(line):
-                        yield " ".join(_PROMPT.sub("", line).split())
-            case Paragraph(children) | Heading(_, children):
-                yield from _inline_commands(children)
-            case ListBlock():
-                for item in block.items:
-                    yield from commands_in(item.blocks)
-            case Quote(inner):
-                yield from commands_in(inner)
-            case Table(header, rows):
-                for row in (header, *rows):
-                    for cell in row:
-                        yield from _inline_commands(cell)
-            case _:
-                pass
-
-
-def _inline_commands(spans: Iterable[Inline]) -> Iterator[str]:
-    for span in spans:
-        if isinstance(span, CodeSpan):
-            if " " in span.text.strip() and is_command(span.text):
+    for block in all_blocks(blocks):
+        if isinstance(block, Code) and block.language not in _NO_COMMANDS:
+            for line in block.text.splitlines():
+                if is_command(line):
+                    yield " ".join(_PROMPT.sub("", line).split())
+        for span in all_spans(chain.from_iterable(texts(block))):
+            if isinstance(span, CodeSpan) and " " in span.text.strip() and is_command(span.text):
                 yield " ".join(span.text.split())
-        elif hasattr(span, "children"):
-            yield from _inline_commands(span.children)
 
 
 def _is_cut(message: Notification) -> bool:

@@ -11,12 +11,10 @@ from pydantic import BaseModel
 from alert_router.config import codes
 from alert_router.config.model import DEFAULT_RECEIVER, Config
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
-from alert_router.config.validate import in_order, validate
-from alert_router.config.variables import substitute
+from alert_router.config.validate import in_order, substitute, validate
 from alert_router.fields import Secret
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity, did_you_mean
-from alert_router.notify.base import Notifier
-from alert_router.notify.by_severity import DEFAULT, RESOLVED
+from alert_router.notify.base import DEFAULT, RESOLVED, Notifier
 from alert_router.notify.egress import Guard
 from alert_router.redaction import clip, is_secret
 from alert_router.routing import RouteTree, RunbookTable

@@ -30,6 +30,7 @@ from alert_router.fields import (
     Secret,
     SecretField,
     SecretUnavailable,
+    WithSecrets,
     written,
 )
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
@@ -184,36 +185,27 @@ class Checks(_Model):
     severity: Mapping[str, Weight] = Field(default_factory=dict)
     """Another severity for a code of `check`, by its name; `off` does not report it."""
     rules: Paths = ()
-    """Files, directories and patterns of Prometheus rules whose alerts `check` looks at."""
+    """Files, directories and patterns of Prometheus rules whose alerts `check`, `coverage` and the
+    page `/coverage/rules` look at."""
     labels: Names = ()
-    """Labels that alerts have besides those of the rules, such as Prometheus's
+    """Names of labels that alerts have besides those of the rules, such as Prometheus's
     `external_labels`."""
 
 
-class Basic(_Model):
+class Basic(_Model, WithSecrets):
     """HTTP basic authentication."""
 
     username: str = Field(min_length=1)
     """The user's name."""
-    password: SecretField | None = None
+    password: SecretField
     """The password."""
-    password_file: RelativePath | None = None
-    """The file with the password."""
-
-    @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        if (self.password is None) == (self.password_file is None):
-            raise ValueError("give one of `password` and `password_file`")
-        return self
 
 
-class Auth(_Model):
+class Auth(_Model, WithSecrets):
     """What clients have to present, a bearer token or basic, and which endpoints ask for it."""
 
     bearer_token: SecretField | None = None
     """The token that clients send as `Authorization: Bearer`."""
-    bearer_token_file: RelativePath | None = None
-    """The file with the token."""
     basic: Basic | None = None
     """A user name and a password instead of a token."""
     protect: frozenset[Endpoint] = frozenset(("webhook", "reload"))
@@ -221,20 +213,12 @@ class Auth(_Model):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        given = [self.bearer_token, self.bearer_token_file, self.basic]
-        if sum(value is not None for value in given) != 1:
+        if (self.bearer_token is None) == (self.basic is None):
             raise ValueError("give one of `bearer_token_file`, `bearer_token` and `basic`")
         token = self.bearer_token
         if token and (token.plain or token.text or "").lower().startswith("bearer "):
             raise ValueError("`bearer_token`: write the token alone, without the word Bearer")
         return self
-
-    @property
-    def bearer(self) -> Secret | None:
-        """The bearer token, wherever it comes from; None where basic is asked for."""
-        if self.bearer_token_file is not None:
-            return Secret(file=self.bearer_token_file)
-        return self.bearer_token
 
     @property
     def username(self) -> str:
@@ -243,44 +227,23 @@ class Auth(_Model):
 
     @property
     def password(self) -> Secret | None:
-        """The password of basic authentication, wherever it comes from."""
-        if self.basic is None:
-            return None
-        return self.basic.password or Secret(file=self.basic.password_file)
-
-    def secrets_missing(self) -> list[str]:
-        """Sentences about secrets that cannot be read now; empty if all is well."""
-        secret = self.bearer or self.password
-        try:
-            if secret is not None:
-                secret.read()
-        except SecretUnavailable as error:
-            return [str(error)]
-        return []
+        """The password of basic authentication; None where a bearer token is asked for."""
+        return self.basic.password if self.basic else None
 
 
-class Links(_Model):
+class Links(_Model, WithSecrets):
     """Links in messages with which readers can act without a login."""
 
     key: SecretField | None = None
     """What signs the links, at least 32 characters. If not set, the store has a random one."""
-    key_file: RelativePath | None = None
-    """The file with the key."""
     expire: Duration = Field(_DAY, gt=0, le=30 * _DAY)
     """How long a link can be used."""
 
-    @model_validator(mode="after")
-    def _one_key(self) -> Self:
-        if self.key is not None and self.key_file is not None:
-            raise ValueError("give only one of `key` and `key_file`")
-        return self
-
     def read_key(self) -> bytes | None:
-        """The key, wherever it comes from; None: the store's. Raises SecretUnavailable."""
-        secret = Secret(file=self.key_file) if self.key_file is not None else self.key
-        if secret is None:
+        """The key; None: the store's. Raises SecretUnavailable."""
+        if self.key is None:
             return None
-        key = secret.read().encode("utf-8", "surrogateescape")
+        key = self.key.read().encode("utf-8", "surrogateescape")
         if len(key) < _SHORTEST_KEY:
             raise SecretUnavailable(
                 f"`http.links.key` is too short: expected at least {_SHORTEST_KEY} characters"

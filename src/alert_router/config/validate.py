@@ -1,18 +1,26 @@
-"""YAML against a pydantic model: the model's instance, or problems that have places."""
+"""YAML against a pydantic model: environment variables in its values, then the model's instance, or
+problems that have places. A key of Alertmanager's is answered with what to write here instead."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from alert_router.config import codes
-from alert_router.config.alertmanager_keys import as_matchers, foreign
-from alert_router.fields import Secret
+from alert_router.fields import (
+    Secret,
+    SecretUnavailable,
+    check_variables,
+    is_secret_type,
+    with_variables,
+)
 from alert_router.model.problem import Problem, did_you_mean
+from alert_router.notify.templates import Template
 from alert_router.redaction import MASK, clip, is_secret
 from alert_router.yaml_source import (
     Entry,
@@ -214,7 +222,7 @@ def keys_at(model: type[BaseModel], location: Location) -> list[str]:
     for member in _at(model, location):
         for name, info in member.model_fields.items():
             keys[key_of(name, info)] = None
-            if _is_secret(info.annotation):
+            if is_secret_type(info.annotation):
                 keys[f"{name}_file"] = None  # the other spelling of every secret
     return list(keys)
 
@@ -249,15 +257,6 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(inner)
 
 
-def _is_secret(annotation: Any) -> bool:
-    """Whether a field is a secret; a list or mapping of secrets is not."""
-    if get_origin(annotation) is Annotated:
-        return _is_secret(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return any(_is_secret(inner) for inner in get_args(annotation))
-    return bool(annotation is Secret)
-
-
 def tags_of(model: type[BaseModel]) -> list[str]:
     """The values of `type` that mean this model."""
     info = model.model_fields.get("type")
@@ -267,3 +266,184 @@ def tags_of(model: type[BaseModel]) -> list[str]:
 def key_of(name: str, info: FieldInfo) -> str:
     """The key of a field in the file."""
     return info.alias or name
+
+
+# A secret is read when it is used, and a template has a language of its own.
+_LITERAL = (Secret, Template)
+
+
+def substitute(document: YamlFile, model: type[BaseModel]) -> YamlFile:
+    """The document with the value of NAME for each `${NAME}` in a value, except in secrets, in
+    templates and under `x-` keys. What cannot be substituted is among its problems."""
+    substitution = _Substitution(document)
+    root = substitution.fields(document.root, [model])
+    return replace(document, root=root, problems=(*document.problems, *substitution.problems))
+
+
+class _Substitution:
+    def __init__(self, document: YamlFile) -> None:
+        self._document = document
+        self.problems: list[Problem] = []
+
+    def fields(self, node: YamlMapping, models: Sequence[type[BaseModel]]) -> YamlMapping:
+        """A mapping that is read as one of the models."""
+        tag = node.text("type")
+        fitting = [model for model in models if tag in tags_of(model)] or models
+        entries = {}
+        for key, entry in node.entries.items():
+            is_extension = node is self._document.root and key.startswith("x-")
+            annotations = [
+                info.annotation
+                for model in fitting
+                for name, info in model.model_fields.items()
+                if key_of(name, info) == key
+            ]
+            value = entry.value if is_extension else self._value(entry.value, annotations)
+            entries[key] = Entry(key, entry.place, value)
+        return replace(node, entries=entries)
+
+    def _value(self, node: Node, annotations: Sequence[Any]) -> Node:
+        if isinstance(node, Items):
+            return replace(node, items=tuple(self._value(it, annotations) for it in node.items))
+        if isinstance(node, YamlMapping):
+            models = [model for annotation in annotations for model in models_in(annotation)]
+            if models:
+                return self.fields(node, models)
+            entries = {
+                key: Entry(key, entry.place, self._value(entry.value, annotations))
+                for key, entry in node.entries.items()
+            }
+            return replace(node, entries=entries)
+        is_literal = any(_mentions(annotation) for annotation in annotations)
+        return node if is_literal else self._text(node)
+
+    def _text(self, node: Scalar) -> Scalar:
+        if node.value is None or "$" not in node.value:
+            return node
+        try:
+            check_variables(node.value)
+            value = with_variables(node.value, os.environ)
+        except (ValueError, SecretUnavailable) as error:
+            problem = self._document.problem(codes.INVALID_VALUE, str(error), node.place)
+            self.problems.append(problem)
+            return node
+        return replace(node, value=value, written=node.value)
+
+
+def _mentions(annotation: Any) -> bool:
+    return annotation in _LITERAL or any(map(_mentions, _arguments(annotation)))
+
+
+def _arguments(annotation: Any) -> Iterator[Any]:
+    return (part for part in get_args(annotation) if isinstance(part, type) or get_args(part))
+
+
+_GROUPING = frozenset({"group_by", "group_wait", "group_interval", "repeat_interval"})
+_ELSEWHERE = {
+    "mute_time_intervals": "muting",
+    "active_time_intervals": "muting",
+    "time_intervals": "muting",
+    "inhibit_rules": "inhibition",
+    "global": "the global section",
+    "templates": "templating by files",
+    "tracing": "tracing",
+}
+# The notifiers here for the kinds of Alertmanager.
+_KINDS: Mapping[str, str] = {
+    **{kind: kind for kind in ("discord", "email", "mattermost", "pagerduty", "slack")},
+    **{kind: kind for kind in ("telegram", "webhook")},
+    **dict.fromkeys(("msteams", "msteamsv2"), "teams"),
+}
+_WORDING = "the router writes the message; to change its text write `template`"
+_AUTHORIZATION = (
+    "for credentials write `bearer_token`, or `username` and `password`, where the notifier has"
+    " them, or `headers`"
+)
+_NOTIFIER_KEYS: Mapping[str, str] = {
+    "webhook_url": "write it as `url`",
+    "webhook_url_file": "write it as `url_file`",
+    "service_key": "write it as `routing_key`",
+    "service_key_file": "write it as `routing_key_file`",
+    "chat": "write it as `chat_id`",
+    "tls_config": "write it as `tls`",
+    "proxy_url": "write it as `proxy`",
+    "http_config": f"write `proxy` and `tls` beside the other keys; {_AUTHORIZATION}",
+    "authorization": _AUTHORIZATION,
+    "basic_auth": _AUTHORIZATION,
+    "auth_secret": "write it as `auth_password`, which is also used for CRAM-MD5",
+    "auth_secret_file": "write it as `auth_password_file`, which is also used for CRAM-MD5",
+    "auth_identity": "remove it: the identity is `auth_username`",
+    "max_alerts": "remove it: a message has as many alerts as fit",
+    "parse_mode": "remove it: the router knows the destination's format",
+    **dict.fromkeys(("text", "html", "message", "body", "pretext", "fallback_text"), _WORDING),
+    **dict.fromkeys(("title_link", "color", "fields", "actions", "short_fields"), _WORDING),
+    **dict.fromkeys(("description", "details", "icon_emoji", "mrkdwn_in"), _WORDING),
+}
+_MAIN = frozenset({"receivers", "http", "storage", "delivery", "log"})
+_ROUTING = frozenset({"route", "default_runbook"})
+
+
+def foreign(location: Location, entry: Entry) -> tuple[str, str] | None:
+    """A message and a hint for an unknown key that is known elsewhere; None for any other."""
+    key = entry.key
+    if key in _GROUPING:
+        return f"`{key}`: grouping belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key in _ELSEWHERE:
+        what = _ELSEWHERE[key]
+        return f"`{key}`: {what} belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key in ("match", "match_re"):
+        hint = f"write {as_matchers(entry.value, '=' if key == 'match' else '=~')}"
+        return f"`{key}` is Alertmanager's old form", hint
+    if key in ("source_match", "target_match", "source_matchers", "target_matchers"):
+        return f"`{key}`: inhibition belongs to Alertmanager", "keep it in alertmanager.yml"
+    if key.endswith("_configs") and "receivers" in location:
+        kind = _KINDS.get(key.removesuffix("_configs"))
+        hint = "there is no notifier for it: use type apprise or webhook"
+        if kind:
+            hint = f"write notifiers: [{{type: {kind}, ...}}]"
+        return f"`{key}` is Alertmanager's form", hint
+    if "notifiers" in location and key in _NOTIFIER_KEYS:
+        return f"`{key}` is not a key of this notifier", _NOTIFIER_KEYS[key]
+    if "notifiers" not in location and ({"routes", "route", "runbooks"} & set(location[:-1])):
+        return _label(entry)
+    if len(location) == 1 and key in _MAIN | _ROUTING:
+        home = "the main file" if key in _MAIN else "the file that `routing` names"
+        return f"`{key}` does not belong in this file", f"write it in {home}"
+    return None
+
+
+def _label(entry: Entry) -> tuple[str, str] | None:
+    """Of a route or an entry of the table, a key that can only be the name of a label."""
+    names = {"alert": "alertname", "alertname": "alertname", "severity": "severity"}
+    value = entry.value
+    if entry.key not in names or not isinstance(value, Scalar) or value.value is None:
+        return None
+    matcher = _matcher(names[entry.key], "=", value.value)
+    return f"`{entry.key}` is not a key here", f"write matchers: ['{matcher}']"
+
+
+def as_matchers(node: Node, operator: str = "=") -> str:
+    """The matchers that a mapping of labels and values means, or one mapping of the form
+    {name: ..., value: ..., matchType: ...} (Prometheus Operator), as one would write them."""
+    fields = node if isinstance(node, YamlMapping) else None
+    texts = [f'severity{operator}"critical"']
+    if fields is not None and {"name", "value"} <= fields.entries.keys():
+        regex = "=~" if fields.text("regex") == "true" else "="
+        texts = [_of(fields, "name", fields.text("matchType") or regex)]
+    elif fields is not None and fields.entries:
+        texts = [_of(fields, key, operator) for key in fields.entries]
+    return "matchers: [" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
+
+
+def _of(fields: YamlMapping, key: str, operator: str) -> str:
+    value = fields.text(key)
+    if key == "name" and "value" in fields.entries:
+        return _matcher(value or "", operator, fields.text("value") or "")
+    if value is None and "=" in key:  # {a="b"} without quotes: YAML sees a key
+        return key
+    return _matcher(key, operator, value or "")
+
+
+def _matcher(name: str, operator: str, value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{name}{operator}"{escaped}"'

@@ -1,12 +1,14 @@
-"""How one destination is, in memory: when it may be tried, by how many at once, which of its lanes
-fail on their own; and the lines in the log about it.
+"""How one destination is, in memory: when it may be tried, by how many at once, at which rate, and
+which of its lanes fail on their own; and the lines in the log about it.
 
-What a failure means is decided in `policy`; what outlives a restart is in the store. Times are
-seconds of a clock that only goes forward, except those in `Health`.
+What a failure means is decided in `policy`; what outlives a restart, and what was sent before it,
+is in the store. Times are seconds of a clock that only goes forward, except those in `Health`.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
 from math import inf
 from typing import Any
 
@@ -14,6 +16,7 @@ import structlog
 
 from alert_router.config.model import Delivery
 from alert_router.deliver.policy import Situation, debt_after, longest, rest, urgent_gap
+from alert_router.fields import Rate
 from alert_router.notify.base import Failed, Outcome, Reason, Remedy
 from alert_router.outbox.model import HEALTHY, Claim, Health, Probe, Settlement, Verdict
 
@@ -46,6 +49,7 @@ class DestinationHealth:
     _asked_until: float = -inf
     _probing: bool = False
     _ended_at: float = -inf  # the last attempt that failed
+    _page_at: float = -inf  # the last page accepted
     _debt: float = 0.0  # processor seconds, as of `_ended_at`
     _room: float = inf  # attempts at once while it becomes well again
     _succeeded_at: float = -inf
@@ -86,7 +90,9 @@ class DestinationHealth:
         self._probing = False
 
     def hurry(self, delivery: Delivery, clock: float) -> None:
-        """A page was accepted: it is tried as soon as the destination may be."""
+        """A page was accepted: it is tried as soon as the destination may be, also where an attempt
+        that runs finds only now that it is failing."""
+        self._page_at = clock
         if not self.health.is_failing:
             return
         gap = urgent_gap(delivery, self.health.failures, self.health.reason)
@@ -102,6 +108,10 @@ class DestinationHealth:
         if self.health.is_failing:
             self._probe_at = max(clock, self._asked_until)
 
+    def pause(self, clock: float) -> float:
+        """Seconds until the end of a pause that the destination asked for; 0 without one."""
+        return max(0.0, self._asked_until - clock)
+
     def wait(self, clock: float) -> float:
         """Seconds until it may be tried or something is to be said, if nothing happens before; 0 if
         it may be tried now."""
@@ -115,15 +125,17 @@ class DestinationHealth:
         return until - clock
 
     def situation(
-        self, claim: Claim, began: float, *, probe: bool, cost: float, clock: float
+        self, claim: Claim, claimed: float, *, probe: bool, cost: float, clock: float
     ) -> Situation:
-        """What is known when an attempt that began then has ended; `cost` in processor seconds."""
+        """What is known when an attempt that was claimed then has ended; `cost` in processor
+        seconds."""
         lane = self._lanes.get(claim.lane)
-        succeeded = self._succeeded_at > began or (
+        succeeded = self._succeeded_at > claimed or (
             lane is not None and not self.health.is_failing and self._succeeded_at > lane.failed_at
         )
         return Situation(
             health=self.health,
+            page=self._page_at >= claimed,
             concurrent=not probe,
             others_succeed=succeeded,
             alone=lane.alone if lane else 0,
@@ -204,3 +216,33 @@ class DestinationHealth:
                 "destination is back", **self.names, failed_for=round(now - before.failing_since)
             )
         self._is_said = False
+
+
+class Pace:
+    """No more than `rate.messages` in any span of `rate.seconds`, wherever it begins: that is how
+    destinations count. `sent` are the times of earlier messages."""
+
+    def __init__(self, rate: Rate, sent: Iterable[float] = ()) -> None:
+        self.rate = rate
+        self._sent = deque(sorted(sent))
+
+    def changed(self, rate: Rate) -> "Pace":
+        """Another rate for the same destination, which has had the same messages."""
+        return Pace(rate, self._sent)
+
+    def free(self, now: float) -> int:
+        """How many messages may be sent now."""
+        while self._sent and self._sent[0] <= now - self.rate.seconds:
+            self._sent.popleft()
+        return max(0, self.rate.messages - len(self._sent))
+
+    def take(self, messages: int, now: float) -> None:
+        """So many are being sent."""
+        self._sent.extend(repeat(now, messages))
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next may be sent; 0 if it may now."""
+        if self.free(now):
+            return 0.0
+        # Rounding may make it 0 a moment before one is free.
+        return max(0.001, self._sent[-self.rate.messages] + self.rate.seconds - now)

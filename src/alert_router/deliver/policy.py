@@ -6,6 +6,7 @@ own, which then waits while others go on. Pure: time and chance are arguments.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 from alert_router.config.model import Delivery
 from alert_router.notify.base import Delivered, Failed, Outcome, Reason, Remedy
@@ -71,14 +72,16 @@ def urgent_gap(delivery: Delivery, failures: int, reason: str) -> float:
 class Situation:
     """What is known beside the outcome when a claim ends.
 
-    `concurrent`: the attempt began before the destination was found failing. `others_succeed`:
-    another message was delivered since this attempt began, or since this lane failed last.
-    `alone` and `unmade`: how often in a row, before this, the lane failed on its own, and how often
-    its message could not be made while nothing else was wrong. `debt`: processor seconds taken by
-    attempts while it was failing, less SHARE of the time since.
+    `page`: one was accepted since the claim was made. `concurrent`: the attempt began before the
+    destination was found failing. `others_succeed`: another message was delivered since the claim
+    was made, or since this lane failed last. `alone` and `unmade`: how often in a row, before this,
+    the lane failed on its own, and how often its message could not be made while nothing else was
+    wrong. `debt`: processor seconds taken by attempts while it was failing, less SHARE of the time
+    since.
     """
 
     health: Health = HEALTHY
+    page: bool = False
     concurrent: bool = False
     others_succeed: bool = False
     alone: int = 0
@@ -171,14 +174,16 @@ def _worse(
     # No further than any pause: a clock that was ahead may have been set back.
     asked_until = min(before.asked_until, now + delivery.retry_after_cap)
     next_at = before.next_at
+    page = claim.most_urgent == 0 or situation.page
     if outcome.retry_after is not None:
         asked = max(min(outcome.retry_after, delivery.retry_after_cap), 0.0)
         asked_until = max(asked_until, now + asked)
-        next_at = max(0.0 if is_step else next_at, asked_until, now + delivery.min_backoff)
-    elif is_step:
-        page = claim.most_urgent == 0
+        least = min(delivery.min_backoff, delivery.urgent_backoff if page else inf)
+        next_at = max(0.0 if is_step else next_at, asked_until, now + least)
+    elif is_step or page:
         pause = probe_after(delivery, failures, reason, page=page, chance=chance)
-        next_at = max(now + max(pause, rest(situation.debt)), asked_until)
+        again_at = max(now + max(pause, rest(situation.debt)), asked_until)
+        next_at = again_at if is_step else min(next_at, again_at)
     return Health(
         failing_since=before.failing_since or now,
         failures=failures,

@@ -13,31 +13,34 @@ from alert_router.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An accepted group of an episode: its id, when, whether all of it was resolved, and its alerts
-    if they were read."""
+    """An accepted group of an episode: its id, when, since when the store knows the episode to last
+    (0 if it does not), whether all of it was resolved, and its alerts if they were read."""
 
     id: str
     at: float
+    since: float
     is_over: bool
     group: AlertGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """From when an alert group fired until all of it was resolved, or until now: oldest first."""
+    """From when an alert group fired until all of it was resolved, or until now: oldest first. One
+    that `is_followed` by another is over, although its end may not be kept."""
 
     moments: tuple[Moment, ...]
+    is_followed: bool = False
 
     @property
     def began(self) -> float:
-        """When the first group of it was accepted, Unix seconds."""
-        return self.moments[0].at
+        """When the first group of it was accepted, Unix seconds; that may not be kept any more."""
+        return self.moments[0].since or self.moments[0].at
 
     @property
     def ended(self) -> float | None:
-        """When all of it was resolved; None while it fires."""
+        """When all of it was resolved, as far as that is known; None while it fires."""
         last = self.moments[-1]
-        return last.at if last.is_over else None
+        return last.at if last.is_over or self.is_followed else None
 
     @property
     def latest(self) -> AlertGroup | None:
@@ -56,18 +59,25 @@ def _read(kept: KeptGroup, limits: BodyLimits) -> Moment:
         with suppress(PayloadError):  # of an earlier version
             group = AlertGroup.within(limits, kept.body)[0]
     is_over = group is not None and not group.firing
-    return Moment(kept.id, kept.accepted_at, is_over, group)
+    return Moment(kept.id, kept.accepted_at, kept.since, is_over, group)
 
 
 def _episodes(moments: Iterable[Moment]) -> list[Episode]:
     found: list[list[Moment]] = []
-    is_over = True
+    before: Moment | None = None
     for moment in moments:
-        if is_over:
+        if before is None or _begins_after(before, moment):
             found.append([])
         found[-1].append(moment)
-        is_over = moment.is_over
-    return [Episode(tuple(each)) for each in found]
+        before = moment
+    last = len(found) - 1
+    return [Episode(tuple(each), number < last) for number, each in enumerate(found)]
+
+
+def _begins_after(before: Moment, moment: Moment) -> bool:
+    if before.since and moment.since:
+        return before.since != moment.since
+    return before.is_over
 
 
 # Whether all of an accepted group was resolved, by its id: to read a large one takes long.
@@ -84,7 +94,7 @@ def _known(kept: KeptGroup, limits: BodyLimits) -> Moment:
             _over.clear()
         if kept.body is not None:
             _over[kept.id] = is_over
-    return Moment(kept.id, kept.accepted_at, is_over)
+    return Moment(kept.id, kept.accepted_at, kept.since, is_over)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,17 @@ One slow or dead destination delays no other: loops share nothing but the outbox
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import structlog
 
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
-from alert_router.deliver.health import DestinationHealth
+from alert_router.deliver.health import DestinationHealth, Pace
 from alert_router.deliver.policy import decide, decide_change
-from alert_router.deliver.rate_limiter import Pace
-from alert_router.notify.base import Failed, Notifier, Reason
+from alert_router.notify.base import Failed, Notifier, Outcome, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import (
     Claim,
@@ -32,11 +32,16 @@ from alert_router.outbox.operations.claim import webhook_id
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 # An idle loop looks this often, in seconds, for what no event announced: a delivery replayed
 # by another process, a lease that ran out. An empty look writes nothing.
 _POLL = 1.0
 _STORE_PAUSE = 1.0  # seconds between tries while the store cannot be written
 _LAST_WORD = 0.3  # seconds for the store to take what was cut off at a stop
+# Seconds in which the turn of a delivery that no store has must come: its sender waits for it, and
+# sends it again if it is refused. Alertmanager waits for 10 s or longer.
+_TURN_SECONDS = 5.0
 # Seconds beyond an attempt's own limit before another may take it: another start, or another
 # service that shares the store.
 _LEASE_MARGIN, _SHARED_LEASE_MARGIN = 60.0, 20.0
@@ -51,11 +56,13 @@ class DestinationLoop:
     shared: DeliverContext
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _looking: asyncio.Task[None] | None = None
-    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _running: set[asyncio.Task[Any]] = field(default_factory=set)
     _due: list[float] = field(default_factory=list)
     _kept: int = 0
     _has_news: bool = False  # something was accepted here since the last look
     _pace: Pace | None = None
+    _unstored: list[float] = field(default_factory=list)  # when what no store has was sent
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of what no store has
     _stopping: bool = False
     _health: DestinationHealth = field(init=False)
 
@@ -79,6 +86,43 @@ class DestinationLoop:
             self._health.reconfigured(time.monotonic())
         self.notifier = notifier
         self.wake.set()  # it may send sooner now
+
+    async def deliver_now(self, claim: Claim) -> bool:
+        """Carry out a claim that no store has, once the notifier's limits and the destination's
+        pause allow it, one after the other as they come; whether it worked. False if its turn does
+        not come soon."""
+        try:
+            async with asyncio.timeout(_TURN_SECONDS), self._turn:
+                if not await self._may_begin(time.monotonic() + _TURN_SECONDS):
+                    return False
+                self._take_turn(time.monotonic())
+                task = self._begin(self._work_unstored(claim))
+        except TimeoutError:
+            return False
+        await asyncio.wait([task])
+        return not task.cancelled() and task.result()
+
+    async def _may_begin(self, deadline: float) -> bool:
+        """Wait until another attempt may begin, as far as that is known without the store; False if
+        it may not before the deadline."""
+        while not self._stopping:
+            clock, pace = time.monotonic(), self._known_pace()
+            pause = max(self._health.pause(clock), pace.wait(clock) if pace else 0.0)
+            if clock + pause > deadline:
+                return False
+            if pause:
+                await asyncio.sleep(pause)
+            elif len(self._running) < self.notifier.concurrency:
+                return True
+            else:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        return False
+
+    def _take_turn(self, now: float) -> None:
+        if self._pace:
+            self._pace.take(1, now)
+            since = now - self._pace.rate.seconds
+            self._unstored = [*(at for at in self._unstored if at > since), now]
 
     async def drain(self) -> None:
         """Claim nothing more and wait for what is being sent."""
@@ -178,10 +222,14 @@ class DestinationLoop:
         if claims and probe:
             self._health.begin_probe()
         for claim in claims:
-            task = asyncio.create_task(self._work(claim, probe))
-            self._running.add(task)
-            task.add_done_callback(self._done)
+            self._begin(self._work(claim, probe, clock))
         return bool(claims)
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
 
     def _may_change(self, pace: Pace | None, clock: float) -> bool:
         """Whether messages may be changed because of what people did: not with the second half of
@@ -199,19 +247,29 @@ class DestinationLoop:
     async def _paced(self) -> Pace | None:
         """The pace to keep. At the start it goes on from what the store knows to be sent."""
         rate = self.notifier.rate_limit
-        if rate is None:
-            self._pace = None
-        elif self._pace is None or self.shared.outbox.is_shared:  # others send, too
+        if rate and (self._pace is None or self.shared.outbox.is_shared):  # others send, too
             now = self.shared.outbox.now()
             sent = await self.shared.outbox.sent(
                 self.destination, since=now - rate.seconds, now=now
             )
-            self._pace = Pace(rate, (time.monotonic() - max(0.0, now - at) for at in sent))
+            clock = time.monotonic()
+            self._unstored = [at for at in self._unstored if at > clock - rate.seconds]
+            stored = (clock - max(0.0, now - at) for at in sent)
+            self._pace = Pace(rate, [*stored, *self._unstored])
+        return self._known_pace()
+
+    def _known_pace(self) -> Pace | None:
+        """The pace to keep, as far as it is known without asking the store."""
+        rate = self.notifier.rate_limit
+        if rate is None:
+            self._pace = None
+        elif self._pace is None:
+            self._pace = Pace(rate, self._unstored)
         elif self._pace.rate != rate:
             self._pace = self._pace.changed(rate)
         return self._pace
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         self.wake.set()
 
@@ -233,8 +291,7 @@ class DestinationLoop:
         except TimeoutError:
             pass
 
-    async def _work(self, claim: Claim, probe: Probe | None) -> None:
-        began = time.monotonic()
+    async def _work(self, claim: Claim, probe: Probe | None, claimed: float) -> None:
         try:
             attempted = await carry_out(claim, self.notifier, self.shared)
         except asyncio.CancelledError:
@@ -248,14 +305,21 @@ class DestinationLoop:
         finally:
             if probe:
                 self._health.end_probe()
-        await self._settle(claim, self._judge(claim, attempted, began, probe))
+        await self._settle(claim, self._judge(claim, attempted, claimed, probe))
+
+    async def _work_unstored(self, claim: Claim) -> bool:
+        claimed = time.monotonic()
+        attempted = await carry_out(claim, self.notifier, self.shared)
+        if isinstance(attempted.outcome, str):
+            return True
+        self._decide(claim, attempted.outcome, attempted.cost, claimed, None)
+        return not isinstance(attempted.outcome, Failed)
 
     def _judge(
-        self, claim: Claim, attempted: Attempted, began: float, probe: Probe | None
+        self, claim: Claim, attempted: Attempted, claimed: float, probe: Probe | None
     ) -> Settlement:
         """What an attempt that has ended just now means, as it is to be written down."""
-        now, clock = self.shared.outbox.now(), time.monotonic()
-        outcome, cost = attempted.outcome, attempted.cost
+        now, outcome = self.shared.outbox.now(), attempted.outcome
         if claim.only_change:
             if isinstance(outcome, Failed):
                 names = self._names() | {"id": claim.id}
@@ -263,15 +327,23 @@ class DestinationLoop:
             return decide_change(outcome, claim, self.shared.runtime().config.delivery, now=now)
         if isinstance(outcome, str):
             return Settlement(Verdict.DROPPED, now, reason=outcome)
+        settlement = self._decide(claim, outcome, attempted.cost, claimed, probe)
+        if isinstance(outcome, Failed):
+            self._say_failed(claim, outcome, settlement)
+        return settlement
+
+    def _decide(
+        self, claim: Claim, outcome: Outcome, cost: float, claimed: float, probe: Probe | None
+    ) -> Settlement:
+        """What an outcome means, and what is known of the destination since."""
+        now, clock = self.shared.outbox.now(), time.monotonic()
         situation = self._health.situation(
-            claim, began, probe=probe is not None, cost=cost, clock=clock
+            claim, claimed, probe=probe is not None, cost=cost, clock=clock
         )
         chance = random.random()  # noqa: S311
         delivery = self.shared.runtime().config.delivery
         settlement = decide(outcome, claim, situation, delivery, now=now, chance=chance)
         self._health.note(claim, outcome, settlement, cost, clock=clock)
-        if isinstance(outcome, Failed):
-            self._say_failed(claim, outcome, settlement)
         return settlement
 
     def _say_failed(self, claim: Claim, outcome: Failed, settled: Settlement) -> None:
@@ -366,16 +438,14 @@ class Deliverer:
 
     async def deliver_now(self, group: NewGroup) -> bool:
         """Deliver a group that could not be stored; whether every destination took it."""
+        if not all(target.destination in self._loops for target in group.targets):
+            return False
         attempts = []
         for target in group.targets:
-            loop = self._loops.get(target.destination)
-            if loop is None:
-                return False
             alone = WaitingGroup(0, group.id, group.body, target.fingerprints, group.accepted_at)
             claim = Claim(webhook_id(), 0, 0, target.destination, (alone,), attempt=1)
-            attempts.append(carry_out(claim, loop.notifier, self._shared))
-        done = await asyncio.gather(*attempts)
-        return not any(isinstance(one.outcome, Failed) for one in done)
+            attempts.append(self._loops[target.destination].deliver_now(claim))
+        return all(await asyncio.gather(*attempts))
 
     def wake(self, destination: Destination, priority: int = 1) -> None:
         """Something was accepted for this destination: of priority 0 it is a page."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, key_of
@@ -50,7 +50,10 @@ from alert_router.markdown import (
     Rule,
     Table,
     Text,
+    all_blocks,
+    all_spans,
     plain,
+    texts,
 )
 from alert_router.runbook.model import Runbook, Section, Step
 from alert_router.runbook.steps import item_title
@@ -119,12 +122,13 @@ class Filling:
     def __init__(self, runbook: Runbook, page: str = "", rules: LabelRules = DEFAULT_RULES) -> None:
         self._page = page
         self._runbook = runbook  # keeps its sections alive, whose ids are keys
-        self._names: dict[int, tuple[tuple[str, bool], ...]] = {}
-        self._filled: dict[tuple[int, tuple[str | None, ...]], Section] = {}
+        self._names: dict[tuple[int, int | None], tuple[tuple[str, bool], ...]] = {}
+        self._filled: dict[tuple[int, int | None, tuple[str | None, ...]], Section] = {}
         shell: list[str] = []
         other: list[str] = []
         foreign: list[tuple[str, bool]] = []
-        for code, _ in _code_in((runbook.parent or runbook).blocks):
+        blocks = (runbook.parent or runbook).blocks
+        for code, _ in _code_in(blocks):
             for part in (code,) if isinstance(code, CodeSpan) else split(code):
                 if isinstance(part, Code) and shell_language(part):
                     shell.append(part.text)
@@ -132,36 +136,37 @@ class Filling:
                     other.append(part.text)
                     if isinstance(part, Code) and part.language not in {"", *_NO_VARIABLES}:
                         foreign.append((part.text, part.language in _WITH_DOLLARS))
-        prose = list(_prose_in((runbook.parent or runbook).blocks))
+        prose = [plain(text) for block in all_blocks(blocks) for text in texts(block)]
         in_cluster = any(_OF_A_CLUSTER.search(text) for text in (*shell, *other, *prose))
         variables = own_variables(shell, other, prose, foreign)
         self._variables = replace(variables, in_cluster=in_cluster, known=rules.names)
         self._own = self._variables.own | self._variables.doubtful
 
-    def section(self, section: Section, labels: AlertLabels) -> Section:
-        """The section for an alert, cached by the values that it uses."""
-        names = self._names.get(id(section))
-        if names is None:
+    def section(self, section: Section, labels: AlertLabels, most: int | None = None) -> Section:
+        """The section for an alert, with `most` steps at most, cached by the values that it
+        uses."""
+        if most is not None and most >= len(section.steps):
+            most = None
+        part, filled = (id(section), most), None
+        if part not in self._names:
             recorder = AlertLabels(labels.labels, labels.rules)
-            self._fill(section, recorder)
-            names = self._names[id(section)] = tuple(sorted(recorder.asked))
-        values = tuple(labels.get(name, spelled) for name, spelled in names)
-        if any(value and len(value) > _CACHED_LENGTH for value in values):
-            return self._fill(section, labels)
-        key = (id(section), values)
-        filled = self._filled.get(key)
-        if filled is None:
-            if len(self._filled) >= _CACHED_SECTIONS:
+            filled = self._fill(section, recorder, most)
+            self._names[part] = tuple(sorted(recorder.asked))
+        values = tuple(labels.get(name, spelled) for name, spelled in self._names[part])
+        key = (*part, values)
+        filled = filled or self._filled.get(key) or self._fill(section, labels, most)
+        if all(value is None or len(value) <= _CACHED_LENGTH for value in values):
+            if key not in self._filled and len(self._filled) >= _CACHED_SECTIONS:
                 self._filled.clear()
-            filled = self._filled[key] = self._fill(section, labels)
+            self._filled[key] = filled
         return filled
 
-    def _fill(self, section: Section, labels: AlertLabels) -> Section:
+    def _fill(self, section: Section, labels: AlertLabels, most: int | None) -> Section:
         return replace(
             section,
             title=self._inlines(section.title, labels),
             intro=self.blocks(section.intro, labels),
-            steps=tuple(self._step(step, labels) for step in section.steps),
+            steps=tuple(self._step(step, labels) for step in section.steps[:most]),
         )
 
     def blocks(self, blocks: Sequence[Block], labels: AlertLabels) -> tuple[Block, ...]:
@@ -287,48 +292,11 @@ def filling(runbook: Runbook, page: str = "", rules: LabelRules = DEFAULT_RULES)
 
 def _code_in(blocks: Iterable[Block]) -> Iterator[tuple[Code | CodeSpan, int]]:
     """All code, with the line on which its block starts."""
-    for block in blocks:
-        match block:
-            case Code():
-                yield block, block.line
-            case Heading() | Paragraph():
-                yield from ((span, block.line) for span in _spans_in(block.children))
-            case Quote():
-                yield from _code_in(block.blocks)
-            case ListBlock():
-                for item in block.items:
-                    yield from _code_in(item.blocks)
-            case Table():
-                for row in (block.header, *block.rows):
-                    for cell in row:
-                        yield from ((span, block.line) for span in _spans_in(cell))
-            case Rule():
-                pass
-
-
-def _prose_in(blocks: Iterable[Block]) -> Iterator[str]:
-    """The text of all headings, paragraphs and table cells, inline code included."""
-    for block in blocks:
-        match block:
-            case Heading() | Paragraph():
-                yield plain(block.children)
-            case Quote():
-                yield from _prose_in(block.blocks)
-            case ListBlock():
-                for item in block.items:
-                    yield from _prose_in(item.blocks)
-            case Table():
-                yield from (plain(cell) for row in (block.header, *block.rows) for cell in row)
-            case _:
-                pass
-
-
-def _spans_in(spans: Iterable[Inline]) -> Iterator[CodeSpan]:
-    for span in spans:
-        if isinstance(span, CodeSpan):
-            yield span
-        elif not isinstance(span, Text | Break):
-            yield from _spans_in(span.children)
+    for block in all_blocks(blocks):
+        if isinstance(block, Code):
+            yield block, block.line
+        spans = all_spans(chain.from_iterable(texts(block)))
+        yield from ((span, block.line) for span in spans if isinstance(span, CodeSpan))
 
 
 def _prose(text: str, labels: AlertLabels, own: Set[str]) -> str:

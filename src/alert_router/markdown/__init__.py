@@ -1,12 +1,17 @@
 """Markdown as a small closed tree of blocks and spans, the renderer that visits it, and its forms
 as HTML and as text."""
 
-from alert_router.markdown.anchors import Anchors
-from alert_router.markdown.html import to_html
-from alert_router.markdown.inline import commands_apart
-from alert_router.markdown.parse import parse, parse_document
-from alert_router.markdown.renderer import Renderer, SpanRenderer
-from alert_router.markdown.text import plain, rows_as_list, slug, to_text, visible
+from alert_router.markdown.html import Anchors, to_html
+from alert_router.markdown.parse import commands_apart, parse, parse_document
+from alert_router.markdown.render import (
+    Renderer,
+    SpanRenderer,
+    plain,
+    rows_as_list,
+    slug,
+    to_text,
+    visible,
+)
 from alert_router.markdown.tree import (
     Block,
     Break,
@@ -26,6 +31,9 @@ from alert_router.markdown.tree import (
     Strong,
     Table,
     Text,
+    all_blocks,
+    all_spans,
+    texts,
 )
 
 __all__ = [
@@ -50,12 +58,15 @@ __all__ = [
     "Strong",
     "Table",
     "Text",
+    "all_blocks",
+    "all_spans",
     "commands_apart",
     "parse",
     "parse_document",
     "plain",
     "rows_as_list",
     "slug",
+    "texts",
     "to_html",
     "to_text",
     "visible",

@@ -1,6 +1,8 @@
 """The tree that Markdown becomes: a small closed set of blocks and spans."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +158,31 @@ class Document:
     unclosed: tuple[int, ...] = ()
     is_toml: bool = False
     unread: tuple[tuple[int, str], ...] = ()
+
+
+def all_blocks(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Every block, depth first; lists and quotes come before their contents."""
+    for block in blocks:
+        yield block
+        if isinstance(block, ListBlock):
+            for item in block.items:
+                yield from all_blocks(item.blocks)
+        elif isinstance(block, Quote):
+            yield from all_blocks(block.blocks)
+
+
+def texts(block: Block) -> Iterator[Sequence[Inline]]:
+    """The texts of a block itself: that of a heading or paragraph, or the cells of a table."""
+    match block:
+        case Heading() | Paragraph():
+            yield block.children
+        case Table(header, rows):
+            yield from chain(header, *rows)
+
+
+def all_spans(spans: Iterable[Inline]) -> Iterator[Inline]:
+    """Every span, depth first; formats and links come before their contents."""
+    for span in spans:
+        yield span
+        if not isinstance(span, Text | CodeSpan | Break):
+            yield from all_spans(span.children)

@@ -5,15 +5,16 @@ Tolerant of what senders really send, strict where meaning would be lost.
 
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alert_router.model.limits import BodyLimits, trim
 from alert_router.model.normalize import (
+    Labels,
     PayloadError,
     Status,
     normalize_group,
@@ -37,13 +38,14 @@ class Alert(BaseModel):
     ends_at: str = Field("", alias="endsAt")
     generator_url: str = Field("", alias="generatorURL")
     fingerprint: str = Field(min_length=1)
-    _route_labels: dict[str, str] = PrivateAttr(default_factory=dict)
+    # Of the group's route. Not a private attribute of pydantic's, whose every use is slow.
+    _route_labels: ClassVar[Labels] = MappingProxyType({})
 
     @property
-    def matching_labels(self) -> dict[str, str]:
+    def matching_labels(self) -> Labels:
         """What routing matches: the alert's labels, and those of Alertmanager's route that the
         alert does not have itself."""
-        return self._route_labels | self.labels if self._route_labels else self.labels
+        return {**self._route_labels, **self.labels} if self._route_labels else self.labels
 
     @property
     def route_runbook(self) -> str:
@@ -105,7 +107,7 @@ class AlertGroup(BaseModel):
         """The alerts know the labels of the route, since they are matched one by one."""
         if self.route_labels:
             for alert in self.alerts:
-                alert._route_labels = self.route_labels
+                vars(alert)["_route_labels"] = self.route_labels
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "AlertGroup":
@@ -135,15 +137,15 @@ class AlertGroup(BaseModel):
         return cls.from_bytes(body), body
 
     def _is_within(self, limits: BodyLimits) -> bool:
-        maps: Iterable[dict[str, str]] = (
-            *(self.group_labels, self.common_labels, self.common_annotations, self.route_labels),
-            *(alert.labels for alert in self.alerts),
-            *(alert.annotations for alert in self.alerts),
-        )
-        longest = limits.name // 4  # characters, each of which has at most 4 bytes
-        return len(self.alerts) <= limits.alerts and not any(
-            len(names) > limits.labels or max(map(len, names), default=0) > longest
-            for names in maps
+        maps = [self.group_labels, self.common_labels, self.common_annotations, self.route_labels]
+        for alert in self.alerts:
+            maps += (alert.labels, alert.annotations)
+        names: set[str] = set().union(*maps)  # nearly the same in all alerts
+        return (
+            len(self.alerts) <= limits.alerts
+            and max(map(len, maps)) <= limits.labels
+            # In characters, each of which has at most 4 bytes.
+            and max(map(len, names), default=0) <= limits.name // 4
         )
 
     @property

@@ -94,7 +94,10 @@ class Scale:
 
     def rank(self, alert: Labelled) -> int:
         """The index of an alert's grade in `grades`, 0 for the worst."""
-        rank = self._ranks.get(_folded(alert.labels.get(self.label, "")))
+        value = alert.labels.get(self.label, "")
+        rank = self._ranks.get(value)  # folded already, as nearly all are
+        if rank is None:
+            rank = self._ranks.get(_folded(value))
         return self.grades.index(self.otherwise) if rank is None else rank
 
     def grade(self, alert: Labelled) -> Grade:

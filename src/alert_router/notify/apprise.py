@@ -17,13 +17,13 @@ from pydantic import model_validator
 
 from alert_router.fields import SecretField, SecretUnavailable
 from alert_router.markdown import Block, visible
-from alert_router.markdown.rewrite import Rewrite
+from alert_router.markdown.render import Rewrite
 from alert_router.model.severity import Level
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
-from alert_router.notify.plaintext import PlainTextRenderer
 from alert_router.notify.redact import clean
+from alert_router.notify.render import PlainTextRenderer
 
 MAX_SENDS = 32  # at once, those that were given up included
 MORE = "…"

@@ -1,24 +1,28 @@
-"""What every notifier is: a frozen model that renders a notification and sends the payload."""
+"""What every notifier is: a frozen model that renders a notification and sends the payload; the
+outcomes of that, the reference to a message that is updated, and settings by severity.
 
+A message is updated from when its group fires until all of it is resolved; a group that fires again
+after that gets a new message.
+"""
+
+import re
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import StrEnum
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
-from pydantic_core import from_json
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic_core import from_json, to_json
 
 from alert_router.fields import (
     Duration,
     RateField,
-    Secret,
-    SecretUnavailable,
-    secrets_from_files,
+    WithSecrets,
 )
 from alert_router.notification import Detail, Notification
-from alert_router.notify.by_severity import DetailField, for_severity
+from alert_router.notify import wording
 from alert_router.notify.egress import EVERYWHERE, Guard, Resolve, system
 from alert_router.notify.templates import TemplateField
 
@@ -94,11 +98,100 @@ class Sending:
     only_change: bool = False
 
 
-class Notifier(BaseModel, ABC):
+def reference(place: Mapping[str, str | int], *, over: bool) -> str:
+    """The reference to a message at this place; `over` once its group is resolved."""
+    return to_json(dict(place) | {"over": over}).decode()
+
+
+def continued(left: str | None, names: set[str], *, over: bool) -> dict[str, Any] | None:
+    """The place, with these names, of the message to update; None where a new one is due: no
+    delivery left a reference, or the group was resolved and fires again."""
+    try:
+        data = from_json(left or "")
+    except ValueError:
+        return None
+    if not isinstance(data, dict) or not names | {"over"} <= data.keys():
+        return None
+    return None if data["over"] and not over else {name: data[name] for name in sorted(names)}
+
+
+DEFAULT = "default"
+RESOLVED = "resolved"
+_DETAILS = {
+    "full": Detail.FULL,
+    "steps": Detail.FIRST_STEPS,
+    "titles": Detail.TITLES,
+    "link": Detail.MINIMAL,
+}
+_MAX_MENTIONS = 8  # of one severity
+_NAMED = re.compile(r"(?P<name>[^<>*_`~\[\]{}\\\n]{1,60}) <(?P<id>[^<>\s]{1,100})>")
+
+T = TypeVar("T")
+
+Mentions = Mapping[str, tuple[str, ...]]
+
+
+def for_severity(settings: Mapping[str, T], notification: Notification, otherwise: T) -> T:
+    """The setting for the worst severity that fires (`resolved` if none does), else `default`."""
+    grade, scale = wording.grade(notification), notification.scale
+    for key, setting in settings.items():
+        if key == grade.word.lower() or scale.find(key) == grade:
+            return setting
+    return settings.get(DEFAULT, otherwise)
+
+
+def mentioning(notification: Notification, mention: Mentions) -> Notification:
+    """The notification with whom to mention; nobody once all alerts are resolved."""
+    if not mention or not notification.group.firing:
+        return notification
+    return replace(notification, mentions=for_severity(mention, notification, ()))
+
+
+def _detail(value: Any) -> Any:
+    if isinstance(value, Detail):
+        return value
+    if not isinstance(value, str) or value not in _DETAILS:
+        raise ValueError(f"expected one of {', '.join(_DETAILS)}")
+    return _DETAILS[value]
+
+
+def _by_severity(read: Callable[[Any], Any]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return {DEFAULT: read(value)}
+        return {str(key).lower(): read(each) for key, each in value.items()}
+
+    return BeforeValidator(check)
+
+
+# One for all severities, or one for each.
+DetailField = Annotated[Mapping[str, Detail], _by_severity(_detail)]
+
+
+def mention_names(markup: Callable[[str], str | None], expected: str) -> BeforeValidator:
+    """Reads a notifier's `mention`. `markup` makes the destination's own markup of a name, None if
+    it is not valid; `expected` describes valid ones."""
+
+    def names(value: Any) -> tuple[str, ...]:
+        given = value if isinstance(value, list | tuple) else [value]
+        found = [markup(str(each).strip()) for each in given]
+        if None in found or len(found) > _MAX_MENTIONS:
+            raise ValueError(f"expected up to {_MAX_MENTIONS} of: {expected}")
+        return tuple(each for each in found if each is not None)
+
+    return _by_severity(names)
+
+
+def named(text: str) -> tuple[str, str] | None:
+    """The name and the id in `Ann Smith <id>`; None if it has another form."""
+    found = _NAMED.fullmatch(text)
+    return (found["name"].strip(), found["id"]) if found else None
+
+
+class Notifier(WithSecrets, ABC):
     """One configured destination of a receiver.
 
-    Subclasses add `type: Literal[...]` and their fields. Paths in `*_file` fields are relative
-    to the directory in the validation context's `base`.
+    Subclasses add `type: Literal[...]` and their fields.
     """
 
     model_config = ConfigDict(
@@ -166,35 +259,6 @@ class Notifier(BaseModel, ABC):
             return from_json(payload)
         return asdict(payload) if is_dataclass(payload) else payload  # type: ignore[arg-type]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _files_of_secrets(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, dict):
-            return data
-        fields = cls.model_fields.items()
-        names = [name for name, field in fields if _is_secret(field.annotation)]
-        return secrets_from_files(data, names, info)
-
-    def secrets(self) -> list[Secret]:
-        """The secrets it uses, those in mappings (headers) included."""
-        found: list[Secret] = []
-        for value in vars(self).values():
-            if isinstance(value, Secret):
-                found.append(value)
-            elif isinstance(value, dict):
-                found += (secret for secret in value.values() if isinstance(secret, Secret))
-        return found
-
-    def secrets_missing(self) -> list[str]:
-        """Messages about secrets that cannot be read or used now; empty if there are none."""
-        messages = []
-        for secret in self.secrets():
-            try:
-                secret.read()
-            except SecretUnavailable as error:
-                messages.append(str(error))
-        return messages
-
     def host(self) -> str:
         """The host that it connects to, as far as the configuration says now; empty if unknown."""
         return ""
@@ -203,10 +267,3 @@ class Notifier(BaseModel, ABC):
     def identity(self) -> str:
         """The notifier's name in its receiver: `name`, or the type."""
         return self.name or self.type
-
-
-def _is_secret(annotation: Any) -> bool:
-    """Whether a field of that type is one secret: `SecretField | None` too, but no mapping."""
-    if get_origin(annotation) in (Annotated, Union, UnionType):
-        return any(_is_secret(part) for part in get_args(annotation))
-    return annotation is Secret

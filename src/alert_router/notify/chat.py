@@ -21,8 +21,7 @@ from alert_router.markdown import (
 )
 from alert_router.notify import message, wording
 from alert_router.notify.links import encoded
-from alert_router.notify.plaintext import fence
-from alert_router.notify.render import LineRenderer
+from alert_router.notify.render import LineRenderer, fence
 
 _BORDER = re.compile(r"[ .,;:!?()\"'—–-]?")
 ADDRESS = re.compile(r"https?://[^/]|mailto:.", re.IGNORECASE)

@@ -19,8 +19,7 @@ from alert_router.markdown import Block, Code, to_text, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
-from alert_router.notify.plaintext import text_lines
-from alert_router.notify.render import MessageRenderer
+from alert_router.notify.render import MessageRenderer, text_lines
 
 Kind = Literal["title", "alert", "soft", "runbook", "section", "step", "text", "code", "note"]
 

@@ -12,14 +12,22 @@ from pydantic import Field
 from alert_router.fields import Rate, RateField, SecretField, WebUrl, written
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify import message, references, wording
-from alert_router.notify.base import Delivered, Failed, Outcome, Sending
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning
+from alert_router.notify import message, wording
+from alert_router.notify.base import (
+    Delivered,
+    Failed,
+    Mentions,
+    Outcome,
+    Sending,
+    continued,
+    mention_names,
+    mentioning,
+    reference,
+)
 from alert_router.notify.chat import MarkdownRenderer, cut
-from alert_router.notify.http_notifier import HttpNotifier, with_query
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier, with_query
 from alert_router.notify.message import fit, outline
 from alert_router.notify.render import utf16_units
-from alert_router.notify.responses import Answer, AnswerRules
 
 # docs.discord.com, resources/message, "Embed Limits": of a description, and of all embeds
 # together. Discord counts code points; UTF-16 code units are never fewer.
@@ -145,7 +153,7 @@ class DiscordNotifier(HttpNotifier):
         )
 
     async def notify(self, payload: DiscordPayload, sending: Sending) -> Outcome:
-        place = references.continued(sending.reference, {"id", "firing"}, over=payload.over)
+        place = continued(sending.reference, {"id", "firing"}, over=payload.over)
         if place is None:
             return await self._begin(payload, sending)
         outcome, answer = await self._call(payload.message, sending, str(place["id"]))
@@ -185,7 +193,7 @@ class DiscordNotifier(HttpNotifier):
 
 def _delivered(id: str, payload: DiscordPayload) -> Delivered:
     place = {"id": id, "firing": payload.firing}
-    return Delivered(references.reference(place, over=payload.over))
+    return Delivered(reference(place, over=payload.over))
 
 
 def _message(notification: Notification, pieces: list[str]) -> dict[str, Any]:

@@ -14,13 +14,11 @@ from alert_router.fields import LONGEST_URL, Rate, RateField, SecretField
 from alert_router.markdown import Emphasis, Strike, Strong, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import wording
-from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning
+from alert_router.notify.base import Mentions, Outcome, Sending, mention_names, mentioning
 from alert_router.notify.chat import ADDRESS, ChatRenderer, cut, on_one_line
-from alert_router.notify.http_notifier import HttpNotifier, with_query
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier, with_query
 from alert_router.notify.links import encoded
 from alert_router.notify.message import fit, outline
-from alert_router.notify.responses import Answer, AnswerRules
 
 # Bytes of a message with everything in it (developers.google.com, Chat, spaces.messages.create);
 # counted here as they are sent, which is never fewer.

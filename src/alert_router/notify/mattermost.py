@@ -11,12 +11,17 @@ from pydantic import Field
 
 from alert_router.fields import Rate, RateField, SecretField, WebUrl
 from alert_router.notification import Detail, Notification
-from alert_router.notify.base import Outcome, Sending, misconfigured
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning
+from alert_router.notify.base import (
+    Mentions,
+    Outcome,
+    Sending,
+    mention_names,
+    mentioning,
+    misconfigured,
+)
 from alert_router.notify.chat import MarkdownRenderer, cut
-from alert_router.notify.http_notifier import HttpNotifier
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
 from alert_router.notify.message import fit, outline
-from alert_router.notify.responses import Answer, AnswerRules
 
 # Characters of a post (docs.mattermost.com, "Message length"; server/public/model/post.go,
 # PostMessageMaxRunesV2). A longer one is cut in two by the server, within code too.

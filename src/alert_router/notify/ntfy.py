@@ -19,10 +19,15 @@ from alert_router.model.severity import Grade
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.http_notifier import HttpNotifier, authorization, check_authorization
+from alert_router.notify.http import (
+    Answer,
+    AnswerRules,
+    HttpNotifier,
+    authorization,
+    check_authorization,
+)
 from alert_router.notify.links import encoded, links
-from alert_router.notify.plaintext import PlainTextRenderer
-from alert_router.notify.responses import Answer, AnswerRules
+from alert_router.notify.render import PlainTextRenderer
 
 # Bytes. docs.ntfy.sh, "Limitations": a message of 4,096; a longer one becomes an attachment. A
 # server reads twice that of a whole JSON body, so escapes and links have to share it.

@@ -1,5 +1,6 @@
 """The notifier `webhook`: Alertmanager's own body, with `runbooks` and `alert_router` added."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
@@ -8,11 +9,11 @@ from pydantic_core import to_json
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from alert_router.fields import SecretField, SecretUnavailable
-from alert_router.markdown import Block, Code, ListBlock, Quote, plain, to_text
+from alert_router.markdown import Block, Code, all_blocks, plain, to_text
 from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import wording
 from alert_router.notify.base import Outcome, Sending
-from alert_router.notify.http_notifier import HttpNotifier, authorization, check_authorization
+from alert_router.notify.http import HttpNotifier, authorization, check_authorization
 from alert_router.runbook.model import Section, Step
 
 
@@ -107,11 +108,12 @@ def _section(section: Section, detail: Detail) -> dict[str, Any]:
     if known is None or known[0] is not section:
         if len(_cache) >= _MAX_CACHED:
             _cache.clear()
-        known = _cache[key] = (section, _section_data(section, detail))
+        known = _cache[key] = (section, section_data(section, detail))
     return known[1]
 
 
-def _section_data(section: Section, detail: Detail) -> dict[str, Any]:
+def section_data(section: Section, detail: Detail = Detail.FULL) -> dict[str, Any]:
+    """A section as data."""
     steps = [
         _step(step, whole=wording.is_whole(number, detail))
         for number, step in enumerate(section.steps, 1)
@@ -133,16 +135,10 @@ def _step(step: Step, *, whole: bool) -> dict[str, Any]:
     }
 
 
-def _commands(blocks: tuple[Block, ...]) -> list[dict[str, Any]]:
+def _commands(blocks: Sequence[Block]) -> list[dict[str, Any]]:
     """Every code block, nested ones too; `values` are those shown beside it."""
-    found: list[dict[str, Any]] = []
-    for block in blocks:
-        if isinstance(block, Code):
-            values = dict(block.values)
-            found.append({"language": block.language, "text": block.text, "values": values})
-        elif isinstance(block, ListBlock):
-            for item in block.items:
-                found += _commands(item.blocks)
-        elif isinstance(block, Quote):
-            found += _commands(block.blocks)
-    return found
+    return [
+        {"language": block.language, "text": block.text, "values": dict(block.values)}
+        for block in all_blocks(blocks)
+        if isinstance(block, Code)
+    ]

@@ -64,17 +64,20 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class KeptGroup:
-    """An accepted group that is still kept. `body` is None where all would be too large."""
+    """An accepted group that is still kept. `since` is when the first group was accepted of those
+    that belong together until all is resolved, 0 where that is not known. `body` is None where all
+    would be too large."""
 
     id: str
     accepted_at: float
+    since: float
     body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is kept of a group: its identity's digest, the latest groups of it and the latest of
-    their deliveries, both oldest first, and all actions about it, oldest first."""
+    """What is kept of a group: its identity's digest, the latest groups of it with the one that was
+    asked for, the latest of their deliveries, and all actions about it, each oldest first."""
 
     identity: bytes
     groups: tuple[KeptGroup, ...]
@@ -85,12 +88,13 @@ class History:
 @dataclass(frozen=True, slots=True)
 class LatestGroup:
     """An accepted group as `latest` gives it: `seq` grows with each, `identity` is the same for
-    all of one alert group."""
+    all of one alert group, `since` is as in `KeptGroup`."""
 
     seq: int
     identity: bytes
     id: str
     accepted_at: float
+    since: float
     body: bytes
 
 

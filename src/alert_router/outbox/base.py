@@ -255,6 +255,10 @@ class Administration(Protocol):
         order, fewer where they are large."""
         ...
 
+    async def latest_spooled(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `latest`, in the store of this machine beside a shared one: it has its own numbers."""
+        ...
+
     async def act(self, identity: bytes, action: Action) -> bool:
         """Keep what somebody did about a group, and have its messages changed; False if it
         changes nothing. Raises ValueError where MOST_ACTIONS were kept about it."""
@@ -283,7 +287,8 @@ class Administration(Protocol):
         ...
 
     async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
-        """How these heartbeats are. The time of one that was never received begins now."""
+        """How these heartbeats are. The time of one that was never received begins now. While a
+        shared store cannot be used: only those that this service itself has received since."""
         ...
 
     async def change_heartbeat(

@@ -94,6 +94,7 @@ class NewGroup:
     targets: tuple[Target, ...]
     accepted_at: float  # unix seconds
     is_repeat: bool = False  # a repeat is never a duplicate
+    is_over: bool = False  # all its alerts are resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,7 @@ class StoredDelivery:
     group: str
     body: bytes
     group_accepted_at: float
+    group_since: float  # as `KeptGroup.since`
     destination: Destination
     state: int
     priority: int
@@ -265,12 +267,14 @@ class StoredDelivery:
 @dataclass(frozen=True, slots=True)
 class StoredIdentity:
     """Everything that a store has of an identity, deliveries and actions in their order. Without
-    deliveries, `accepted_at` is 0 where nothing else is known of it."""
+    deliveries, `accepted_at` is 0 where nothing else is known of it. `next_since` is as in
+    `operations.accept.follow`."""
 
     digest: bytes
     content: bytes
     group: str
     accepted_at: float
+    next_since: float | None
     deliveries: tuple[StoredDelivery, ...]
     # Of messages that are updated; when that is due because of actions, when it last was, and when
     # something of the lane was last settled.

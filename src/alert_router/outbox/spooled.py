@@ -62,6 +62,7 @@ class SpooledOutbox:
         self._is_up = False
         self._held: set[tuple[int, int]] = set()  # claims of the shared store: lane and fence
         self._identities: set[bytes] = set()  # those with something in the spool
+        self._has_heartbeats = False  # in the spool
         self._unsettled: list[tuple[Claim, Settlement]] = []
         self._pauses: dict[Destination, Health] = {}  # as far as known
         self._spool_lock = asyncio.Lock()  # an identity that is being moved is not touched
@@ -71,6 +72,7 @@ class SpooledOutbox:
         """Look which of the two can be used. Raises StoreRefused."""
         with suppress(StoreUnavailable):  # it is opened again with each operation
             self._identities = await self._spool.identities()
+            self._has_heartbeats = bool(await self._spool.every_heartbeat())
         try:
             await self._shared.prepare(Role.SERVICE)
             await self._come_up()
@@ -149,7 +151,7 @@ class SpooledOutbox:
             async with self._spool_lock:
                 found = await self._spool.claim(
                     destination, owner=self._spool.owner, limit=limit, probe=probe, rate=rate,
-                    **more,
+                    changes=changes, **more,
                 )  # fmt: skip
             claims = [replace(claim, lane=-claim.lane) for claim in found]
         limit = 0 if probe and claims else limit - len(claims)
@@ -272,11 +274,11 @@ class SpooledOutbox:
         self, delivery: int, *, now: float, to: Destination | None = None, force: bool = False
     ) -> int:
         """As `Outbox.replay`, in the shared store."""
-        return await self._shared.replay(delivery, now=now, to=to, force=force)
+        return await self._alone(lambda store: store.replay(delivery, now=now, to=to, force=force))
 
     async def discard(self, delivery: int, *, now: float) -> None:
         """As `Outbox.discard`, in the shared store."""
-        await self._shared.discard(delivery, now=now)
+        await self._alone(lambda store: store.discard(delivery, now=now))
 
     async def history(self, group: str) -> History | None:
         """As `Outbox.history`."""
@@ -287,47 +289,82 @@ class SpooledOutbox:
 
     async def latest(self, after: int, limit: int) -> list[LatestGroup]:
         """As `Outbox.latest`, in the shared store."""
-        return await self._shared.latest(after, limit)
+        return await self._alone(lambda store: store.latest(after, limit))
+
+    async def latest_spooled(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `Outbox.latest_spooled`."""
+        return await self._spool.latest(after, limit)
 
     async def act(self, identity: bytes, action: Action) -> bool:
-        """As `Outbox.act`, in the shared store."""
-        return await self._shared.act(identity, action)
+        """As `Outbox.act`."""
+        if self._is_up:
+            try:
+                return await self._shared.act(identity, action)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        async with self._spool_lock:
+            self._identities.add(identity)
+            return await self._spool.act(identity, action)
 
     async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
-        """As `Outbox.actions_since`, in the shared store."""
-        return await self._shared.actions_since(since, limit)
+        """As `Outbox.actions_since`, of the store that is in use."""
+        return await self._either(lambda store: store.actions_since(since, limit))
 
     async def usage(self, runbook: str) -> list[Usage]:
         """As `Outbox.usage`, in the shared store."""
-        return await self._shared.usage(runbook)
+        return await self._alone(lambda store: store.usage(runbook))
 
     async def secret(self, name: str) -> bytes:
         """As `Outbox.secret`, in the shared store."""
-        if not self._is_up:
-            raise StoreUnavailable("the shared store cannot be used")
-        return await self._shared.secret(name)
+        return await self._alone(lambda store: store.secret(name))
 
     async def forget_actions(self, *, before: float, limit: int) -> int:
         """As `Outbox.forget_actions`, in the shared store."""
-        return await self._shared.forget_actions(before=before, limit=limit)
+        return await self._alone(lambda store: store.forget_actions(before=before, limit=limit))
 
     async def beat(self, names: Collection[str], now: float) -> None:
-        """As `Outbox.beat`, in the shared store."""
-        await self._shared.beat(names, now)
+        """As `Outbox.beat`."""
+        if self._is_up:
+            try:
+                await self._shared.beat(names, now)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+            else:
+                return
+        async with self._spool_lock:
+            self._has_heartbeats = True
+            await self._spool.beat(names, now)
 
     async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
-        """As `Outbox.heartbeats`, in the shared store."""
-        return await self._shared.heartbeats(names, now)
+        """As `Outbox.heartbeats`."""
+        if self._is_up:
+            try:
+                return await self._shared.heartbeats(names, now)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        found = await self._spool.every_heartbeat()
+        return [HeartbeatState(*row) for row in found if row[0] in names]
 
     async def change_heartbeat(
         self, before: HeartbeatState, missing_since: float, group: NewGroup
     ) -> bool:
-        """As `Outbox.change_heartbeat`, in the shared store."""
-        return await self._shared.change_heartbeat(before, missing_since, group)
+        """As `Outbox.change_heartbeat`."""
+        if self._is_up:
+            if group.identity in self._identities:  # in the next round: nothing overtakes it
+                return False
+            try:
+                return await self._shared.change_heartbeat(before, missing_since, group)
+            except StoreUnavailable as error:
+                self._go_down(str(error))
+        async with self._spool_lock:
+            is_done = await self._spool.change_heartbeat(before, missing_since, group)
+            if is_done:
+                self._identities.add(group.identity)
+        return is_done
 
     async def forget_heartbeat(self, name: str) -> None:
         """As `Outbox.forget_heartbeat`, in the shared store."""
-        await self._shared.forget_heartbeat(name)
+        await self._alone(lambda store: store.forget_heartbeat(name))
 
     async def expire(
         self, *, older_than: float, now: float, served: Collection[Destination]
@@ -352,9 +389,7 @@ class SpooledOutbox:
 
     async def observe(self, observations: Sequence[Observation]) -> None:
         """As `Outbox.observe`, in the shared store: what it cannot take now is kept."""
-        if not self._is_up:
-            raise StoreUnavailable("the shared store cannot be used")
-        await self._shared.observe(observations)
+        await self._alone(lambda store: store.observe(observations))
 
     async def observed(self, day: int) -> list[Observation]:
         """As `Outbox.observed`."""
@@ -396,6 +431,17 @@ class SpooledOutbox:
                 self._go_down(str(error))
         return await ask(self._spool)
 
+    async def _alone(self, ask: Callable[[Outbox], Awaitable[T]]) -> T:
+        """The answer of the shared store, which alone has it. Raises StoreUnavailable at once while
+        that cannot be used."""
+        if not self._is_up:
+            raise StoreUnavailable("the shared store cannot be used")
+        try:
+            return await ask(self._shared)
+        except StoreUnavailable as error:
+            self._go_down(str(error))
+            raise
+
     async def _both(self, ask: Callable[[Outbox], Awaitable[list[T]]]) -> list[T]:
         return [it for store in self._stores() for it in await ask(store)]
 
@@ -417,7 +463,7 @@ class SpooledOutbox:
                 if not self._is_up:
                     await self._shared.probe()
                     await self._come_up()
-                elif self._identities:
+                elif self._identities or self._has_heartbeats:
                     await self._reconcile()
             except StoreUnavailable as error:
                 self._go_down(str(error))
@@ -447,8 +493,9 @@ class SpooledOutbox:
             self._unsettled.remove((claim, settlement))
 
     async def _reconcile(self) -> None:
-        """Move what the spool has of each identity into the shared store, unless it is being sent:
-        then in the next round."""
+        """Move heartbeats and what the spool has of each identity into the shared store, unless it
+        is being sent: then in the next round."""
+        await self._move_heartbeats()
         moved = 0
         for identity in list(self._identities):
             async with self._spool_lock:
@@ -456,14 +503,29 @@ class SpooledOutbox:
                 if content is not None and content.is_being_sent:
                     continue
                 if content is not None:
-                    try:
-                        more = len(content.deliveries) / _MOVED_A_SECOND
-                        async with asyncio.timeout(_MOVE_SECONDS + more):
-                            await self._shared.reconcile(content)
-                    except TimeoutError:
-                        raise StoreUnavailable("the shared store does not answer") from None
+                    more = len(content.deliveries) / _MOVED_A_SECOND
+                    await _within(_MOVE_SECONDS + more, self._shared.reconcile(content))
                     await self._spool.remove(identity)
                     moved += 1
                 self._identities.discard(identity)
         if moved:
             log.info("moved from the spool into the shared store", alert_groups=moved)
+
+    async def _move_heartbeats(self) -> None:
+        if not self._has_heartbeats:
+            return
+        async with self._spool_lock:
+            found = await self._spool.every_heartbeat()
+            await _within(_MOVE_SECONDS, self._shared.keep_heartbeats(found))
+            for name, *_ in found:
+                await self._spool.forget_heartbeat(name)
+            self._has_heartbeats = False
+
+
+async def _within(seconds: float, work: Awaitable[None]) -> None:
+    """The work in the shared store. Raises StoreUnavailable where it takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        raise StoreUnavailable("the shared store does not answer") from None

@@ -1,5 +1,6 @@
-"""Renders what each destination would receive, with the router's own code."""
+"""What each destination would receive, rendered with the router's own code and drawn."""
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from alert_router.model import Alert, AlertGroup
 from alert_router.notify.base import Notifier
 from alert_router.notify.registry import NOTIFIERS
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
+from alert_router.preview.destinations import Drawing, draw
+from alert_router.preview.drawing import code_block
 from alert_router.receive import Source, by_receiver, to_store
 from alert_router.runtime import Runtime
 
+_MOST_RAW = 20_000  # characters of a payload as data
 _GROUP = "00000000-0000-7000-8000-000000000000"  # no group has this id; links look as they do
 
 
@@ -40,6 +44,17 @@ class Preview:
     def readable(self) -> Any:
         """The payload as text or data; None if there is none."""
         return None if self.payload is None else self.notifier.readable(self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """What a destination would receive; `skipped` says why it would receive nothing."""
+
+    to: str
+    type: str
+    skipped: str = ""
+    drawing: Drawing | None = None
+    raw: str = ""
 
 
 def make_previews(
@@ -100,3 +115,21 @@ def _of_type(type_: str) -> Notifier:
     """A notifier of that type with its defaults. It is not validated and needs neither secret nor
     URL: it can render, but not send."""
     return NOTIFIERS[type_].model_construct(type=type_)
+
+
+def shown_message(it: Preview) -> ShownMessage:
+    """A preview as pages show it."""
+    to, type_ = f"{it.destination.receiver}/{it.destination.notifier}", it.notifier.type
+    if it.payload is None:
+        return ShownMessage(to, type_, SKIP_REASONS.get(it.skipped_by, it.skipped_by))
+    drawing, raw = draw(type_, it.readable), _data(it.readable)
+    if drawing.theme == "data":  # it may be as large as the payload
+        drawing, raw = Drawing((code_block(raw),)), ""
+    return ShownMessage(to, type_, drawing=drawing, raw=raw)
+
+
+def _data(payload: Any) -> str:
+    text = payload
+    if not isinstance(payload, str):
+        text = json.dumps(payload, indent=2, ensure_ascii=False)
+    return text if len(text) <= _MOST_RAW else f"{text[:_MOST_RAW]}…"

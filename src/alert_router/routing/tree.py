@@ -61,7 +61,7 @@ class _Node:
     def collect(self, labels: Mapping[str, str], found: dict[str, None]) -> None:
         """Add the receivers below, or this one if there are none."""
         any_child = False
-        for child in self.matching(labels):
+        for child in self.matching(labels) if self.children else ():
             any_child = True
             child.collect(labels, found)
         if not any_child:

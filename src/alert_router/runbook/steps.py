@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import chain
 
@@ -15,10 +15,10 @@ from alert_router.markdown import (
     Inline,
     ListBlock,
     Paragraph,
-    Quote,
     Strong,
-    Table,
+    all_blocks,
     plain,
+    texts,
 )
 from alert_router.markdown.commandline import is_command
 from alert_router.runbook.model import Runbook, Section, Step
@@ -73,34 +73,25 @@ def with_keys(runbook: Runbook, id_: str) -> list[tuple[Section, tuple[str, ...]
 
 def has_steps(section: Section) -> bool:
     """Whether a section has steps, or commands in its text."""
-    return bool(section.steps) or any(map(_has_command, section.intro))
+    return bool(section.steps) or _has_command(section.intro)
 
 
 def has_commands(section: Section) -> bool:
     """Whether a section has commands, or other code."""
-    steps = (block for step in section.steps for block in step.blocks)
-    return any(map(_has_command, (*section.intro, *steps)))
+    return any(map(_has_command, (section.intro, *(step.blocks for step in section.steps))))
 
 
-def _has_command(block: Block) -> bool:
-    match block:
-        case Code():
-            return True
-        case Paragraph(children):
-            return _names_command(children)
-        case ListBlock(items=items):
-            return any(_has_command(inner) for item in items for inner in item.blocks)
-        case Quote(blocks):
-            return any(map(_has_command, blocks))
-        case Table(header, rows):
-            return any(map(_names_command, chain(header, *rows)))
-        case _:
-            return False
-
-
-def _names_command(children: Sequence[Inline]) -> bool:
-    """Whether a text names a command."""
-    return any(isinstance(span, CodeSpan) and is_command(span.text) for span in children)
+def _has_command(blocks: Iterable[Block]) -> bool:
+    """Whether there is code, or a command in a text that is no heading."""
+    others = (block for block in all_blocks(blocks) if not isinstance(block, Heading))
+    return any(
+        isinstance(block, Code)
+        or any(
+            isinstance(span, CodeSpan) and is_command(span.text)
+            for span in chain.from_iterable(texts(block))
+        )
+        for block in others
+    )
 
 
 def _is_steps(block: ListBlock) -> bool:

@@ -21,16 +21,14 @@ from alert_router.server.api import (
 )
 from alert_router.server.auth import refusal
 from alert_router.server.context import SITE, Site
-from alert_router.server.errors import on_prepare
 from alert_router.server.web import WebServer
 from alert_router.server.webhook import known_paths, receive
 
 
 def build(site: Site, server: WebServer) -> web.Application:
     """The application, ready to be run."""
-    app = web.Application(middlewares=[server.middleware(), known_paths])
+    app = web.Application(middlewares=[server.middleware(), known_paths, pages.unknown_page])
     app.on_response_prepare.append(server.add_headers)
-    app.on_response_prepare.append(on_prepare)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()
     app[RECENT] = Recent()

@@ -30,7 +30,7 @@ def refusal(request: web.Request, auth: Auth | None, *endpoints: str) -> web.Res
     except SecretUnavailable as error:
         log.error("the intake's credential cannot be read; nobody is let in", error=str(error))
         return unavailable("the credentials to compare with cannot be read")
-    scheme = "Bearer" if auth.bearer is not None else 'Basic realm="alert-router"'
+    scheme = "Bearer" if auth.bearer_token is not None else 'Basic realm="alert-router"'
     return web.json_response(
         {"status": "unauthorized"}, status=401, headers={"WWW-Authenticate": scheme}
     )
@@ -38,8 +38,8 @@ def refusal(request: web.Request, auth: Auth | None, *endpoints: str) -> web.Res
 
 def _is_allowed(request: web.Request, auth: Auth) -> bool:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if auth.bearer is not None:
-        return scheme.lower() == "bearer" and _equals(value.strip(), auth.bearer)
+    if auth.bearer_token is not None:
+        return scheme.lower() == "bearer" and _equals(value.strip(), auth.bearer_token)
     if auth.password is None:
         return False
     username, password = basic_credentials(request)

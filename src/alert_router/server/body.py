@@ -1,9 +1,7 @@
 """Reading a request's body within its limits: size, time, and what all requests hold together."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 
 from aiohttp import web
 
@@ -12,19 +10,22 @@ class Busy(Exception):
     """Other bodies take the room there is. Trying again later helps."""
 
 
-@dataclass(slots=True)
-class Share:
-    """What one request holds of the budget."""
+class Share(AbstractContextManager["Share"]):
+    """What one request holds of the budget, until the end of the block."""
 
-    budget: "Budget"
-    held: int = 0
+    def __init__(self, budget: "Budget") -> None:
+        self._budget = budget
+        self._held = 0
 
     def add(self, size: int) -> None:
         """Hold so many more bytes. Raises Busy."""
-        if self.budget.free < size:
+        if self._budget.free < size:
             raise Busy
-        self.budget.free -= size
-        self.held += size
+        self._budget.free -= size
+        self._held += size
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.free += self._held
 
 
 class Budget:
@@ -40,14 +41,9 @@ class Budget:
         """Bytes that are in memory now."""
         return self._size - self.free
 
-    @contextmanager
-    def share(self) -> Iterator[Share]:
-        """A share that is given back at the end of the block."""
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            self.free += share.held
+    def share(self) -> Share:
+        """A share, to be used in a `with` block."""
+        return Share(self)
 
 
 async def read_body(request: web.Request, max_body: int, seconds: float, share: Share) -> bytes:

@@ -3,18 +3,24 @@
 import asyncio
 import resource
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from alert_router.config.model import Http
 from alert_router.config.values import Listen
 from alert_router.metrics import Metrics
 from alert_router.server.context import SITE
-from alert_router.server.errors import Handler
+from alert_router.server.errors import QuietLog, harden
 from alert_router.server.web import WebServer
+
+log = structlog.get_logger(__name__)
 
 _UNKNOWN = 40  # open files where the system does not list them
 _LEAST = 4
@@ -52,41 +58,35 @@ def _shares(wanted: int, free: int) -> Shares:
 _SWEEPS = 4  # looks in one header timeout: a connection may live that much longer at most
 
 
-class PatientProtocol(asyncio.Protocol):
-    """Hands everything to aiohttp's protocol and remembers since when a head is awaited."""
+class Connection(RequestHandler):
+    """One connection. It remembers since when the head of a request is awaited."""
 
-    def __init__(self, inner: asyncio.Protocol, patience: "Patience") -> None:
-        self._inner = inner
+    __slots__ = ("_busy", "_patience", "_quiet", "_waiting_since")
+
+    def __init__(
+        self, server: web.Server, patience: "Patience", quiet: QuietLog, **settings: Any
+    ) -> None:
+        super().__init__(server, access_log=None, **settings)  # type: ignore[arg-type]
         self._patience = patience
+        self._quiet = quiet
         self._busy = False
         self._waiting_since: float | None = None
-        self._transport: Any = None  # uvloop's transports are not asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
         self._waiting_since = self._patience.now()
-        self._patience.opened(self, transport)
-        self._inner.connection_made(transport)
+        super().connection_made(transport)
+        self._patience.opened(self)
         if not self._patience.admits(transport):
-            self.close()
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         if not self._busy and self._waiting_since is None:
             self._waiting_since = self._patience.now()
-        self._inner.data_received(data)
+        super().data_received(data)
 
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._patience.closed(self._transport)
-        self._inner.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patience.closed(self)
+        super().connection_lost(exc)
 
     def request_began(self) -> None:
         """The head of a request is in: its handler runs now."""
@@ -102,14 +102,37 @@ class PatientProtocol(asyncio.Protocol):
         """Whether no request is being answered."""
         return not self._busy
 
-    def close(self) -> None:
+    def abort(self) -> None:
         """Close the connection at once."""
-        self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
-    def close_if_late(self, began_before: float) -> None:
+    def abort_if_late(self, began_before: float) -> None:
         """Close the connection if its head is awaited since before that time."""
         if self._waiting_since is not None and self._waiting_since < began_before:
-            self._transport.abort()
+            self.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what failed: bad HTTP, or a handler of ours."""
+        if status < 500:
+            kind = type(exc).__name__ if exc else ""
+            self._quiet.warning(
+                "malformed request", remote=request.remote, status=status, kind=kind
+            )
+        else:
+            log.error("request failed", status=status, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer is sent already")
+        answer = web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n")
+        harden(answer)
+        answer.force_close()
+        return answer
 
 
 class Patience:
@@ -128,48 +151,28 @@ class Patience:
         self._header_timeout = header_timeout
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
-        self.protocols: dict[Any, PatientProtocol] = {}
+        self._connections: dict[Connection, None] = {}  # the oldest first
         self._sweep_later()
-
-    def protocol(self, inner: asyncio.Protocol) -> PatientProtocol:
-        """A protocol for a new connection, around the server's."""
-        return PatientProtocol(inner, self)
 
     def admits(self, transport: Any) -> bool:
         """Whether the client of a new connection may go on, by its certificate."""
         tls = transport.get_extra_info("ssl_object")
         return tls is None or self._server.may_connect(tls.getpeercert())
 
-    def opened(self, protocol: PatientProtocol, transport: Any) -> None:
+    def opened(self, connection: Connection) -> None:
         """Take note of a new connection. With one too many, the oldest idle one makes room, or the
         new one goes: whoever it is tries again."""
-        if len(self.protocols) >= self._most:
-            idle = next((it for it in self.protocols.values() if it.is_idle), protocol)
-            idle.close()
+        if len(self._connections) >= self._most:
+            idle = next((it for it in self._connections if it.is_idle), connection)
+            idle.abort()
             self._metrics.connections_refused.inc()
-        self.protocols[transport] = protocol
-        self._metrics.connections.set(len(self.protocols))
+        self._connections[connection] = None
+        self._metrics.connections.set(len(self._connections))
 
-    def closed(self, transport: Any) -> None:
+    def closed(self, connection: Connection) -> None:
         """Forget a connection."""
-        self.protocols.pop(transport, None)
-        self._metrics.connections.set(len(self.protocols))
-
-    def middleware(self) -> Any:
-        """Tells the connection when a request's head is in and when it is answered."""
-
-        @web.middleware
-        async def patient(request: web.Request, handler: Any) -> web.StreamResponse:
-            protocol = self.protocols.get(request.transport)
-            if protocol is None:
-                return await handler(request)  # type: ignore[no-any-return]
-            protocol.request_began()
-            try:
-                return await handler(request)  # type: ignore[no-any-return]
-            finally:
-                protocol.request_ended()
-
-        return patient
+        self._connections.pop(connection, None)
+        self._metrics.connections.set(len(self._connections))
 
     def close(self) -> None:
         """Look no more."""
@@ -180,9 +183,23 @@ class Patience:
 
     def _sweep(self) -> None:
         limit = self.now() - self._header_timeout
-        for protocol in list(self.protocols.values()):
-            protocol.close_if_late(limit)
+        for connection in list(self._connections):
+            connection.abort_if_late(limit)
         self._sweep_later()
+
+
+@web.middleware
+async def patient(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Tell the connection when a request's head is in and when it is answered."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    connection.request_began()
+    try:
+        return await handler(request)
+    finally:
+        connection.request_ended()
 
 
 class Listener:
@@ -199,7 +216,7 @@ class Listener:
         self._quiet = site.quiet
         self._web = server
         self._patience = Patience(http.header_timeout, connections, site.metrics, server)
-        app.middlewares.insert(0, self._patience.middleware())
+        app.middlewares.insert(0, patient)
         self._servers: list[asyncio.Server] = []
         self._runner = web.AppRunner(
             app,
@@ -227,16 +244,14 @@ class Listener:
         assert server is not None
         loop = asyncio.get_running_loop()
         tls = self._web.tls
-        # Not web.SockSite: it offers no way to put a protocol of ours around aiohttp's.
+        # Not web.SockSite: it offers no way to use a protocol of ours.
         return await loop.create_server(
-            lambda: self._patience.protocol(
-                Handler(
-                    server,
-                    self._quiet,
-                    loop=loop,
-                    access_log=None,
-                    keepalive_timeout=self._idle_timeout,
-                )
+            lambda: Connection(
+                server,
+                self._patience,
+                self._quiet,
+                loop=loop,
+                keepalive_timeout=self._idle_timeout,
             ),
             sock=made,
             backlog=_BACKLOG,

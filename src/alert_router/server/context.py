@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from alert_router.alert_stats.counters import AlertCounters
+from alert_router.alert_stats.counters import AlertCounters, ReceivedAlerts
 from alert_router.aside import Aside
 from alert_router.deliver.action_links import LinkKey
 from alert_router.metrics import Metrics
@@ -22,7 +22,6 @@ from alert_router.outbox.model import Destination, NewGroup, Storage
 from alert_router.runtime import Runtime
 from alert_router.server.body import Budget
 from alert_router.server.errors import QuietLog
-from alert_router.server.received import ReceivedAlerts
 
 T = TypeVar("T")
 

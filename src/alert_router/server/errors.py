@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 log = structlog.get_logger(__name__)
 
@@ -66,38 +64,3 @@ def harden(answer: web.StreamResponse) -> None:
     """No guessing of types, and no version of anything for whoever looks for holes."""
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Server"] = "alert-router"
-
-
-async def on_prepare(_: web.Request, answer: web.StreamResponse) -> None:
-    """As aiohttp calls it before an answer is sent."""
-    harden(answer)
-
-
-class Handler(RequestHandler):
-    """Of one connection."""
-
-    __slots__ = ("quiet",)
-
-    def __init__(self, server: web.Server, quiet: QuietLog, **settings: object) -> None:
-        super().__init__(server, **settings)  # type: ignore[arg-type]
-        self.quiet = quiet
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to what failed: bad HTTP, or a handler of ours."""
-        if status < 500:
-            kind = type(exc).__name__ if exc else ""
-            self.quiet.warning("malformed request", remote=request.remote, status=status, kind=kind)
-        else:
-            log.error("request failed", status=status, exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("a part of the answer is sent already")
-        answer = web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n")
-        harden(answer)
-        answer.force_close()
-        return answer

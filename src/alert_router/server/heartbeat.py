@@ -5,9 +5,10 @@ is notified, and again when it is back.
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 
 import structlog
 
@@ -31,7 +32,9 @@ class Heartbeats:
 
     How long one is missing is measured by this process's clock, from when it saw the time in the
     store change: a clock that is set makes no difference. So the time begins again at a start, and
-    where a shared store could not be used: what arrived meanwhile is not known.
+    when a shared store cannot be used any more and when it can be again: what the others receive
+    meanwhile is not known. Until then a router misses only what it has itself received, from a
+    heartbeat's time before on.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class Heartbeats:
         self._wake = wake
         self._steady = steady
         self._received: set[str] = set()  # and not yet written
+        self._heard: dict[str, float] = {}  # when this router last received each, monotonic
+        self._is_spooling = False  # at the last look
         self._seen: dict[str, tuple[float, float]] = {}  # as stored, and since when (monotonic)
         self.missing: dict[str, float] = {}  # when each was last received, Unix seconds
 
@@ -60,6 +65,7 @@ class Heartbeats:
                 continue
             if any(heartbeat.matches(alert.labels) for alert in group.firing):
                 self._received.add(heartbeat.name)
+                self._heard[heartbeat.name] = self._steady()
 
     async def watch(self) -> None:
         """Look again and again, for as long as the router runs."""
@@ -74,14 +80,9 @@ class Heartbeats:
         """Notify of what is missing, and of what is back. Raises StoreUnavailable."""
         runtime, outbox = self._runtime(), self._outbox
         configured = {heartbeat.name: heartbeat for heartbeat in runtime.config.heartbeats}
-        if outbox.is_spooling:
-            self._seen = dict.fromkeys(self._seen, (-1.0, 0.0))
-            return
-        for gone in self._seen.keys() - configured.keys():
-            await outbox.forget_heartbeat(gone)
-            del self._seen[gone]
-            self.missing.pop(gone, None)
-            self._metrics.forget_heartbeat(gone)
+        await self._follow_store(configured.values())
+        if not self._is_spooling:
+            await self._forget(self._seen.keys() - configured.keys())
         if not configured:
             return
         received = self._received & configured.keys()
@@ -90,6 +91,29 @@ class Heartbeats:
             self._received -= received
         for state in await outbox.heartbeats(list(configured), outbox.now()):
             await self._judge(configured[state.name], state, runtime)
+
+    async def _follow_store(self, configured: Iterable[Heartbeat]) -> None:
+        """Begin again where another store is in use than at the last look."""
+        is_spooling = self._outbox.is_spooling
+        if is_spooling == self._is_spooling:
+            return
+        if is_spooling:  # those that come here can be missed here
+            for heartbeat in configured:
+                name = heartbeat.name
+                age = self._steady() - self._heard.get(name, -inf)
+                if age <= heartbeat.timeout:
+                    stored_at, _ = self._seen.get(name, (0.0, 0.0))
+                    await self._outbox.beat([name], max(stored_at, self._outbox.now() - age))
+        self._seen = dict.fromkeys(self._seen, (-1.0, 0.0))
+        self._is_spooling = is_spooling
+
+    async def _forget(self, gone: Iterable[str]) -> None:
+        for name in gone:
+            await self._outbox.forget_heartbeat(name)
+            del self._seen[name]
+            self._heard.pop(name, None)
+            self.missing.pop(name, None)
+            self._metrics.forget_heartbeat(name)
 
     async def _judge(self, heartbeat: Heartbeat, state: HeartbeatState, runtime: Runtime) -> None:
         name, now = state.name, self._steady()

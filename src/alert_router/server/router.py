@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from alert_router.alert_stats.counters import AlertCounters
+from alert_router.alert_stats.counters import AlertCounters, ReceivedAlerts
 from alert_router.aside import Aside
 from alert_router.config.web import WebFlags
 from alert_router.deliver import DeliverContext, Deliverer
@@ -30,7 +30,6 @@ from alert_router.server.body import Budget
 from alert_router.server.connections import Listener, share
 from alert_router.server.context import LastReload, ReloadResult, Site
 from alert_router.server.heartbeat import Heartbeats
-from alert_router.server.received import ReceivedAlerts
 from alert_router.server.slack_buttons import SlackButtons
 from alert_router.server.status import LoopLag, StoreStatus
 from alert_router.server.tasks import (

@@ -20,6 +20,7 @@ from alert_router.config.model import Http
 from alert_router.config.web import CIPHERS, TlsServer, WebConfig, WebFlags, read_web_config
 from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.server.context import SITE
+from alert_router.server.errors import harden
 from alert_router.watch import fingerprint, has_changed_since
 
 _OPEN = ("/-/healthy", "/-/ready")  # for probes, which have no password
@@ -131,6 +132,7 @@ class WebServer:
 
     async def add_headers(self, _: web.Request, answer: web.StreamResponse) -> None:
         """As aiohttp calls it before an answer is sent; a page's own headers stay."""
+        harden(answer)
         for name, value in self.config.http_server_config.headers.items():
             if value:
                 answer.headers.setdefault(name, value)

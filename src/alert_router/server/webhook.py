@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from alert_router.model import SMALL_BODY, AlertGroup, PayloadError
 from alert_router.outbox.base import StoreUnavailable
@@ -55,8 +55,8 @@ async def receive(request: web.Request) -> web.Response:
     header = valid(request.headers.get("traceparent", ""))
     attributes = {"http.request.method": request.method, "http.route": "/webhook"}
     with span("accept", "server", parent=header, attributes=attributes) as accepting:
-        with bound_contextvars(**accepting.log_fields()):
-            outcome, answer = await _receive(request, site, site.runtime(), accepting)
+        bind_contextvars(**accepting.log_fields())  # aiohttp runs each request in its own context
+        outcome, answer = await _receive(request, site, site.runtime(), accepting)
         accepting.set(outcome=outcome)
         accepting.answered(answer.status)
     site.metrics.webhooks.labels(outcome).inc()

@@ -5,8 +5,8 @@ Spans hold names of the configuration, ids and reason codes: no label, no URL, n
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
@@ -28,7 +28,7 @@ def valid(traceparent: str) -> str:
     return traceparent if _TRACEPARENT.fullmatch(traceparent) else ""
 
 
-class Span:
+class Span(AbstractContextManager["Span"]):
     """A span that is not recorded: it passes its parent on."""
 
     def __init__(self, traceparent: str = "", trace_id: str = "") -> None:
@@ -48,8 +48,10 @@ class Span:
         """What relates log lines to an exported trace."""
         return {"trace_id": self.trace_id} if self.trace_id else {}
 
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to end."""
 
-@contextmanager
+
 def span(
     name: str,
     kind: Kind,
@@ -57,14 +59,12 @@ def span(
     parent: str = "",
     linked: Iterable[str] = (),
     attributes: Attributes | None = None,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """A span for the length of the block. Its parent is the span of a valid `parent` header, else
     the span around it; `linked` are the headers of other traces that it belongs to."""
     if _exporter is None:
-        yield Span(parent)
-        return
-    with _exporter.span(name, kind, parent, linked, attributes or {}) as recorded:
-        yield recorded
+        return Span(parent)
+    return _exporter.span(name, kind, parent, linked, attributes or {})
 
 
 def start(environment: Mapping[str, str]) -> str:

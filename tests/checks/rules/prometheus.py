@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tests.programs import Process, eventually, free_port, need
+from tests.programs import PATIENCE, Process, eventually, free_port, need
 
 START, STEP, STEPS = 1_700_000_000, 30, 40
 NOW = START + STEP * (STEPS - 1)
@@ -40,7 +40,7 @@ class Prometheus:
         """The labels of every series that it yields; None where evaluating it is an error."""
         query = urlencode({"query": expression, "time": NOW})
         try:
-            with urlopen(f"{self.url}/api/v1/query?{query}", timeout=30) as response:
+            with urlopen(f"{self.url}/api/v1/query?{query}", timeout=PATIENCE) as response:
                 data = json.load(response)["data"]
         except HTTPError as error:
             error.close()
@@ -87,7 +87,7 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
 def _ready(process: Process, address: str) -> bool:
     assert process.popen.poll() is None, process.text()
     try:
-        with urlopen(f"http://{address}/-/ready", timeout=5) as response:
+        with urlopen(f"http://{address}/-/ready", timeout=PATIENCE) as response:
             return response.status == 200
     except OSError:
         return False

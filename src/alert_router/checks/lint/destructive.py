@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from alert_router.checks.lint.source import RunbookSource
-from alert_router.checks.lint.traverse import all_blocks
 from alert_router.enrich.placeholder import PLACEHOLDER, name_of
 from alert_router.enrich.shell import SHELL_LANGUAGES, own_variables
 from alert_router.enrich.shell.effects import Command, destructive_commands
-from alert_router.markdown import Block, Code, Heading, Paragraph, Table, plain
+from alert_router.markdown import Block, Code, Heading, Paragraph, Table, all_blocks, plain
 from alert_router.model.problem import Problem
 from alert_router.runbook import Section
 

@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from alert_router.checks.codes import LINT
-from alert_router.checks.lint.traverse import Prose, all_blocks, all_prose, words
-from alert_router.markdown import Block, Code, CodeSpan, Heading, Text
+from alert_router.checks.lint.traverse import Prose, all_prose, words
+from alert_router.markdown import Block, Code, CodeSpan, Heading, Text, all_blocks
 from alert_router.model.problem import Place, Problem
 from alert_router.runbook import Runbook
 

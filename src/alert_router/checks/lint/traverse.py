@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 from alert_router.markdown import (
     Block,
-    Break,
     CodeSpan,
     Heading,
     Inline,
     Link,
-    ListBlock,
     Paragraph,
-    Quote,
     Table,
     Text,
+    all_blocks,
+    all_spans,
 )
 
 
@@ -25,20 +24,6 @@ class Prose:
     line: int
     spans: Sequence[Inline]
     one_line: bool = False
-
-
-def all_blocks(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Every block, depth first; lists and quotes come before their contents."""
-    for block in blocks:
-        yield block
-        match block:
-            case ListBlock():
-                for item in block.items:
-                    yield from all_blocks(item.blocks)
-            case Quote(inner):
-                yield from all_blocks(inner)
-            case _:
-                pass
 
 
 def all_prose(blocks: Iterable[Block]) -> Iterator[Prose]:
@@ -58,23 +43,9 @@ def all_prose(blocks: Iterable[Block]) -> Iterator[Prose]:
 
 def words(spans: Iterable[Inline]) -> Iterator[Text | CodeSpan]:
     """The text and inline code of spans, in order."""
-    for span in spans:
-        match span:
-            case Text() | CodeSpan():
-                yield span
-            case Break():
-                pass
-            case _:
-                yield from words(span.children)
+    return (span for span in all_spans(spans) if isinstance(span, Text | CodeSpan))
 
 
 def links(spans: Iterable[Inline]) -> Iterator[Link]:
     """The links of spans, in order."""
-    for span in spans:
-        match span:
-            case Link():
-                yield span
-            case Text() | CodeSpan() | Break():
-                pass
-            case _:
-                yield from links(span.children)
+    return (span for span in all_spans(spans) if isinstance(span, Link))

@@ -20,8 +20,7 @@ from alert_router.cli.options import config_option, format_option, strict_option
 from alert_router.cli.output import count
 from alert_router.config import Config, Loaded, codes, cross_check, default_config_path, load
 from alert_router.config.model import Checks
-from alert_router.config.validate import validate
-from alert_router.config.variables import substitute
+from alert_router.config.validate import substitute, validate
 from alert_router.model.problem import Problem, ProblemsError, Severity
 from alert_router.notify.egress import Guard, Obstacle, Resolver, Unreachable, obstacle
 from alert_router.runbook import Catalogue
@@ -141,7 +140,8 @@ def run_checks(
     found = list(in_one_line(kept, catalogue))
     problems = dict.fromkeys([*fatal, *weighed(found, checks.severity)])
     return CheckResult(
-        tuple(sorted(problems, key=lambda problem: (problem.place, problem.code))),
+        # What makes the configuration unusable is last, where a terminal shows it.
+        tuple(sorted(problems, key=lambda it: (it in fatal, it.place, it.code))),
         _summary(loaded, catalogue, ruleset) if loaded else "",
     )
 

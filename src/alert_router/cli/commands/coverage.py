@@ -82,8 +82,9 @@ def coverage(
     """Report for each alerting rule which runbook its alerts get, why, and who is notified.
 
     RULES are Prometheus rule files, PrometheusRule resources, directories, patterns, or - for
-    standard input. If the answer depends on a label that no rule file sets, the report names the
-    label. Exit 0: success; 1: less coverage than --fail-under, or errors in the rules.
+    standard input. Default: `checks.rules` of the configuration. If the answer depends on a label
+    that no rule file sets, the report names the label. Exit 0: success; 1: less coverage than
+    --fail-under, or errors in the rules.
     With --observed the report covers the alerts that were received, ranked by the number of
     notifications.
     """
@@ -95,8 +96,6 @@ def coverage(
     else:
         if days is not None:
             raise click.UsageError("--days requires --observed")
-        if not rules:
-            raise click.UsageError("Missing argument 'RULES...', or --observed")
         percent, has_errors = _report_rules(config, rules, labels, fail_under, output)
     is_low = fail_under is not None and percent < fail_under
     ctx.exit(1 if is_low or has_errors else 0)
@@ -111,11 +110,17 @@ def _report_rules(
 ) -> tuple[float, bool]:
     """Report on rules; return the percentage, and whether the rule files have errors."""
     loaded = load(config or default_config_path())
-    runbooks = loaded.config.runbooks
+    checks, runbooks = loaded.config.checks, loaded.config.runbooks
+    names = [*rules] or [str(name) for name in checks.rules]
+    if not names:
+        raise click.UsageError(
+            "Missing argument 'RULES...': give rule files, set `checks.rules` in the configuration,"
+            " or use --observed"
+        )
     catalogue = Catalogue.load(runbooks.path, headings=runbooks.known_headings())
     routing = RoutingRules(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
-    found = read_rules(rules, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
-    alerts = cover(found.alerts, routing, labels)
+    found = read_rules(names, lambda: sys.stdin.buffer.read(MAX_BYTES + 1))
+    alerts = cover(found.alerts, routing, dict.fromkeys(checks.labels) | labels)
     scale = loaded.config.severities.scale()
     problems = (*found.problems, *severities.in_rules(found.alerts, scale))
     silent = _silent(alerts, catalogue)

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from rich.style import Style
 from rich.text import Text
 
+from alert_router.cli.formats.drawing import Card, page, text_lines
 from alert_router.cli.options import (
     annotation_option,
     config_option,
@@ -28,8 +29,6 @@ from alert_router.cli.output import (
     show,
     show_error,
 )
-from alert_router.cli.preview.page import Card, page
-from alert_router.cli.preview.text import text_lines
 from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify.console import ConsoleNotifier, write

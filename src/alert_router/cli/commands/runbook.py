@@ -1,6 +1,6 @@
 """`alert-router runbook`: list the runbooks, or show one as people read it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from alert_router.cli.formats.terminal_markdown import rendered
 from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option, label_pairs
 from alert_router.cli.output import (
+    clean,
     clean_lines,
     console,
     count,
@@ -25,9 +26,10 @@ from alert_router.cli.output import (
 from alert_router.config import default_config_path, load
 from alert_router.enrich import AlertLabels, filling
 from alert_router.formats import without_suffix
-from alert_router.markdown import Block, Code, Heading, ListBlock, Quote, plain, to_text
+from alert_router.markdown import Block, Heading, plain, to_text
 from alert_router.model import Labels
 from alert_router.model.problem import Problem, ProblemsError
+from alert_router.notify.webhook import section_data
 from alert_router.runbook import Catalogue
 from alert_router.runbook.model import Runbook, Section
 from alert_router.runbook.parse import MAX_CHARACTERS, parse_runbook
@@ -149,6 +151,8 @@ def _find(which: str, config: Path | None) -> Runbook:
     if id in catalogue.broken:
         raise ProblemsError(_problems(catalogue, id))
     hint = "`alert-router runbook list` lists the runbooks"
+    if similar := catalogue.by_name(which):
+        hint = f"did you mean {' or '.join(map(clean, similar))}?"
     raise click.ClickException(f"there is no file and no runbook {which!r}; {hint}")
 
 
@@ -226,39 +230,6 @@ def _as_json(runbook: Runbook, sections: Sequence[Section]) -> dict[str, Any]:
         "id": runbook.id,
         "title": runbook.title,
         "metadata": dict(runbook.metadata),
-        "sections": [
-            {
-                "name": section.name,
-                "title": _title(section),
-                "text": to_text(section.intro),
-                "commands": _commands(section.intro),
-                "steps": [
-                    {
-                        "title": step.title,
-                        "text": to_text(step.blocks),
-                        "commands": _commands(step.blocks),
-                    }
-                    for step in section.steps
-                ],
-            }
-            for section in sections
-        ],
+        "sections": [section_data(section) | {"title": _title(section)} for section in sections],
         "problems": [problem.as_json() for problem in runbook.problems],
     }
-
-
-def _commands(blocks: Iterable[Block]) -> list[dict[str, Any]]:
-    """The code blocks, at any depth."""
-    found: list[dict[str, Any]] = []
-    for block in blocks:
-        match block:
-            case Code(language=language, text=text, values=values):
-                found.append({"language": language, "text": text, "values": dict(values)})
-            case Quote(inner):
-                found += _commands(inner)
-            case ListBlock():
-                for item in block.items:
-                    found += _commands(item.blocks)
-            case _:
-                pass
-    return found

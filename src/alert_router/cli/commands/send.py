@@ -1,4 +1,7 @@
-"""`alert-router send`: post a payload or a test alert to a running router, and follow it."""
+"""`alert-router send`: post a payload or a test alert to a running router, and follow it.
+
+TLS and credentials come from `--http.config.file`, in the format of Alertmanager's `http_config`.
+"""
 
 import asyncio
 import json
@@ -8,21 +11,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import aiohttp
 import click
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from rich.text import Text
 
 from alert_router import __version__
-from alert_router.cli.http_config import (
-    http_config_option,
-    insecure_option,
-    read_http_config,
-    url_option,
-)
 from alert_router.cli.options import (
     annotation_option,
     config_option,
@@ -39,10 +42,79 @@ from alert_router.cli.output import (
     styled,
 )
 from alert_router.config import Config, default_config_path, load
-from alert_router.fields import SecretUnavailable
-from alert_router.notify.http_notifier import authorization
+from alert_router.config.validate import in_order, validate
+from alert_router.fields import SecretField, SecretUnavailable, WithSecrets
+from alert_router.model.problem import ProblemsError
+from alert_router.notify.http import Tls, authorization
 from alert_router.outbox.model import State
 from alert_router.preview.messages import SKIP_REASONS
+from alert_router.yaml_source import read
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class _BasicAuth(WithSecrets):
+    model_config = _STRICT
+
+    username: str
+    """The user's name."""
+    password: SecretField
+    """The password."""
+
+
+class _Authorization(WithSecrets):
+    model_config = _STRICT
+
+    type: Literal["Bearer"] = "Bearer"
+    """The kind of the token."""
+    credentials: SecretField
+    """The token."""
+
+
+class HttpConfig(BaseModel):
+    """The whole file."""
+
+    model_config = _STRICT
+
+    tls_config: Tls = Tls()
+    """Certificates for the router."""
+    basic_auth: _BasicAuth | None = None
+    """A user name and a password."""
+    authorization: _Authorization | None = None
+    """A token instead."""
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.basic_auth and self.authorization:
+            raise ValueError("give one of `basic_auth` and `authorization`, not both")
+        return self
+
+    def headers(self) -> dict[str, str]:
+        """What authenticates; none without credentials. Raises SecretUnavailable."""
+        user, token = self.basic_auth, self.authorization
+        return authorization(
+            token.credentials if token else None,
+            user.username if user else "",
+            user.password if user else None,
+        )
+
+    def tls(self, *, insecure: bool) -> ssl.SSLContext:
+        """The context for connections. Raises SecretUnavailable."""
+        if insecure:
+            return self.tls_config.model_copy(update={"insecure_skip_verify": True}).context()
+        return self.tls_config.context()
+
+
+def read_http_config(path: Path | None) -> HttpConfig:
+    """The file; the defaults without one. Raises ProblemsError with everything that is wrong."""
+    if path is None:
+        return HttpConfig()
+    document = read(path, missing="`--http.config.file` names it")
+    config, problems = validate(document, HttpConfig)
+    if config is None or document.problems:
+        raise ProblemsError(in_order([*document.problems, *problems]))
+    return config
+
 
 _WAIT = 30.0  # seconds: a first attempt, and a retry or two of a slow destination
 _POLL_INTERVAL = 0.2  # seconds
@@ -153,9 +225,21 @@ class RouterClient:
 @config_option
 @click.argument("what", nargs=-1, required=True, metavar="PAYLOAD|-|LABEL=VALUE...")
 @click.option("--to", "receiver", metavar="RECEIVER", help="Post to /webhook/RECEIVER.")
-@url_option
-@http_config_option
-@insecure_option
+@click.option(
+    "--url",
+    envvar="ALERT_ROUTER_URL",
+    show_envvar=True,
+    help="URL of the router. Default: http.listen of the configuration.",
+)
+@click.option(
+    "--http.config.file",
+    "http_config",
+    type=click.Path(path_type=Path),
+    envvar="ALERT_ROUTER_HTTP_CONFIG",
+    show_envvar=True,
+    help="TLS and credentials for the router, in the format of Alertmanager's http_config.",
+)
+@click.option("--insecure", is_flag=True, help="Accept any certificate of the router.")
 @annotation_option
 @resolved_option
 @click.option(
@@ -326,7 +410,7 @@ def _credentials(config: Config | None) -> dict[str, str]:
     auth = config.http.auth if config else None
     if auth is None:
         return {}
-    return authorization(auth.bearer, auth.username, auth.password)
+    return authorization(auth.bearer_token, auth.username, auth.password)
 
 
 def _parsed(answer: str) -> Any:

@@ -156,6 +156,7 @@ class CoverageReport:
             "line": place.line if place else 0,
             "problem": choice.problem,
             "says": choice.runbook not in self.silent if choice.runbook else None,
+            "reason": self.silent.get(choice.runbook, "") if choice.runbook else "",
         }
 
     def _as_markdown(self) -> str:

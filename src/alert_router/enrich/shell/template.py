@@ -156,7 +156,7 @@ class CommandSlot:
 CommandTemplate = Fillable[CommandSlot]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)  # three runbooks of a megabyte full of commands
 def compile_fence(text: str, language: str, variables: Variables) -> CommandTemplate:
     """The template of shell code, whose language is "" if the block has none. `variables` are those
     of the whole runbook."""
@@ -189,8 +189,9 @@ def compile_inline(text: str, variables: Variables) -> CommandTemplate:
     lone = _LONE[variables.in_cluster]
     template = compile_fence(f"{lone}{text}", "sh", variables)
     slots = list(template.slots)
-    if len(slots) > 1 and any(it.spelled and key_of(it.name) not in variables.known for it in slots):
-        return Fillable((text,))  # the form of something: `<namespace>/<service-monitor>/<endpoint>`
+    unknown = (it.spelled and key_of(it.name) not in variables.known for it in slots)
+    if len(slots) > 1 and any(unknown):
+        return Fillable((text,))  # a form: `<namespace>/<service-monitor>/<endpoint-id>`
     first, *rest = template.parts
     assert isinstance(first, str)
     first = first.removeprefix(lone)

@@ -1,30 +1,390 @@
-"""The notifier's keys, how messages are posted and changed, and what the Web API's answers mean."""
+"""The notifier's keys, its messages as blocks of Block Kit, how they are posted and changed, and
+what the Web API's answers mean.
+
+What alerts say goes into plain_text objects, which Slack does not parse, so that no value can
+format, link or ping; what runbooks say is mrkdwn.
+"""
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import Field, model_validator
+from pydantic_core import to_json
 
 from alert_router.fields import ApiUrl, Rate, RateField, Secret, SecretField
+from alert_router.markdown import (
+    Code,
+    Emphasis,
+    Inline,
+    Quote,
+    Strike,
+    Strong,
+    Table,
+    plain,
+    rows_as_list,
+    visible,
+)
 from alert_router.model import Status
 from alert_router.notification import Detail, Notification
-from alert_router.notify import references
+from alert_router.notify import message, wording
 from alert_router.notify.base import (
     Delivered,
     Failed,
+    Mentions,
     Outcome,
     Reason,
     Remedy,
     Sending,
+    continued,
+    mention_names,
+    mentioning,
     misconfigured,
+    reference,
 )
-from alert_router.notify.by_severity import Mentions, mention_names, mentioning
-from alert_router.notify.http_notifier import HttpNotifier
-from alert_router.notify.responses import Answer, AnswerRules
-from alert_router.notify.slack.blocks import escape
-from alert_router.notify.slack.message import buttons, render, render_change
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
+from alert_router.notify.message import fit, outline
+from alert_router.notify.render import LineRenderer
+
+Block = dict[str, Any]
+
+# In characters and blocks, counted after escaping (docs.slack.dev, reference/block-kit).
+MAX_BLOCKS = 50
+MAX_SECTION = 3000
+MAX_HEADER = 150
+MAX_OPTION = 75
+
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of a message: `text` is mrkdwn; `code` goes between fences, escaped; `plain` is not
+    parsed by Slack, escaped; so is `verbatim`, which is code."""
+
+    kind: Literal["text", "code", "plain", "verbatim"]
+    text: str
+
+
+def escape(text: str) -> str:
+    """Text without the three characters that Slack parses, so that no mention can arise."""
+    return visible(text).translate(_ESCAPES)
+
+
+def header(text: str) -> Block:
+    """A header of escaped text, cut to its limit."""
+    return {"type": "header", "text": _plain(cut(text, MAX_HEADER))}
+
+
+def context(text: str) -> Block:
+    """A line of small mrkdwn."""
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def button(words: str, value: str) -> Block:
+    """A button whose press sends the value, of at most 2,000 characters."""
+    return {"type": "button", "text": _plain(words), "value": value}
+
+
+def select(words: str, options: Iterable[tuple[str, str]]) -> Block:
+    """A menu of plain texts, each with the value that choosing it sends, at most 75 characters."""
+    return {
+        "type": "static_select",
+        "placeholder": _plain(words),
+        "options": [
+            {"text": _plain(cut(escape(text), MAX_OPTION) or "…"), "value": value}
+            for text, value in options
+        ],
+    }
+
+
+def actions(elements: Sequence[Block]) -> Block:
+    """Buttons and menus in a row. Their ids only have to differ."""
+    numbered = [element | {"action_id": f"act-{n}"} for n, element in enumerate(elements)]
+    return {"type": "actions", "elements": numbered}
+
+
+def sections(groups: Iterable[Sequence[Piece]]) -> list[Block]:
+    """Groups of pieces in as few sections as hold them. A group (a step) is kept together where
+    it fits into one; a longer one is cut between pieces, then between lines."""
+    blocks: list[Block] = []
+    held, held_plain = "", False
+
+    def flush() -> None:
+        nonlocal held
+        if held.strip():
+            text = held.strip("\n")
+            body = _plain(text) if held_plain else _mrkdwn(text)
+            # Without `expand` Slack hides the end of a long section behind "See more".
+            blocks.append({"type": "section", "text": body, "expand": True})
+        held = ""
+
+    for group in groups:
+        parts = [
+            (piece.kind in ("plain", "verbatim"), text)
+            for piece in group
+            for text in _fitting(piece)
+        ]
+        size = sum(len(text) + 1 for _, text in parts)
+        if len(held) + size > MAX_SECTION >= size:
+            flush()
+        for is_plain, text in parts:
+            if held and (is_plain != held_plain or len(held) + 1 + len(text) > MAX_SECTION):
+                flush()
+            held, held_plain = f"{held}\n{text}" if held else text, is_plain
+    flush()
+    return blocks
+
+
+def cut(text: str, limit: int) -> str:
+    """Escaped text cut to `limit` characters, not through the middle of an escape or a link."""
+    if len(text) <= limit:
+        return text
+    short = text[: limit - 1]
+    for opening, closing in (("&", ";"), ("<", ">")):
+        start = short.rfind(opening)
+        # An escaped text has no `&` and no `<` but those that begin an escape or a link.
+        if start >= 0 and closing not in short[start:]:
+            short = short[:start]
+    return short + "…"
+
+
+def _fitting(piece: Piece) -> Iterator[str]:
+    """The piece in parts that fit into a section; of code all or nothing."""
+    if piece.kind in ("code", "verbatim"):
+        code = f"```\n{piece.text}\n```" if piece.kind == "code" else piece.text
+        yield code if len(code) <= MAX_SECTION else wording.too_long("Slack")
+        return
+    lines: list[str] = []
+    size = 0
+    for line in (cut(line, MAX_SECTION) for line in piece.text.split("\n")):
+        if lines and size + len(line) > MAX_SECTION:
+            yield "\n".join(lines)
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line) + 1
+    yield "\n".join(lines)
+
+
+def _mrkdwn(text: str) -> Block:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+_MAX_FALLBACK = 1000  # characters of the text that a phone's notification shows
+# A formatting character at the border of a word would format; with a zero-width space behind it,
+# it is plain text.
+_FORMATTING = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
+_SCHEMES = ("http://", "https://", "mailto:")
+_MAX_STEPS = 20  # to choose from: they take room in the message
+_LONGEST_ID = 500
+_LONGEST_URL = 1400  # characters, encoded: two of them fit into one line of text
+_MARKS = {Strong: "*", Emphasis: "_", Strike: "~"}
+
+
+def render(
+    notification: Notification,
+    detail: Detail,
+    most: int | None = None,
+    pressed: Block | None = None,
+) -> dict[str, Any]:
+    """The message with as much detail as fits into its blocks, and, where `most` is given, into
+    that many characters of all its blocks as JSON; above its links the buttons `pressed`."""
+    more = [pressed] if pressed else []
+
+    def fits(blocks: list[Block]) -> bool:
+        if len(blocks) + len(more) > MAX_BLOCKS:
+            return False
+        return most is None or len(to_json(blocks + more).decode()) <= most
+
+    blocks = fit(detail, lambda level: _blocks(outline(notification, level)), fits)
+    while not fits(blocks):  # the first ones, and the last, which has the links
+        del blocks[-2 if len(blocks) > 2 else -1]
+    has_links = bool(blocks) and blocks[-1]["type"] == "context"
+    at = len(blocks) - has_links
+    return _message(notification, [*blocks[:at], *more, *blocks[at:]])
+
+
+def buttons(notification: Notification) -> Block | None:
+    """What people can press: that they have it and which step is done, or at the end whether the
+    runbook helped. A value is the group and what the button of its page says."""
+    group = notification.groups[-1]
+    if notification.group.firing:
+        elements = [button("I have it", f"{group} take")]
+        if notification.steps_left:
+            steps = [
+                (title, f"{group} tick {key}")
+                for key, title in notification.steps_left[:_MAX_STEPS]
+            ]
+            elements.append(select("Step done", steps))
+    else:
+        elements = [
+            button(words, f"{group} {do} {part.id}")
+            for part in notification.runbooks[:1]
+            for words, do in (("The runbook helped", "helped"), ("It did not", "not_helped"))
+            if len(part.id) <= _LONGEST_ID
+        ]
+    return actions(elements) if elements else None
+
+
+def render_change(notification: Notification) -> dict[str, Any]:
+    """The reply in a message's thread when the message itself was changed: the current state."""
+    parts = [
+        part
+        for part in outline(notification, Detail.MINIMAL)
+        if isinstance(part, message.REPLIED) or part == message.Note(message.RESENT)
+    ]
+    return _message(notification, sections([SlackRenderer().parts(parts)]))
+
+
+def _message(notification: Notification, blocks: list[Block]) -> dict[str, Any]:
+    text = cut(escape(wording.push(notification, _MAX_FALLBACK)), _MAX_FALLBACK)
+    return {
+        "text": " ".join((*notification.mentions, text)),
+        "blocks": blocks,
+        # Slack would otherwise fetch what links lead to.
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _blocks(parts: Iterable[message.OutlinePart]) -> list[Block]:
+    renderer = SlackRenderer()
+    blocks: list[Block] = []
+    groups: list[list[Piece]] = []  # what is kept together
+
+    def flush() -> None:
+        blocks.extend(sections(groups))
+        groups.clear()
+
+    for part in parts:
+        pieces = list(renderer.part(part))
+        match part:
+            case message.Title():
+                blocks.append(header(pieces[0].text))
+            case message.Links():
+                flush()
+                blocks.append(context(pieces[0].text))
+            case message.RunbookTitle():
+                flush()
+                blocks.append({"type": "divider"})
+                groups.append(pieces)
+            case message.Body() if groups:
+                groups[-1] += pieces
+            case _:
+                groups.append(pieces)
+    flush()
+    return blocks
+
+
+class SlackRenderer(LineRenderer[Piece, str]):
+    """Text and code as pieces, for `blocks.sections` to pack."""
+
+    def title(self, part: message.Title) -> Iterator[Piece]:
+        yield Piece("plain", escape(f"{part.grade.emoji} {part}"))
+
+    def mention(self, names: Sequence[str]) -> Iterator[Piece]:
+        yield Piece("text", " ".join(names))
+
+    def shared(self, part: message.CommonFacts) -> Iterator[Piece]:
+        yield Piece("plain", escape("\n".join(part.lines())))
+
+    def alert(self, part: message.AlertLine) -> Iterator[Piece]:
+        yield Piece("plain", escape("• " + "\n    ".join(part.lines())))
+
+    def more(self, part: message.More) -> Iterator[Piece]:
+        yield Piece("text", linked(part.url, str(part)))
+
+    def note(self, text: str) -> Iterator[Piece]:
+        yield Piece("plain", escape(text))
+
+    def runbook(self, part: message.RunbookTitle) -> Iterator[Piece]:
+        yield Piece("text", f"*{linked(part.url, part.text)}*")
+        for text in filter(None, (part.provenance, part.about)):
+            yield Piece("plain", escape(text))
+
+    def step(self, part: message.StepLine) -> Iterator[Piece]:
+        yield self.line(self.spans(part.words), f"{part.number}. ")
+        yield from self.below_step(part.blocks)
+
+    def links(self, pairs: Sequence[tuple[str, str]]) -> Iterator[Piece]:
+        yield Piece("text", "  ·  ".join(linked(url, words) for words, url in pairs))
+
+    def line(self, text: str, lead: str = "", *, is_continued: bool = False) -> Piece:
+        return Piece("text", f"{self.margin}{lead}{text}")
+
+    def deeper(self, by: str) -> "SlackRenderer":
+        return self.nested(self.margin + by)
+
+    def bold(self, text: str) -> str:
+        return f"*{literal(text)}*"
+
+    def code_block(self, text: str, language: str) -> Piece:
+        # Three backticks within would end the fence, and what follows would be markup.
+        return Piece("verbatim" if "```" in text else "code", escape(text))
+
+    def value(self, text: str) -> Piece:
+        return Piece("plain", escape(text))
+
+    def quote(self, block: Quote) -> Iterator[Piece]:
+        for piece in SlackRenderer().blocks(block.blocks):
+            # Slack's quotes do not nest; a `>` of the text itself is escaped by now.
+            if piece.kind != "text" or piece.text.startswith("> "):
+                yield piece
+            else:
+                yield Piece("text", "> " + piece.text.replace("\n", "\n> "))
+
+    def table(self, block: Table) -> Iterable[Piece]:
+        if as_list := rows_as_list(block):
+            return self.list_block(as_list)
+        rows = (" | ".join(map(plain, row)) for row in (block.header, *block.rows))
+        return self.code(Code("\n".join(rows)))
+
+    def text(self, text: str) -> str:
+        return literal(text)
+
+    def code_span(self, text: str) -> str:
+        # There is no way to write a backtick within code on a line.
+        code = escape(text).replace("`", "\N{MODIFIER LETTER GRAVE ACCENT}")
+        return f"`{code}`" if code.strip() else code
+
+    def line_break(self, hard: bool) -> str:
+        return "\n" if hard else " "
+
+    def link(self, url: str, children: Sequence[Inline]) -> str:
+        return linked(url, plain(children))
+
+    def marked(self, span: Strong | Emphasis | Strike) -> str:
+        inner = self.spans(span.children).strip()
+        mark = _MARKS[type(span)]
+        # Slack formats one line at a time, and not around code that ends the word.
+        return f"{mark}{inner}{mark}" if inner and "\n" not in inner else inner
+
+    def joined(self, spans: Iterable[str]) -> str:
+        return "".join(spans)
+
+
+def literal(text: str) -> str:
+    """Words in which no character formats."""
+    return _FORMATTING.sub(lambda found: found[0] + "\u200b", escape(text))
+
+
+def linked(url: str, label: str) -> str:
+    """`<url|label>`; only the label where the URL is not one for a browser."""
+    words = literal(label.replace("|", "\N{BROKEN BAR}").replace("\n", " "))
+    scheme, colon, rest = url.partition(":")
+    # Characters that Slack would parse, or that no URL has, are encoded.
+    address = quote(scheme.lower() + colon + rest, safe="%/:=&?~#+!$,;'@()*[]-._", errors="replace")
+    address = address.replace("&", "&amp;")
+    if not url.lower().startswith(_SCHEMES) or len(address) > _LONGEST_URL:
+        return words
+    return f"<{address}|{words}>" if words.strip() else f"<{address}>"
+
 
 # chat.postMessage refuses all blocks together (msg_blocks_too_long) from some 13,200 characters
 # on; the limit is not documented, so there is a margin.
@@ -168,7 +528,7 @@ class SlackNotifier(HttpNotifier):
         if not isinstance(payload, BotPayload):
             assert self.url is not None
             return await self.post(sending, self.url.read(), payload)
-        place = references.continued(sending.reference, {"channel", "ts"}, over=payload.over)
+        place = continued(sending.reference, {"channel", "ts"}, over=payload.over)
         if place is None:
             return await self._begin(payload, sending)
         outcome, answer = await self._call("chat.update", payload.message | place, sending)
@@ -244,4 +604,4 @@ class SlackNotifier(HttpNotifier):
 def _reference(answer: dict[str, Any], *, over: bool) -> str | None:
     """The reference to a message; None where Slack did not say where it is."""
     place = {"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))}
-    return references.reference(place, over=over) if all(place.values()) else None
+    return reference(place, over=over) if all(place.values()) else None

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from alert_router.fields import SecretUnavailable
 from alert_router.notify.base import Failed, Sending
-from alert_router.notify.slack.notifier import SlackNotifier
+from alert_router.notify.slack import SlackNotifier
 
 log = structlog.get_logger(__name__)
 

@@ -11,6 +11,14 @@ def is_duplicate(group: NewGroup, window: float, content: bytes, accepted_at: fl
     return content == group.content and age <= window and window > 0 and not group.is_repeat
 
 
+def follow(group: NewGroup, next_since: float | None) -> tuple[float, float | None]:
+    """Since when a group and the next one of its identity belong to what fires until all of it is
+    resolved. `next_since` is that of the group before: 0 where the next one begins it, None where
+    that is not known, since an earlier version accepted it. An unknown `since` is 0."""
+    since = group.accepted_at if next_since == 0 else next_since
+    return since or 0.0, 0.0 if group.is_over else since
+
+
 async def enter_lane(
     session: Session, identity: int, destination: int, priority: int, now: float
 ) -> int:

@@ -26,17 +26,18 @@ async def history(session: Session, group: str) -> History | None:
     found = await session.row("identity_of_group", (group,))
     if found is None:
         return None
-    identity, digest = found
+    identity, digest, *asked = found
+    latest = await session.rows("groups_of_identity", (identity, _MOST_GROUPS))
+    if asked[0] < latest[-1][0]:
+        latest = [*latest, asked]
     groups: list[KeptGroup] = []
     left = _MOST_BODIES
-    for seq, id_, accepted_at, size in await session.rows(
-        "groups_of_identity", (identity, _MOST_GROUPS)
-    ):
+    for seq, id_, accepted_at, since, size in latest:
         body = None
         if size <= left or not groups:
             (body,) = await session.one("body_of_group", (seq,))
         left -= size
-        groups.append(KeptGroup(id_, accepted_at, body))
+        groups.append(KeptGroup(id_, accepted_at, since, body))
     tail = "WHERE l.identity = ? ORDER BY d.id DESC LIMIT ?"
     deliveries = await session.rows("rows", (identity, _MOST_DELIVERIES), tail)
     rows = tuple(as_row(*row) for row in reversed(deliveries))
@@ -64,9 +65,14 @@ async def act(session: Session, identity: bytes, action: Action) -> bool:
         raise ValueError(f"there are {MOST_ACTIONS:,} actions about this group already")
     await add(session, identity, cleaned(session, action))
     if action.kind not in (ActionKind.HELPED, ActionKind.NOT_HELPED):
-        order = {"identity": identity, "now": action.at, "apart": CHANGES_APART}
-        await session.run("change_messages", order)
+        await change_messages(session, identity, action.at)
     return True
+
+
+async def change_messages(session: Session, identity: bytes, now: float) -> None:
+    """Have the messages about an identity say what people did."""
+    order = {"identity": identity, "now": now, "apart": CHANGES_APART}
+    await session.run("change_messages", order)
 
 
 async def of(session: Session, identity: bytes) -> list[Action]:

@@ -194,6 +194,10 @@ class Operations(ABC):
         """As `Outbox.latest`."""
         return await self._run(actions.latest, after, limit)
 
+    async def latest_spooled(self, after: int, limit: int) -> list[LatestGroup]:
+        """As `Outbox.latest_spooled`."""
+        return []
+
     async def act(self, identity: bytes, action: Action) -> bool:
         """As `Outbox.act`."""
         return await self._run(actions.act, identity, action)
@@ -243,7 +247,8 @@ class Operations(ABC):
         return await self._run(transfer.heartbeats)
 
     async def keep_heartbeats(self, found: Sequence[tuple[str, float, float]]) -> None:
-        """Keep those of which none is kept."""
+        """Keep what another store has of heartbeats, or what is later here. Doing so again changes
+        nothing."""
         await self._run(transfer.keep_heartbeats, found)
 
     async def every_identity(self) -> list[bytes]:

@@ -28,7 +28,7 @@ SELECT failing_since, failures, failing_reason, pause_reason, paused_until, aske
 FROM destination WHERE id = ?;
 
 -- name: add_group
-INSERT INTO alert_group (id, accepted_at, body) VALUES (?, ?, ?);
+INSERT INTO alert_group (id, accepted_at, since, body) VALUES (?, ?, ?, ?);
 
 -- name: find_lane
 SELECT id, phase FROM lane WHERE identity = ? AND destination = ?;
@@ -335,13 +335,13 @@ DELETE FROM observed WHERE (day, alert, runbook, way) IN (
     SELECT day, alert, runbook, way FROM observed WHERE day < ? ORDER BY day LIMIT ?);
 
 -- name: identity_of_group
-SELECT i.id, i.digest
+SELECT i.id, i.digest, g.seq, g.id, g.accepted_at, g.since, length(g.body)
 FROM alert_group g JOIN delivery d ON d.alert_group = g.seq JOIN lane l ON l.id = d.lane
 JOIN identity i ON i.id = l.identity
 WHERE g.id = ? LIMIT 1;
 
 -- name: groups_of_identity
-SELECT DISTINCT g.seq, g.id, g.accepted_at, length(g.body)
+SELECT DISTINCT g.seq, g.id, g.accepted_at, g.since, length(g.body)
 FROM lane l JOIN delivery d ON d.lane = l.id JOIN alert_group g ON g.seq = d.alert_group
 WHERE l.identity = ? ORDER BY g.seq DESC LIMIT ?;
 
@@ -352,7 +352,7 @@ SELECT body FROM alert_group WHERE seq = ?;
 SELECT g.seq,
     (SELECT i.digest FROM delivery d JOIN lane l ON l.id = d.lane JOIN identity i ON i.id = l.identity
         WHERE d.alert_group = g.seq LIMIT 1),
-    g.id, g.accepted_at, g.body
+    g.id, g.accepted_at, g.since, g.body
 FROM alert_group g WHERE g.seq > ? ORDER BY g.seq LIMIT ?;
 
 -- name: add_action
@@ -392,7 +392,12 @@ ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at;
 INSERT INTO heartbeat (name, seen_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
 -- name: keep_heartbeat
-INSERT INTO heartbeat (name, seen_at, missing_since) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING;
+-- Of two stores the latest times hold: it is missing if nothing was received since one of them said so.
+INSERT INTO heartbeat AS h (name, seen_at, missing_since) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    seen_at = CASE WHEN excluded.seen_at > h.seen_at THEN excluded.seen_at ELSE h.seen_at END,
+    missing_since = CASE WHEN excluded.missing_since > h.missing_since
+        THEN excluded.missing_since ELSE h.missing_since END;
 
 -- name: heartbeats
 SELECT name, seen_at, missing_since FROM heartbeat;
@@ -409,14 +414,15 @@ DELETE FROM heartbeat WHERE name = ?;
 -- The following move and copy identities between stores.
 
 -- name: last_content
-SELECT id, content, group_id, accepted_at FROM identity WHERE digest = ?;
+SELECT id, content, group_id, accepted_at, CASE WHEN next_after = group_id THEN next_since END
+FROM identity WHERE digest = ?;
 
 -- name: every_identity
 SELECT digest FROM identity UNION SELECT identity FROM action ORDER BY 1;
 
 -- name: stored_deliveries
 SELECT t.receiver, t.notifier, f.receiver, f.notifier, l.leased,
-    d.id, g.id, g.accepted_at, d.state, d.priority, d.accepted_at, d.settled_at,
+    d.id, g.id, g.accepted_at, g.since, d.state, d.priority, d.accepted_at, d.settled_at,
     CASE WHEN d.state = 0 THEN l.attempts ELSE d.attempts END,
     CASE WHEN d.state = 0 THEN l.reason ELSE d.reason END,
     CASE WHEN d.state = 0 THEN l.message ELSE d.message END,
@@ -435,11 +441,16 @@ FROM lane l JOIN destination t ON t.id = l.destination
 WHERE l.identity = ? AND l.reference IS NOT NULL;
 
 -- name: put_identity
-INSERT INTO identity AS i (digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?)
+INSERT INTO identity AS i (digest, content, group_id, next_after, next_since, accepted_at)
+VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET
     content = CASE WHEN excluded.accepted_at > i.accepted_at THEN excluded.content ELSE i.content END,
     group_id = CASE WHEN excluded.accepted_at > i.accepted_at
         THEN excluded.group_id ELSE i.group_id END,
+    next_after = CASE WHEN excluded.accepted_at > i.accepted_at
+        THEN excluded.next_after ELSE i.next_after END,
+    next_since = CASE WHEN excluded.accepted_at > i.accepted_at
+        THEN excluded.next_since ELSE i.next_since END,
     accepted_at = CASE WHEN excluded.accepted_at > i.accepted_at
         THEN excluded.accepted_at ELSE i.accepted_at END
 RETURNING id;

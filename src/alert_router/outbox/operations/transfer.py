@@ -3,6 +3,7 @@ once."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alert_router.outbox.model import Destination, StoredDelivery, StoredIdentity
@@ -35,8 +36,8 @@ async def heartbeats(session: Session) -> list[tuple[str, float, float]]:
 
 
 async def keep_heartbeats(session: Session, found: Sequence[tuple[str, float, float]]) -> None:
-    """Keep those of which none is kept."""
-    await session.run_all("keep_heartbeat", found)
+    """Keep them, or what is later of them."""
+    await session.run_all("keep_heartbeat", sorted(found))
 
 
 async def export(session: Session, identity: bytes) -> StoredIdentity | None:
@@ -45,7 +46,7 @@ async def export(session: Session, identity: bytes) -> StoredIdentity | None:
     known = await session.row("last_content", (identity,))
     if known is None and not done:
         return None
-    key, content, group, accepted_at = known or (None, b"", "", 0.0)
+    key, content, group, accepted_at, next_since = known or (None, b"", "", 0.0, None)
     deliveries: list[StoredDelivery] = []
     is_being_sent = False
     async for row in session.each("stored_deliveries", (key,)):
@@ -55,7 +56,7 @@ async def export(session: Session, identity: bytes) -> StoredIdentity | None:
         (Destination(receiver, notifier), *values)
         for receiver, notifier, *values in await session.rows("stored_references", (key,))
     ]
-    latest = (identity, content, group, accepted_at)
+    latest = (identity, content, group, accepted_at, next_since)
     return StoredIdentity(*latest, tuple(deliveries), tuple(references), tuple(done), is_being_sent)
 
 
@@ -68,23 +69,26 @@ def _delivery(
     id_: int,
     group: str,
     group_accepted_at: float,
+    group_since: float,
     *rest: Any,
 ) -> StoredDelivery:
     *values, replayed_as, diverted, body = rest
     other = None
     if other_receiver is not None and other_notifier is not None:
         other = Destination(other_receiver, other_notifier)
-    place = (id_, group, body, group_accepted_at, Destination(receiver, notifier))
+    place = (id_, group, body, group_accepted_at, group_since, Destination(receiver, notifier))
     return StoredDelivery(*place, *(*values, replayed_as, bool(diverted), other))
 
 
 async def reconcile(session: Session, stored: StoredIdentity, now: float) -> None:
     """Write down what another store has of an identity: what is pending is pending here, what was
     delivered was. Doing so again changes nothing."""
-    await _add_actions(session, stored)
-    if not stored.deliveries and not stored.references and not stored.accepted_at:
+    is_accepted = stored.deliveries or stored.references or stored.accepted_at
+    stored = await _continued(session, stored)
+    identity = await _identity(session, stored) if is_accepted else 0
+    await _add_actions(session, stored, now)  # locks lanes: after the identity, as everywhere
+    if not is_accepted:
         return
-    identity = await _identity(session, stored)
     groups, new = await _groups(session, stored.deliveries)
     added: dict[int, int] = {}  # the ids here by those there
     lanes: dict[int, dict[int, float]] = {}  # when the other store has sent which of their groups
@@ -146,17 +150,38 @@ async def _end_with_newest(
     await session.insert("add_delivery", values)
 
 
+async def _continued(session: Session, stored: StoredIdentity) -> StoredIdentity:
+    """What the other store has, where that began while alerts were firing that this store knows."""
+    known = await session.row("last_content", (stored.digest,))
+    if known is None or not stored.deliveries:
+        return stored
+    first, since = stored.deliveries[0].group_since, known[-1]
+    if since == 0 or (since or 0) > first:
+        return stored
+    deliveries = tuple(
+        replace(one, group_since=since or 0.0) if one.group_since == first else one
+        for one in stored.deliveries
+    )
+    next_since = since if stored.next_since == first else stored.next_since
+    return replace(stored, deliveries=deliveries, next_since=next_since)
+
+
 async def _identity(session: Session, stored: StoredIdentity) -> int:
-    values = (stored.content, stored.group, stored.accepted_at)
+    values = (
+        stored.content, stored.group, stored.group, stored.next_since, stored.accepted_at
+    )  # fmt: skip
     [[key]] = await session.rows("put_identity", (stored.digest, *values))
     return int(key)
 
 
-async def _add_actions(session: Session, stored: StoredIdentity) -> None:
+async def _add_actions(session: Session, stored: StoredIdentity, now: float) -> None:
     known = set(await actions.of(session, stored.digest)) if stored.actions else set()
-    for action in stored.actions:
-        if (cleaned := actions.cleaned(session, action)) not in known:
-            await actions.add(session, stored.digest, cleaned)
+    new = [actions.cleaned(session, action) for action in stored.actions]
+    new = [action for action in new if action not in known]
+    for action in new:
+        await actions.add(session, stored.digest, action)
+    if new:
+        await actions.change_messages(session, stored.digest, now)
 
 
 async def _groups(
@@ -167,7 +192,7 @@ async def _groups(
     found = await session.rows("find_groups", (json.dumps(list(wanted)),))
     keys = {str(name): int(key) for name, key in found}
     new = [one for name, one in wanted.items() if name not in keys]
-    rows = [(one.group, one.group_accepted_at, one.body) for one in new]
+    rows = [(one.group, one.group_accepted_at, one.group_since, one.body) for one in new]
     ids = await session.insert_all("add_group", rows)
     keys |= {one.group: key for one, key in zip(new, ids, strict=True)}
     return keys, {one.group for one in new}

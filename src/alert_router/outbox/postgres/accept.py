@@ -7,11 +7,13 @@ import json
 from collections.abc import Sequence
 
 from alert_router.outbox.model import Accepted, NewGroup, Target
-from alert_router.outbox.operations.accept import is_duplicate
+from alert_router.outbox.operations.accept import follow, is_duplicate
 from alert_router.outbox.postgres.session import PostgresSession
 
 Asked = tuple[NewGroup, float]
-Latest = tuple[int, bytes, str, float]  # an identity's key, its content, group and time
+# An identity's key, its content, group and time, and `next_since` as in `follow`.
+Latest = tuple[int, bytes, str, float, float | None]
+_Entering = tuple[NewGroup, int, float]  # a group, its identity's key, and its `since`
 
 
 async def accept(session: PostgresSession, asked: Sequence[Asked]) -> list[Accepted]:
@@ -21,20 +23,21 @@ async def accept(session: PostgresSession, asked: Sequence[Asked]) -> list[Accep
     latest, new = await _latest(session, groups)
     answers: dict[int, Accepted] = {}
     changed: set[bytes] = set()
-    entering: list[tuple[NewGroup, int]] = []
+    entering: list[_Entering] = []
     for number in numbers:
         group, window = asked[number]
-        key, content, earlier, accepted_at = latest[group.identity]
+        key, content, earlier, accepted_at, next_since = latest[group.identity]
         is_first = new.pop(group.identity, None) is group
         if not is_first and is_duplicate(group, window, content, accepted_at):
             answers[number] = Accepted(earlier, duplicate=True)
             continue
+        since, next_since = follow(group, 0.0 if is_first else next_since)
         if not is_first:
             changed.add(group.identity)
-            latest[group.identity] = key, group.content, group.id, group.accepted_at
+            latest[group.identity] = _latest_of(key, group, next_since)
         answers[number] = Accepted(group.id, duplicate=False)
         if group.targets:
-            entering.append((group, key))
+            entering.append((group, key, since))
     if changed:
         await session.columns("set_last_contents", [latest[identity] for identity in changed])
     if entering:
@@ -54,32 +57,36 @@ async def _latest(
             new.setdefault(group.identity, group)
     if not new:
         return latest, new
-    rows = [(g.identity, g.content, g.id, g.accepted_at) for g in new.values()]
+    rows = [
+        (group.identity, *_latest_of(0, group, follow(group, 0.0)[1])[1:]) for group in new.values()
+    ]
     keys = dict(await session.columns("new_identities", rows))
     late = [identity for identity in new if identity not in keys]
     if late:  # another router has just added them
         latest |= await _last_contents(session, late)
         new = {identity: group for identity, group in new.items() if identity in keys}
     for identity, group in new.items():
-        latest[identity] = keys[identity], group.content, group.id, group.accepted_at
+        latest[identity] = _latest_of(keys[identity], group, follow(group, 0.0)[1])
     return latest, new
+
+
+def _latest_of(key: int, group: NewGroup, next_since: float | None) -> Latest:
+    return key, group.content, group.id, group.accepted_at, next_since
 
 
 async def _last_contents(
     session: PostgresSession, identities: Sequence[bytes]
 ) -> dict[bytes, Latest]:
     rows = await session.rows("last_contents", (identities,))
-    return {digest: (key, content, group, at) for digest, key, content, group, at in rows}
+    return {digest: (key, *latest) for digest, key, *latest in rows}
 
 
-async def _add_deliveries(
-    session: PostgresSession, entering: Sequence[tuple[NewGroup, int]]
-) -> None:
-    bodies = [(group.id, group.accepted_at, group.body) for group, _ in entering]
+async def _add_deliveries(session: PostgresSession, entering: Sequence[_Entering]) -> None:
+    bodies = [(group.id, group.accepted_at, since, group.body) for group, _, since in entering]
     keys = dict(await session.columns("new_groups", bodies))
     rows = [
         (group, target, (identity, await session.key(target.destination)))
-        for group, identity in entering
+        for group, identity, _ in entering
         for target in group.targets
     ]
     lanes = await _lanes(session, rows)

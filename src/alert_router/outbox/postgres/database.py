@@ -17,7 +17,7 @@ from alert_router.outbox.operations.statements import text_of
 
 MIGRATIONS = tuple(
     text_of(__package__, name)
-    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 6)))
+    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 7)))
 )
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names
@@ -31,14 +31,14 @@ _UNUSABLE = (*_CONNECTION_LOST, "25006", "53", "58", "XX")
 # PgBouncer takes few settings with a connection's first message. A plan that was made while a table
 # was empty would read all of it in a storm, until it is analyzed: each is made with its arguments.
 # What a router has locked that was cut off keeps the others waiting until its transaction ends for
-# being idle.
+# being idle: before they stop waiting and go to their spools.
 _SETTINGS = f"""
 SET search_path = {SCHEMA};
 SET timezone = 'UTC';
 SET default_transaction_isolation = 'read committed';
 SET lock_timeout = '5s';
 SET plan_cache_mode = force_custom_plan;
-SET idle_in_transaction_session_timeout = '3s'"""
+SET idle_in_transaction_session_timeout = '600ms'"""
 _HOW_IT_IS = """
 SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
     AND current_setting('synchronous_commit') <> 'off',

@@ -82,7 +82,10 @@ class Pool:
                 if isinstance(error, Exception) and not is_trouble(error):
                     await self._undo(session)
                     raise
+                was_ended = isinstance(error, Exception) and session.connection.is_closed()
                 session.connection.terminate()
+                if was_ended and not is_committing and attempt + 1 < _ATTEMPTS:
+                    continue  # the server ended it, as where it waited for this process for long
                 if is_committing:
                     raise InDoubt(f"{self.database.shown} did not answer COMMIT") from error
                 if isinstance(error, Exception):

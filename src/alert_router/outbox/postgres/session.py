@@ -15,6 +15,7 @@ from alert_router.outbox.operations.statements import SHARED, statements
 # an operation reads and what it writes; and the key of what it inserts.
 _ENDS = {
     "find_lane": "FOR UPDATE",
+    "last_content": "FOR UPDATE",
     "ready_lanes": "FOR UPDATE SKIP LOCKED",
     "later_lanes": "FOR UPDATE SKIP LOCKED",
     "lanes_to_change": "FOR UPDATE SKIP LOCKED",

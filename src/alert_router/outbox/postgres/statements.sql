@@ -1,14 +1,17 @@
 -- The statements that PostgreSQL needs in another form, or that it alone runs.
 
 -- name: last_contents
-SELECT digest, id, content, group_id, accepted_at FROM identity
-WHERE digest = ANY(CAST(? AS bytea[])) ORDER BY digest FOR UPDATE;
+SELECT digest, id, content, group_id, accepted_at,
+    CASE WHEN next_after = group_id THEN next_since END AS next_since
+FROM identity WHERE digest = ANY(CAST(? AS bytea[])) ORDER BY digest FOR UPDATE;
 
 -- name: set_last_contents
-UPDATE identity SET content = new.content, group_id = new.group_id, accepted_at = new.accepted_at
+UPDATE identity SET content = new.content, group_id = new.group_id, accepted_at = new.accepted_at,
+    next_since = new.next_since, next_after = new.group_id
 FROM unnest(
-    CAST(? AS bigint[]), CAST(? AS bytea[]), CAST(? AS text[]), CAST(? AS double precision[])
-) AS new (id, content, group_id, accepted_at)
+    CAST(? AS bigint[]), CAST(? AS bytea[]), CAST(? AS text[]), CAST(? AS double precision[]),
+    CAST(? AS double precision[])
+) AS new (id, content, group_id, accepted_at, next_since)
 WHERE identity.id = new.id;
 
 -- name: lanes_of
@@ -29,14 +32,18 @@ FROM unnest(CAST(? AS bigint[]), CAST(? AS smallint[]), CAST(? AS double precisi
 WHERE lane.id = new.id;
 
 -- name: new_identities
-INSERT INTO identity (digest, content, group_id, accepted_at)
-SELECT * FROM unnest(
-    CAST(? AS bytea[]), CAST(? AS bytea[]), CAST(? AS text[]), CAST(? AS double precision[]))
+INSERT INTO identity (digest, content, group_id, next_after, next_since, accepted_at)
+SELECT digest, content, group_id, group_id, next_since, accepted_at FROM unnest(
+    CAST(? AS bytea[]), CAST(? AS bytea[]), CAST(? AS text[]), CAST(? AS double precision[]),
+    CAST(? AS double precision[])
+) AS new (digest, content, group_id, accepted_at, next_since)
 ON CONFLICT (digest) DO NOTHING RETURNING digest, id;
 
 -- name: new_groups
-INSERT INTO alert_group (id, accepted_at, body)
-SELECT * FROM unnest(CAST(? AS text[]), CAST(? AS double precision[]), CAST(? AS bytea[]))
+INSERT INTO alert_group (id, accepted_at, since, body)
+SELECT * FROM unnest(
+    CAST(? AS text[]), CAST(? AS double precision[]), CAST(? AS double precision[]),
+    CAST(? AS bytea[]))
 RETURNING id, seq;
 
 -- name: new_lanes

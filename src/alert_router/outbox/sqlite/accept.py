@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from alert_router.outbox.model import Accepted, NewGroup
-from alert_router.outbox.operations.accept import enter_lane, is_duplicate
+from alert_router.outbox.operations.accept import enter_lane, follow, is_duplicate
 from alert_router.outbox.sqlite.session import SqliteSession
 
 
@@ -36,19 +36,22 @@ async def _accept_one(session: SqliteSession, group: NewGroup, window: float) ->
     if known is None:  # the first of several of one identity
         await session.add_new([group])
         return Accepted(group.id, duplicate=False)
-    identity, content, earlier, accepted_at = known
+    identity, content, earlier, accepted_at, next_since = known
     if is_duplicate(group, window, content, accepted_at):
         return Accepted(earlier, duplicate=True)
-    values = (group.content, group.id, group.accepted_at, identity)
+    since, next_since = follow(group, next_since)
+    values = (group.content, group.id, group.id, next_since, group.accepted_at, identity)
     await session.run("set_last_content", values)
     if group.targets:
-        await _add_deliveries(session, group, identity)
+        await _add_deliveries(session, group, identity, since)
     return Accepted(group.id, duplicate=False)
 
 
-async def _add_deliveries(session: SqliteSession, group: NewGroup, identity: int) -> None:
+async def _add_deliveries(
+    session: SqliteSession, group: NewGroup, identity: int, since: float
+) -> None:
     now = group.accepted_at
-    key = await session.insert("add_group", (group.id, now, group.body))
+    key = await session.insert("add_group", (group.id, now, since, group.body))
     for target in group.targets:
         destination = await session.key(target.destination)
         lane = await enter_lane(session, identity, destination, target.priority, now)

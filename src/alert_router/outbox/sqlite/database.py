@@ -20,7 +20,7 @@ QUERIES = SHARED | statements(__package__, "queries.sql")
 # tables of the version before it up to its own.
 MIGRATIONS = tuple(
     text_of(__package__, name)
-    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 10)))
+    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 11)))
 )
 
 _APPLICATION = 0x416C5274  # "AlRt" in the file's header, for file(1) and for us

@@ -1,10 +1,14 @@
 """The store in a SQLite file: each operation on the writer's thread."""
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
+
+import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import (
@@ -25,9 +29,10 @@ from alert_router.outbox.sqlite.opening import (
     ServiceAccess,
     ignore_fault,
 )
-from alert_router.outbox.sqlite.room import DiskReserve
 from alert_router.outbox.sqlite.session import SqliteSession
 from alert_router.outbox.sqlite.writer import Writer
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -35,6 +40,36 @@ _OLD_SQLITE = (
     f"SQLite {sqlite3.sqlite_version} is too old: the store needs 3.35 or newer, use a Python "
     "built with one"
 )
+
+_SECONDS = 1.0  # how long an answer about free space is believed
+_COST = 3  # bytes on disk for each byte of a body: the -wal file, the store, rows and indexes
+
+
+class DiskReserve:
+    """The free space beside the store: asks the file system now and then, and counts what is stored
+    in between."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._asked_at = -inf
+        self._free = 0
+        self._stored = 0  # bytes of bodies since the last look
+
+    def has_room(self, *, reserve: int, coming: int) -> bool:
+        """As `Outbox.has_room`; not where the disk does not say."""
+        now = time.monotonic()
+        if now - self._asked_at > _SECONDS:
+            self._asked_at, self._stored = now, 0
+            try:
+                self._free = shutil.disk_usage(self._directory).free
+            except OSError as error:
+                log.error("cannot read free disk space; rejecting webhooks", error=str(error))
+                self._free = 0
+        return self._free - _COST * (self._stored + coming) > reserve
+
+    def stored(self, size: int) -> None:
+        """A body of so many bytes may have been stored just now."""
+        self._stored += size
 
 
 class SqliteOutbox(Operations):
@@ -118,7 +153,7 @@ class SqliteOutbox(Operations):
         return await self._writer.run(operation, *arguments)
 
     async def identities(self) -> set[bytes]:
-        """Those that have deliveries here: for a spool."""
+        """Those that have deliveries or actions here: for a spool."""
         return await self._run(_identities)
 
     async def remove(self, identity: bytes) -> None:
@@ -135,6 +170,7 @@ async def _identities(session: SqliteSession) -> set[bytes]:
 
 
 async def _remove(session: SqliteSession, identity: bytes) -> None:
+    await session.run("remove_spooled_actions", (identity,))
     known = await session.row("last_content", (identity,))
     if known is None:
         return

@@ -5,28 +5,30 @@
 SELECT digest FROM identity WHERE digest IN (?);
 
 -- name: set_last_content
-UPDATE identity SET content = ?, group_id = ?, accepted_at = ? WHERE id = ?;
+UPDATE identity SET content = ?, group_id = ?, next_after = ?, next_since = ?, accepted_at = ?
+WHERE id = ?;
 
--- name: last_identity
-SELECT max(id) FROM identity;
-
--- name: last_group
-SELECT max(seq) FROM alert_group;
-
--- name: last_lane
-SELECT max(id) FROM lane;
+-- name: last_numbers
+SELECT
+    (SELECT coalesce(max(id), 0) FROM identity),
+    (SELECT coalesce(max(seq), 0) FROM alert_group),
+    (SELECT coalesce(max(id), 0) FROM lane);
 
 -- name: add_identities
-INSERT INTO identity (id, digest, content, group_id, accepted_at) VALUES (?, ?, ?, ?, ?);
+INSERT INTO identity (id, digest, content, group_id, next_after, next_since, accepted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: add_groups
-INSERT INTO alert_group (seq, id, accepted_at, body) VALUES (?, ?, ?, ?);
+INSERT INTO alert_group (seq, id, accepted_at, since, body) VALUES (?, ?, ?, ?, ?);
 
 -- name: add_lanes
 INSERT INTO lane (id, identity, destination, phase, priority, oldest, due_at) VALUES (?, ?, ?, 1, ?, ?, ?);
 
 -- name: spooled_identities
-SELECT DISTINCT i.digest FROM lane l JOIN identity i ON i.id = l.identity;
+SELECT i.digest FROM lane l JOIN identity i ON i.id = l.identity UNION SELECT identity FROM action;
+
+-- name: remove_spooled_actions
+DELETE FROM action WHERE identity = ?;
 
 -- name: forget_spooled_references
 UPDATE lane SET reference = NULL WHERE identity = ?;

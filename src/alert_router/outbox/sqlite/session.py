@@ -15,6 +15,7 @@ import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import NewGroup
+from alert_router.outbox.operations.accept import follow
 from alert_router.outbox.operations.session import Parameters, Session
 from alert_router.outbox.sqlite import database, wal
 from alert_router.outbox.sqlite.database import QUERIES
@@ -155,16 +156,18 @@ class SqliteSession(Session):
 
     async def add_new(self, groups: Collection[NewGroup]) -> None:
         """Add groups of identities that are not known, one of each, in a few statements."""
-        identity, key, lane = map(self._last, ("last_identity", "last_group", "last_lane"))
+        identity, key, lane = await self.one("last_numbers")
         contents, bodies, lanes, deliveries = [], [], [], []
         for group in groups:
             identity += 1
             now = group.accepted_at
-            contents.append((identity, group.identity, group.content, group.id, now))
+            since, next_since = follow(group, 0.0)
+            latest = (group.content, group.id, group.id, next_since, now)
+            contents.append((identity, group.identity, *latest))
             if not group.targets:
                 continue
             key += 1
-            bodies.append((key, group.id, now, group.body))
+            bodies.append((key, group.id, now, since, group.body))
             for target in group.targets:
                 lane += 1
                 destination = await self.key(target.destination)
@@ -175,10 +178,6 @@ class SqliteSession(Session):
         self._insert_rows("add_groups", bodies)
         self._insert_rows("add_lanes", lanes)
         self._insert_rows("add_delivery", deliveries)
-
-    def _last(self, name: str) -> int:
-        """The number that a SELECT of the greatest finds, 0 in an empty table."""
-        return self._run(QUERIES[name]).fetchone()[0] or 0
 
     def _insert_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run an INSERT that is written for one row with many, in few statements."""
@@ -258,12 +257,12 @@ class SqliteSession(Session):
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The rows in parts whose lengths are powers of two, so that SQLite need not compile a
-    statement for each length there is."""
-    start, size = 0, _MOST_ROWS
+    """The rows in parts whose lengths are multiples of eight, and the rest: few parts, and SQLite
+    need not compile a statement for each length there is."""
+    start = 0
     while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
+        left = len(rows) - start
+        size = min(_MOST_ROWS, left - left % 8 or left)
         yield rows[start : start + size]
         start += size
 

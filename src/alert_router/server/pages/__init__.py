@@ -8,6 +8,7 @@ from alert_router.server.pages import (
     actions,
     coverage,
     deliveries,
+    delivery_actions,
     explain,
     group,
     links,
@@ -35,19 +36,21 @@ def add(
     app.on_shutdown.append(_close)
     get, post = app.router.add_get, app.router.add_post
     get(f"{prefix}/", guarded(now.show, "pages"))
-    get(f"{prefix}/live", guarded(now.live, "pages"))
+    # Not for HEAD: a stream ends only when its reader goes away.
+    get(f"{prefix}/live", guarded(now.live, "pages"), allow_head=False)
     get(f"{prefix}/status", guarded(status.show, "pages"))
     get(f"{prefix}/coverage", guarded(coverage.show, "pages"))
+    get(f"{prefix}/coverage/rules", guarded(coverage.show_rules, "pages"))
     get(f"{prefix}/coverage/new", guarded(coverage.new, "pages"))
     get(f"{prefix}/explain", guarded(explain.show, "pages"))
     post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
     get(prefix + "/deliveries/{id:[0-9]{1,18}}", guarded(deliveries.show_one, "pages"))
-    post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
+    post(f"{prefix}/deliveries", guarded(delivery_actions.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
     at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
     get(at_group, guarded(group.show, "pages"))
-    get(f"{at_group}/live", guarded(group.live, "pages"))
+    get(f"{at_group}/live", guarded(group.live, "pages"), allow_head=False)
     post(f"{at_group}/actions", guarded(actions.act, "pages", "actions"))
     # The link itself is what lets people in.
     get(prefix + "/act/{token}", links.show)
@@ -57,8 +60,27 @@ def add(
     get(prefix + "/runbooks/{id:.+}", guarded(runbooks.show, "pages"))
 
 
+@web.middleware
+async def unknown_page(request: web.Request, handler: Handle) -> web.StreamResponse:
+    """Answer a browser that asks for what no route has with a page."""
+    error = request.match_info.http_exception
+    accepts = "text/html" in request.headers.get("Accept", "")
+    if error is None or request.method not in ("GET", "HEAD") or not accepts:
+        return await handler(request)
+    prefix = request.app[render.PREFIX]
+    text = "There is no such page."
+    if error.status == 405:
+        text = "This is not a page. Alertmanager posts alerts to /webhook."
+    if not request.path.startswith(f"{prefix}/"):
+        return web.Response(status=404, text=f"This router serves everything below {prefix}/\n")
+    made = render.page("error.html", render.top(request), text=text)
+    return render.answer(made, error.status)
+
+
 async def _close(app: web.Application) -> None:
     app[PAGES].live.close()
     app[PAGES].board.close()
+    app[PAGES].spooled.close()
     app[PAGES].aside.close()
     app[PAGES].explaining.close()
+    app[PAGES].rule_coverage.close()

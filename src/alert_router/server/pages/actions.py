@@ -11,7 +11,7 @@ from alert_router.outbox.actions import Action, ActionKind
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.server.context import SITE
 from alert_router.server.pages.context import PAGES
-from alert_router.server.pages.group import NOT_KEPT, GroupView, make_view
+from alert_router.server.pages.group import NOT_HERE, GroupView, make_view
 from alert_router.server.pages.people import ActionRefused, clean_name, person, read_form, remember
 from alert_router.server.pages.render import answer, page, top
 
@@ -48,13 +48,13 @@ async def act(request: web.Request) -> web.Response:
 async def view_of(app: web.Application, id_: str, chosen: str = "") -> GroupView:
     """What the page of a group shows now. Raises ActionRefused and StoreUnavailable."""
     site = app[SITE]
-    if site.outbox.is_spooling:
-        raise ActionRefused(NOT_KEPT)
     history = await site.ask(lambda store: store.history(id_))
     view = None
     if history is not None:
         make = partial(make_view, history, id_, chosen, site.runtime(), site.outbox.now())
         view = await app[PAGES].aside.run(make)
+    if view is None and site.outbox.is_spooling:
+        raise ActionRefused(NOT_HERE)
     if view is None:
         raise ActionRefused("There is no such alert group, or it was deleted after its time.")
     return view

@@ -65,8 +65,10 @@ class FiringGroup:
 
 @dataclass(slots=True)
 class Board:
-    """All groups that fire, by identity."""
+    """All groups that fire, by identity; of those in the spool beside a shared store if it
+    `is_of_spool`."""
 
+    is_of_spool: bool = False
     groups: dict[bytes, FiringGroup] = field(default_factory=dict)
     hours: dict[bytes, FiringHours] = field(default_factory=dict)  # also of resolved groups
     read_at: float = 0.0  # Unix seconds
@@ -91,6 +93,11 @@ class Board:
             if number > before:
                 return True
 
+    def with_later(self, other: "Board") -> "Board":
+        """Both, where the other one knows of something later."""
+        left = {key: it for key, it in self.groups.items() if key not in other.hours}
+        return Board(groups=left | other.groups, hours=self.hours | other.hours)
+
     def close(self) -> None:
         """Read nothing more."""
         if self._reading is not None:
@@ -98,7 +105,8 @@ class Board:
 
     async def _read(self, site: Site, aside: Aside) -> None:
         after = max(0, self._seq - (_OVERLAP if site.outbox.is_shared else 0))
-        while rows := await site.ask(methodcaller("latest", after, _AT_ONCE)):
+        latest = "latest_spooled" if self.is_of_spool else "latest"
+        while rows := await site.ask(methodcaller(latest, after, _AT_ONCE)):
             after = rows[-1].seq
             self._seq = max(self._seq, after)
             await aside.run(self._take, rows, site.runtime())
@@ -121,8 +129,9 @@ class Board:
             self._note_hour(row, bool(group.firing))
             if group.firing:
                 made = _firing(row, group, runtime)
-                began = made.began if known is None else known.began
-                self.groups[row.identity] = replace(made, began=began)
+                if known is not None and not row.since:
+                    made = replace(made, began=known.began)
+                self.groups[row.identity] = made
         while len(self.groups) > _MOST:
             del self.groups[next(iter(self.groups))]
 
@@ -157,7 +166,7 @@ def _firing(row: LatestGroup, group: AlertGroup, runtime: Runtime) -> FiringGrou
         identity=row.identity,
         seq=row.seq,
         id=row.id,
-        began=row.accepted_at,
+        began=row.since or row.accepted_at,
         at=row.accepted_at,
         title=wording.one_line(wording.title(bare), 200),
         subject=wording.subject(first, bare, 3),

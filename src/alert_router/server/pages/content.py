@@ -45,6 +45,7 @@ def beside(url: str) -> str | None:
     return url if is_relative and is_picture(url) else None
 
 
+@lru_cache(maxsize=4096)
 def _mark(code: Code) -> tuple[str, str] | None:
     """The class and the words of the mark before a block of commands."""
     found = effects(code)

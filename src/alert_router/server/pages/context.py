@@ -10,6 +10,7 @@ from alert_router.server.body import Budget
 from alert_router.server.context import SITE
 from alert_router.server.pages.board import Board
 from alert_router.server.pages.live import Live, Make
+from alert_router.server.rule_coverage import RuleCoverage
 
 _EXPLAINED = 4 * 1024 * 1024  # bytes of bodies to be explained, at a time
 
@@ -26,7 +27,9 @@ class Pages:
     explaining: Aside = field(default_factory=lambda: Aside("explain"))
     budget: Budget = field(default_factory=lambda: Budget(_EXPLAINED))
     board: Board = field(default_factory=Board)
+    spooled: Board = field(default_factory=lambda: Board(is_of_spool=True))
     live: Live = field(default_factory=Live)
+    rule_coverage: RuleCoverage = field(default_factory=RuleCoverage)
 
 
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
@@ -15,9 +14,7 @@ from aiohttp import web
 from alert_router.deliver.compose import Unmade
 from alert_router.model import Alert, AlertGroup, PayloadError
 from alert_router.preview.decision import Decision, matchers_text, mismatch, reason
-from alert_router.preview.destinations import Drawing, draw
-from alert_router.preview.drawing import code_block
-from alert_router.preview.messages import SKIP_REASONS, Preview, make_previews
+from alert_router.preview.messages import ShownMessage, make_previews, shown_message
 from alert_router.preview.sample_alert import as_group, make_alert, make_group
 from alert_router.redaction import clip
 from alert_router.routing import EntryStep, Miss, RouteStep
@@ -38,7 +35,6 @@ _MOST_KEPT = 100_000  # characters of the text that the form shows again
 _MOST_DECISIONS = 10
 _MOST_ROUTES = 50
 _MOST_MESSAGES = 50
-_MOST_RAW = 20_000  # characters of a payload as data
 _SECONDS = 20.0  # for an explanation, of which no message is begun after
 _RENDER_SECONDS = 10.0
 
@@ -101,17 +97,6 @@ class ShownDecision:
     receivers: tuple[str, ...]
     routes: list[TriedMatchers]
     more_routes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShownMessage:
-    """What a destination would receive; `skipped` says why it would receive nothing."""
-
-    to: str
-    type: str
-    skipped: str = ""
-    drawing: Drawing | None = None
-    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,21 +321,3 @@ def _route(step: RouteStep) -> TriedMatchers:
 
 def _misses(misses: Sequence[Miss]) -> list[tuple[str, str]]:
     return [(str(miss.matcher), clip(mismatch(miss), 300)) for miss in misses]
-
-
-def shown_message(it: Preview) -> ShownMessage:
-    """A preview as pages show it."""
-    to, type_ = f"{it.destination.receiver}/{it.destination.notifier}", it.notifier.type
-    if it.payload is None:
-        return ShownMessage(to, type_, SKIP_REASONS.get(it.skipped_by, it.skipped_by))
-    drawing, raw = draw(type_, it.readable), _data(it.readable)
-    if drawing.theme == "data":  # it may be as large as the payload
-        drawing, raw = Drawing((code_block(raw),)), ""
-    return ShownMessage(to, type_, drawing=drawing, raw=raw)
-
-
-def _data(payload: Any) -> str:
-    text = payload
-    if not isinstance(payload, str):
-        text = json.dumps(payload, indent=2, ensure_ascii=False)
-    return text if len(text) <= _MOST_RAW else f"{text[:_MOST_RAW]}…"

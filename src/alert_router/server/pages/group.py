@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -159,11 +158,11 @@ class GroupView:
         return made
 
 
-NOT_KEPT = (
-    "The database cannot be used at present: ticks and “I have it” are not kept, since other"
-    " routers would not show them. Tell the others in another way."
+_KEPT_APART = (
+    "The database cannot be used at present. What you do here is kept, but other routers show it"
+    " only once it can be: tell the others in another way, too."
 )
-_NOT_HERE = (
+NOT_HERE = (
     "The database cannot be used at present. Groups that were accepted before are shown again once"
     " it can be."
 )
@@ -178,7 +177,7 @@ async def show(request: web.Request) -> web.Response:
         return answer(page("error.html", top(request), text="The store cannot be read."), 503)
     is_spooling = request.app[SITE].outbox.is_spooling
     if view is None and is_spooling:
-        return answer(page("error.html", top(request), text=_NOT_HERE), 503)
+        return answer(page("error.html", top(request), text=NOT_HERE), 503)
     if view is None:
         text = "There is no such alert group, or it was deleted after its time."
         return answer(page("error.html", top(request), text=text), 404)
@@ -190,7 +189,7 @@ async def show(request: web.Request) -> web.Response:
         parts=view.parts(),
         who=who,
         chosen=chosen,
-        not_kept=NOT_KEPT if is_spooling else "",
+        kept_apart=_KEPT_APART if is_spooling else "",
         live=f"groups/{id_}/live{query}",
     )
     made = unless_known(request, answer(text, scripts=True))
@@ -432,11 +431,10 @@ def _sections(
 
     labels = AlertLabels(alert.labels, runtime.label_rules)
     for section, keys in sections:
-        filled = prepared.section(section, labels)
+        filled = prepared.section(section, labels, most)
         title = "" if section is runbook.lead else section_heading(filled)
         steps = []
-        parts = zip(keys, section.steps, filled.steps, strict=True)
-        for key, written, step in islice(parts, most):
+        for key, written, step in zip(keys, section.steps, filled.steps):  # noqa: B905 - `most`
             first, rest = wording.opening(step)
             heading = "" if first is not None else step.title
             blocks = step.blocks if first is not None else rest

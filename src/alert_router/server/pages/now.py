@@ -1,5 +1,6 @@
 """The first page: what fires now, and what is wrong with the router."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import methodcaller
@@ -20,7 +21,6 @@ from alert_router.server.pages.render import TONES, answer, page, part, top, unl
 
 _ON_A_PAGE = 50
 _MOST_ACTIONS = 10_000
-_MOST_NAMES = 3
 _MOST_NAMES = 3
 
 
@@ -104,6 +104,12 @@ async def _parts(request: web.Request, number: int) -> tuple[dict[str, str], int
     except StoreUnavailable:
         read_at = f"what is shown is as of {clock(board.read_at)} UTC" if board.read_at else ""
         banners.append(f"The store cannot be read: {read_at or 'nothing was read yet'}.")
+    if site.outbox.is_spooling:
+        with suppress(StoreUnavailable):
+            await pages.spooled.catch_up(site, pages.aside)
+        board = board.with_later(pages.spooled)
+    elif pages.spooled.hours:  # all of it is in the shared store by now, or soon
+        pages.spooled = Board(is_of_spool=True)
     groups = board.ordered()
     shown = groups[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
     try:
@@ -208,8 +214,8 @@ def _own_banners(site: Site) -> list[str]:
         found.append(f"The store cannot be used: {trouble}.")
     if site.outbox.is_spooling:
         found.append(
-            "The shared store cannot be used. Alerts are accepted and sent from this machine, and"
-            " are not listed here until it can be used again."
+            "The shared store cannot be used. Alerts are accepted and sent from this machine; those"
+            " that other routers accept are not listed here until it can be used again."
         )
     if not site.has_room():
         way = "delivered without being stored" if site.outbox.is_shared else "rejected"

@@ -1,11 +1,14 @@
-"""A tree as plain text, for logs and for terminals without colors."""
+"""The visitors of a Markdown tree; the tree as plain text, and the tree with other words in it."""
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from typing import Generic, Self, TypeVar
 
-from alert_router.markdown.renderer import Renderer, SpanRenderer
 from alert_router.markdown.tree import (
     Block,
     Break,
@@ -15,6 +18,7 @@ from alert_router.markdown.tree import (
     Heading,
     Inline,
     Item,
+    Link,
     ListBlock,
     Paragraph,
     Quote,
@@ -24,6 +28,149 @@ from alert_router.markdown.tree import (
     Table,
     Text,
 )
+
+T = TypeVar("T")
+
+
+class Renderer(ABC, Generic[T]):
+    """Each block becomes any number of pieces."""
+
+    margin = ""  # of nested blocks, for renderers that indent
+
+    def blocks(self, blocks: Sequence[Block]) -> list[T]:
+        """The blocks, in order."""
+        return [piece for block in blocks for piece in self.block(block)]
+
+    def block(self, block: Block) -> Iterable[T]:
+        """One block."""
+        match block:
+            case Paragraph():
+                return self.paragraph(block)
+            case Code():
+                return self.code(block)
+            case ListBlock():
+                return self.list_block(block)
+            case Heading():
+                return self.heading(block)
+            case Quote():
+                return self.quote(block)
+            case Table():
+                return self.table(block)
+            case Rule():
+                return self.rule(block)
+
+    def nested(self, margin: str) -> Self:
+        """The same renderer with another margin, for what is nested in a block."""
+        inner = copy(self)
+        inner.margin = margin
+        return inner
+
+    @abstractmethod
+    def paragraph(self, block: Paragraph, /) -> Iterable[T]: ...
+    @abstractmethod
+    def code(self, block: Code, /) -> Iterable[T]: ...
+    @abstractmethod
+    def list_block(self, block: ListBlock, /) -> Iterable[T]: ...
+    @abstractmethod
+    def heading(self, block: Heading, /) -> Iterable[T]: ...
+    @abstractmethod
+    def quote(self, block: Quote, /) -> Iterable[T]: ...
+    @abstractmethod
+    def table(self, block: Table, /) -> Iterable[T]: ...
+    @abstractmethod
+    def rule(self, block: Rule, /) -> Iterable[T]: ...
+
+
+class SpanRenderer(ABC, Generic[T]):
+    """Spans become one T."""
+
+    def spans(self, spans: Sequence[Inline]) -> T:
+        """The spans, joined."""
+        return self.joined(map(self.span, spans))
+
+    def span(self, span: Inline) -> T:
+        """One span."""
+        match span:
+            case Text(text):
+                return self.text(text)
+            case CodeSpan(text):
+                return self.code_span(text)
+            case Break(hard):
+                return self.line_break(hard)
+            case Link(url, children):
+                return self.link(url, children)
+            case Strong() | Emphasis() | Strike():
+                return self.marked(span)
+
+    @abstractmethod
+    def text(self, text: str) -> T: ...
+    @abstractmethod
+    def code_span(self, text: str) -> T: ...
+    @abstractmethod
+    def line_break(self, hard: bool) -> T: ...
+    @abstractmethod
+    def link(self, url: str, children: Sequence[Inline]) -> T: ...
+    @abstractmethod
+    def marked(self, span: Strong | Emphasis | Strike) -> T: ...
+    @abstractmethod
+    def joined(self, spans: Iterable[T]) -> T: ...
+
+
+Change = Callable[[str], str]
+Cells = tuple[tuple[Inline, ...], ...]
+
+
+@dataclass
+class Rewrite(Renderer[Block], SpanRenderer[tuple[Inline, ...]]):
+    """How the words of a text, code (inline or block), and addresses change."""
+
+    words: Change
+    code_text: Change
+    url: Change
+
+    def paragraph(self, block: Paragraph) -> Iterator[Block]:
+        yield replace(block, children=self.spans(block.children))
+
+    def heading(self, block: Heading) -> Iterator[Block]:
+        yield replace(block, children=self.spans(block.children))
+
+    def code(self, block: Code) -> Iterator[Block]:
+        yield replace(block, text=self.code_text(block.text), info=self.code_text(block.info))
+
+    def list_block(self, block: ListBlock) -> Iterator[Block]:
+        items = (replace(item, blocks=tuple(self.blocks(item.blocks))) for item in block.items)
+        yield replace(block, items=tuple(items))
+
+    def quote(self, block: Quote) -> Iterator[Block]:
+        yield replace(block, blocks=tuple(self.blocks(block.blocks)))
+
+    def table(self, block: Table) -> Iterator[Block]:
+        yield replace(block, header=self._row(block.header), rows=tuple(map(self._row, block.rows)))
+
+    def _row(self, row: Cells) -> Cells:
+        return tuple(map(self.spans, row))
+
+    def rule(self, block: Rule) -> Iterator[Block]:
+        yield block
+
+    def text(self, text: str) -> tuple[Inline, ...]:
+        return (Text(self.words(text)),)
+
+    def code_span(self, text: str) -> tuple[Inline, ...]:
+        return (CodeSpan(self.code_text(text)),)
+
+    def line_break(self, hard: bool) -> tuple[Inline, ...]:
+        return (Break(hard),)
+
+    def link(self, url: str, children: Sequence[Inline]) -> tuple[Inline, ...]:
+        return (Link(self.url(url), self.spans(children)),)
+
+    def marked(self, span: Strong | Emphasis | Strike) -> tuple[Inline, ...]:
+        return (replace(span, children=self.spans(span.children)),)
+
+    def joined(self, spans: Iterable[tuple[Inline, ...]]) -> tuple[Inline, ...]:
+        return tuple(chain.from_iterable(spans))
+
 
 # Control characters, and those that reorder or hide the text around them.
 _CONTROL = re.compile(

@@ -1,25 +1,169 @@
-"""Decides for each alerting rule which runbook and which receivers its alerts get.
+"""Coverage: which runbook and which receivers the alerts of each alerting rule get, and why.
 
-It asks `enrich.select_runbook`, as the router does, once for each table entry that may match.
+It asks `enrich.select_runbook`, as the router does, once for each table entry that may match. What
+labels an alert has besides those of its rule is unknown; the tables are matched as far as that
+decides nothing.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from typing import Literal
 
-from alert_router.checks.coverage.partial_match import (
-    Candidates,
-    ReceiverNames,
-    possible_receivers,
-    with_external,
-)
-from alert_router.checks.rules import AlertRule, PossibleLabels, is_template
+from alert_router.checks.rules import ABSENT, AlertRule, PossibleLabels, ValueSet, is_template
 from alert_router.enrich import ANNOTATIONS, Choice, select_runbook
+from alert_router.matcher import Matcher, Op
 from alert_router.model import Alert, Labels, Status
 from alert_router.model.problem import Place, Problem, Severity
 from alert_router.redaction import clip
-from alert_router.routing import RouteTree, RunbookEntry, RunbookTable
+from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
+
+# Names that external labels usually have (Prometheus's documentation, the operator's defaults,
+# common practice). An alert may have these although no rule file shows it; it is not expected to
+# have others.
+CUSTOMARY = (
+    *("account", "availability_zone", "cluster", "cluster_id", "cluster_name", "datacenter", "dc"),
+    *("env", "environment", "k8s_cluster", "monitor", "prometheus", "prometheus_replica", "region"),
+    *("replica", "site", "stage", "tenant", "zone"),
+)
+_MAX_OUTCOMES = 64
+
+ReceiverNames = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartialMatch:
+    """`holds` is None if it depends on the labels in `on`, which are in the matchers' order."""
+
+    holds: bool | None
+    on: tuple[str, ...] = ()
+
+
+def with_external(labels: PossibleLabels, given: Mapping[str, str | None]) -> PossibleLabels:
+    """The labels with which an alert arrives: those of its rule and Prometheus's
+    `external_labels`, which are not in the rule file.
+
+    `given` are external labels with their value: "" if there is no such label, None if the value
+    is not known. An external label never replaces a label that an alert has (Prometheus,
+    notifier).
+    """
+    added: dict[str, str | None] = {**dict.fromkeys(CUSTOMARY), **given}
+    return labels.having({name: _added(labels.of(name), value) for name, value in added.items()})
+
+
+def _added(values: ValueSet, external: str | None) -> ValueSet:
+    if values is not None and "" not in values:
+        return values
+    if external is None:
+        return None
+    return (values or ABSENT) - ABSENT | {external}
+
+
+def partial_match(matchers: Iterable[Matcher], labels: PossibleLabels) -> PartialMatch:
+    """Whether all matchers match every, no, or only some alerts with these labels."""
+    left: dict[str, frozenset[str]] = {}  # the values of a label that the matchers so far accept
+    undecided: dict[str, None] = {}
+    for matcher in matchers:
+        name = matcher.name
+        values = left.get(name, labels.of(name))
+        if values is None:
+            undecided[name] = None
+            continue
+        passing = frozenset(value for value in values if matcher.matches({name: value}))
+        if not passing:
+            return PartialMatch(False)
+        if len(passing) < len(values):
+            undecided[name] = None
+        left[name] = passing
+    return PartialMatch(None, tuple(undecided)) if undecided else PartialMatch(True)
+
+
+class Candidates:
+    """The entries of a runbook table, indexed by the alert names that they list, so that
+    thousands of alerts can be matched against thousands of entries."""
+
+    def __init__(self, table: RunbookTable) -> None:
+        self._entries = table.entries
+        self._by_name: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for number, entry in enumerate(self._entries):
+            names = next(filter(None, map(_listed_names, entry.matchers)), None)
+            if names is None:
+                self._others.append(number)
+            for name in names or ():
+                self._by_name.setdefault(name, []).append(number)
+
+    def of(self, name: str, labels: PossibleLabels) -> tuple[list[int | None], tuple[str, ...]]:
+        """The numbers of the entries, from 0, that may be the first to match, in order; None
+        last if possibly none matches. If there are several, also the labels that decide."""
+        found: list[int | None] = []
+        depends: dict[str, None] = {}
+        for number in merge(self._by_name.get(name, ()), self._others):
+            match = partial_match(self._entries[number].matchers, labels)
+            if match.holds is False:
+                continue
+            found.append(number)
+            if match.holds:
+                break
+            depends |= dict.fromkeys(match.on)
+        else:
+            found.append(None)
+        return found, tuple(depends)
+
+
+def _listed_names(matcher: Matcher) -> frozenset[str] | None:
+    """The alert names that a matcher accepts, if it lists them."""
+    positive = matcher.op in (Op.EQUAL, Op.REGEX) and matcher.parts
+    if matcher.name != "alertname" or not positive or any(part.tail for part in matcher.parts):
+        return None
+    return frozenset(part.text for part in matcher.parts)
+
+
+class _TooMany(Exception):
+    """There are more outcomes than anyone reads."""
+
+
+def possible_receivers(
+    tree: RouteTree, labels: PossibleLabels
+) -> tuple[tuple[ReceiverNames, ...], tuple[str, ...]]:
+    """Every possible outcome, each the receivers in order without repeats; and, if there are
+    several, the labels that decide. No outcome means that there are too many to list."""
+    depends: dict[str, None] = {}
+    try:
+        outcomes = _outcomes(tree.root, "", labels, depends)
+    except _TooMany:
+        return (), tuple(depends)
+    return tuple(outcomes), tuple(depends) if len(outcomes) > 1 else ()
+
+
+def _outcomes(
+    route: Route, inherited: str, labels: PossibleLabels, depends: dict[str, None]
+) -> dict[ReceiverNames, None]:
+    """As RouteTree.match, but where a route may or may not match, both cases are followed."""
+    receiver = route.receiver or inherited
+    going: dict[ReceiverNames, None] = {(): None}  # found so far, where the next sibling is tried
+    ended: dict[ReceiverNames, None] = {}
+    for child in route.routes:
+        match = partial_match(child.matchers, labels)
+        if match.holds is False:
+            continue
+        depends |= dict.fromkeys(match.on)
+        below = _outcomes(child, receiver, labels, depends)
+        taken = {tuple(dict.fromkeys((*a, *b))): None for a in going for b in below}
+        passed = going if match.holds is None else {}
+        if child.continue_:
+            going = taken | passed
+        else:
+            ended |= taken
+            going = passed
+        if len(ended) + len(going) > _MAX_OUTCOMES:
+            raise _TooMany
+        if not going:
+            break
+    return ended | {found or (receiver,): None for found in going}
+
 
 CoverageState = Literal["covered", "none-wanted", "uncovered", "depends"]
 Agreement = Literal["agrees", "differs", "dead", "ambiguous", "templated", "depends"]
@@ -229,3 +373,47 @@ def labels_by_runbook(
             known = found.get(runbook, frozenset())
             found[runbook] = None if known is None or names is None else known | names
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The number of rules in each state."""
+
+    covered: int = 0
+    depends: int = 0
+    uncovered: int = 0
+    none_wanted: int = 0
+
+    @property
+    def alerts(self) -> int:
+        """All rules."""
+        return self.covered + self.depends + self.uncovered + self.none_wanted
+
+    @property
+    def percent(self) -> float:
+        """The share of covered rules among those that want a runbook; 100 if none does."""
+        wanting = self.alerts - self.none_wanted
+        return 100.0 * self.covered / wanting if wanting else 100.0
+
+
+def totals(alerts: Iterable[AlertCoverage]) -> Totals:
+    """The totals of all these."""
+    return Totals(**Counter(alert.state.replace("-", "_") for alert in alerts))
+
+
+def by_severity(alerts: Iterable[AlertCoverage]) -> dict[str, Totals]:
+    """Totals by the label `severity`, sorted; "" (last) if it is missing or not known."""
+    found = _by(alerts, lambda alert: alert.severity)
+    return {key: found[key] for key in sorted(found, key=lambda key: (not key, key))}
+
+
+def by_file(alerts: Iterable[AlertCoverage]) -> dict[str, Totals]:
+    """Totals by rule file, in the order of reading."""
+    return _by(alerts, lambda alert: alert.rule.file)
+
+
+def _by(alerts: Iterable[AlertCoverage], key: Callable[[AlertCoverage], str]) -> dict[str, Totals]:
+    groups: dict[str, list[AlertCoverage]] = {}
+    for alert in alerts:
+        groups.setdefault(key(alert), []).append(alert)
+    return {name: totals(group) for name, group in groups.items()}

@@ -1,35 +1,133 @@
-"""A notification as a message with one Adaptive Card, within Teams' limits.
+"""The notifier `teams`: a message with one Adaptive Card, within the limits of Teams.
 
-Nothing is written as Markdown again: bold, links and code are properties of runs.
+Text is always in a TextRun, which Teams does not parse as Markdown, so that no value can format,
+link or mention. Bold, links and code are properties of runs.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from pydantic_core import to_json
 
-from alert_router.fields import is_web_url
+from alert_router.fields import LONGEST_URL, Rate, RateField, SecretField, is_web_url
 from alert_router.markdown import Emphasis, Inline, Strike, Strong, plain, visible
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
+from alert_router.notify.base import Mentions, Outcome, Sending, mention_names, mentioning, named
+from alert_router.notify.chat import ADDRESS
+from alert_router.notify.http import Answer, AnswerRules, HttpNotifier
+from alert_router.notify.links import encoded
 from alert_router.notify.message import fit, outline
 from alert_router.notify.render import LineRenderer
-from alert_router.notify.teams.elements import (
-    BOLD,
-    MONOSPACE,
-    SUBTLE,
-    TIGHT,
-    Element,
-    Look,
-    Run,
-    buttons,
-    code,
-    foldable,
-    line,
-    link,
-    mentions,
-)
+
+Element = dict[str, Any]
+Look = dict[str, Any]
+Run = tuple[str, Look]
+
+MAX_BUTTONS = 6  # Teams hides any more of them
+
+MONOSPACE: Look = {"fontType": "Monospace"}
+BOLD: Look = {"weight": "Bolder"}
+SUBTLE: Look = {"isSubtle": True, "size": "Small"}
+TIGHT = {"spacing": "None"}
+
+# Shown instead of code by a client without CodeBlock, where there is no room to repeat the code.
+ELSEWHERE = "A command: open this on a computer, or see the runbook page."
+
+# Teams makes a local time of `{{DATE(...)}}` in a run. In two runs it is only text.
+_FORMULA = re.compile(r"(?<=\{)(?=\{(?:DATE|TIME))")
+
+# Languages of code blocks in runbooks, and Teams' names for them
+# (learn.microsoft.com, Teams platform, "Code blocks in Adaptive Cards").
+_LANGUAGES = {
+    **dict.fromkeys(("bash", "sh", "shell", "zsh", "console", "shell-session"), "Bash"),
+    **dict.fromkeys(("sql", "psql", "pgsql", "postgresql"), "SQL"),
+    **dict.fromkeys(("py", "python"), "Python"),
+    **dict.fromkeys(("ps1", "powershell", "pwsh"), "PowerShell"),
+    **dict.fromkeys(("js", "javascript"), "JavaScript"),
+    **dict.fromkeys(("go", "golang"), "Go"),
+    "json": "JSON",
+    "java": "Java",
+    "xml": "XML",
+    "html": "HTML",
+}
+
+
+def line(runs: Iterable[Run], **more: Any) -> Element:
+    """A line of text: a RichTextBlock of runs. One without words has a space."""
+    inlines = [
+        {"type": "TextRun", "text": part} | look
+        for text, look in runs
+        for part in _FORMULA.split(visible(text))
+        if part
+    ]
+    return {
+        "type": "RichTextBlock",
+        "inlines": inlines or [{"type": "TextRun", "text": " "}],
+    } | more
+
+
+def code(text: str, language: str, *, twice: bool) -> Element:
+    """A whole code block; `twice` repeats it for clients without CodeBlock."""
+    shown = visible(text)
+    instead = line([(shown, MONOSPACE)] if twice else [(ELSEWHERE, SUBTLE)])
+    return {
+        "type": "CodeBlock",
+        "codeSnippet": shown,
+        "language": _LANGUAGES.get(language, "PlainText"),
+        "fallback": instead,
+    }
+
+
+def link(url: str) -> Look:
+    """What makes a run a link; nothing where the URL is not one for a browser."""
+    address = encoded(url)
+    if not ADDRESS.match(url) or len(address) > LONGEST_URL:
+        return {}
+    return {"selectAction": {"type": "Action.OpenUrl", "url": address}}
+
+
+def buttons(pairs: Iterable[tuple[str, str]]) -> list[Element]:
+    """Buttons below the card that open pages; only for URLs that Teams accepts."""
+    found = ((title, link(url).get("selectAction")) for title, url in pairs)
+    return [action | {"title": visible(title)} for title, action in found if action][:MAX_BUTTONS]
+
+
+def mentions(names: Iterable[str]) -> list[Element]:
+    """The entities of a card for names of the form `Ann Smith <id>`."""
+    found = filter(None, map(named, names))
+    return [
+        {"type": "mention", "text": f"<at>{name}</at>", "mentioned": {"id": id, "name": name}}
+        for name, id in found
+    ]
+
+
+def foldable(id: str, title: str, items: Sequence[Element], *, opened: bool) -> list[Element]:
+    """A heading, and under it what a click on the heading shows and hides."""
+    if not items:
+        return [line([(title, BOLD)], spacing="Medium")]
+    action = {
+        "type": "Action.ToggleVisibility",
+        "title": "Show or hide",
+        "targetElements": [id, f"{id}-opened", f"{id}-closed"],
+    }
+    heads = [
+        {
+            "type": "Container",
+            "id": f"{id}-{state}",
+            "spacing": "Medium",
+            "selectAction": action,
+            "items": [line([(f"{mark} {title}", BOLD)])],
+        }
+        | ({} if opened is (state == "opened") else {"isVisible": False})
+        for state, mark in (("opened", "▾"), ("closed", "▸"))
+    ]
+    body = {"type": "Container", "id": id, "spacing": "Small", "items": list(items)}
+    return [*heads, body if opened else body | {"isVisible": False}]
+
 
 # Teams accepts about 28 KB (learn.microsoft.com, "Create incoming webhooks": "28 KB"), counted
 # after it has put the card into JSON of its own. So two limits: bytes as they are sent, and bytes
@@ -245,3 +343,48 @@ class TeamsRenderer(LineRenderer[Element, list[Run]]):
 def _on_one_line(text: str) -> str:
     """Words whose line breaks are spaces: a line begins only where the tree says so."""
     return text.replace("\r", " ").replace("\n", " ")
+
+
+# Codes of a 400 that are true of every message: the flow is disabled or deleted, or its trigger
+# expects other bodies (Power Automate's `error.code`).
+_WRONG_FLOW = frozenset(("WorkflowTriggerIsNotEnabled", "TriggerInputSchemaMismatch"))
+
+
+def _wrong_flow(answer: Answer) -> bool:
+    error = answer.data.get("error")
+    return isinstance(error, dict) and str(error.get("code")) in _WRONG_FLOW
+
+
+_ID = re.compile(r"[\w.+-]+@[\w.-]+|[0-9a-fA-F-]{36}")
+
+
+def _mention(name: str) -> str | None:
+    found = named(name)
+    return name if found and _ID.fullmatch(found[1]) else None
+
+
+_MENTIONS = mention_names(
+    _mention, "Ann Smith <ann@example.org>: name, and sign-in name or object id"
+)
+
+
+class TeamsNotifier(HttpNotifier):
+    """Posts to one channel or chat: that of the workflow. A card that was posted is not changed
+    later, and a resend is another card."""
+
+    # 202 comes as soon as the flow is triggered; its body says nothing.
+    rules = AnswerRules(is_misconfigured=_wrong_flow)
+
+    type: Literal["teams"] = "teams"
+    rate_limit: RateField | None = Rate(4, 1.0)  # Teams accepts four requests a second
+    url: SecretField
+    """The URL of the workflow's webhook."""
+    mention: Annotated[Mentions, _MENTIONS] = Field(default_factory=dict)
+    """Whom to mention while alerts fire: `Ann Smith <ann@example.org>`."""
+
+    def render(self, notification: Notification, detail: Detail = Detail.FULL) -> dict[str, Any]:
+        """The message with its one card."""
+        return render(mentioning(notification, self.mention), detail)
+
+    async def notify(self, payload: dict[str, Any], sending: Sending) -> Outcome:
+        return await self.post(sending, self.url.read(), payload)

@@ -1,1 +1,0 @@
-"""Drawings of messages as text for the terminal, and as an HTML page."""

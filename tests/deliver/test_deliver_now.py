@@ -1,0 +1,160 @@
+"""What no store can take is delivered at once, within the limits of each notifier."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from alert_router.deliver import worker
+from alert_router.model import AlertGroup
+from alert_router.receive import Source, to_store
+from alert_router.runtime import read_runtime
+from alert_router.server import Router, running
+from tests.programs import Recorder, Request, body, eventually, recorder, write_config
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, *destinations: Recorder, **more: Any) -> AsyncIterator[Router]:
+    hooks = [
+        {"type": "webhook", "name": f"hook-{number}", "url": one.url, **more}
+        for number, one in enumerate(destinations)
+    ]
+    config = write_config(tmp_path, hooks)
+    async with running(config, read_runtime(config)) as router:
+        await router.deliverer.recovered()
+        yield router
+
+
+@pytest.fixture
+async def destination() -> AsyncIterator[Recorder]:
+    async with recorder() as found:
+        yield found
+
+
+async def deliver(router: Router, note: str) -> bool:
+    raw = body(key=note, note=note)
+    group = AlertGroup.from_bytes(raw)
+    now = router.outbox.now()
+    return await router.deliverer.deliver_now(to_store(group, raw, Source(), router.runtime, now))
+
+
+def notes(destination: Recorder) -> list[str]:
+    return [
+        alert["labels"]["note"]
+        for request in destination.requests
+        for alert in json.loads(request.body)["alerts"]
+    ]
+
+
+class Gate:
+    """Keeps requests until they are let through; how many there were at once."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.there = self.most = 0
+
+    async def __call__(self, _: Request) -> web.Response:
+        self.there += 1
+        self.most = max(self.most, self.there)
+        await self.opened.wait()
+        self.there -= 1
+        return web.Response()
+
+
+async def test_no_more_are_sent_at_once_than_concurrency_allows(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = gate = Gate()
+    async with serving(tmp_path, destination, concurrency=2) as router:
+        waiting = [asyncio.create_task(deliver(router, f"n{number}")) for number in range(6)]
+        await eventually(lambda: gate.there == 2, "the first messages")
+        gate.opened.set()
+        assert all(await asyncio.gather(*waiting))
+    assert notes(destination) == [f"n{number}" for number in range(6)]
+    assert gate.most == 2
+
+
+async def test_what_is_sent_from_the_store_counts_for_concurrency(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = gate = Gate()
+    async with serving(tmp_path, destination, concurrency=1) as router:
+        raw = body(key="stored", note="stored")
+        group = AlertGroup.from_bytes(raw)
+        now = router.outbox.now()
+        stored = to_store(group, raw, Source(), router.runtime, now)
+        await router.outbox.accept(stored, 0)
+        router.deliverer.wake(stored.targets[0].destination)
+        await eventually(lambda: gate.there == 1, "the message from the store")
+        waiting = asyncio.create_task(deliver(router, "now"))
+        gate.opened.set()
+        assert await waiting
+    assert (notes(destination), gate.most) == (["stored", "now"], 1)
+
+
+async def test_what_does_not_have_its_turn_in_time_is_refused(
+    tmp_path: Path, destination: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_TURN_SECONDS", 0.2)
+    destination.answer = gate = Gate()
+    async with serving(tmp_path, destination, concurrency=1) as router:
+        first = asyncio.create_task(deliver(router, "one"))
+        await eventually(lambda: gate.there == 1, "the first message")
+        assert not await deliver(router, "two")
+        gate.opened.set()
+        assert await first
+        assert await deliver(router, "three")
+    assert notes(destination) == ["one", "three"]
+
+
+async def test_more_than_the_rate_allows_is_refused_without_waiting_for_it(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    async with serving(tmp_path, destination, rate_limit="3/h") as router:
+        taken = [await deliver(router, f"n{number}") for number in range(5)]
+    assert taken == [True] * 3 + [False] * 2
+    assert notes(destination) == ["n0", "n1", "n2"]
+
+
+async def test_what_was_sent_at_once_counts_when_a_store_is_back(
+    tmp_path: Path, destination: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, destination, rate_limit="2/h") as router:
+        monkeypatch.setattr(type(router.outbox), "is_shared", True)  # it is asked each time
+        assert await deliver(router, "one")
+        [loop] = router.deliverer._loops.values()
+        pace = await loop._paced()
+        assert pace is not None
+        assert pace.free(time.monotonic()) == 1
+
+
+async def test_a_pause_that_a_destination_asks_for_is_kept_and_delays_no_other(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = lambda _: web.Response(status=429, headers={"Retry-After": "60"})
+    async with recorder() as other, serving(tmp_path, destination, other) as router:
+        assert not await deliver(router, "one")
+        assert not await deliver(router, "two")
+    assert (notes(destination), notes(other)) == (["one"], ["one", "two"])
+
+
+async def test_at_a_stop_what_waits_for_its_turn_is_refused(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = gate = Gate()
+    async with serving(tmp_path, destination, concurrency=1) as router:
+        first = asyncio.create_task(deliver(router, "one"))
+        second = asyncio.create_task(deliver(router, "two"))
+        await eventually(lambda: gate.there == 1, "the first message")
+        stopping = asyncio.create_task(router.deliverer.stop(10))
+        await eventually(lambda: router.deliverer._stopping, "the stop")
+        gate.opened.set()
+        await stopping
+        assert (await first, await second) == (True, False)
+    assert notes(destination) == ["one"]
