@@ -1,6 +1,6 @@
 # The commands of the project. `make demo` and `make test` set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check coverage bench fmt docs pictures manifests packages sbom clean
+.PHONY: help demo run test check static coverage bench fmt docs pictures manifests packages sbom clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,10 +17,14 @@ demo: $(RUN) ## Send real alerts through the router and show the messages
 run: $(RUN) ## Serve with config/alert-router.yaml
 	$(BIN)/alert-router serve
 
-test: $(DEV) packages check ## Run all checks and tests
+test: $(DEV) packages static ## Run all checks and tests
 	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
-check: $(DEV) ## Check format, lint, types, layers and documents
+check: $(DEV) static ## Check format, lint, types, layers and documents
+	$(BIN)/pytest -q tests/test_docs.py tests/test_site.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
+
+# What no test does. The tests of the documents are among all tests, and `check` runs them alone.
+static: $(DEV)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -33,7 +37,6 @@ check: $(DEV) ## Check format, lint, types, layers and documents
 	$(BIN)/alert-router runbook index --check
 	$(BIN)/alert-router runbook lint --strict deploy/monitoring/runbooks
 	$(BIN)/codespell
-	$(BIN)/pytest -q tests/test_docs.py tests/test_site.py tests/test_english.py tests/test_project.py tests/config/test_config_docs.py
 
 coverage: $(DEV) packages ## Run the tests and print the lines and branches that they miss
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)

@@ -1,10 +1,16 @@
 """What holds for all tests: generated examples are the same in every run, so that a change is
 judged by what it changes, and never by the speed of the machine. `--hypothesis-profile=explore`
-makes up new ones, and finds what nobody thought of."""
+makes up new ones, and finds what nobody thought of. Stories, which take long, come first: what is
+left in the end is short, and no process waits for another."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("same", any_speed, derandomize=True)
 settings.register_profile("explore", any_speed)
 settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("story") is None)

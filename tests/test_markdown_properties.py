@@ -42,7 +42,6 @@ def codes(blocks: tuple[Block, ...]) -> list[str]:
 def test_any_text_becomes_a_tree_that_can_be_shown(text: str) -> None:
     blocks = parse(text)
     to_text(blocks)
-    to_text(blocks, 30)
     page = to_html(blocks)
     # Every tag on the page is one that we write, with nothing of the text's in it but escaped.
     tags = re.findall(r"<[^>]*>", page)

@@ -38,13 +38,6 @@ def test_values_stand_beside_their_code_one_a_line() -> None:
     assert "<dt><code>POD</code></dt>" in to_html([code])
 
 
-def test_prose_is_wrapped_and_code_is_not() -> None:
-    text = "word " * 30 + "\n\n    " + "x" * 90
-    lines = to_text(parse(text), 40).split("\n")
-    assert max(map(len, lines[:-1])) <= 40
-    assert lines[-1] == "    " + "x" * 90
-
-
 def test_a_link_that_is_its_own_label_is_shown_once() -> None:
     assert to_text(parse("<https://d> <a@b.example> [here](#part)")) == "https://d a@b.example here"
 

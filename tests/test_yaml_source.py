@@ -14,7 +14,6 @@ from alert_router.yaml_source import (
     parse_all,
     plain,
     read,
-    read_all,
 )
 
 
@@ -102,7 +101,7 @@ def test_anchors_aliases_and_merges_work():
 def test_all_documents_of_a_file_are_read_with_the_places_they_have_in_it(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("# first\na: 1\n---\n\n---\n  b: 2\n...\n---\n# nothing\n")
-    first, second = read_all(file)
+    first, second = parse_all(file.read_text(), str(file))
     assert (plain(first.root), plain(second.root)) == ({"a": "1"}, {"b": "2"})
     assert second.root.place == Place(str(file), 6, 3)
     assert second.problem("x", "y", second.root.place).source == "  b: 2"

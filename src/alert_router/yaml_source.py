@@ -354,11 +354,6 @@ def read(path: Path, *, missing: str = "") -> YamlFile:
     return parse(read_text(path, missing=missing), str(path))
 
 
-def read_all(path: Path) -> list[YamlFile]:
-    """All documents in a file, as `parse_all` has them. Raises ProblemsError."""
-    return parse_all(read_text(path), str(path))
-
-
 def read_text(path: Path, *, missing: str = "") -> str:
     """The text of a file. Raises ProblemsError if it cannot be read or is not UTF-8."""
     file = str(path)

@@ -90,6 +90,14 @@ def test_headings_that_are_not_recognized_are_ranked_by_runbooks(router):
     ]
 
 
+def test_headings_of_the_same_rank_are_in_the_order_of_their_runbook(router):
+    names = [f"vorab {letter}" for letter in "qwertzuiopasdfghjkl"]
+    sections = "".join(f"## {name}\n\n- Warten.\n\n" for name in names)
+    router.write("books/a.md", f"# Slow\n\n{sections}")
+    ranked = router.json("runbook", "report", "books")["headings"]
+    assert [each["heading"] for each in ranked] == names
+
+
 def test_placeholders_are_counted_by_outcome_and_listed_with_their_spelling(router):
     router.write("books/a.md", BOTH.replace("get pvc", "get pvc -l x=$weird_thing"))
 

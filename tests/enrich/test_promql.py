@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alert_router.enrich.labels import AlertLabels
 from alert_router.enrich.placeholder import Filled
-from alert_router.enrich.promql import fill_query
+from alert_router.enrich.promql import compile_query
 
 # What a label value can be: Prometheus has them in UTF-8.
 _values = st.text(st.characters(exclude_categories=("Cs",)))
@@ -31,7 +31,7 @@ _HOSTILE = [
 
 
 def fill(text: str, **labels: str) -> Filled:
-    return fill_query(text, AlertLabels(labels))
+    return compile_query(text).fill(AlertLabels(labels))
 
 
 def matchers(query: str) -> list[tuple[str, str, str]]:

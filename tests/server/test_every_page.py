@@ -328,7 +328,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
         ("/webhook", 405, "Alertmanager posts alerts to /webhook."),
     ],
 )
-async def test_a_browser_that_asks_for_what_is_not_there_is_told_on_a_page(
+async def test_a_browser_gets_a_page_for_an_address_that_does_not_exist(
     session, path, status, said
 ):
     async with session.get(path, headers=BROWSER) as answer:

@@ -129,7 +129,6 @@ async def test_after_the_clock_was_set_back_what_backs_off_is_tried_at_once(
             await eventually(
                 lambda: any(r.status == 200 and b"poison" in r.body for r in destination.requests),
                 "the message",
-                30,
             )
 
 

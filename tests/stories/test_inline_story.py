@@ -46,7 +46,7 @@ async def serving(
     tmp_path: Path, url: str, destinations: list[Recorder], **more: Any
 ) -> AsyncIterator[Router]:
     hooks = [
-        {"type": "webhook", "name": f"hook-{number}", "url": one.url, "timeout": "2s"}
+        {"type": "webhook", "name": f"hook-{number}", "url": one.url, "timeout": "8s"}
         for number, one in enumerate(destinations)
     ]
     config = write_config(tmp_path, hooks, storage=url, **more)
@@ -98,7 +98,7 @@ async def test_without_any_store_200_means_that_every_destination_took_it(
         assert notes(both[0]) == ["one", "two"]
 
         async def hang(_: Request) -> web.Response:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
             return web.Response()
 
         both[1].answer = hang

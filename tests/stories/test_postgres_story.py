@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -179,13 +180,17 @@ async def test_a_database_whose_disk_is_full_is_replaced_by_the_spool(
             await ledger.more(20)
             ballast = small_disk / "ballast"
             fill(ballast)
-            for number in range(20):
-                await ledger.send(f"big{number}", padding=secrets.token_hex(10_000))
+            numbers = count()
+
+            async def is_full() -> bool:
+                await ledger.send(f"big{next(numbers)}", padding=secrets.token_hex(10_000))
+                return "No space left on device" in "".join(one.text() for one in both)
+
+            await eventually(is_full, "the disk to be full")
             for one in both:
                 await eventually(
                     lambda one=one: metric(one, "alert_router_store_spooling"), "the spool"
                 )
-            assert "No space left on device" in "".join(one.text() for one in both)
             await ledger.more(40)
             ballast.unlink()
             for one in both:

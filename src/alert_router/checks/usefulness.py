@@ -212,9 +212,8 @@ class Summary:
             if found.outcome is not FillOutcome.FILLED
         )
         if it.state != "both":
-            self.unknown_headings.update(
-                {" ".join(each.lower().split()) for each in it.unknown_headings}
-            )
+            headings = (" ".join(each.lower().split()) for each in it.unknown_headings)
+            self.unknown_headings.update(list(dict.fromkeys(headings)))
 
     def add_unread(self, suffixes: Counter[str]) -> None:
         """Count files that are not read."""

@@ -1,13 +1,12 @@
 """Configuration: files → models, a route tree and a runbook table, or problems with places."""
 
-from alert_router.config.load import Loaded, config_path, cross_check, default_config_path, load
+from alert_router.config.load import Loaded, cross_check, default_config_path, load
 from alert_router.config.model import Config, Receiver
 
 __all__ = [
     "Config",
     "Loaded",
     "Receiver",
-    "config_path",
     "cross_check",
     "default_config_path",
     "load",

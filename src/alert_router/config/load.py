@@ -249,11 +249,6 @@ def default_config_path() -> Path:
     return next((path for path in DEFAULT_PATHS if path.exists()), DEFAULT_PATHS[0])
 
 
-def config_path(given: Path | None = None) -> Path:
-    """The path given on the command line, else the default one."""
-    return given or default_config_path()
-
-
 def load(path: Path) -> Loaded:
     """The configuration whose main file is at `path`, with the routing it names. If `path` is a
     directory of runbooks, everything else has its default.

@@ -13,7 +13,6 @@ from alert_router.enrich.placeholder import (
     LONGEST,
     PLACEHOLDER,
     Fillable,
-    Filled,
     lookup_name,
     name_of,
 )
@@ -75,15 +74,10 @@ class QuerySlot:
         return "".join(_escape(char, self.quote) for char in value)
 
 
-def fill_query(text: str, labels: AlertLabels) -> Filled:
-    """The query for an alert. Placeholders that cannot be filled stay as written, their values
-    beside the query."""
-    return compile_query(text).fill(labels)
-
-
 @lru_cache(maxsize=4096)
 def compile_query(text: str, own: frozenset[str] = frozenset()) -> Fillable[QuerySlot]:
-    """The query split at its placeholders. `own` variables of the runbook stay as written."""
+    """The query split at its placeholders. Those that cannot be filled stay as written, with their
+    values beside the query, and so do `own`, variables of the runbook."""
     parts: list[str | QuerySlot] = []
     operator = last = stage = ""  # the current operator, that of the string before, the stage
     plain = 0  # all text before this is in `parts`

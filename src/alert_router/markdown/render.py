@@ -1,7 +1,6 @@
 """The visitors of a Markdown tree; the tree as plain text, and the tree with other words in it."""
 
 import re
-import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
@@ -226,21 +225,17 @@ def rows_as_list(block: Table) -> ListBlock | None:
     return ListBlock(ordered=False, items=tuple(items), line=block.line)
 
 
-def to_text(blocks: Sequence[Block], width: int | None = None) -> str:
-    """A tree as readable text. With `width`, prose is wrapped at that many columns."""
-    return "\n".join(_Lines(width).blocks(blocks))
+def to_text(blocks: Sequence[Block]) -> str:
+    """A tree as readable text."""
+    return "\n".join(_Lines().blocks(blocks))
 
 
 class _Lines(Renderer[str], SpanRenderer[str]):
     """Spans as text that still tells code from words and shows where links lead; blocks as
     lines."""
 
-    def __init__(self, width: int | None, *, tight: bool = False) -> None:
-        self._width = width
+    def __init__(self, *, tight: bool = False) -> None:
         self._tight = tight
-
-    def _narrower(self, by: int, *, tight: bool = False) -> "_Lines":
-        return _Lines(self._width - by if self._width else None, tight=tight)
 
     def blocks(self, blocks: Sequence[Block]) -> list[str]:
         """The blocks with a blank line between them."""
@@ -258,12 +253,7 @@ class _Lines(Renderer[str], SpanRenderer[str]):
 
     def paragraph(self, block: Paragraph) -> Iterator[str]:
         for line in visible(self.spans(block.children)).split("\n"):
-            if self._width is None:
-                yield line.strip()
-            else:
-                yield from textwrap.wrap(
-                    line, max(self._width, 20), break_long_words=False, break_on_hyphens=False
-                )
+            yield line.strip()
 
     def code(self, block: Code) -> Iterator[str]:
         for line in visible(block.text).split("\n"):
@@ -277,12 +267,12 @@ class _Lines(Renderer[str], SpanRenderer[str]):
         for number, item in enumerate(block.items, block.start):
             mark = f"{number}. " if block.ordered else "- "
             head = mark + _BOXES[item.checked]
-            lines = self._narrower(len(head), tight=True).blocks(item.blocks)
+            lines = _Lines(tight=True).blocks(item.blocks)
             yield (head + (lines[0] if lines else "")).rstrip()
             yield from ((" " * len(mark) + line).rstrip() for line in lines[1:])
 
     def quote(self, block: Quote) -> Iterator[str]:
-        yield from (f"> {line}".rstrip() for line in self._narrower(2).blocks(block.blocks))
+        yield from (f"> {line}".rstrip() for line in _Lines().blocks(block.blocks))
 
     def table(self, block: Table) -> Iterator[str]:
         if as_list := rows_as_list(block):
@@ -302,7 +292,7 @@ class _Lines(Renderer[str], SpanRenderer[str]):
                 yield "-+-".join("-" * width for width in widths)
 
     def rule(self, block: Rule) -> Iterator[str]:
-        yield "-" * min(self._width or 40, 40)
+        yield "-" * 40
 
     def text(self, text: str) -> str:
         return text

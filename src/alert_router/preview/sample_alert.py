@@ -17,10 +17,9 @@ def make_alert(
     annotations: Mapping[str, str] | None = None,
     *,
     resolved: bool = False,
-    now: datetime | None = None,
 ) -> Alert:
-    """The alert with these labels, firing or resolved since `now`."""
-    moment = (now or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The alert with these labels, firing or resolved since now."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Alert.model_validate(
         {
             "status": Status.RESOLVED if resolved else Status.FIRING,

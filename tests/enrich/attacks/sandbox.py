@@ -119,7 +119,7 @@ class Sandbox:
         reader.start()
         try:
             os.write(parent, f"{text}\ngone\n".encode())
-            deadline = time.monotonic() + PATIENCE / 6
+            deadline = time.monotonic() + PATIENCE
             while time.monotonic() < deadline:
                 if record.exists() and b"gone\0" in record.read_bytes():
                     break

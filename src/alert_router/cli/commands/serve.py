@@ -23,7 +23,7 @@ import uvloop
 
 from alert_router import tracing
 from alert_router.cli.options import config_option
-from alert_router.config import config_path
+from alert_router.config import default_config_path
 from alert_router.config.values import Listen, parse_external_url, parse_listen
 from alert_router.config.web import WebFlags, parse_route_prefix
 from alert_router.outbox.base import StoreUnavailable
@@ -91,7 +91,7 @@ def serve(
     SIGHUP reloads the configuration. SIGTERM and SIGINT stop the router after the sends in
     progress. The log goes to standard error, console notifications to standard output.
     """
-    path = config_path(config)
+    path = config or default_config_path()
     if external_url and route_prefix is None:
         route_prefix = parse_route_prefix(urlsplit(external_url).path)
     prefix = (route_prefix or "").rstrip("/")
