@@ -170,7 +170,7 @@ def _fingerprint(runtime: Runtime) -> bytes:
 
 
 def _report(printed: bytes) -> RuleReport:
-    """What is kept of the command's JSON; ValueError if it is none."""
+    """What is kept of the command's JSON; ValueError for anything else."""
     try:
         data = json.loads(printed)
         problems, passed_over = data["problems"], data["passed_over"]
