@@ -1,7 +1,7 @@
 """What holds for all tests: generated examples are the same in every run, so that a change is
 judged by what it changes, and never by the speed of the machine. `--hypothesis-profile=explore`
-makes up new ones, and finds what nobody thought of. Stories, which take long, come first: what is
-left in the end is short, and no process waits for another."""
+makes up new ones, every night in a workflow, and finds what nobody thought of. Stories, which take
+long, come first: what is left in the end is short, and no process waits for another."""
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -45,12 +45,10 @@ def need(program: str) -> str:
 def free_port() -> int:
     """A port nobody listens on, that is this process's own until it ends.
 
-    It is below those that the system gives to connections and to whoever asks for any, and its
+    It is none of those that the system gives to connections and to whoever asks for any, and its
     number is taken by a name that other tests' processes look for.
     """
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.SystemRandom().randrange(lowest // 2, lowest)
+    for port in random.SystemRandom().choices(_fixed_ports(), k=1000):
         taken = socket.socket(socket.AF_UNIX)
         try:
             taken.bind(f"\0alert-router-tests-port-{port}")
@@ -61,6 +59,16 @@ def free_port() -> int:
             continue
         _ports.append(taken)
         return port
+    pytest.fail("none of a thousand ports is free")
+
+
+def _fixed_ports() -> range:
+    """Ports that every user may listen on and the system gives to nobody; where it gives all of
+    them, all."""
+    local = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    first, last = map(int, local.split())
+    below, above = range(max(1024, first // 2), first), range(last + 1, 65_536)
+    return below or above or range(1024, 65_536)
 
 
 _ports: list[socket.socket] = []  # whose names are held

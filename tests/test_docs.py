@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from scripts.reference import PAGES as REFERENCES
 from scripts.reference import tables
 
-from alert_router.markdown import Block, Heading, Inline, Link, parse, plain, slug
+from alert_router.markdown import Block, CodeSpan, Heading, Inline, Link, parse, plain, slug
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -56,6 +56,16 @@ def test_every_relative_link_and_anchor_leads_somewhere(page: Path) -> None:
         assert target.exists(), url
         if anchor:
             assert anchor in anchors(target), url
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # what was
+        return
+    for span in walk(tree(page)):
+        name = span.text if isinstance(span, CodeSpan) else ""
+        if re.fullmatch(r"[a-z_]+(/[a-z_]+)+\.py", name):
+            assert (ROOT / name).exists() or (ROOT / "src" / "alert_router" / name).exists(), name
 
 
 def test_every_path_of_the_api_is_in_operations() -> None:

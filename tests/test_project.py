@@ -51,6 +51,16 @@ def test_ci_runs_the_same_script_on_every_supported_python() -> None:
     assert ".ci/run" in [step.get("run") for step in job["steps"]]
 
 
+def test_a_workflow_runs_the_properties_with_new_examples() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "explore.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    assert "--hypothesis-profile=explore" in job["steps"][-1]["env"]["PYTEST_ARGS"]
+    assert job["steps"][-1]["run"] == ".ci/run"
+    supported = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    versions = supported["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert job["steps"][1]["with"]["python-version"] == versions[-1]
+
+
 def test_actions_are_pinned_by_commit() -> None:
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         used = re.findall(r"uses: (.+)", path.read_text())

@@ -326,6 +326,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
         ("/groups/<script>", 404, "There is no such page."),
         ("/deliveries/1/2/3", 404, "There is no such page."),
         ("/webhook", 405, "Alertmanager posts alerts to /webhook."),
+        ("/-/reload", 405, "This is not a page."),
     ],
 )
 async def test_a_browser_gets_a_page_for_an_address_that_does_not_exist(
@@ -339,3 +340,22 @@ async def test_a_browser_gets_a_page_for_an_address_that_does_not_exist(
         assert home.path == "/"
     async with session.get(path) as answer:
         assert answer.content_type == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/webhook", "POST,PUT"),
+        ("GET", "/-/reload", "POST,PUT"),
+        ("HEAD", "/live", "GET"),
+        ("HEAD", "/act/x", None),
+        ("GET", "/nothing", None),
+    ],
+)
+async def test_who_uses_the_wrong_method_is_answered_which_ones_are_right(
+    session, method, path, allowed
+):
+    for headers in (BROWSER, {}):
+        async with session.request(method, path, headers=headers) as answer:
+            assert answer.headers.get("Allow") == allowed
+            assert (answer.status == 405) == (allowed is not None)

@@ -7,12 +7,16 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
+from alert_router.runtime import read_runtime
+from alert_router.server import running as in_process
+from alert_router.server.pages import live
 from tests.http import get
 from tests.postgres import server
 from tests.programs import PATIENCE, Router, eventually, recorder, router, write_config
@@ -230,7 +234,17 @@ async def test_a_proxy_says_who_it_is_and_only_one_that_is_listed(tmp_path, netw
             assert eve.status == 403
 
 
-async def test_a_stream_sends_what_changes_at_once_and_nothing_else(running):
+@pytest.fixture
+async def running_here(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
+    """A router in this process, which a test can change."""
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with in_process(config, read_runtime(config)) as made:
+        yield SimpleNamespace(url="http://{}:{}".format(*made.addresses[0]))
+
+
+async def test_a_stream_sends_what_changes_at_once_and_nothing_else(running_here, monkeypatch):
+    monkeypatch.setattr(live, "_ALIVE_SECONDS", 0.1)
+    running = running_here
     id_ = await send(running, alerts("cart-1"))
 
     async def is_sent() -> bool:
@@ -243,8 +257,8 @@ async def test_a_stream_sends_what_changes_at_once_and_nothing_else(running):
             assert stream.content_type == "text/event-stream"
             changed = {}
             async with asyncio.timeout(PATIENCE):
-                while await stream.content.readline() != b": alive\n":
-                    pass  # until what it starts from is made
+                while (line := await stream.content.readline()) != b": alive\n":
+                    assert line, "the stream has ended before what it starts from was made"
                 await ana.press(ana.button("☐"))
                 async for line in stream.content:
                     if line.startswith(b"data: "):

@@ -85,6 +85,17 @@ async def test_nothing_is_run_again_while_no_file_changes(tmp_path, monkeypatch)
     assert not first.failure
 
 
+async def test_of_many_alerts_the_first_are_kept_and_the_others_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(rule_coverage, "_MOST_LISTED", 2)
+    rules = {"groups": [{"name": "g", "rules": [
+        {"alert": name, "expr": "up == 0", "annotations": {"description": "x" * 10_000}}
+        for name in ("HighErrorRate", "One", "Two", "Three", "Four")
+    ]}]}  # fmt: skip
+    report = await RuleCoverage().read(read_runtime(config_with(tmp_path, rules)), Aside("test"))
+    assert [alert.name for alert in report.alerts] == ["One", "Two"]
+    assert (report.more_alerts, report.totals["alerts"], report.totals["covered"]) == (3, 5, 1)
+
+
 async def test_without_rule_files_the_page_says_how_to_name_them(tmp_path):
     async with page_of(write_config(tmp_path, [{"type": "console"}])) as url:
         status, text = await get(url)
@@ -123,22 +134,35 @@ async def test_a_configuration_that_cannot_be_read_any_more_is_said(tmp_path):
 DEATHS = {
     "import os; os.abort()": "ended by SIGABRT",
     "import time; time.sleep(600)": "within 0.5 s",
-    "while True: print('x' * 99_999)": "too large",
-    "import sys\nwhile True: print('x' * 99_999, file=sys.stderr)": "too large",
+    "while True: print('x' * 99_999)": "larger than 4 MiB",
+    "import sys\nwhile True: print('x' * 99_999, file=sys.stderr)": "larger than 4 MiB",
     "x = b'x' * 2**28": "more than 160 MiB",
     "raise KeyError('x')": "KeyError: 'x'",
+    "from resource import *; raise KeyError(getrlimit(RLIMIT_DATA))": f"({160 << 20}, {160 << 20})",
+    "from resource import *; raise KeyError(getrlimit(RLIMIT_CPU))": "KeyError: (120, 120)",
+    "from resource import *; raise KeyError(getrlimit(RLIMIT_CORE))": "KeyError: (0, 0)",
     "print('[')": "No report",
+    "print('[' * 1_000_000)": "No report",
+    "print('null')": "No report",
+    "print('[]')": "No report",
+    "print('{}')": "No report",
+    """print('{"alerts": 3, "problems": [], "passed_over": []}')""": "No report",
+    """print('{"alerts": ["x"], "problems": [], "passed_over": []}')""": "No report",
 }
+
+
+def runs(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """Let the process run this program in place of the command."""
+    (folder / "instead.py").write_text(program, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr(rule_coverage, "_MODULE", "instead")
 
 
 @pytest.mark.parametrize(("program", "said"), DEATHS.items(), ids=DEATHS.values())
 async def test_whatever_happens_to_the_process_the_page_says_it(
     tmp_path, monkeypatch, program, said
 ):
-    python = tmp_path / "python"
-    python.write_text(f"#!{sys.executable}\n{program}\n", encoding="utf-8")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    runs(monkeypatch, tmp_path, program)
     if "sleep" in program:
         monkeypatch.setattr(rule_coverage, "_SECONDS", 0.5)
     async with page_of(config_with(tmp_path)) as url:
@@ -149,13 +173,10 @@ async def test_whatever_happens_to_the_process_the_page_says_it(
 
 async def test_a_router_that_stops_ends_the_process(tmp_path, monkeypatch):
     pid_file = tmp_path / "pid"
-    python = tmp_path / "python"
     program = (
         f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
     )
-    python.write_text(f"#!{sys.executable}\n{program}\n", encoding="utf-8")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    runs(monkeypatch, tmp_path, program)
     coverage = RuleCoverage()
     asking = asyncio.create_task(coverage.read(read_runtime(config_with(tmp_path)), Aside("test")))
     await eventually(lambda: pid_file.exists() and pid_file.read_text(), "the process")

@@ -53,6 +53,7 @@ _TOKEN = re.compile(
     r"\\.?|['\"]|(?<!\S)#.*|<<-?[ \t]*['\"]?(?P<document>[A-Za-z_]\w*)['\"]?"
     r"|(?<![\w$./-])(?:(?P<opens>do|then|case|\{)|(?P<closes>done|fi|elif|esac|\}))(?![\w./-])"
 )
+_SHORT = 1024  # characters
 _OPEN_END = re.compile(r"(?:\||&&|\\)[ \t]*\Z")
 
 
@@ -180,8 +181,12 @@ def command_ranges(code: Code) -> list[tuple[int, int]]:
     return command_spans(code.text, code.language and language)
 
 
-@lru_cache(maxsize=4096)
 def _read(text: str, language: str) -> _Session:
+    read = _read_short if len(text) <= _SHORT else _read_long
+    return read(text, language)
+
+
+def _parse(text: str, language: str) -> _Session:
     bounds = _bounds(text)
     prompts = [_prompt(text, start, end, language) for start, end in bounds]
     if any(prompts):
@@ -201,6 +206,11 @@ def _read(text: str, language: str) -> _Session:
     if not language and (not known or kinds[0] is _Kind.OUTPUT):
         return _Session(())  # not certainly shell
     return _Session(lines, whole=_Kind.COMMAND in kinds and _Kind.OUTPUT not in kinds)
+
+
+# Texts with the values of labels are read too, each another one: what is kept is bounded in bytes.
+_read_short = lru_cache(maxsize=4096)(_parse)
+_read_long = lru_cache(maxsize=16)(_parse)
 
 
 def _bounds(text: str) -> list[tuple[int, int]]:

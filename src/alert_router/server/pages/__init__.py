@@ -72,9 +72,14 @@ async def unknown_page(request: web.Request, handler: Handle) -> web.StreamRespo
     if error.status == 405:
         text = "This is not a page. Alertmanager posts alerts to /webhook."
     if not request.path.startswith(f"{prefix}/"):
-        return web.Response(status=404, text=f"This router serves everything below {prefix}/\n")
-    made = render.page("error.html", render.top(request), text=text)
-    return render.answer(made, error.status)
+        text = f"This router serves everything below {prefix}/\n"
+        made = web.Response(status=error.status, text=text)
+    else:
+        shown = render.page("error.html", render.top(request), text=text)
+        made = render.answer(shown, error.status)
+    if "Allow" in error.headers:
+        made.headers["Allow"] = error.headers["Allow"]
+    return made
 
 
 async def _close(app: web.Application) -> None:

@@ -18,6 +18,8 @@ from alert_router.server.pages.render import harmless
 
 Picture = Callable[[str], str | None]
 
+_REMEMBERED = 1024  # characters of the longest block whose mark is remembered
+
 
 def page_of(runbook: Runbook) -> str:
     """The path of the page of a runbook, or of the section of one, from the root."""
@@ -45,15 +47,24 @@ def beside(url: str) -> str | None:
     return url if is_relative and is_picture(url) else None
 
 
-@lru_cache(maxsize=4096)
 def _mark(code: Code) -> tuple[str, str] | None:
     """The class and the words of the mark before a block of commands."""
-    found = effects(code)
+    if len(code.text) > _REMEMBERED:
+        return _mark_of(code.text, code.language)
+    return _remembered_mark(code.text, code.language)
+
+
+def _mark_of(text: str, language: str) -> tuple[str, str] | None:
+    found = effects(Code(text, language))
     if found.destroys:
         return "changes destroys", f"Deletes or stops something: {', '.join(found.destroys)}"
     if found.changes:
         return "changes", f"Changes something: {', '.join(found.changes)}"
     return None
+
+
+# The values of labels are in it: 4 MiB of them at most.
+_remembered_mark = lru_cache(maxsize=1024)(_mark_of)
 
 
 def steps_of(runbook: Runbook) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from math import floor
-from pathlib import PurePath
-from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -14,7 +12,6 @@ from aiohttp import web
 from alert_router.alert_stats.report import Observed, ObservedAlert
 from alert_router.outbox.alert_stats import KEPT_DAYS, OTHERS
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.redaction import clip
 from alert_router.runbook import Catalogue
 from alert_router.runbook.generate import check_id, id_for, routing_entry, scaffold
 from alert_router.runtime import Runtime
@@ -23,12 +20,11 @@ from alert_router.server.context import SITE
 from alert_router.server.pages.content import page_of
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.render import answer, page, top
-from alert_router.server.rule_coverage import RuleReport
+from alert_router.server.rule_coverage import RuleAlert, RuleReport
 
 _MOST_LISTED = 500
 _MOST_NAME = 300  # characters of an alert's name
 _ORDER = ("uncovered", "covered", "none-wanted")
-_RULE_ORDER = ("uncovered", "depends", "says nothing", "covered", "none-wanted")
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -112,15 +108,11 @@ def _explain(name: str, severity: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """An alert that a rule defines, and the runbooks that it can get. `why` says what its state
-    depends on, or why a message says nothing to do."""
+    """An alert that a rule defines, and the runbooks that it can get: the id, and the path of its
+    page from the root."""
 
-    name: str
-    severity: str
-    place: str
-    state: str
-    runbooks: list[tuple[str, str]]  # the id, and the path of its page from the root
-    why: str
+    alert: RuleAlert
+    runbooks: list[tuple[str, str]]
     create: str
     explain: str
 
@@ -136,61 +128,26 @@ async def show_rules(request: web.Request) -> web.Response:
 
 
 def _rules_page(report: RuleReport, runtime: Runtime, root: str) -> str:
-    data = report.data
-    rows = [_rule_row(alert, runtime.catalogue) for alert in data.get("alerts", ())]
-    rows.sort(key=lambda it: _RULE_ORDER.index(it.state))
-    problems, passed_over = data.get("problems", ()), data.get("passed_over", ())
     return page(
         "coverage_rules.html",
         root,
         has_rules=bool(runtime.config.checks.rules),
-        failure=report.failure,
-        rows=rows[:_MOST_LISTED],
-        more=max(0, len(rows) - _MOST_LISTED),
-        totals=data.get("totals", {}),
-        percent=_percent(data["totals"]["percent"]) if data else "",
-        silent=data.get("says_nothing", 0),
-        problems=[
-            (_file_place(it), it["severity"], it["message"]) for it in problems[:_MOST_LISTED]
-        ],
-        more_problems=max(0, len(problems) - _MOST_LISTED),
-        passed_over=[
-            (PurePath(it["file"]).name, it["reason"]) for it in passed_over[:_MOST_LISTED]
-        ],
-        more_passed_over=max(0, len(passed_over) - _MOST_LISTED),
+        report=report,
+        rows=[_rule_row(alert, runtime.catalogue) for alert in report.alerts],
+        percent=_percent(report.totals.get("percent", 0)),
         live="",
     )
 
 
-def _rule_row(alert: dict[str, Any], catalogue: Catalogue) -> RuleRow:
-    choices, state, severity = alert["choices"], alert["state"], alert["severity"] or ""
-    name = alert["alert"]
-    silent = [it["reason"] for it in choices if it["says"] is False]
-    if state == "covered" and silent:
-        state = "says nothing"
-    ids = list(dict.fromkeys(it["runbook"] for it in choices if it["runbook"]))
-    found = {id_: catalogue.get(id_) for id_ in ids}
-    causes = [f"the label {label}" for label in alert["depends_on"]]
-    if alert["template"]:
-        causes.append(f"the annotation {alert['template']}")
-    why = f"depends on {' and '.join(causes)}" if state == "depends" and causes else ""
+def _rule_row(alert: RuleAlert, catalogue: Catalogue) -> RuleRow:
+    found = {id_: catalogue.get(id_) for id_ in alert.runbooks}
+    may_create = alert.state in ("uncovered", "depends")
     return RuleRow(
-        name=clip(name, _MOST_NAME),
-        severity=clip(severity, _MOST_NAME),
-        place=_file_place(alert),
-        state=state,
+        alert,
         runbooks=[(id_, page_of(it) if it else "") for id_, it in found.items()],
-        why="; ".join(filter(None, [why, *dict.fromkeys(silent)])),
-        create=_create(clip(name, _MOST_NAME), severity)
-        if state in ("uncovered", "depends")
-        else "",
-        explain=_explain(clip(name, _MOST_NAME), severity),
+        create=_create(alert.name, alert.severity) if may_create else "",
+        explain=_explain(alert.name, alert.severity),
     )
-
-
-def _file_place(it: dict[str, Any]) -> str:
-    """Without the directory, which says nothing to whoever reads a page."""
-    return f"{PurePath(it['file']).name}:{it['line']}"
 
 
 # The skeleton
