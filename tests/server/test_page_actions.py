@@ -5,7 +5,7 @@ import json
 import re
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ from yarl import URL
 
 from tests.http import get
 from tests.postgres import server
-from tests.programs import PATIENCE, Router, eventually, recorder, router, write_config
+from tests.programs import (
+    PATIENCE,
+    Router,
+    eventually,
+    patched,
+    recorder,
+    router,
+    write_config,
+)
 from tests.replicas import is_up, proxy, replicas
 from tests.server.test_group_page import alerts, send
 
@@ -230,15 +238,22 @@ async def test_a_proxy_says_who_it_is_and_only_one_that_is_listed(tmp_path, netw
             assert eve.status == 403
 
 
-async def test_a_stream_sends_what_changes_at_once_and_nothing_else(running):
-    id_ = await send(running, alerts("cart-1"))
+async def test_a_stream_sends_what_changes_at_once_and_nothing_else(tmp_path):
+    """Not only when the router looks by itself: it does that once an hour."""
+    live = "alert_router.server.pages.live"
+    seldom = patched({f"{live}._EVERY": 3600.0, f"{live}._SELDOM": 3600.0})
+    config = write_config(tmp_path, [{"type": "console"}])
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(router(config, prefix=seldom))
+        id_ = await send(running, alerts("cart-1"))
 
-    async def is_sent() -> bool:
-        async with tab(running, id_) as one:
-            return "Sent to" in one.text
+        async def is_sent() -> bool:
+            async with tab(running, id_) as one:
+                return "Sent to" in one.text
 
-    await eventually(is_sent, "the delivery")
-    async with tab(running, id_, "Ana") as ana, tab(running, id_, "Ben") as ben:
+        await eventually(is_sent, "the delivery")
+        ana = await stack.enter_async_context(tab(running, id_, "Ana"))
+        ben = await stack.enter_async_context(tab(running, id_, "Ben"))
         async with ben.session.get(f"{ben.url}/live") as stream:
             assert stream.content_type == "text/event-stream"
             changed = {}
