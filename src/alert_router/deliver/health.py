@@ -183,6 +183,8 @@ class DestinationHealth:
     def _remember(
         self, claim: Claim, outcome: Failed, settlement: Settlement, clock: float
     ) -> None:
+        if not claim.lane:  # what no store has says nothing about others
+            return
         if settlement.verdict is Verdict.DEAD:
             self._lanes.pop(claim.lane, None)
             return

@@ -65,10 +65,10 @@ class FiringGroup:
 
 @dataclass(slots=True)
 class Board:
-    """All groups that fire, by identity; of those in the spool beside a shared store if it
-    `is_of_spool`."""
+    """All groups that fire, by identity; with `outage`, those in the spool beside a shared store in
+    the outage of that number."""
 
-    is_of_spool: bool = False
+    outage: int | None = None
     groups: dict[bytes, FiringGroup] = field(default_factory=dict)
     hours: dict[bytes, FiringHours] = field(default_factory=dict)  # also of resolved groups
     read_at: float = 0.0  # Unix seconds
@@ -105,7 +105,7 @@ class Board:
 
     async def _read(self, site: Site, aside: Aside) -> None:
         after = max(0, self._seq - (_OVERLAP if site.outbox.is_shared else 0))
-        latest = "latest_spooled" if self.is_of_spool else "latest"
+        latest = "latest" if self.outage is None else "latest_spooled"
         while rows := await site.ask(methodcaller(latest, after, _AT_ONCE)):
             after = rows[-1].seq
             self._seq = max(self._seq, after)
