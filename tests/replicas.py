@@ -44,6 +44,7 @@ _ELSE = {
         "is_look": False,
     },
     "alert_router.server.context._STORE_SECONDS": _HOUR,
+    "alert_router.server.status._STALLED": _HOUR,
 }
 # Routers that wait for the database for hours, except where they accept.
 HURRIED = patched(_ELSE)

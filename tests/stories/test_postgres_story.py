@@ -81,10 +81,10 @@ async def test_while_postgresql_hangs_a_webhook_waits_only_for_the_limit_of_acce
         await ledger.settled()
         server().freeze(signal.SIGSTOP)
         try:
-            for number in range(5):
-                await ledger.send(f"k{number}")
-            assert await metric(one, "alert_router_store_spooling") == 1
             async with asyncio.timeout(PATIENCE):
+                for number in range(5):
+                    await ledger.send(f"k{number}")
+                assert await metric(one, "alert_router_store_spooling") == 1
                 for path in ("-/healthy", "-/ready", "metrics"):
                     await get(f"{one.url}/{path}")
         finally:
