@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runtime import read_runtime
 from alert_router.server import running as in_process
-from alert_router.server.pages.board import HOURS, FiringHours
+from alert_router.server.pages.board import HOURS, Board, FiringGroup, FiringHours
 from alert_router.server.pages.now import Hours
 from tests.http import get, post
 from tests.postgres import server
@@ -253,3 +253,23 @@ def test_an_hour_is_marked_if_the_group_fired_at_any_time_of_it(steps, rest):
         fired |= set(range(hour, hour + rest + 1))
     now = hour + rest
     assert seen.until(now).bits == day(*(now - it for it in fired if now - it < HOURS))
+
+
+def firing(began: float, at: float) -> FiringGroup:
+    return FiringGroup(b"k", 1, "id", began, at, "", "", "", "", 0, "")
+
+
+def test_an_outage_takes_nothing_from_since_when_and_in_which_hours_a_group_fires():
+    shared = Board(
+        groups={b"k": firing(began=10, at=20)},
+        hours={b"k": FiringHours(9, 100, day(0, 1), fires=True)},
+    )
+    spooled = Board(
+        groups={b"k": firing(began=30, at=30)},
+        hours={b"k": FiringHours(1, 103, day(0), fires=True)},
+    )
+
+    both = shared.with_later(spooled)
+
+    assert both.groups == {b"k": firing(began=10, at=30)}
+    assert both.hours == {b"k": FiringHours(1, 103, day(0, 1, 2, 3, 4), fires=True)}

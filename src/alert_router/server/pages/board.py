@@ -94,9 +94,19 @@ class Board:
                 return True
 
     def with_later(self, other: "Board") -> "Board":
-        """Both, where the other one knows of something later."""
-        left = {key: it for key, it in self.groups.items() if key not in other.hours}
-        return Board(groups=left | other.groups, hours=self.hours | other.hours)
+        """Both, where what the other one knows of a group is later: it says how the group is, this
+        one since when."""
+        groups = {key: it for key, it in self.groups.items() if key not in other.hours}
+        for key, it in other.groups.items():
+            began = self.groups.get(key, it).began
+            groups[key] = replace(it, began=min(began, it.began))
+        hours = self.hours | other.hours
+        for key in self.hours.keys() & other.hours.keys():
+            known, later = self.hours[key], other.hours[key]
+            last = max(known.last, later.last)
+            bits = known.until(last).bits | later.until(last).bits
+            hours[key] = replace(later, last=last, bits=bits)
+        return Board(groups=groups, hours=hours)
 
     def close(self) -> None:
         """Read nothing more."""
