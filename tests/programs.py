@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,6 +198,15 @@ class Router(Process):
 
         self.url = "http://" + await eventually(address, "the router to serve")
         return self
+
+
+def patched(values: Mapping[str, object]) -> tuple[str, ...]:
+    """What to put before a router's command so that its process has other values at these names.
+    What still happens at once although a limit is hours long has not waited for that limit."""
+    lines = ["import sys", "from pytest import MonkeyPatch", "del sys.argv[0]"]
+    lines += [f"MonkeyPatch().setattr({name!r}, {value!r})" for name, value in values.items()]
+    lines += ["from alert_router.cli import main", "main()"]
+    return sys.executable, "-c", "\n".join(lines)
 
 
 @asynccontextmanager

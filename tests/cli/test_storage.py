@@ -6,11 +6,13 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alert_router.outbox.model import Role, Storage
 from alert_router.outbox.opening import open_outbox
+from alert_router.outbox.sqlite import copies
 from tests.outbox.kit import group, put
 
 
@@ -76,6 +78,31 @@ def test_a_backup_of_a_running_router_has_everything_it_accepted(router, store, 
 
     asyncio.run(work())
     assert groups(tmp_path / "copy.db") == ["one", "two"]
+
+
+def test_a_backup_keeps_no_router_from_writing_and_has_nothing_of_what_is_written_meanwhile(
+    store, tmp_path
+):
+    written: list[int] = []
+
+    class Source(sqlite3.Connection):
+        """Between any two pages of a backup, somebody else writes."""
+
+        def backup(self, target: sqlite3.Connection, *, pages: int = -1, **more: Any) -> None:
+            def write(*_):
+                router.execute("UPDATE alert_group SET id = 'other'")
+                written.append(pages)
+
+            super().backup(target, pages=1, progress=write, **more)
+
+    with (
+        closing(sqlite3.connect(store, isolation_level=None, timeout=0)) as router,
+        closing(sqlite3.connect(store, isolation_level=None, factory=Source)) as source,
+    ):
+        copies.write(source, tmp_path / "copy.db")
+        pages = router.execute("PRAGMA page_count").fetchone()[0]
+    assert len(written) == pages
+    assert (groups(tmp_path / "copy.db"), groups(store)) == (["one"], ["other"])
 
 
 def test_a_backup_does_not_overwrite_a_file(router, store, tmp_path):

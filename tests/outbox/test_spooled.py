@@ -1,9 +1,17 @@
 """A router that goes from the shared store to its spool and back."""
 
+import asyncio
+import re
+import signal
+from pathlib import Path
+
+from alert_router.outbox import spooled
 from alert_router.outbox.actions import Action, ActionKind
 from alert_router.outbox.model import Health, Role, Settlement, Verdict
 from alert_router.outbox.spooled import SpooledOutbox
 from tests.outbox.kit import NOW, A, end, group, open_postgres, open_sqlite, put, take_one
+from tests.postgres import server
+from tests.speed import clock_of_the_loop
 
 
 async def test_messages_of_the_spool_say_what_people_did(tmp_path):
@@ -47,4 +55,31 @@ async def test_a_pause_stays_when_the_store_changes_until_it_ends(tmp_path):
         outbox._shared.database.offset += 121
         assert await outbox.health(A) != asked
     finally:
+        await outbox.close()
+
+
+async def test_a_webhook_is_in_the_spool_after_the_seconds_that_the_documentation_promises(
+    tmp_path, monkeypatch
+):
+    """Also where it waits for others that wait for the database."""
+    page = (Path(__file__).parents[2] / "docs/scaling.md").read_text()
+    [promised] = re.findall(r"no answer within ([\d.]+) seconds goes on with its spool", page)
+    monkeypatch.setattr(spooled, "_PAUSED_SECONDS", 3600.0)  # however busy this machine is
+    outbox = SpooledOutbox(await open_postgres(tmp_path), await open_sqlite(tmp_path))
+    await outbox.start()
+    try:
+        server().freeze(signal.SIGSTOP)
+        with clock_of_the_loop() as clock:
+            accepting = []
+            for number in range(4):
+                new = group(f"g{number}", lane=f"lane{number}")
+                accepting.append(asyncio.create_task(outbox.accept(new, 60)))
+                await clock.turns()
+            assert not any(one.done() for one in accepting)
+            clock.passes(float(promised))
+            await clock.until(lambda: all(one.done() for one in accepting))
+        assert not any(one.duplicate for one in await asyncio.gather(*accepting))
+        assert outbox.is_spooling
+    finally:
+        server().freeze(signal.SIGCONT)
         await outbox.close()

@@ -5,21 +5,25 @@ import json
 import re
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 from yarl import URL
 
-from alert_router.runtime import read_runtime
-from alert_router.server import running as in_process
-from alert_router.server.pages import live
 from tests.http import get
 from tests.postgres import server
-from tests.programs import PATIENCE, Router, eventually, recorder, router, write_config
+from tests.programs import (
+    PATIENCE,
+    Router,
+    eventually,
+    patched,
+    recorder,
+    router,
+    write_config,
+)
 from tests.replicas import is_up, proxy, replicas
 from tests.server.test_group_page import alerts, send
 
@@ -234,25 +238,23 @@ async def test_a_proxy_says_who_it_is_and_only_one_that_is_listed(tmp_path, netw
             assert eve.status == 403
 
 
-@pytest.fixture
-async def running_here(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
-    """A router in this process, which a test can change."""
+async def test_a_stream_sends_what_changes_at_once_and_nothing_else(tmp_path):
+    """Not only when the router looks by itself: it does that once an hour."""
+    live = "alert_router.server.pages.live"
+    changed_there = {"_EVERY": 3600.0, "_SELDOM": 3600.0, "_ALIVE_SECONDS": 0.1}
+    seldom = patched({f"{live}.{name}": seconds for name, seconds in changed_there.items()})
     config = write_config(tmp_path, [{"type": "console"}])
-    async with in_process(config, read_runtime(config)) as made:
-        yield SimpleNamespace(url="http://{}:{}".format(*made.addresses[0]))
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(router(config, prefix=seldom))
+        id_ = await send(running, alerts("cart-1"))
 
+        async def is_sent() -> bool:
+            async with tab(running, id_) as one:
+                return "Sent to" in one.text
 
-async def test_a_stream_sends_what_changes_at_once_and_nothing_else(running_here, monkeypatch):
-    monkeypatch.setattr(live, "_ALIVE_SECONDS", 0.1)
-    running = running_here
-    id_ = await send(running, alerts("cart-1"))
-
-    async def is_sent() -> bool:
-        async with tab(running, id_) as one:
-            return "Sent to" in one.text
-
-    await eventually(is_sent, "the delivery")
-    async with tab(running, id_, "Ana") as ana, tab(running, id_, "Ben") as ben:
+        await eventually(is_sent, "the delivery")
+        ana = await stack.enter_async_context(tab(running, id_, "Ana"))
+        ben = await stack.enter_async_context(tab(running, id_, "Ben"))
         async with ben.session.get(f"{ben.url}/live") as stream:
             assert stream.content_type == "text/event-stream"
             changed = {}

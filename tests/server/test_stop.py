@@ -1,6 +1,8 @@
 """Stopping and reloading while deliveries are on their way."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from alert_router.cli.commands import serve
 from alert_router.outbox.model import Destination, State
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
@@ -102,14 +105,54 @@ async def test_a_destination_that_left_at_a_reload_does_not_outlast_the_deadline
         released.set()
 
 
+async def test_a_stop_gives_sends_the_configured_time_and_waits_for_no_store_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    async def stop(seconds: float) -> None:
+        given.append(seconds)
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    delivery = {"shutdown_timeout": "100ms"}
+    async with recorder() as destination:
+        async with serving(tmp_path, destination, delivery=delivery) as (router, _):
+            monkeypatch.setattr(router.deliverer, "stop", stop)
+            monkeypatch.setattr(router.outbox, "close", never)
+            async with asyncio.timeout(PATIENCE):
+                await router.stop()
+            assert given == [0.1]
+            monkeypatch.undo()
+
+
+def test_a_process_that_is_told_to_stop_ends_soon_after_that_time_whatever_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own thread sees to that."""
+    done: list[object] = []
+    monkeypatch.setattr(signal, "sigwait", lambda _: signal.SIGTERM)
+    monkeypatch.setattr(time, "sleep", done.append)
+    monkeypatch.setattr(os, "_exit", lambda code: done.append(f"exit {code}"))
+    serve._Stopper(lambda: 2.0)._wait()
+    [seconds, end] = done
+    assert isinstance(seconds, float)
+    assert 2 < seconds <= 3
+    assert end == "exit 1"
+
+
 async def test_a_reload_that_comes_late_begins_nothing(tmp_path: Path) -> None:
     async with recorder() as destination, serving(tmp_path, destination) as (router, _):
         router.deliverer.follow({})
         await router.deliverer.stop(1)
         router.site.serving = False
+        for task in router._tasks:  # those that begin others all the time
+            task.cancel()
+        await asyncio.gather(*router._tasks, return_exceptions=True)
         before = asyncio.all_tasks()
         await router.reload()
-        assert asyncio.all_tasks() == before
+        assert not asyncio.all_tasks() - before
 
 
 async def test_a_row_that_cannot_be_read_does_not_end_the_service_of_its_destination(

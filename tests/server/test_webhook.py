@@ -5,6 +5,7 @@ import base64
 import gzip
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -183,41 +184,43 @@ async def closes(process: Router, first: bytes, drip: bytes = b"") -> bytes:
         writer.close()
 
 
-@pytest.fixture
-async def impatient(tmp_path: Path) -> AsyncIterator[Router]:
-    http = {
-        "listen": "127.0.0.1:0",
-        "header_timeout": "500ms",
-        "body_timeout": "500ms",
-        "idle_timeout": "500ms",
-    }
+@asynccontextmanager
+async def impatient(tmp_path: Path, limit: str) -> AsyncIterator[Router]:
+    """A router with that limit only: the others last for hours."""
+    limits = dict.fromkeys(("header_timeout", "body_timeout", "idle_timeout"), "5h")
+    http = {"listen": "127.0.0.1:0", **limits, limit: "500ms"}
     async with router(write_config(tmp_path, CONSOLE, http=http)) as process:
         yield process
 
 
-async def test_a_slow_loris_is_closed_in_its_head(impatient: Router) -> None:
-    await closes(impatient, b"POST /webhook HTTP/1.1\r\n", drip=b"X-A: b\r\n")
+async def test_a_slow_loris_is_closed_in_its_head(tmp_path: Path) -> None:
+    async with impatient(tmp_path, "header_timeout") as process:
+        await closes(process, b"POST /webhook HTTP/1.1\r\n", drip=b"X-A: b\r\n")
 
 
-async def test_a_connection_that_says_nothing_is_closed(impatient: Router) -> None:
-    await closes(impatient, b"")
+async def test_a_connection_that_says_nothing_is_closed(tmp_path: Path) -> None:
+    async with impatient(tmp_path, "header_timeout") as process:
+        await closes(process, b"")
 
 
-async def test_a_connection_left_idle_after_an_answer_is_closed(impatient: Router) -> None:
-    answer = await closes(impatient, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+async def test_a_connection_left_idle_after_an_answer_is_closed(tmp_path: Path) -> None:
+    async with impatient(tmp_path, "idle_timeout") as process:
+        answer = await closes(process, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b"healthy" in answer
 
 
-async def test_a_second_head_that_drips_is_closed(impatient: Router) -> None:
+async def test_a_second_head_that_drips_is_closed(tmp_path: Path) -> None:
     request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
-    await closes(impatient, request + b"GET / HT", drip=b"T")
+    async with impatient(tmp_path, "header_timeout") as process:
+        await closes(process, request + b"GET / HT", drip=b"T")
 
 
 async def test_a_body_that_drips_is_answered_so_that_it_is_tried_again_and_closed(
-    impatient: Router,
+    tmp_path: Path,
 ) -> None:
     head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"
-    answer = await closes(impatient, head, drip=b" ")
+    async with impatient(tmp_path, "body_timeout") as process:
+        answer = await closes(process, head, drip=b" ")
     assert answer.startswith(b"HTTP/1.1 503")
 
 

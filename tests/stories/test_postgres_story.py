@@ -15,8 +15,8 @@ import pytest
 
 from tests.http import get, metric
 from tests.postgres import server
-from tests.programs import eventually, recorder
-from tests.replicas import Ledger, is_up, proxy, replicas
+from tests.programs import PATIENCE, eventually, recorder
+from tests.replicas import HURRIED, Ledger, is_up, proxy, replicas
 
 pytestmark = pytest.mark.story
 
@@ -63,6 +63,35 @@ async def test_while_postgresql_hangs_webhooks_are_answered_and_delivered(tmp_pa
         await ledger.send("k")
         await ledger.settled()
         await ledger.judge_ends()
+
+
+async def test_while_postgresql_hangs_a_webhook_waits_only_for_the_limit_of_accepting(
+    tmp_path: Path,
+) -> None:
+    """All else that the router asks the database lasts for hours. How long that limit is, tests of
+    the spool say."""
+    url = await server().database(tmp_path)
+    heartbeats = [{"name": "eu", "matchers": ["alertname=~.*"], "receiver": "oncall"}]
+    async with (
+        recorder() as destination,
+        replicas(tmp_path, url, 1, destination.url, heartbeats=heartbeats, prefix=HURRIED) as [one],
+    ):
+        ledger = Ledger([one], destination)
+        await ledger.send("k")
+        await ledger.settled()
+        server().freeze(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                for number in range(5):
+                    await ledger.send(f"k{number}")
+                assert await metric(one, "alert_router_store_spooling") == 1
+                for path in ("-/healthy", "-/ready", "metrics"):
+                    await get(f"{one.url}/{path}")
+        finally:
+            server().freeze(signal.SIGCONT)
+        ledger.judge_answers()
+        await eventually(lambda: is_up(one), "the shared store to be in use")
+        await ledger.settled()
 
 
 async def test_a_commit_whose_answer_is_cut_off_is_delivered_once(tmp_path: Path) -> None:
