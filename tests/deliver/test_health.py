@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from alert_router.config.model import Delivery
 from alert_router.deliver.health import DestinationHealth, Pace
 from alert_router.fields import Rate, parse_rate
+from alert_router.notify.base import Failed, Reason, Remedy
 from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.slack import SlackNotifier
-from alert_router.outbox.model import Claim, Destination, Health
+from alert_router.outbox.model import Claim, Destination, Health, Settlement, Verdict
 
 NOW = 1_700_000_000.0
 
@@ -38,6 +39,18 @@ def test_a_page_is_known_to_every_attempt_that_was_claimed_before_it(wait: float
     health.hurry(Delivery(), clock=105.0)
     for claimed, page in ((104.0, True), (106.0, False)):
         assert health.situation(claim, claimed, probe=True, cost=0.0, clock=107.0).page is page
+
+
+@pytest.mark.parametrize(("lane", "alone"), [(0, 0), (7, 2)])
+def test_groups_that_no_store_has_are_not_one_lane(lane: int, alone: int) -> None:
+    health = DestinationHealth({})
+    claim = Claim("w", lane, 1, Destination("oncall", "slack"), (), attempt=1)
+    for clock in (100.0, 110.0):
+        failed = Failed(Reason.REJECTED, "400", Remedy.RETRY)
+        alone_only = Settlement(Verdict.RETRY, NOW)
+        health.note(claim, failed, alone_only, 0.0, clock=clock)
+
+    assert health.situation(claim, 110.0, probe=False, cost=0.0, clock=111.0).alone == alone
 
 
 def test_so_many_at_once_and_then_none_until_the_first_is_that_long_ago():

@@ -148,7 +148,8 @@ class DestinationHealth:
     ) -> None:
         """Take over what was decided about an attempt that has ended just now."""
         if isinstance(outcome, Failed):
-            self._remember(claim, outcome, settlement, clock)
+            if claim.lane:
+                self._remember(claim, outcome, settlement, clock)
             if outcome.reason is Reason.INTERNAL and outcome.remedy is Remedy.RETRY:
                 self._rests_until = clock + _BREATH
         else:
