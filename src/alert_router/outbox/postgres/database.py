@@ -74,6 +74,20 @@ def is_trouble(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
 
 
+def is_own_fault(error: Exception) -> bool:
+    """Whether an error that is no trouble is that of one operation. Others are not: tables that
+    are not as this program needs them, missing rights, locks that are not given."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_OWN_FAULTS)
+    return True
+
+
+def was_idle(error: BaseException) -> bool:
+    """Whether the server ended the transaction before it got what was sent last."""
+    known = asyncpg.IdleInTransactionSessionTimeoutError
+    return isinstance(error, known) or isinstance(error.__cause__, known)
+
+
 class Database:
     """The database that a storage URL names."""
 
