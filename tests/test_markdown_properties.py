@@ -5,7 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.markdown import Block, Code, ListBlock, Quote, parse, to_html, to_text
+from alert_router.markdown import Block, Code, ListBlock, Quote, grammar, parse, to_html, to_text
 
 # Pieces that mean something to Markdown or HTML, so that chance finds their combinations.
 _PIECES = st.sampled_from(
@@ -47,6 +47,15 @@ def test_any_text_becomes_a_tree_that_can_be_shown(text: str) -> None:
     tags = re.findall(r"<[^>]*>", page)
     assert all(_OURS.fullmatch(tag) for tag in tags), tags
     assert page.count("<") == len(tags)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.one_of(_PIECES, st.sampled_from(["a\n", "b c\n", "é\n", "===\n"])), max_size=30))
+def test_reading_prose_without_the_other_rules_changes_nothing(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    quick, complete = (grammar._dialect(mdx=False) for _ in range(2))
+    complete.block.ruler.disable("prose")
+    assert quick.parse(text, {}) == complete.parse(text, {})
 
 
 _OURS = re.compile(

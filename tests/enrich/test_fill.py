@@ -210,6 +210,29 @@ def test_variables_of_a_template_stay_in_prose(text: str) -> None:
     assert words(text, value="12") == text
 
 
+def test_the_value_of_a_template_stays_in_inline_code() -> None:
+    text = "`{{ $value | humanize }} of {{ $labels.namespace }}`"
+    assert words(text, namespace="prod", value="12") == "{{ $value | humanize }} of prod"
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        (
+            "<namespace>/<service-monitor>/<endpoint-id>",
+            "<namespace>/<service-monitor>/<endpoint-id>",
+        ),
+        ("<namespace>/<pod>", "prod/web-1"),
+        ("<namespace>", "prod"),
+    ],
+)
+def test_the_form_of_a_name_with_parts_that_no_label_has_stays(text: str, filled: str) -> None:
+    labels = {"namespace": "prod", "pod": "web-1"}
+    assert words(f"In Kubernetes, `{text}` is the name.", **labels).startswith(
+        f"In Kubernetes, {filled} is"
+    )
+
+
 def test_variables_of_a_template_stay_in_other_code() -> None:
     [code] = fill("```yaml\nsummary: {{ $value }}\n```", value="12")
     assert isinstance(code, Code)

@@ -32,6 +32,16 @@ def test_exported_labels_are_the_subject() -> None:
     assert labels.used == exported.keys()
 
 
+def test_dimensions_of_cloudwatch_are_labels_of_their_name() -> None:
+    labels = AlertLabels(
+        {"dimension_InstanceId": "i-1", "dimension_DBInstanceIdentifier": "db", "dimension_": "x"}
+        | {"dimension_BucketName": "other", "bucket_name": "logs"}
+    )
+
+    names = ("instance-id", "db-instance-id", "rds-instance-id", "BUCKET_NAME", "name", "")
+    assert [labels.get(name, True) for name in names] == ["i-1", "db", "db", "logs", None, None]
+
+
 def test_the_namespace_of_a_namespaced_subject_is_kept() -> None:
     labels = AlertLabels(_SCRAPED | {"namespace": "prod", "deployment": "web"})
 

@@ -1,6 +1,7 @@
 """What the store's tests share: groups with little in them, and the drivers to be proven."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -85,6 +86,13 @@ async def put(outbox: Outbox, *groups: NewGroup) -> None:
     """Accept them one after another; none is a duplicate."""
     for one in groups:
         assert not (await outbox.accept(one, 0.0)).duplicate
+
+
+async def put_many(outbox: Outbox, groups: Sequence[NewGroup]) -> None:
+    """Accept them in order, many at a time, but no more than a busy machine accepts soon."""
+    for start in range(0, len(groups), 50):
+        some = groups[start : start + 50]
+        await asyncio.gather(*(outbox.accept(one, 0.0) for one in some))
 
 
 async def take(

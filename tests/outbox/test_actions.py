@@ -8,7 +8,7 @@ import pytest
 from alert_router.outbox.actions import MOST_ACTIONS, Action, ActionKind
 from alert_router.outbox.model import Verdict
 from alert_router.outbox.postgres.session import PostgresSession
-from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, take_one
+from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, put_many, take_one
 
 IDENTITY = b"lane"
 
@@ -142,7 +142,7 @@ async def test_a_repeated_end_and_a_group_for_nobody_change_nothing(outbox):
 
 
 async def test_the_beginning_is_known_however_many_notifications_follow(outbox):
-    await asyncio.gather(*(outbox.accept(group(f"g{n}", at=NOW + n), 0.0) for n in range(300)))
+    await put_many(outbox, [group(f"g{n}", at=NOW + n) for n in range(300)])
 
     found = await outbox.history("g299")
     assert (len(found.groups), found.groups[0].since) == (200, NOW)

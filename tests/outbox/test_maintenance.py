@@ -1,7 +1,5 @@
 """The backlog, expiry and pruning."""
 
-import asyncio
-
 from alert_router.outbox.model import Backlog, DeliveryFilter, Health, Settlement, State, Verdict
 from tests.outbox.kit import (
     LEASE,
@@ -13,6 +11,7 @@ from tests.outbox.kit import (
     group,
     names,
     put,
+    put_many,
     set_health,
     take,
     take_one,
@@ -107,7 +106,7 @@ async def test_at_a_destination_that_is_failing_everything_old_was_tried(outbox)
 
 async def test_many_expire_in_one_go(outbox):
     many = [group(f"{n}", lane=f"{n % 40}") for n in range(1200)]
-    await asyncio.gather(*(outbox.accept(one, 0) for one in many))
+    await put_many(outbox, many)
     assert await outbox.expire(older_than=NOW + 1, now=NOW, served=()) == {A: 1200}
     assert (await outbox.backlog())[0].dead == 1200
     assert await take(outbox) == []

@@ -225,6 +225,33 @@ def test_an_alerts_own_text_is_sent_without_the_alerts_below_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    "heading",
+    [
+        "High memory usage on node",
+        "High memory usage on node (critical)",
+        "HIGH MEMORY-USAGE ON NODE!",
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "is_own"),
+    [
+        ("HighMemoryUsageOnNode", True), ("high_memory_usage_on_node", True),
+        ("HighMemoryUsageOnNodes", False), ("HighMemoryUsage", False), ("MemoryUsageOnNode", False),
+        ("KubeHighMemoryUsageOnNode", False), ("HighMemoryUsageOnNode2", False),
+        ("High", False), ("", False), ("***", False), ("HighMemoryUsageOnNоde", False),
+    ],
+)  # fmt: skip
+def test_a_heading_in_plain_words_is_that_of_the_alert_with_exactly_these_words(
+    tmp_path: Path, heading: str, name: str, is_own: bool
+) -> None:
+    catalogue = load(
+        tmp_path, nodes=f"# Nodes\n\n## {heading}\n\nDo this.\n\n## Other\n\nDo that.\n"
+    )
+    [found] = catalogue.by_reference("nodes", name)
+    assert (found != "nodes") is is_own
+
+
+@pytest.mark.parametrize(
     ("heading", "name"),
     [
         ("QueueDown", "QueueDown"),

@@ -490,3 +490,82 @@ def test_a_page_that_says_that_the_runbook_moved_is_no_second_candidate(tmp_path
     assert Catalogue.load(tmp_path).by_name("PodDown") == ["new/PodDown"]
     (tmp_path / "new" / "PodDown.md").unlink()
     assert Catalogue.load(tmp_path).by_name("PodDown") == ["old/PodDown"]
+
+
+def component(root: Path, description: str, page: str) -> Path:
+    """An Antora component with one page."""
+    file = root / "c/modules/ROOT/pages/disk.adoc"
+    file.parent.mkdir(parents=True)
+    file.write_text(page, encoding="utf-8")
+    (root / "c/antora.yml").write_text(description, encoding="utf-8")
+    return file
+
+
+def text_of(catalogue: Catalogue) -> str:
+    (runbook,) = catalogue.runbooks.values()
+    return to_text(runbook.blocks)
+
+
+PAGE = "= Disk\n:tool: own\n\nAsk {team} in {room}. {tool}{unknown}\n\nifdef::team[Now.]\n"
+
+
+def test_attributes_of_an_antora_component_are_those_of_its_pages(tmp_path: Path) -> None:
+    component(
+        tmp_path,
+        "name: c\nasciidoc:\n  attributes:\n    team: SRE\n    Room: '#{team}'\n    unknown: ~\n"
+        "    list: [a]\n    tool: theirs\n",
+        PAGE,
+    )
+    found = text_of(Catalogue.load(tmp_path))
+    assert "Ask SRE in #SRE. theirs{unknown}" in found
+    assert "Now." in found
+
+
+def test_a_page_changes_an_attribute_of_its_component_that_ends_in_at(tmp_path: Path) -> None:
+    component(tmp_path, "asciidoc: {attributes: {tool: theirs@}}", PAGE)
+    assert ". own{unknown}" in text_of(Catalogue.load(tmp_path))
+
+
+def test_changed_attributes_of_a_component_reach_its_pages_on_reload(tmp_path: Path) -> None:
+    page = component(tmp_path, "name: c", "= Disk\n\nAsk {team}.\n")
+    description = page.parents[3] / "antora.yml"
+    catalogue = Catalogue.load(tmp_path)
+    for team, line in (("A", "team: A"), ("B", "team: B"), ("{team}", "x: y")):
+        description.write_text(f"asciidoc: {{attributes: {{{line}}}}}", encoding="utf-8")
+        catalogue = Catalogue.load(tmp_path, catalogue)
+        assert f"Ask {team}." in text_of(catalogue)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "asciidoc: [", "asciidoc: {attributes: {team: " + "x" * 70_000 + "}}", "[" * 60_000,
+        "asciidoc:\n  attributes:\n" + "".join(f"    a{i}: x\n" for i in range(600)),
+    ],
+)  # fmt: skip
+def test_attributes_that_cannot_be_read_are_a_problem_and_the_page_stays(
+    tmp_path: Path, description: str
+) -> None:
+    component(tmp_path, description, "= Disk\n\nAsk {team}.\n")
+    catalogue = Catalogue.load(tmp_path)
+    assert "Ask {team}." in text_of(catalogue)
+    (problem,) = catalogue.problems
+    assert "attributes of the component cannot be read" in problem.message
+    assert problem.place.file == str(tmp_path / "c/antora.yml")
+
+
+def test_a_component_outside_the_directory_gives_its_pages_nothing(tmp_path: Path) -> None:
+    page = component(tmp_path, "asciidoc: {attributes: {team: SRE}}", "= Disk\n\nAsk {team}.\n")
+    assert "Ask {team}." in text_of(Catalogue.load(page.parent))
+    secret = tmp_path / "secret.yml"
+    (tmp_path / "c/antora.yml").rename(secret)
+    (tmp_path / "c/antora.yml").symlink_to(secret)
+    catalogue = Catalogue.load(tmp_path / "c")
+    assert "Ask {team}." in text_of(catalogue)
+    assert [problem.code for problem in catalogue.problems] == ["runbook-unreadable"]
+
+
+def test_values_that_grow_with_each_attribute_are_bounded(tmp_path: Path) -> None:
+    lines = "".join(f"    a{i}: '{{a{i - 1}}}{{a{i - 1}}}'\n" for i in range(1, 400))
+    component(tmp_path, f"asciidoc:\n  attributes:\n    a0: x\n{lines}", "= D\n\n{a399}\n")
+    assert len(text_of(Catalogue.load(tmp_path))) < 10_000

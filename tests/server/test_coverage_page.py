@@ -46,7 +46,7 @@ async def test_alerts_without_a_runbook_come_first_by_notifications(running):
         woken = re.findall(r"<td>(\d+)<span class=\"unit\"> notifications", shown)
         return shown if sorted(woken) == ["1", "1", "2", "3"] else None
 
-    shown = await eventually(text, "the counts", patience=20)
+    shown = await eventually(text, "the counts")
     names = re.findall(r"<td><a href=\"\./explain\?label=alertname%3D(\w+)\">", shown)
     assert names[0] == "Loud"
     assert names[-1] == "HighErrorRate"

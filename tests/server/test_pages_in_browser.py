@@ -36,7 +36,7 @@ async def test_two_people_see_each_others_ticks_and_open_details_stay_open(tmp_p
         async def is_seen() -> bool:
             return await ana.evaluate(DONE) == 1 and await ben.evaluate(DONE) == 1
 
-        await eventually(is_seen, "the tick", patience=15)
+        await eventually(is_seen, "the tick")
         text = await ben.evaluate("document.body.innerText")
         assert "Done by Ana" in text
         assert await ben.evaluate("document.querySelectorAll('details[open]').length") == 2
@@ -81,7 +81,7 @@ async def test_from_a_slack_message_to_the_first_command_copied_are_two_taps(tmp
             await page.tap("button.copy")
 
             copied = "navigator.clipboard.readText()"
-            first = await eventually(lambda: page.evaluate(copied), "the command", patience=15)
+            first = await eventually(lambda: page.evaluate(copied), "the command")
     assert first == 'sum(rate(http_requests_total{job="cart", status=~"5.."}[5m]))'
 
 

@@ -118,7 +118,7 @@ async def test_entries_and_received_alerts_that_lead_to_it_are_listed(running):
         assert '<code>alertname=~"HighErrorRate.*"</code>' in text
         return "<td>HighErrorRate</td>" in text
 
-    await eventually(is_listed, "the alert", patience=15)
+    await eventually(is_listed, "the alert")
     other = await shown(running, "alerts/lag")
     assert "<td>HighErrorRate</td>" not in other
     assert "No entry of the runbook table does" in other

@@ -51,6 +51,8 @@ _EXACT = {
     ("environment", "env"): "environment env",
     ("region",): "region",
     ("zone",): "zone",
+    ("dbinstance_identifier",): "dbinstanceidentifier dbinstanceid rdsinstanceid",
+    ("auto_scaling_group_name",): "autoscalinggroup autoscalinggroupname asg asgname",
 }
 # Labels that say too little about what is asked for: `<name>` of what?
 _VAGUE_NAMES = (
@@ -63,6 +65,8 @@ _VAGUE = frozenset(_VAGUE_NAMES.split())
 _SEPARATORS = re.compile(r"[\W_]+", re.ASCII)
 _IN_NAME = re.compile(r"\W+", re.ASCII)
 _EXPORTED = "exported_"
+_DIMENSION = "dimension_"  # of CloudWatch, as YACE writes it: `dimension_InstanceId`
+_INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SCRAPED = ("pod", "container", "namespace", "service", "endpoint")
 
 # Alerts whose label `name` is that of an object of this kind.
@@ -139,6 +143,11 @@ class LabelRules:
                 bare = label.removeprefix(_EXPORTED)
                 if bare and bare != label:
                     found[bare] = label
+        for label in labels:
+            if label.startswith(_DIMENSION):  # as CloudWatch's own exporter writes it
+                bare = _INNER_CAPITAL.sub("_", label.removeprefix(_DIMENSION)).lower()
+                if bare:
+                    found.setdefault(bare, label)
         return found
 
 

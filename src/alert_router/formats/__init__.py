@@ -1,7 +1,8 @@
 """The formats that runbooks are written in, and their readers: each yields the same tree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from types import MappingProxyType
 
 from alert_router.formats.asciidoc import read_asciidoc
 from alert_router.markdown import Document, parse_document
@@ -41,12 +42,18 @@ def without_suffix(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-def read_document(text: str, name: str, include: Include = lambda target: None) -> Document:
+def read_document(
+    text: str,
+    name: str,
+    include: Include = lambda target: None,
+    attributes: Mapping[str, str] = MappingProxyType({}),
+) -> Document:
     """The document in a file of that name, Markdown if its suffix is not known. `include` returns
-    the text of a file that AsciiDoc includes; None where it may not or cannot be read."""
+    the text of a file that AsciiDoc includes; None where it may not or cannot be read. `attributes`
+    are those that AsciiDoc is given from outside."""
     suffix = format_of(name)
     if suffix in ASCIIDOC:
-        return read_asciidoc(text, include)
+        return read_asciidoc(text, include, attributes)
     if suffix in RST:
         # docutils is an extra, and slow to import.
         from alert_router.formats.restructuredtext import read_restructuredtext  # noqa: PLC0415

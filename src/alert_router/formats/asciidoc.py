@@ -6,8 +6,9 @@ markup. Files outside the text are read by a function that the caller gives; wha
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from alert_router.formats.asciidoc_inline import Attributes, inline
 from alert_router.markdown import (
@@ -60,10 +61,15 @@ _COLUMN = re.compile(r"(?P<count>\d{1,3})\*")
 _CELL = re.compile(r"(?:(?<=\s)|^)(?:\d{0,3}(?:\.\d{1,3})?[+*])?[<^>.]{0,3}[adehlmsv]?\|", re.M)
 
 
-def read_asciidoc(text: str, include: Include = lambda target: None) -> Document:
+def read_asciidoc(
+    text: str,
+    include: Include = lambda target: None,
+    attributes: Mapping[str, str] = MappingProxyType({}),
+) -> Document:
     """The document in a text. `include` returns the text of a file named in an `include::`
-    directive; None where it may not or cannot be read."""
-    reader = _Reader(include)
+    directive; None where it may not or cannot be read. `attributes` are set from outside, and
+    changed by the text only where their value ends in `@`."""
+    reader = _Reader(include, Attributes(attributes))
     lines = list(reader.source(text))
     callouts = any(line.startswith(("<1>", "<.>")) for line, _ in lines)
     reader.has_callouts = callouts

@@ -1,7 +1,8 @@
 """AsciiDoc's markup within a line, and its attributes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from alert_router.markdown import (
     Break,
@@ -48,13 +49,21 @@ _SPAN = re.compile(
 
 
 class Attributes:
-    """The attributes of a document that are set."""
+    """The attributes of a document that are set. Those `given` from outside stay as they are, but
+    for values that end in `@`."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Mapping[str, str] = MappingProxyType({})) -> None:
         self._values: dict[str, str] = {}
+        self._fixed: frozenset[str] = frozenset()
+        for name, value in given.items():
+            self.set(name, value.removesuffix("@"))
+        fixed = (name.lower() for name, value in given.items() if not value.endswith("@"))
+        self._fixed = frozenset(fixed)
 
     def set(self, name: str, value: str | None, off: str = "") -> None:
         """Set an attribute, or remove it."""
+        if name.lower() in self._fixed:
+            return
         if off:
             self._values.pop(name.lower(), None)
         else:

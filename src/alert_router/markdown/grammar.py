@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import mdTrim
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
@@ -469,8 +470,48 @@ def _parse_inlines(state: StateCore) -> None:
         brackets += token.content.count("[")
         state.env["line"] = token.map[0] if token.map else 0
         token.children = []
-        if len(token.content) <= _MAX_INLINE and brackets <= _MAX_BRACKETS:
+        if token.content and not state.md.inline.terminator_re.search(token.content):
+            token.children.append(Token("text", "", 0, content=token.content))  # without markup
+        elif len(token.content) <= _MAX_INLINE and brackets <= _MAX_BRACKETS:
             state.md.inline.parse(token.content, state.md, state.env, token.children)
+
+
+def _prose(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A paragraph that starts with a letter, as markdown-it's own rule reads it. Most lines do: the
+    other rules, which all look for a sign, are not tried for each of them."""
+    if silent or end != state.lineMax or not _is_prose(state, start, end):
+        return False
+    before, state.parentType = state.parentType, "paragraph"
+    interrupts = state.md.block.ruler.getRules("paragraph")
+    stop = start + 1
+    while stop < end and not state.isEmpty(stop):
+        is_continued = state.sCount[stop] - state.blkIndent > 3 or state.sCount[stop] < 0
+        if not is_continued and not _is_prose(state, stop, end):
+            if state.src[state.bMarks[stop] + state.tShift[stop]] in "-=":  # a heading, perhaps
+                state.parentType = before
+                return False
+            if any(rule(state, stop, end, True) for rule in interrupts):
+                break
+        stop += 1
+    state.line = stop
+    opening = state.push("paragraph_open", "p", 1)
+    inline = state.push("inline", "", 0)
+    opening.map = inline.map = [start, stop]
+    inline.content = mdTrim(state.getLines(start, stop, state.blkIndent, False))
+    inline.children = []
+    state.push("paragraph_close", "p", -1)
+    state.parentType = before
+    return True
+
+
+def _is_prose(state: StateBlock, line: int, end: int) -> bool:
+    """Whether a line can be nothing but a line of a paragraph, or the first one of a heading that
+    is underlined: it starts with a letter, and the next line makes no table of it."""
+    at = state.bMarks[line] + state.tShift[line]
+    if not state.src[at].isalpha() or state.is_code_block(line):
+        return False
+    after = state.bMarks[line + 1] + state.tShift[line + 1] if line + 1 < end else -1
+    return after < 0 or state.src[after : after + 1] not in ("|", "-", ":")
 
 
 def _as_written(url: str) -> str:
@@ -483,6 +524,8 @@ def _dialect(*, mdx: bool) -> MarkdownIt:
     dialect.core.ruler.before("inline", "tasks", _mark_tasks)
     dialect.core.ruler.at("inline", _parse_inlines)
     enable(dialect, mdx=mdx)
+    if not mdx:  # which has statements that start with a letter
+        dialect.block.ruler.before("table", "prose", _prose)
     # Placeholders in a destination must still be found when its values are filled in.
     dialect.normalizeLink = _as_written  # type: ignore[method-assign]
     return dialect

@@ -175,7 +175,6 @@ def find_alert_sections(
     """The headings of single alerts, in order, and whether the file is organized by them. `one`:
     the file is named like an alert, so that only headings like alert names are taken for such, and
     not as the steps of a section."""
-    anchors = {id(heading): anchor for anchor, heading in Anchors(blocks).items()}
     groups: dict[tuple[int, int], list[Heading]] = defaultdict(list)
     above: list[Heading] = []
     named: set[int] = set()  # lines of headings below one with the name of a section
@@ -199,6 +198,7 @@ def find_alert_sections(
         found += alerts
         by_alerts = by_alerts or (most and bool(alerts))
     found.sort(key=lambda heading: heading.line)
+    anchors = {id(it): anchor for anchor, it in Anchors(blocks).items()} if found else {}
     return tuple(
         AlertHeading(names_in(heading)[0], anchors[id(heading)], heading.line) for heading in found
     ), by_alerts

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from alert_router.formats import ASCIIDOC, NOT_READ, RST, format_of, without_suffix
 from alert_router.markdown import Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
+from alert_router.runbook import antora
 from alert_router.runbook.alert_sections import (
     find_section,
     folded,
@@ -195,6 +196,7 @@ class _Loading:
         self._passed: dict[
             str, list[str]
         ] = {}  # files by suffix; by "" if a runbook has their name
+        self._components: dict[Path, Mapping[str, str]] = {}
         self._unavailable = False
 
     def load_directory(self) -> None:
@@ -270,15 +272,16 @@ class _Loading:
     def load_file(self, id: str, path: Path) -> None:
         """Load one file."""
         include = _Includes(path, self._root)
+        attributes = self._attributes(path) if format_of(path.name) in ASCIIDOC else antora.NONE
         try:
             version = _version(path, self._root)
             unchanged = (
                 self._previous._versions.get(id) == version
                 and self._previous.headings.known == self._headings.known
             )
-            kept = self._previous.runbooks.get(id) if unchanged else None
+            kept = self._previous.runbooks.get(id) if unchanged and not attributes else None
             kept = kept if kept and kept.file == str(path) else None
-            runbook = kept or _read_runbook(id, path, self._headings, include)
+            runbook = kept or _read_runbook(id, path, self._headings, include, attributes)
         except UnusableFile as error:
             self._fail(id, error.problem)
             return
@@ -286,9 +289,24 @@ class _Loading:
             self._fail(id, *runbook.problems)
             return
         self._runbooks[id] = runbook
-        if not include.used:  # else its content depends on other files too
+        if not include.used and not attributes:  # else its content depends on other files too
             self._versions[id] = version
         self._problems.extend(runbook.problems)
+
+    def _attributes(self, path: Path) -> Mapping[str, str]:
+        """What the component of an AsciiDoc page sets for all its pages; each is read once."""
+        file = antora.component_file(path, self._root)
+        if file is None:
+            return antora.NONE
+        if file not in self._components:
+            try:
+                _version(file, self._root)
+                text = read(file).decode(errors="replace")
+                self._components[file], problems = antora.attributes_in(text, str(file))
+            except UnusableFile as error:
+                self._components[file], problems = antora.NONE, (error.problem,)
+            self._problems.extend(problems)
+        return self._components[file]
 
     def catalogue(self) -> Catalogue:
         """The loaded catalogue."""
@@ -380,16 +398,21 @@ class _Includes:
             return None
 
 
-def _read_runbook(id: str, path: Path, headings: Headings, include: _Includes) -> Runbook:
+def _read_runbook(
+    id: str, path: Path, headings: Headings, include: _Includes, attributes: Mapping[str, str]
+) -> Runbook:
     data = read(path)
-    try:
+
+    def parsed(text: str) -> Runbook:
         return parse_runbook(
-            data.decode(), id=id, path=str(path), headings=headings, include=include
+            text, id=id, path=str(path), headings=headings, include=include, attributes=attributes
         )
+
+    try:
+        return parsed(data.decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    text = data.decode(errors="replace")
-    runbook = parse_runbook(text, id=id, path=str(path), headings=headings, include=include)
+    runbook = parsed(data.decode(errors="replace"))
     problem = Problem(
         code="runbook-not-utf8",
         message="this line is not UTF-8; unreadable bytes are shown as \ufffd",

@@ -1,6 +1,7 @@
 """A runbook from its text: title, metadata, sections and steps, tolerant of how people write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from alert_router.formats import Include, read_document
 from alert_router.markdown import Block, Heading, Text
@@ -27,13 +28,15 @@ def parse_runbook(
     path: str,
     headings: Headings = STANDARD_HEADINGS,
     include: Include = lambda target: None,
+    attributes: Mapping[str, str] = MappingProxyType({}),
 ) -> Runbook:
     """The runbook in a text; `path` is the file named in its problems, whose suffix is its format.
-    `include` returns the text of a file that it includes. Never raises: a runbook that cannot be
+    `include` returns the text of a file that it includes, `attributes` are what an AsciiDoc page is
+    given. Never raises: a runbook that cannot be
     used has a problem of severity ERROR."""
     if len(text) > MAX_CHARACTERS:
         return Runbook(id, title_from(id), {}, (), (), (too_large(path),))
-    document = read_document(text, path, include)
+    document = read_document(text, path, include, attributes)
     problems: list[Problem] = []
     fields: dict[str, str] = {}
     if document.front_matter is not None:

@@ -91,8 +91,9 @@ class Headings:
 
     def kind(self, title: str) -> str:
         """The meaning of one heading (plain text); "" if it is not known."""
-        if len(title) > _MAX_HEADING:
-            return ""
+        return _kind(self, title) if len(title) <= _MAX_HEADING else ""
+
+    def _kind(self, title: str) -> str:
         whole = self._meaning(key_of(title))
         if whole:
             return whole
@@ -132,6 +133,9 @@ class Headings:
             else:
                 return ""
         return ""
+
+
+_kind = lru_cache(maxsize=4096)(Headings._kind)  # each heading is asked for several times
 
 
 def _entries() -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ or that only tries (`--dry-run`) is not destructive.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.placeholder import PLACEHOLDER, name_of
@@ -28,48 +28,52 @@ _WARNING = re.compile(
 _COMMENT = re.compile(r"(?:^|[ \t])(?:#|--)[^\n]*", re.MULTILINE)
 
 
+_Found = Mapping[Code, Sequence[Command]]  # the destructive commands of each block
+
+
 def check(source: RunbookSource) -> Iterator[Problem]:
     """Every destructive command of one runbook that has no warning or is unsafe."""
-    if not _has_destructive_command(source.runbook.blocks):
-        return
-    yield from _without_warning(source)
-    yield from _unsafe(source)
-
-
-def _has_destructive_command(blocks: Iterable[Block]) -> bool:
-    codes = (block for block in all_blocks(blocks) if isinstance(block, Code))
-    return any(next(destructive_commands(code), None) is not None for code in codes)
+    found = {code: each for code in source.codes if (each := tuple(destructive_commands(code)))}
+    if found:
+        yield from _without_warning(source, found)
+        yield from _unsafe(source, found)
 
 
 # Without a warning
 
 
-def _without_warning(source: RunbookSource) -> Iterator[Problem]:
+def _without_warning(source: RunbookSource, found: _Found) -> Iterator[Problem]:
     """Each kind of command once a step."""
     first = min((section.line for section in source.runbook.sections), default=None)
     before = [block for block in source.runbook.blocks if first is None or block.line < first]
-    yield from _in(source, before, warned=False)
+    yield from _in(source, found, before)
     for section in source.runbook.sections:
-        yield from _in_section(source, section)
+        yield from _in_section(source, found, section)
 
 
-def _in_section(source: RunbookSource, section: Section) -> Iterator[Problem]:
-    warned = _warns(plain(section.title))
-    yield from _in(source, section.intro, warned)
-    warned = warned or any(_block_warns(block) for block in all_blocks(section.intro))
-    for step in section.steps:
-        yield from _in(source, step.blocks, warned or _warns(step.title))
+def _in_section(source: RunbookSource, found: _Found, section: Section) -> Iterator[Problem]:
+    if _warns(plain(section.title)):
+        return
+    yield from _in(source, found, section.intro)
+    steps = [step for step in section.steps if _has_any(found, step.blocks)]
+    if steps and not any(map(_block_warns, all_blocks(section.intro))):
+        for step in steps:
+            if not _warns(step.title):
+                yield from _in(source, found, step.blocks)
 
 
-def _in(source: RunbookSource, blocks: Sequence[Block], warned: bool) -> Iterator[Problem]:
+def _has_any(found: _Found, blocks: Sequence[Block]) -> bool:
+    return any(isinstance(block, Code) and block in found for block in all_blocks(blocks))
+
+
+def _in(source: RunbookSource, found: _Found, blocks: Sequence[Block]) -> Iterator[Problem]:
     reported: set[str] = set()
-    for block in all_blocks(blocks):
-        if warned:
-            return
+    for block in all_blocks(blocks) if _has_any(found, blocks) else ():
         if not isinstance(block, Code):
-            warned = _block_warns(block)
+            if _block_warns(block):
+                return
             continue
-        for command in destructive_commands(block):
+        for command in found.get(block, ()):
             comments = " ".join(_COMMENT.findall(block.text[: command.end]))
             if command.name in reported or _warns(comments):
                 continue
@@ -109,17 +113,15 @@ _ON_ANYTHING = _ON_DIRECTORY | {"kubectl delete", "mkfs", "wipefs"}
 _VERBS = frozenset(("delete", "drain", "uninstall", "rollback", "destroy", "del"))
 
 
-def _unsafe(source: RunbookSource) -> Iterator[Problem]:
-    shell = [code.text for code in source.codes if code.language in SHELL_LANGUAGES]
-    own = own_variables(shell).own
+def _unsafe(source: RunbookSource, found: _Found) -> Iterator[Problem]:
     for code in source.parsable_codes:
-        for command in destructive_commands(code) if code.language in SHELL_LANGUAGES else ():
+        for command in found.get(code, ()) if code.language in SHELL_LANGUAGES else ():
             if message := _after_cd(code.text, command):
                 hint = (
                     "Join them with `&&`, or use an absolute path: if `cd` fails, the command runs "
                     "in the current directory."
                 )
-            elif message := _only_a_placeholder(code.text, command, own):
+            elif message := _only_a_placeholder(source, code.text, command):
                 hint = "Name the kind of resource or a parent directory, so that nothing else fits."
             else:
                 continue
@@ -138,7 +140,7 @@ def _after_cd(text: str, command: Command) -> str:
     return f"`{command.name}` runs even if the `cd` before it fails"
 
 
-def _only_a_placeholder(text: str, command: Command, own: frozenset[str]) -> str:
+def _only_a_placeholder(source: RunbookSource, text: str, command: Command) -> str:
     if command.name not in _ON_ANYTHING:
         return ""
     words = [
@@ -147,7 +149,10 @@ def _only_a_placeholder(text: str, command: Command, own: frozenset[str]) -> str
         if not word.startswith("-") and word not in _VERBS
     ]
     match = PLACEHOLDER.fullmatch(words[0]) if len(words) == 1 else None
-    if match is None or name_of(match) in own:
+    if match is None:
+        return ""
+    shell = (code.text for code in source.codes if code.language in SHELL_LANGUAGES)
+    if name_of(match) in own_variables(shell).own:
         return ""
     return f"the only argument of `{command.name}` is the placeholder `{words[0]}`"
 

@@ -96,7 +96,6 @@ def _anchors_of(source: RunbookSource) -> LinkTargets:
 
 def check(source: RunbookSource, tree: FileTree) -> Iterator[Problem]:
     """Everything about the links of one runbook."""
-    own: LinkTargets | None = None
     for spot in source.spots(_REFERENCE, ("][",)):
         if isinstance(spot.leaf, Text) and spot.exact:
             message = f"undefined link reference `{spot.match['ref']}`"
@@ -105,19 +104,16 @@ def check(source: RunbookSource, tree: FileTree) -> Iterator[Problem]:
     for prose in source.prose:
         for link in links(prose.spans):
             if not _NOT_RELATIVE.match(link.url) and not _HAS_PLACEHOLDER.search(link.url):
-                own = own or _anchors_of(source)
-                yield from _check(source, prose, link, own, tree)
+                yield from _check(source, prose, link, tree)
 
 
-def _check(
-    source: RunbookSource, prose: Prose, link: Link, own: LinkTargets, tree: FileTree
-) -> Iterator[Problem]:
+def _check(source: RunbookSource, prose: Prose, link: Link, tree: FileTree) -> Iterator[Problem]:
     try:
         parts = urlsplit(link.url)
     except ValueError:
         return
     path, fragment = unquote(parts.path), unquote(parts.fragment)
-    anchors: LinkTargets | None = own
+    found = _normal(source.path.absolute())
     if path:
         targets = list(filter(None, (_normal(base / path) for base in _bases(source.path, path))))
         if not targets or not tree.contains(targets[0]):
@@ -130,8 +126,8 @@ def _check(
             place = _place(source, prose, link)
             yield source.problem("runbook-dead-link", message, *place, hint=hint)
             return
-        anchors = tree.anchors(found)
-    if fragment and anchors is not None and not anchors.has(fragment):
+    anchors = tree.anchors(found) if fragment and found else None
+    if anchors is not None and not anchors.has(fragment):
         where = f"`{path}`" if path else "this file"
         message = f"no heading in {where} has the anchor `#{fragment}`"
         otherwise = "An anchor is the heading in lower case, with dashes for spaces."

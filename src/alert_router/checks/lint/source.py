@@ -5,6 +5,7 @@ searching the source, and only for what is reported.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,8 +107,8 @@ class RunbookSource:
 
     def position(self, offset: int) -> tuple[int, int]:
         """The line and column of an offset in the text."""
-        line = self.text.count("\n", 0, offset)
-        return line + 1, offset - self._starts[line] + 1
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
 
     def find(self, needle: str, line: int, until: int = 0) -> tuple[int, int] | None:
         """The line and column of the first such text from a line on (to before line `until`)."""

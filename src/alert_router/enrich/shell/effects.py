@@ -54,10 +54,10 @@ _QUERY = {
 }
 _PATTERNS = [(name, re.compile(pattern)) for name, pattern in _SHELL.items()]
 _PATTERNS += [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _QUERY.items()]
-# Something of this is in every destructive command: most blocks are done with after one search.
+# Something of this is in every destructive command: most are done with after one search.
 _QUICK = re.compile(
-    r"delete|drain|replicas|grace-period|--force|helm|destroy|\brm\s|\bdd\s|mkfs|wipefs|shred|\bdel\s"
-    r"|prune|terminat|\brb\s|flush|drop|truncate|update",
+    r"delete|drain|replicas|grace-period|--force|helm|destroy|\brm\b|\bdd\b|mkfs|wipefs|shred|\bdel\b"
+    r"|prune|terminat|\brb\b|flush|drop|truncate|update",
     re.IGNORECASE,
 )
 # `-h` asks for help only at the end: before a word it is the host of redis-cli, psql and mysql.
@@ -132,7 +132,7 @@ def destructive_commands(code: Code) -> Iterator[Command]:
     is_text = not code.language and not shell_language(code)  # perhaps a log: a line is a statement
     for start, end in command_ranges(code):
         for at, text in _simple_commands(code.text[start:end]):
-            if _MENTIONS.match(text) or _TRIES.search(text):
+            if not _QUICK.search(text) or _MENTIONS.match(text) or _TRIES.search(text):
                 continue
             found = [
                 Command(name, start + at + match.start(group), start + at + match.end())

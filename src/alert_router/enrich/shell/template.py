@@ -187,7 +187,12 @@ def compile_inline(text: str, variables: Variables) -> CommandTemplate:
     if any(char.isspace() for char in PLACEHOLDER.sub("x", text)):
         return compile_fence(text, "sh", variables)
     lone = _LONE[variables.in_cluster]
-    first, *rest = compile_fence(f"{lone}{text}", "sh", variables).parts
+    template = compile_fence(f"{lone}{text}", "sh", variables)
+    slots = list(template.slots)
+    unknown = (it.spelled and key_of(it.name) not in variables.known for it in slots)
+    if len(slots) > 1 and any(unknown):
+        return Fillable((text,))  # a form: `<namespace>/<service-monitor>/<endpoint-id>`
+    first, *rest = template.parts
     assert isinstance(first, str)
     first = first.removeprefix(lone)
     return Fillable((first, *rest) if first else tuple(rest))
@@ -297,6 +302,8 @@ def _plain(match: re.Match[str], own: frozenset[str], *, spelled: bool) -> Place
     if not (explicit or spelled) and in_template(match.string, match.start()):
         return None
     if explicit and "$" not in match[0] and _in_go_template(match):
+        return None
+    if name == "value" and in_template(match.string, match.start()):  # `{{ $value | humanize }}`
         return None
     return Placeholder(match.start(), match.end(), name)
 
