@@ -13,19 +13,26 @@ from aiohttp import web
 
 from alert_router.deliver import worker
 from alert_router.model import AlertGroup
+from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import NewGroup
 from alert_router.receive import Source, to_store
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
-from tests.programs import Recorder, Request, body, eventually, recorder, write_config
+from tests.programs import PATIENCE, Recorder, Request, body, eventually, recorder, write_config
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, *destinations: Recorder, **more: Any) -> AsyncIterator[Router]:
+async def serving(
+    tmp_path: Path,
+    *destinations: Recorder,
+    delivery: dict[str, str] | None = None,
+    **more: Any,
+) -> AsyncIterator[Router]:
     hooks = [
         {"type": "webhook", "name": f"hook-{number}", "url": one.url, **more}
         for number, one in enumerate(destinations)
     ]
-    config = write_config(tmp_path, hooks)
+    config = write_config(tmp_path, hooks, delivery=delivery or {})
     async with running(config, read_runtime(config)) as router:
         await router.deliverer.recovered()
         yield router
@@ -37,11 +44,21 @@ async def destination() -> AsyncIterator[Recorder]:
         yield found
 
 
-async def deliver(router: Router, note: str) -> bool:
-    raw = body(key=note, note=note)
+def new(router: Router, note: str, key: str = "") -> NewGroup:
+    raw = body(key=key or note, note=note)
     group = AlertGroup.from_bytes(raw)
-    now = router.outbox.now()
-    return await router.deliverer.deliver_now(to_store(group, raw, Source(), router.runtime, now))
+    return to_store(group, raw, Source(), router.runtime, router.outbox.now())
+
+
+async def deliver(router: Router, note: str, key: str = "") -> bool:
+    return await router.deliverer.deliver_now(new(router, note, key))
+
+
+async def store(router: Router, note: str) -> None:
+    group = new(router, note)
+    await router.outbox.accept(group, 0)
+    for target in group.targets:
+        router.deliverer.wake(target.destination)
 
 
 def notes(destination: Recorder) -> list[str]:
@@ -85,17 +102,35 @@ async def test_what_is_sent_from_the_store_counts_for_concurrency(
 ) -> None:
     destination.answer = gate = Gate()
     async with serving(tmp_path, destination, concurrency=1) as router:
-        raw = body(key="stored", note="stored")
-        group = AlertGroup.from_bytes(raw)
-        now = router.outbox.now()
-        stored = to_store(group, raw, Source(), router.runtime, now)
-        await router.outbox.accept(stored, 0)
-        router.deliverer.wake(stored.targets[0].destination)
+        await store(router, "stored")
         await eventually(lambda: gate.there == 1, "the message from the store")
         waiting = asyncio.create_task(deliver(router, "now"))
         gate.opened.set()
         assert await waiting
     assert (notes(destination), gate.most) == (["stored", "now"], 1)
+
+
+async def test_sends_that_are_over_and_that_the_store_does_not_note_do_not_count_for_concurrency(
+    tmp_path: Path, destination: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> bool:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(worker, "_TURN_SECONDS", PATIENCE)
+    destination.answer = gate = Gate()
+    async with serving(tmp_path, destination, concurrency=2) as router:
+        with monkeypatch.context() as broken:
+            broken.setattr(router.outbox, "settle", refuse)
+            for note in ("a", "b"):
+                await store(router, note)
+            await eventually(lambda: gate.there == 2, "the messages from the store")
+            waiting = [asyncio.create_task(deliver(router, f"n{number}")) for number in range(4)]
+            gate.opened.set()
+            assert all(await asyncio.gather(*waiting))
+            assert await deliver(router, "later")
+    assert sorted(notes(destination)[:2]) == ["a", "b"]
+    assert notes(destination)[2:] == ["n0", "n1", "n2", "n3", "later"]
+    assert gate.most == 2
 
 
 async def test_what_does_not_have_its_turn_in_time_is_refused(
@@ -142,6 +177,55 @@ async def test_a_pause_that_a_destination_asks_for_is_kept_and_delays_no_other(
         assert not await deliver(router, "one")
         assert not await deliver(router, "two")
     assert (notes(destination), notes(other)) == (["one"], ["one", "two"])
+
+
+async def test_what_is_posted_again_goes_only_to_the_destinations_that_have_not_taken_it(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = lambda _: web.Response(status=503)
+    async with recorder() as other, serving(tmp_path, destination, other) as router:
+        taken = [await deliver(router, "one") for _ in range(3)]
+        destination.answer = lambda _: web.Response()
+        taken += [await deliver(router, "one") for _ in range(2)]
+    assert taken == [False] * 3 + [True] * 2
+    assert notes(destination) == ["one"] * 5
+    assert notes(other) == ["one"] * 2, "all had it: what is equal and comes later is news"
+
+
+async def test_what_a_destination_took_is_sent_again_after_other_news_of_the_group(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = lambda _: web.Response(status=503)
+    async with recorder() as other, serving(tmp_path, destination, other) as router:
+        for note in ("firing", "more", "more", "firing"):
+            assert not await deliver(router, note, key="one")
+    assert notes(other) == ["firing", "more", "firing"]
+
+
+async def test_what_a_destination_took_is_sent_again_after_the_store_took_something(
+    tmp_path: Path, destination: Recorder
+) -> None:
+    destination.answer = lambda _: web.Response(status=503)
+    async with recorder() as other, serving(tmp_path, destination, other) as router:
+        assert not await deliver(router, "one")
+        await store(router, "stored")
+        await eventually(lambda: "stored" in notes(other), "the message from the store")
+        assert not await deliver(router, "one")
+    assert notes(other) == ["one", "stored", "one"]
+
+
+@pytest.mark.parametrize(("window", "messages"), [("1h", 1), ("0s", 2)])
+async def test_dedup_window_says_how_long_it_is_known_who_took_it(
+    tmp_path: Path, destination: Recorder, window: str, messages: int
+) -> None:
+    destination.answer = lambda _: web.Response(status=503)
+    async with (
+        recorder() as other,
+        serving(tmp_path, destination, other, delivery={"dedup_window": window}) as router,
+    ):
+        for _ in range(2):
+            assert not await deliver(router, "one")
+    assert len(notes(other)) == messages
 
 
 async def test_at_a_stop_what_waits_for_its_turn_is_refused(

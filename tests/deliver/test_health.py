@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from alert_router.config.model import Delivery
 from alert_router.deliver.health import DestinationHealth, Pace
+from alert_router.deliver.policy import Situation, decide
 from alert_router.fields import Rate, parse_rate
 from alert_router.notify.base import Failed, Reason, Remedy
 from alert_router.notify.console import ConsoleNotifier
 from alert_router.notify.slack import SlackNotifier
-from alert_router.outbox.model import Claim, Destination, Health, Settlement, Verdict
+from alert_router.outbox.model import Claim, Destination, Health
 
 NOW = 1_700_000_000.0
 
@@ -41,16 +42,22 @@ def test_a_page_is_known_to_every_attempt_that_was_claimed_before_it(wait: float
         assert health.situation(claim, claimed, probe=True, cost=0.0, clock=107.0).page is page
 
 
-@pytest.mark.parametrize(("lane", "alone"), [(0, 0), (7, 2)])
-def test_groups_that_no_store_has_are_not_one_lane(lane: int, alone: int) -> None:
-    health = DestinationHealth({})
-    claim = Claim("w", lane, 1, Destination("oncall", "slack"), (), attempt=1)
-    for clock in (100.0, 110.0):
-        failed = Failed(Reason.REJECTED, "400", Remedy.RETRY)
-        alone_only = Settlement(Verdict.RETRY, NOW)
-        health.note(claim, failed, alone_only, 0.0, clock=clock)
+def test_what_is_in_no_store_says_nothing_about_other_groups() -> None:
+    health, delivery = DestinationHealth({}), Delivery()
+    failed = Failed(Reason.INTERNAL, "it cannot be made", Remedy.GIVE_UP)
 
-    assert health.situation(claim, 110.0, probe=False, cost=0.0, clock=111.0).alone == alone
+    def fails(lane: int, clock: float) -> Situation:
+        claim = Claim("w", lane, 1, Destination("oncall", "slack"), (), attempt=1)
+        known = health.situation(claim, clock, probe=False, cost=0.0, clock=clock)
+        settlement = decide(failed, claim, known, delivery, now=NOW, chance=0.5)
+        health.note(claim, failed, settlement, 0.0, clock=clock)
+        return known
+
+    stored = [fails(1, 100.0 + at) for at in range(3)]
+    unstored = [fails(0, 200.0 + at) for at in range(3)]
+
+    assert [known.alone for known in stored] == [0, 1, 2]
+    assert [(known.alone, known.unmade) for known in unstored] == [(0, 0)] * 3
 
 
 def test_so_many_at_once_and_then_none_until_the_first_is_that_long_ago():

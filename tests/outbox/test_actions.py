@@ -8,7 +8,7 @@ import pytest
 from alert_router.outbox.actions import MOST_ACTIONS, Action, ActionKind
 from alert_router.outbox.model import Verdict
 from alert_router.outbox.postgres.session import PostgresSession
-from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, put_many, take_one
+from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, put_many, take, take_one
 
 IDENTITY = b"lane"
 
@@ -184,6 +184,22 @@ async def accept_as_before(session, earlier):
         "UPDATE identity SET content = $1, group_id = $2, accepted_at = $3 WHERE digest = $4",
         earlier.content, earlier.id, earlier.accepted_at, earlier.identity,
     )  # fmt: skip
+
+
+async def test_no_group_has_the_number_of_one_that_is_gone(outbox):
+    last = 0
+    for number in range(4):
+        new = [group(f"{number}-{name}", lane=name) for name in "ab"]
+        await asyncio.gather(*(outbox.accept(one, 0.0) for one in new[: number % 2 + 1]))
+        await put(outbox, group(f"{number}-again", lane="a"))  # of an identity that is known
+        found = await outbox.latest(last, 9)
+        assert found[-1].id == f"{number}-again"
+        assert len(found) == number % 2 + 2
+        last = found[-1].seq
+        for claim in await take(outbox):
+            await end(outbox, claim, Verdict.DELIVERED)
+        await outbox.prune(delivered_before=NOW + 1, dead_before=NOW + 1, limit=100)
+        assert await outbox.latest(0, 9) == []
 
 
 async def test_the_latest_groups_are_read_in_order_and_each_once(outbox):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runtime import read_runtime
 from alert_router.server import running as in_process
-from alert_router.server.pages.board import HOURS, FiringHours
+from alert_router.server.pages.board import HOURS, Board, FiringGroup, FiringHours
 from alert_router.server.pages.now import Hours
 from tests.http import get, post
 from tests.postgres import server
@@ -172,6 +172,33 @@ async def test_while_a_shared_database_cannot_be_used_what_comes_here_is_shown(t
             assert "other routers" not in text
 
 
+async def test_of_each_outage_of_a_shared_database_only_what_came_in_it_is_shown(tmp_path):
+    url = await server().database(tmp_path)
+
+    async def shows(*names: str) -> bool:
+        _, text = await get(f"{alone.url}/")
+        return re.findall(r"<strong>([A-Z]\w+)</strong>", text) == list(names)
+
+    async with recorder() as destination, proxy(server().port) as way:
+        through = url.replace(f":{server().port}/", f":{way.port}/")
+        async with replicas(tmp_path, through, 1, destination.url) as [alone]:
+            way.is_open.clear()
+            for name in ("First", "Second", "Third"):
+                await send(alone, body(name))
+            await eventually(lambda: shows("First", "Second", "Third"), "the first outage")
+            way.is_open.set()
+            # Nobody looks at the page until the second outage.
+            await eventually(lambda: is_up(alone), "the shared store to be in use")
+            await send(alone, body("First", status="resolved"))
+            way.is_open.clear()
+            await send(alone, body("Second", status="resolved"))
+            await send(alone, body("Later"))
+            await eventually(lambda: shows("Later"), "the second outage")
+            way.is_open.set()
+            await eventually(lambda: is_up(alone), "the shared store to be in use again")
+            await eventually(lambda: shows("Third", "Later"), "all of it")
+
+
 async def test_status_says_store_start_version_and_when_a_destination_last_took_a_message(running):
     await send(running, body("Any"))
     await eventually(
@@ -226,3 +253,23 @@ def test_an_hour_is_marked_if_the_group_fired_at_any_time_of_it(steps, rest):
         fired |= set(range(hour, hour + rest + 1))
     now = hour + rest
     assert seen.until(now).bits == day(*(now - it for it in fired if now - it < HOURS))
+
+
+def firing(began: float, at: float) -> FiringGroup:
+    return FiringGroup(b"k", 1, "id", began, at, "", "", "", "", 0, "")
+
+
+def test_an_outage_takes_nothing_from_since_when_and_in_which_hours_a_group_fires():
+    shared = Board(
+        groups={b"k": firing(began=10, at=20)},
+        hours={b"k": FiringHours(9, 100, day(0, 1), fires=True)},
+    )
+    spooled = Board(
+        groups={b"k": firing(began=30, at=30)},
+        hours={b"k": FiringHours(1, 103, day(0), fires=True)},
+    )
+
+    both = shared.with_later(spooled)
+
+    assert both.groups == {b"k": firing(began=10, at=30)}
+    assert both.hours == {b"k": FiringHours(1, 103, day(0, 1, 2, 3, 4), fires=True)}

@@ -148,8 +148,7 @@ class DestinationHealth:
     ) -> None:
         """Take over what was decided about an attempt that has ended just now."""
         if isinstance(outcome, Failed):
-            if claim.lane:
-                self._remember(claim, outcome, settlement, clock)
+            self._remember(claim, outcome, settlement, clock)
             if outcome.reason is Reason.INTERNAL and outcome.remedy is Remedy.RETRY:
                 self._rests_until = clock + _BREATH
         else:
@@ -184,6 +183,8 @@ class DestinationHealth:
     def _remember(
         self, claim: Claim, outcome: Failed, settlement: Settlement, clock: float
     ) -> None:
+        if not claim.lane:  # what no store has says nothing about others
+            return
         if settlement.verdict is Verdict.DEAD:
             self._lanes.pop(claim.lane, None)
             return

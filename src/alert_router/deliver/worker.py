@@ -17,6 +17,7 @@ import structlog
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
 from alert_router.deliver.health import DestinationHealth, Pace
 from alert_router.deliver.policy import decide, decide_change
+from alert_router.deliver.taken import Taken
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import (
@@ -58,7 +59,9 @@ class DestinationLoop:
     _looking: asyncio.Task[None] | None = None
     _running: set[asyncio.Task[Any]] = field(default_factory=set)
     _due: list[float] = field(default_factory=list)
-    _kept: int = 0
+    _settling: int = 0  # of those that run: their sends are over
+    _kept: int = 0  # of these: the store did not take the outcome
+    _freed: asyncio.Event = field(default_factory=asyncio.Event)  # another may perhaps begin
     _has_news: bool = False  # something was accepted here since the last look
     _pace: Pace | None = None
     _unstored: list[float] = field(default_factory=list)  # when what no store has was sent
@@ -85,6 +88,7 @@ class DestinationLoop:
         if notifier != self.notifier:
             self._health.reconfigured(time.monotonic())
         self.notifier = notifier
+        self._freed.set()
         self.wake.set()  # it may send sooner now
 
     async def deliver_now(self, claim: Claim) -> bool:
@@ -110,12 +114,12 @@ class DestinationLoop:
             pause = max(self._health.pause(clock), pace.wait(clock) if pace else 0.0)
             if clock + pause > deadline:
                 return False
-            if pause:
-                await asyncio.sleep(pause)
-            elif len(self._running) < self.notifier.concurrency:
+            if not pause and len(self._running) - self._settling < self.notifier.concurrency:
                 return True
-            else:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            self._freed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause or None):
+                    await self._freed.wait()
         return False
 
     def _take_turn(self, now: float) -> None:
@@ -127,6 +131,7 @@ class DestinationLoop:
     async def drain(self) -> None:
         """Claim nothing more and wait for what is being sent."""
         self._stopping = True
+        self._freed.set()
         self.wake.set()
         # First the loop: a claim that the store is making just now is given back or sent.
         if self._looking:
@@ -271,6 +276,7 @@ class DestinationLoop:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
+        self._freed.set()
         self.wake.set()
 
     async def _rest(self, clock: float) -> None:
@@ -305,7 +311,13 @@ class DestinationLoop:
         finally:
             if probe:
                 self._health.end_probe()
-        await self._settle(claim, self._judge(claim, attempted, claimed, probe))
+        settlement = self._judge(claim, attempted, claimed, probe)
+        self._settling += 1
+        self._freed.set()
+        try:
+            await self._settle(claim, settlement)
+        finally:
+            self._settling -= 1
 
     async def _work_unstored(self, claim: Claim) -> bool:
         claimed = time.monotonic()
@@ -399,6 +411,7 @@ class Deliverer:
         self._loops: dict[Destination, DestinationLoop] = {}
         self._leaving: dict[DestinationLoop, asyncio.Task[None]] = {}
         self._recovering: asyncio.Task[None] | None = None
+        self._taken = Taken()
         self._stopping = False
 
     def follow(self, notifiers: Mapping[Destination, Notifier]) -> None:
@@ -437,18 +450,25 @@ class Deliverer:
                 return
 
     async def deliver_now(self, group: NewGroup) -> bool:
-        """Deliver a group that could not be stored; whether every destination took it."""
+        """Deliver a group that could not be stored; whether every destination took it. What one
+        refuses is posted again: those that took it do not get it again within `dedup_window`."""
         if not all(target.destination in self._loops for target in group.targets):
             return False
+        window = self._shared.runtime().config.delivery.dedup_window
+        left = self._taken.left(group, since=time.monotonic() - window)
         attempts = []
-        for target in group.targets:
+        for target in left:
             alone = WaitingGroup(0, group.id, group.body, target.fingerprints, group.accepted_at)
             claim = Claim(webhook_id(), 0, 0, target.destination, (alone,), attempt=1)
             attempts.append(self._loops[target.destination].deliver_now(claim))
-        return all(await asyncio.gather(*attempts))
+        results = await asyncio.gather(*attempts)
+        refused = [target for target, took in zip(left, results, strict=True) if not took]
+        self._taken.note(group, refused, time.monotonic())
+        return not refused
 
     def wake(self, destination: Destination, priority: int = 1) -> None:
         """Something was accepted for this destination: of priority 0 it is a page."""
+        self._taken.forget()
         loop = self._loops.get(destination)
         if loop is not None and not self._stopping:
             loop.accepted(urgent=priority == 0)

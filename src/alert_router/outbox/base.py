@@ -150,6 +150,11 @@ class Administration(Protocol):
         """Whether a shared store cannot be used, so that a store of this machine is."""
         ...
 
+    @property
+    def outages(self) -> int:
+        """How often a shared store was in use and could no longer be used."""
+        ...
+
     async def spooled(self) -> int:
         """How many deliveries are pending in the store of this machine beside a shared one."""
         ...

@@ -120,8 +120,8 @@ class WaitingGroup:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch of one lane's deliveries, oldest first, leased to one worker. `lane` is 0 where no
-    store has it: it is tried once.
+    """A batch of one lane's deliveries, oldest first, leased to one worker. The lane is 0 if no
+    store has it.
 
     `id` is the webhook id; it stays while the batch is in doubt. `attempt` counts from 1 for
     this batch's lane since its last success; `crashes` counts claims that nobody settled.

@@ -60,6 +60,7 @@ class SpooledOutbox:
         self._shared = shared
         self._spool = spool
         self._is_up = False
+        self._outages = 0
         self._held: set[tuple[int, int]] = set()  # claims of the shared store: lane and fence
         self._identities: set[bytes] = set()  # those with something in the spool
         self._has_heartbeats = False  # in the spool
@@ -92,6 +93,11 @@ class SpooledOutbox:
     def is_spooling(self) -> bool:
         """As `Outbox.is_spooling`."""
         return not self._is_up
+
+    @property
+    def outages(self) -> int:
+        """As `Outbox.outages`."""
+        return self._outages
 
     @property
     def why_unusable(self) -> str | None:
@@ -438,6 +444,7 @@ class SpooledOutbox:
         if not self._is_up:
             return
         self._is_up = False
+        self._outages += 1
         self._shared.drop()
         log.error("the shared store cannot be used; using the spool", error=why)
 

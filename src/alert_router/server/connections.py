@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -61,7 +61,7 @@ _SWEEPS = 4  # looks in one header timeout: a connection may live that much long
 class Connection(RequestHandler):
     """One connection. It remembers since when the head of a request is awaited."""
 
-    __slots__ = ("_busy", "_patience", "_quiet", "_waiting_since")
+    __slots__ = ("_busy", "_own", "_patience", "_quiet", "_waiting_since")
 
     def __init__(
         self, server: web.Server, patience: "Patience", quiet: QuietLog, **settings: Any
@@ -71,8 +71,12 @@ class Connection(RequestHandler):
         self._quiet = quiet
         self._busy = False
         self._waiting_since: float | None = None
+        # aiohttp forgets its transport when it begins to close it, which may take for ever where
+        # the client does not read.
+        self._own: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._own = cast("asyncio.Transport", transport)
         self._waiting_since = self._patience.now()
         super().connection_made(transport)
         self._patience.opened(self)
@@ -103,9 +107,10 @@ class Connection(RequestHandler):
         return not self._busy
 
     def abort(self) -> None:
-        """Close the connection at once."""
-        if self.transport is not None:
-            self.transport.abort()
+        """Close the connection at once. It counts no more."""
+        self._patience.closed(self)
+        if self._own is not None:
+            self._own.abort()
 
     def abort_if_late(self, began_before: float) -> None:
         """Close the connection if its head is awaited since before that time."""
@@ -162,12 +167,11 @@ class Patience:
     def opened(self, connection: Connection) -> None:
         """Take note of a new connection. With one too many, the oldest idle one makes room, or the
         new one goes: whoever it is tries again."""
-        if len(self._connections) >= self._most:
-            idle = next((it for it in self._connections if it.is_idle), connection)
-            idle.abort()
-            self._metrics.connections_refused.inc()
         self._connections[connection] = None
         self._metrics.connections.set(len(self._connections))
+        if len(self._connections) > self._most:
+            next(it for it in self._connections if it.is_idle).abort()
+            self._metrics.connections_refused.inc()
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""

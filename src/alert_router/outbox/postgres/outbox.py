@@ -66,6 +66,7 @@ class PostgresOutbox(Operations):
 
     is_shared = True
     is_spooling = False
+    outages = 0
 
     def __init__(self, database: Database, new_id: Callable[[], str] = webhook_id) -> None:
         self.database = database

@@ -79,6 +79,7 @@ class SqliteOutbox(Operations):
     owner = "service"
     is_shared = False
     is_spooling = False
+    outages = 0
 
     def __init__(self, session: SqliteSession) -> None:
         self._session = session

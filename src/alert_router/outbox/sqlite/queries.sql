@@ -1,5 +1,7 @@
 -- The statements that only SQLite runs. `add_new` numbers its rows itself, so that many go into one
--- statement.
+-- statement. No number of a group is used again once the group is gone: pages read on from the last
+-- one. Every group has a delivery, and their numbers are never used again, so what is above the
+-- highest of both is new.
 
 -- name: known
 SELECT digest FROM identity WHERE digest IN (?);
@@ -11,12 +13,18 @@ WHERE id = ?;
 -- name: last_numbers
 SELECT
     (SELECT coalesce(max(id), 0) FROM identity),
-    (SELECT coalesce(max(seq), 0) FROM alert_group),
+    max((SELECT coalesce(max(seq), 0) FROM alert_group),
+        (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery')),
     (SELECT coalesce(max(id), 0) FROM lane);
 
 -- name: add_identities
 INSERT INTO identity (id, digest, content, group_id, next_after, next_since, accepted_at)
 VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_group
+INSERT INTO alert_group (seq, id, accepted_at, since, body)
+VALUES (1 + max((SELECT coalesce(max(seq), 0) FROM alert_group),
+        (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'delivery')), ?, ?, ?, ?);
 
 -- name: add_groups
 INSERT INTO alert_group (seq, id, accepted_at, since, body) VALUES (?, ?, ?, ?, ?);

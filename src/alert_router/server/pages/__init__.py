@@ -78,9 +78,4 @@ async def unknown_page(request: web.Request, handler: Handle) -> web.StreamRespo
 
 
 async def _close(app: web.Application) -> None:
-    app[PAGES].live.close()
-    app[PAGES].board.close()
-    app[PAGES].spooled.close()
-    app[PAGES].aside.close()
-    app[PAGES].explaining.close()
-    app[PAGES].rule_coverage.close()
+    app[PAGES].close()

@@ -65,10 +65,10 @@ class FiringGroup:
 
 @dataclass(slots=True)
 class Board:
-    """All groups that fire, by identity; of those in the spool beside a shared store if it
-    `is_of_spool`."""
+    """All groups that fire, by identity; with `outage`, those in the spool beside a shared store in
+    the outage of that number."""
 
-    is_of_spool: bool = False
+    outage: int | None = None
     groups: dict[bytes, FiringGroup] = field(default_factory=dict)
     hours: dict[bytes, FiringHours] = field(default_factory=dict)  # also of resolved groups
     read_at: float = 0.0  # Unix seconds
@@ -94,9 +94,19 @@ class Board:
                 return True
 
     def with_later(self, other: "Board") -> "Board":
-        """Both, where the other one knows of something later."""
-        left = {key: it for key, it in self.groups.items() if key not in other.hours}
-        return Board(groups=left | other.groups, hours=self.hours | other.hours)
+        """Both, where what the other one knows of a group is later: it says how the group is, this
+        one since when."""
+        groups = {key: it for key, it in self.groups.items() if key not in other.hours}
+        for key, it in other.groups.items():
+            began = self.groups.get(key, it).began
+            groups[key] = replace(it, began=min(began, it.began))
+        hours = self.hours | other.hours
+        for key in self.hours.keys() & other.hours.keys():
+            known, later = self.hours[key], other.hours[key]
+            last = max(known.last, later.last)
+            bits = known.until(last).bits | later.until(last).bits
+            hours[key] = replace(later, last=last, bits=bits)
+        return Board(groups=groups, hours=hours)
 
     def close(self) -> None:
         """Read nothing more."""
@@ -105,7 +115,7 @@ class Board:
 
     async def _read(self, site: Site, aside: Aside) -> None:
         after = max(0, self._seq - (_OVERLAP if site.outbox.is_shared else 0))
-        latest = "latest_spooled" if self.is_of_spool else "latest"
+        latest = "latest" if self.outage is None else "latest_spooled"
         while rows := await site.ask(methodcaller(latest, after, _AT_ONCE)):
             after = rows[-1].seq
             self._seq = max(self._seq, after)

@@ -27,9 +27,26 @@ class Pages:
     explaining: Aside = field(default_factory=lambda: Aside("explain"))
     budget: Budget = field(default_factory=lambda: Budget(_EXPLAINED))
     board: Board = field(default_factory=Board)
-    spooled: Board = field(default_factory=lambda: Board(is_of_spool=True))
+    _spooled: Board = field(default_factory=Board)
     live: Live = field(default_factory=Live)
     rule_coverage: RuleCoverage = field(default_factory=RuleCoverage)
+
+    def spooled_in(self, outage: int) -> Board:
+        """What fires by what the spool took in this outage. What it took in an earlier one is in
+        the shared store by now, where it may have been resolved since."""
+        if self._spooled.outage != outage:
+            self._spooled.close()
+            self._spooled = Board(outage=outage)
+        return self._spooled
+
+    def close(self) -> None:
+        """End the streams, and read and make nothing more."""
+        self.live.close()
+        self.board.close()
+        self._spooled.close()
+        self.aside.close()
+        self.explaining.close()
+        self.rule_coverage.close()
 
 
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)

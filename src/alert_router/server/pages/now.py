@@ -105,11 +105,10 @@ async def _parts(request: web.Request, number: int) -> tuple[dict[str, str], int
         read_at = f"what is shown is as of {clock(board.read_at)} UTC" if board.read_at else ""
         banners.append(f"The store cannot be read: {read_at or 'nothing was read yet'}.")
     if site.outbox.is_spooling:
+        spooled = pages.spooled_in(site.outbox.outages)
         with suppress(StoreUnavailable):
-            await pages.spooled.catch_up(site, pages.aside)
-        board = board.with_later(pages.spooled)
-    elif pages.spooled.hours:  # all of it is in the shared store by now, or soon
-        pages.spooled = Board(is_of_spool=True)
+            await spooled.catch_up(site, pages.aside)
+        board = board.with_later(spooled)
     groups = board.ordered()
     shown = groups[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
     try:
