@@ -7,6 +7,7 @@ import pytest
 
 from alert_router.outbox.actions import MOST_ACTIONS, Action, ActionKind
 from alert_router.outbox.model import Verdict
+from alert_router.outbox.postgres.session import PostgresSession
 from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, put_many, take, take_one
 
 IDENTITY = b"lane"
@@ -51,6 +52,26 @@ async def test_actions_about_one_group_are_bounded(outbox):
 
     with pytest.raises(ValueError, match="already"):
         await outbox.act(IDENTITY, action(step="one more"))
+
+
+@pytest.mark.parametrize("after", ["identity_of_group", "groups_of_identity"])
+async def test_a_group_that_is_pruned_while_its_page_is_made_is_unknown(
+    tmp_path, monkeypatch, after
+):
+    outbox = await open_postgres(tmp_path)
+    await put(outbox, group("one"))
+    await end(outbox, await take_one(outbox), Verdict.DELIVERED)
+    rows = PostgresSession.rows
+
+    async def then_pruned(session, name, *rest):
+        found = await rows(session, name, *rest)
+        if name == after:
+            await outbox.prune(delivered_before=NOW + 1, dead_before=NOW + 1, limit=9)
+        return found
+
+    monkeypatch.setattr(PostgresSession, "rows", then_pruned)
+    assert await outbox.history("one") is None
+    await outbox.close()
 
 
 async def test_history_has_all_groups_of_one_identity_with_their_deliveries(outbox):

@@ -4,6 +4,7 @@ import pytest
 
 from alert_router.outbox.model import DeliveryFilter, Destination, Settlement, State, Verdict
 from alert_router.outbox.operations import deliveries
+from alert_router.outbox.postgres.session import PostgresSession
 from tests.outbox.kit import (
     LEASE,
     NOW,
@@ -13,6 +14,7 @@ from tests.outbox.kit import (
     failing,
     group,
     names,
+    open_postgres,
     put,
     set_health,
     take,
@@ -233,3 +235,20 @@ async def test_discarding_what_a_dead_process_was_sending(outbox):
     assert await take(outbox, now=NOW + LEASE) == []
     await end(outbox, claim, Verdict.DELIVERED)
     assert await outbox.deliveries() == []
+
+
+async def test_a_delivery_that_is_discarded_while_it_is_read_is_unknown(tmp_path, monkeypatch):
+    outbox = await open_postgres(tmp_path)
+    await kill(outbox, group("one"))
+    [row] = await outbox.deliveries()
+    rows = PostgresSession.rows
+
+    async def then_discarded(session, name, *rest):
+        found = await rows(session, name, *rest)
+        if name == "rows":
+            await outbox.discard(row.id, now=NOW)
+        return found
+
+    monkeypatch.setattr(PostgresSession, "rows", then_discarded)
+    assert await outbox.show(row.id) is None
+    await outbox.close()

@@ -1,6 +1,9 @@
 """The tables in PostgreSQL are brought up to date while routers of the version before use them."""
 
+import asyncio
 import re
+import sqlite3
+from contextlib import suppress
 
 import pytest
 
@@ -8,7 +11,9 @@ from alert_router.outbox.base import StoreRefused
 from alert_router.outbox.model import Role
 from alert_router.outbox.postgres import database as module
 from alert_router.outbox.postgres.database import MIGRATIONS
+from tests import version_before
 from tests.outbox.kit import group, names, open_postgres, put, take_one
+from tests.programs import eventually
 
 # What earlier versions do not notice: they name the columns that they read and write, so that new
 # ones need a default or NULL. An index is made in no time on tables whose rows are short-lived.
@@ -52,6 +57,72 @@ def test_a_migration_leaves_everything_that_earlier_versions_use(number: int) ->
 def test_what_earlier_versions_could_not_live_with_is_found(statement: str) -> None:
     fine = "CREATE TABLE more (id bigint);\nALTER TABLE lane ADD COLUMN x text NOT NULL DEFAULT ''"
     assert forbidden(f"{fine}; -- a comment\n{statement};") == [statement]
+
+
+async def test_the_version_before_that_tests_run_knows_its_tables_alone(tmp_path, monkeypatch):
+    """Or the stories about rolling updates would try today's routers with today's."""
+    monkeypatch.setattr(module, "MIGRATIONS", version_before.POSTGRES_TABLES)
+    old = await open_postgres(tmp_path)
+    connection = await old.database.connect()
+    for statement, _ in version_before.postgres_statements().values():
+        await connection.prepare(statement)
+    connection.terminate()
+    await old.close()
+
+
+def test_the_spool_of_the_version_before_that_tests_run_knows_its_tables_alone():
+    spool = sqlite3.connect(":memory:")
+    for script in version_before.SQLITE_TABLES:
+        spool.executescript(script)
+    for statement in version_before.sqlite_statements().values():
+        with suppress(sqlite3.ProgrammingError):  # for want of values; it knows all names
+            spool.execute(f"EXPLAIN {statement}")
+
+
+@pytest.mark.parametrize("number", range(1, len(MIGRATIONS)))
+def test_a_migration_locks_one_table_that_routers_use(number: int) -> None:
+    """It keeps nobody waiting who has locked what it waits for."""
+    assert len(set(re.findall(r"ALTER TABLE (\w+)", MIGRATIONS[number]))) <= 1
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (
+            "SELECT id FROM identity FOR UPDATE",
+            "INSERT INTO alert_group (id, accepted_at, body) VALUES ('two', 1, '')",
+        ),
+        ("SELECT id FROM alert_group", "SELECT id FROM identity"),
+    ],
+    ids=["accepting", "reading"],
+)
+async def test_a_migration_lets_transactions_end_that_began_before_it(
+    tmp_path, monkeypatch, first, then
+):
+    monkeypatch.setattr(module, "MIGRATIONS", MIGRATIONS[:5])
+    old = await open_postgres(tmp_path)
+    await old.close()
+    monkeypatch.setattr(module, "MIGRATIONS", MIGRATIONS)
+    running, migrating, looking = [await old.database.connect() for _ in range(3)]
+    await running.execute("SET idle_in_transaction_session_timeout = 0")
+    await running.execute("BEGIN")
+    await running.execute(first)
+    migration = asyncio.create_task(old.database.migrate(migrating, may_change=True))
+
+    async def is_waiting():
+        pid = migrating.get_server_pid()
+        return await looking.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE pid = $1 AND NOT granted", pid
+        )
+
+    await eventually(is_waiting, "the migration to wait for the transaction")
+    await running.execute(then)
+    await running.execute("COMMIT")
+
+    assert await migration == len(MIGRATIONS) - 5
+    assert await old.database.version(looking) == len(MIGRATIONS)
+    for connection in (running, migrating, looking):
+        connection.terminate()
 
 
 async def test_a_newer_version_of_the_tables_is_used_and_a_command_changes_none(

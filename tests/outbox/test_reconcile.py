@@ -20,6 +20,7 @@ from alert_router.outbox.model import (
     Storage,
     Verdict,
 )
+from alert_router.outbox.operations import actions, transfer
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import (
@@ -380,6 +381,26 @@ async def test_a_change_never_shows_what_the_spool_sent_before(spool, shared):
     )
 
     assert [names(claim) for claim in claims] == [["two"]]
+
+
+async def test_actions_that_are_moved_are_bounded_as_those_that_are_made(
+    spool, shared, monkeypatch
+):
+    for module in (actions, transfer):
+        monkeypatch.setattr(module, "MOST_ACTIONS", 5)
+
+    async def tick(outbox, steps, at):
+        for number, step in enumerate(steps):
+            one = Action(ActionKind.TICK, "Ana", at + number, at, step=step)
+            assert await outbox.act(b"lane", one)
+
+    await tick(shared, "abc", NOW)
+    await tick(spool, "defg", NOW)
+    await tick(spool, "hij", NOW + 600)
+    await move(spool, shared)
+
+    kept = [action.step for _, action in await shared.actions_since(0, 99)]
+    assert sorted(kept) == ["a", "b", "c", "d", "e", "h", "i", "j"]
 
 
 async def test_a_claim_whose_answer_never_came_is_due_once_its_owner_looks(shared):

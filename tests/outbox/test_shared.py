@@ -1,12 +1,15 @@
 """What one router finds out about a destination binds the others that share the store."""
 
+import select
 from dataclasses import replace
 
 import pytest
 
 from alert_router.fields import Rate
+from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import HEALTHY, Health, Probe, Verdict
 from alert_router.outbox.postgres.outbox import ACCEPT_SECONDS
+from alert_router.outbox.postgres.pool import InDoubt
 from tests.outbox.kit import LEASE, NOW, A, end, failing, group, names, open_postgres, put, take
 
 
@@ -127,6 +130,17 @@ async def test_what_a_router_locked_that_stands_still_is_free_before_others_use_
     held.terminate()
 
 
+async def test_moving_many_deliveries_may_take_longer_between_two_statements(both):
+    outbox, _ = both
+
+    async def limit(session):
+        name = "idle_in_transaction_session_timeout"
+        return await session.connection.fetchval(f"SELECT current_setting('{name}')")
+
+    assert await outbox._transfer(limit) == "20s"
+    assert await outbox._run(limit) == "600ms"
+
+
 async def test_a_transaction_that_the_server_has_ended_is_run_again(both):
     outbox, _ = both
     tries = []
@@ -139,3 +153,54 @@ async def test_a_transaction_that_the_server_has_ended_is_run_again(both):
 
     assert await outbox._run(operation) == "done"
     assert len(tries) == 2
+
+
+async def test_a_transaction_that_the_server_ended_before_its_commit_is_run_again(both):
+    """The router was busy with something else for too long."""
+    outbox, _ = both
+    await put(outbox, group("one"))
+    tries = []
+
+    async def operation(session):
+        tries.append(session)
+        await session.connection.execute("UPDATE identity SET content = 'done'")
+        if len(tries) == 1:
+            await session.connection.execute("SET idle_in_transaction_session_timeout = '1ms'")
+            socket = session.connection._transport.get_extra_info("socket")
+            select.select([socket.fileno()], [], [])  # what the server says is not read yet
+
+    await outbox._run(operation)
+    assert len(tries) == 2
+
+
+async def test_a_commit_whose_answer_is_missing_is_not_run_again(both):
+    outbox, _ = both
+    await put(outbox, group("one"))
+    tries = []
+
+    async def operation(session):
+        tries.append(session)
+        other = await outbox.database.connect()
+        pid = session.connection.get_server_pid()
+        await other.execute("SELECT pg_terminate_backend($1)", pid)
+        socket = session.connection._transport.get_extra_info("socket")
+        select.select([socket.fileno()], [], [])
+        other.terminate()
+
+    with pytest.raises(InDoubt):
+        await outbox._run(operation)
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("statement", ["SELECT nothing FROM identity", "SELECT * FROM nowhere"])
+async def test_tables_that_are_not_as_the_program_needs_them_are_trouble_of_the_store(
+    both, statement
+):
+    outbox, _ = both
+
+    async def operation(session):
+        await session.connection.fetch(statement)
+
+    with pytest.raises(StoreUnavailable, match="does not exist"):
+        await outbox._run(operation)
+    await put(outbox, group("one"))

@@ -18,6 +18,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from alert_router.outbox.postgres.database import MIGRATIONS
+from tests import version_before
 from tests.http import get, metric, post
 from tests.postgres import server
 from tests.programs import (
@@ -36,7 +38,6 @@ from tests.replicas import (
     UNHURRIED,
     Ledger,
     config_of,
-    configuration,
     is_up,
     proxy,
     replicas,
@@ -197,91 +198,37 @@ async def test_a_router_that_is_cut_off_from_the_destination_keeps_nothing_from_
             ledger.judge(crashes=1)
 
 
-OLD = """
-import sys
-from alert_router.outbox.postgres import database, session
-
-# As the version before had them, which does not know what the last step adds.
-STATEMENTS = {
-    "last_contents": '''
-        SELECT digest, id, content, group_id, accepted_at, CAST(NULL AS double precision)
-        FROM identity WHERE digest = ANY(CAST(? AS bytea[])) ORDER BY digest FOR UPDATE''',
-    "set_last_contents": '''
-        UPDATE identity SET content = n.content, group_id = n.group_id, accepted_at = n.accepted_at
-        FROM unnest(
-            CAST(? AS bigint[]), CAST(? AS bytea[]), CAST(? AS text[]),
-            CAST(? AS double precision[]), CAST(? AS double precision[])
-        ) AS n (id, content, group_id, accepted_at, unknown)
-        WHERE identity.id = n.id''',
-    "new_identities": '''
-        INSERT INTO identity (digest, content, group_id, accepted_at)
-        SELECT digest, content, group_id, accepted_at FROM unnest(
-            CAST(? AS bytea[]), CAST(? AS bytea[]), CAST(? AS text[]),
-            CAST(? AS double precision[]), CAST(? AS double precision[])
-        ) AS n (digest, content, group_id, accepted_at, unknown)
-        ON CONFLICT (digest) DO NOTHING RETURNING digest, id''',
-    "new_groups": '''
-        INSERT INTO alert_group (id, accepted_at, body)
-        SELECT id, accepted_at, body FROM unnest(
-            CAST(? AS text[]), CAST(? AS double precision[]), CAST(? AS double precision[]),
-            CAST(? AS bytea[])
-        ) AS n (id, accepted_at, unknown, body)
-        RETURNING id, seq''',
-    "last_content": '''
-        SELECT id, content, group_id, accepted_at, CAST(NULL AS double precision)
-        FROM identity WHERE digest = ? FOR UPDATE''',
-    "put_identity": '''
-        INSERT INTO identity AS i (digest, content, group_id, accepted_at)
-        SELECT digest, content, group_id, accepted_at FROM (VALUES (
-            CAST(? AS bytea), CAST(? AS bytea), CAST(? AS text), CAST(? AS text),
-            CAST(? AS double precision), CAST(? AS double precision)
-        )) AS n (digest, content, group_id, unknown, another, accepted_at)
-        ON CONFLICT (digest) DO UPDATE SET content = excluded.content,
-            group_id = excluded.group_id, accepted_at = excluded.accepted_at
-        RETURNING id''',
-    "add_group": '''
-        INSERT INTO alert_group (id, accepted_at, body)
-        SELECT id, accepted_at, body FROM (VALUES (
-            CAST(? AS text), CAST(? AS double precision), CAST(? AS double precision),
-            CAST(? AS bytea)
-        )) AS n (id, accepted_at, unknown, body)
-        RETURNING seq''',
-}
-session._STATEMENTS.update({name: session._numbered(it) for name, it in STATEMENTS.items()})
-database.MIGRATIONS = database.MIGRATIONS[:-1]
-del sys.argv[0]
-from alert_router.cli import main
-main()
-"""
-
-
 async def test_a_rolling_update_of_the_tables_under_load_loses_and_repeats_nothing(
     tmp_path: Path,
 ) -> None:
-    """Routers that know the tables of the version before are replaced one by one."""
+    """Routers of the version before are replaced one by one; each has its spool from the one that
+    it replaces."""
     url = await server().database(tmp_path)
-    program = tmp_path / "old.py"
-    program.write_text(OLD)
+    old = (sys.executable, "-P", version_before.__file__)
     versions = "SELECT max(number) FROM alert_router.version"
     async with (
         recorder() as destination,
-        replicas(tmp_path, url, 2, destination.url, prefix=(sys.executable, str(program))) as two,
+        replicas(tmp_path, url, 2, destination.url, prefix=old) as two,
         AsyncExitStack() as stack,
     ):
-        before = await server().value(versions, url)
+        assert await server().value(versions, url) == len(version_before.POSTGRES_TABLES)
         running = list(two)
         ledger = Ledger(running, destination)
         async with ledger.load():
-            for number, old in enumerate(two):
+            for replaced in two:
                 await ledger.more(40)
-                config = configuration(tmp_path / f"new-{number}", url, destination.url)
-                running.append(await stack.enter_async_context(router(config)))
+                running.remove(replaced)
+                assert await asyncio.to_thread(replaced.end) == 0
+                new = await stack.enter_async_context(router(config_of(replaced)))
+                running.append(new)
+                for one in running:
+                    await eventually(lambda one=one: is_up(one), "both to use the database")
                 await ledger.more(40)  # both versions side by side
-                running.remove(old)
-                assert await asyncio.to_thread(old.end) == 0
-            await ledger.more(40)
         await ledger.settled()
-        assert await server().value(versions, url) == before + 1
+        assert await server().value(versions, url) == len(MIGRATIONS)
+        for one in [*two, *running]:
+            for trouble in "UndefinedColumn", "request failed":
+                assert trouble not in one.text(), one.log
         await ledger.judge_all([*two, *running])
 
 

@@ -203,8 +203,12 @@ class SpooledOutbox:
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`. A pause that only the other store knows is kept."""
-        found = await self._either(lambda store: store.health(destination))
-        return self._with_pause(destination, found)
+        if self._is_up:
+            try:
+                return self._with_pause(destination, await self._shared.health(destination))
+            except StoreUnavailable as error:  # it is asked before each claim
+                self._go_down(str(error))
+        return self._with_pause(destination, await self._spool.health(destination))
 
     def _with_pause(self, destination: Destination, found: Health) -> Health:
         known = self._pauses.get(destination, HEALTHY)
@@ -302,12 +306,10 @@ class SpooledOutbox:
         return await self._spool.latest(after, limit)
 
     async def act(self, identity: bytes, action: Action) -> bool:
-        """As `Outbox.act`."""
+        """As `Outbox.act`. What the shared store cannot take now is moved there later."""
         if self._is_up:
-            try:
+            with suppress(StoreUnavailable):
                 return await self._shared.act(identity, action)
-            except StoreUnavailable as error:
-                self._go_down(str(error))
         async with self._spool_lock:
             self._identities.add(identity)
             return await self._spool.act(identity, action)
@@ -329,13 +331,10 @@ class SpooledOutbox:
         return await self._alone(lambda store: store.forget_actions(before=before, limit=limit))
 
     async def beat(self, names: Collection[str], now: float) -> None:
-        """As `Outbox.beat`."""
+        """As `Outbox.beat`. What the shared store cannot take now is moved there later."""
         if self._is_up:
-            try:
+            with suppress(StoreUnavailable):
                 await self._shared.beat(names, now)
-            except StoreUnavailable as error:
-                self._go_down(str(error))
-            else:
                 return
         async with self._spool_lock:
             self._has_heartbeats = True
@@ -344,10 +343,7 @@ class SpooledOutbox:
     async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
         """As `Outbox.heartbeats`."""
         if self._is_up:
-            try:
-                return await self._shared.heartbeats(names, now)
-            except StoreUnavailable as error:
-                self._go_down(str(error))
+            return await self._shared.heartbeats(names, now)
         found = await self._spool.every_heartbeat()
         return [HeartbeatState(*row) for row in found if row[0] in names]
 
@@ -358,10 +354,7 @@ class SpooledOutbox:
         if self._is_up:
             if group.identity in self._identities:  # in the next round: nothing overtakes it
                 return False
-            try:
-                return await self._shared.change_heartbeat(before, missing_since, group)
-            except StoreUnavailable as error:
-                self._go_down(str(error))
+            return await self._shared.change_heartbeat(before, missing_since, group)
         async with self._spool_lock:
             is_done = await self._spool.change_heartbeat(before, missing_since, group)
             if is_done:
@@ -429,24 +422,16 @@ class SpooledOutbox:
         return stores
 
     async def _either(self, ask: Callable[[Outbox], Awaitable[T]]) -> T:
-        """The answer of the shared store, or of the spool while that cannot be used."""
-        if self._is_up:
-            try:
-                return await ask(self._shared)
-            except StoreUnavailable as error:
-                self._go_down(str(error))
-        return await ask(self._spool)
+        """The answer of the store that is in use. Raises StoreUnavailable, as `_alone`: whether the
+        shared one can be used is not decided by what pages ask, which may be much."""
+        return await ask(self._shared if self._is_up else self._spool)
 
     async def _alone(self, ask: Callable[[Outbox], Awaitable[T]]) -> T:
         """The answer of the shared store, which alone has it. Raises StoreUnavailable at once while
         that cannot be used."""
         if not self._is_up:
             raise StoreUnavailable("the shared store cannot be used")
-        try:
-            return await ask(self._shared)
-        except StoreUnavailable as error:
-            self._go_down(str(error))
-            raise
+        return await ask(self._shared)
 
     async def _both(self, ask: Callable[[Outbox], Awaitable[list[T]]]) -> list[T]:
         return [it for store in self._stores() for it in await ask(store)]
@@ -455,6 +440,7 @@ class SpooledOutbox:
         return sum([await ask(store) for store in self._stores()])
 
     def _go_down(self, why: str) -> None:
+        """Use the spool: what accepts, claims or settles found that the shared store cannot be."""
         if not self._is_up:
             return
         self._is_up = False
@@ -473,7 +459,7 @@ class SpooledOutbox:
                 elif self._identities or self._has_heartbeats:
                     await self._reconcile()
             except StoreUnavailable as error:
-                self._go_down(str(error))
+                log.debug("the spool is not moved yet", error=str(error))
             except Exception:  # a defect of ours must not end this for good
                 log.exception("cannot move the spool into the shared store")
 
@@ -505,18 +491,26 @@ class SpooledOutbox:
         await self._move_heartbeats()
         moved = 0
         for identity in list(self._identities):
-            async with self._spool_lock:
-                content = await self._spool.export(identity)
-                if content is not None and content.is_being_sent:
-                    continue
-                if content is not None:
-                    more = len(content.deliveries) / _MOVED_A_SECOND
-                    await _within(_MOVE_SECONDS + more, self._shared.reconcile(content))
-                    await self._spool.remove(identity)
-                    moved += 1
-                self._identities.discard(identity)
+            try:
+                moved += await self._move(identity)
+            except StoreUnavailable:
+                raise
+            except Exception:  # the others are moved
+                log.exception("cannot move an alert group into the shared store")
         if moved:
             log.info("moved from the spool into the shared store", alert_groups=moved)
+
+    async def _move(self, identity: bytes) -> bool:
+        async with self._spool_lock:
+            content = await self._spool.export(identity)
+            if content is not None and content.is_being_sent:
+                return False
+            if content is not None:
+                more = len(content.deliveries) / _MOVED_A_SECOND
+                await _within(_MOVE_SECONDS + more, self._shared.reconcile(content))
+                await self._spool.remove(identity)
+            self._identities.discard(identity)
+        return content is not None
 
     async def _move_heartbeats(self) -> None:
         if not self._has_heartbeats:

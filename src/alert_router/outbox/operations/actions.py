@@ -28,21 +28,26 @@ async def history(session: Session, group: str) -> History | None:
         return None
     identity, digest, *asked = found
     latest = await session.rows("groups_of_identity", (identity, _MOST_GROUPS))
-    if asked[0] < latest[-1][0]:
+    if latest and asked[0] < latest[-1][0]:
         latest = [*latest, asked]
     groups: list[KeptGroup] = []
     left = _MOST_BODIES
     for seq, id_, accepted_at, since, size in latest:
         body = None
         if size <= left or not groups:
-            (body,) = await session.one("body_of_group", (seq,))
+            kept = await session.row("body_of_group", (seq,))
+            if kept is None:  # pruned since the statement before
+                continue
+            [body] = kept
         left -= size
         groups.append(KeptGroup(id_, accepted_at, since, body))
+    if not groups:
+        return None
     tail = "WHERE l.identity = ? ORDER BY d.id DESC LIMIT ?"
     deliveries = await session.rows("rows", (identity, _MOST_DELIVERIES), tail)
     rows = tuple(as_row(*row) for row in reversed(deliveries))
-    kept = await _actions(session, digest, 0.0)
-    return History(digest, tuple(reversed(groups)), rows, tuple(kept))
+    done = await _actions(session, digest, 0.0)
+    return History(digest, tuple(reversed(groups)), rows, tuple(done))
 
 
 async def latest(session: Session, after: int, limit: int) -> list[LatestGroup]:

@@ -82,8 +82,8 @@ async def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | N
     found = await session.rows("rows", (delivery,), "WHERE d.id = ?")
     if not found:
         return None
-    (body,) = await session.one("body_of", (delivery,))
-    return as_row(*found[0]), body
+    body = await session.row("body_of", (delivery,))
+    return None if body is None else (as_row(*found[0]), body[0])
 
 
 async def replay(

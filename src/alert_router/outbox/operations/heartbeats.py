@@ -20,7 +20,8 @@ async def read(session: Session, names: Collection[str], now: float) -> list[Hea
     found = {row[0]: HeartbeatState(*row) for row in await session.rows("heartbeats")}
     for name in sorted(set(names) - set(found)):
         await session.run("begin_heartbeat", (name, now))
-        found[name] = HeartbeatState(*await session.one("heartbeat", (name,)))
+        row = await session.row("heartbeat", (name,))
+        found[name] = HeartbeatState(*(row or (name, now, 0.0)))
     return [found[name] for name in names]
 
 

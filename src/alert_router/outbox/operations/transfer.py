@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import structlog
+
+from alert_router.outbox.actions import MOST_ACTIONS
 from alert_router.outbox.model import Destination, StoredDelivery, StoredIdentity
 from alert_router.outbox.operations import actions
 from alert_router.outbox.operations.accept import enter_lane
 from alert_router.outbox.operations.session import Session
 from alert_router.outbox.operations.settle import shrink
+
+log = structlog.get_logger(__name__)
 
 _WAITING, _DELIVERED = 0, 1
 
@@ -178,10 +183,23 @@ async def _add_actions(session: Session, stored: StoredIdentity, now: float) -> 
     known = set(await actions.of(session, stored.digest)) if stored.actions else set()
     new = [actions.cleaned(session, action) for action in stored.actions]
     new = [action for action in new if action not in known]
+    # As many as `actions.act` keeps, of each time since when a group fires.
+    room = {
+        since: MOST_ACTIONS - sum(one.at >= since for one in known)
+        for since in {action.since for action in new}
+    }
+    added = 0
     for action in new:
+        if room[action.since] <= 0:
+            continue
         await actions.add(session, stored.digest, action)
-    if new:
+        added += 1
+        for since in room:
+            room[since] -= action.at >= since
+    if added:
         await actions.change_messages(session, stored.digest, now)
+    if added < len(new):
+        log.warning("too many actions about a group; the latest are dropped", n=len(new) - added)
 
 
 async def _groups(

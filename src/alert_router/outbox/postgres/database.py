@@ -4,6 +4,7 @@ brought up to date.
 What happens on them afterwards is for `pool`.
 """
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,19 @@ from alert_router.outbox.operations.statements import text_of
 
 MIGRATIONS = tuple(
     text_of(__package__, name)
-    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 7)))
+    for name in ("schema.sql", *(f"schema-{version}.sql" for version in range(2, 8)))
 )
 
 SCHEMA = "alert_router"  # of the tables, in the database that the URL names
 _CONNECT_SECONDS = 2.0
 _MIGRATION_LOCK = 0x416C5274_01  # of one service that changes the tables
+_MIGRATION_ATTEMPTS = 8  # at one step
 _OLDEST = 130000  # of PostgreSQL's versions
 
 # Of the server's classes of errors: those after which another attempt elsewhere or later may work.
 _CONNECTION_LOST = ("08", "57")
-_UNUSABLE = (*_CONNECTION_LOST, "25006", "53", "58", "XX")
+_UNUSABLE = (*_CONNECTION_LOST, "25006", "25P03", "53", "58", "XX")
+_OWN_FAULTS = ("21", "22", "23")  # of what one operation writes
 # PgBouncer takes few settings with a connection's first message. A plan that was made while a table
 # was empty would read all of it in a storm, until it is analyzed: each is made with its arguments.
 # What a router has locked that was cut off keeps the others waiting until its transaction ends for
@@ -69,6 +72,20 @@ def is_trouble(error: BaseException) -> bool:
     if isinstance(error, ValueError | LookupError | TypeError):  # some of asyncpg's are ValueErrors
         return False
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+
+
+def is_own_fault(error: Exception) -> bool:
+    """Whether an error that is no trouble is that of one operation. Others are not: tables that
+    are not as this program needs them, missing rights, locks that are not given."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_OWN_FAULTS)
+    return True
+
+
+def was_idle(error: BaseException) -> bool:
+    """Whether the server ended the transaction before it got what was sent last."""
+    known = asyncpg.IdleInTransactionSessionTimeoutError
+    return isinstance(error, known) or isinstance(error.__cause__, known)
 
 
 class Database:
@@ -155,17 +172,37 @@ class Database:
                 f"the tables in {self.shown} are of version {version}, this program needs "
                 f"{len(MIGRATIONS)}: run `alert-router storage migrate`"
             )
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS version (number integer PRIMARY KEY)"
-            )
-            version = await self.version(connection)
-            for number in range(version, len(MIGRATIONS)):
-                await connection.execute(MIGRATIONS[number])
-                await connection.execute("INSERT INTO version VALUES ($1)", number + 1)
-        return len(MIGRATIONS) - version
+        steps = 0
+        while await self._step(connection):
+            steps += 1
+        return steps
+
+    async def _step(self, connection: "asyncpg.Connection[Any]") -> bool:
+        """Bring the tables to the next version, if there is one, however often it takes while
+        routers use them. A step that waits keeps them waiting, so that it does not wait for long;
+        it locks one table, so that nobody waits in a circle."""
+        for attempt in range(1, _MIGRATION_ATTEMPTS + 1):
+            try:
+                async with connection.transaction():
+                    return await self._change_tables(connection)
+            except asyncpg.PostgresError as error:
+                is_late = isinstance(error, asyncpg.LockNotAvailableError)
+                if attempt == _MIGRATION_ATTEMPTS or not (is_late or must_repeat(error)):
+                    raise
+                await asyncio.sleep(0.05 * 2**attempt)
+        raise AssertionError  # the last attempt returns or raises
+
+    async def _change_tables(self, connection: "asyncpg.Connection[Any]") -> bool:
+        await connection.execute("SET LOCAL lock_timeout = '500ms'")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        await connection.execute("CREATE TABLE IF NOT EXISTS version (number integer PRIMARY KEY)")
+        version = await self.version(connection)
+        if version >= len(MIGRATIONS):
+            return False
+        await connection.execute(MIGRATIONS[version])
+        await connection.execute("INSERT INTO version VALUES ($1)", version + 1)
+        return True
 
     def unavailable(self, error: BaseException) -> StoreUnavailable:
         """What an error of the database means to a caller."""

@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 ACCEPT_SECONDS = 1.0  # then the webhook goes elsewhere
 _SETTLE_SECONDS = 5.0
 _TRANSFER_SECONDS = 60.0  # for an identity
+# With tens of thousands of deliveries there are seconds of work between two statements.
+_BEGIN_TRANSFER = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '20s'"
 _LOOK_EVERY = 1.0  # seconds between looks at the connection that holds the name
 _ANNOUNCE_EVERY = 0.01  # seconds
 _OWNERS = 0x416C5274  # the class of advisory locks that hold names
@@ -199,8 +201,11 @@ class PostgresOutbox(Operations):
         return True
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
-        """As `Outbox.accept`."""
-        return await self._noted(self._accept.run((group, dedup_window)))
+        """As `Outbox.accept`. Whatever the database says against a group, it is not stored."""
+        try:
+            return await self._noted(self._accept.run((group, dedup_window)))
+        except ERRORS as error:
+            raise self.database.unavailable(error) from error
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`."""
@@ -231,14 +236,18 @@ class PostgresOutbox(Operations):
 
     async def export(self, identity: bytes) -> StoredIdentity | None:
         """As `Operations.export`, which may be much."""
-        run = self._pool.run(transfer.export, identity, seconds=_TRANSFER_SECONDS)
-        return await self._noted(run)
+        return await self._transfer(transfer.export, identity)
 
     async def reconcile(self, stored: StoredIdentity) -> None:
         """As `Operations.reconcile`, which may be much."""
-        arguments = (stored, self.now())
-        run = self._pool.run(transfer.reconcile, *arguments, seconds=_TRANSFER_SECONDS)
-        await self._noted(run)
+        await self._transfer(transfer.reconcile, stored, self.now())
+
+    async def _transfer(
+        self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any
+    ) -> T:
+        return await self._noted(
+            self._pool.run(operation, *arguments, seconds=_TRANSFER_SECONDS, begin=_BEGIN_TRANSFER)
+        )
 
     async def services(self) -> int:
         """As `Operations.services`: each holds the lock of its name."""

@@ -10,7 +10,14 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.postgres.database import ERRORS, Database, is_trouble, must_repeat
+from alert_router.outbox.postgres.database import (
+    ERRORS,
+    Database,
+    is_own_fault,
+    is_trouble,
+    must_repeat,
+    was_idle,
+)
 from alert_router.outbox.postgres.session import PostgresSession
 
 log = structlog.get_logger(__name__)
@@ -46,33 +53,32 @@ class Pool:
         *arguments: Any,
         seconds: float = _SECONDS,
         is_look: bool = False,
+        begin: str = "BEGIN",
     ) -> T:
         """The result of `operation(session, *arguments)` once its transaction is on disk. It may
         run several times. One that `is_look` has no transaction: it only reads, with statements
-        of which each may see another state. Raises StoreUnavailable and what the operation raises
-        by itself."""
+        of which each may see another state. `begin` begins others. Raises StoreUnavailable and what
+        the operation raises by itself."""
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         try:
             async with asyncio.timeout(seconds), self._places:
-                return await self._transact(operation, arguments, is_look)
+                return await self._transact(operation, arguments, "" if is_look else begin)
         except TimeoutError as error:
             raise StoreUnavailable(
                 f"the store {self.database.shown} has not answered within {seconds:g} s"
             ) from error
 
-    async def _transact(
-        self, operation: Operation[T], arguments: tuple[Any, ...], is_look: bool
-    ) -> T:
+    async def _transact(self, operation: Operation[T], arguments: tuple[Any, ...], begin: str) -> T:
         for attempt in range(_ATTEMPTS):
             session = await self._session()
             is_committing = False
             try:
-                if not is_look:
-                    await session.connection.execute("BEGIN")
+                if begin:
+                    await session.connection.execute(begin)
                 result = await operation(session, *arguments)
-                if not is_look:
-                    is_committing = True
+                if begin:
+                    is_committing = not session.connection.is_closed()
                     await session.connection.execute("COMMIT")
             except BaseException as error:
                 if must_repeat(error) and attempt + 1 < _ATTEMPTS:
@@ -81,7 +87,10 @@ class Pool:
                     continue
                 if isinstance(error, Exception) and not is_trouble(error):
                     await self._undo(session)
-                    raise
+                    if is_own_fault(error):
+                        raise
+                    raise self.database.unavailable(error) from error
+                is_committing = is_committing and not was_idle(error)
                 was_ended = isinstance(error, Exception) and session.connection.is_closed()
                 session.connection.terminate()
                 if was_ended and not is_committing and attempt + 1 < _ATTEMPTS:

@@ -1,4 +1,5 @@
--- Version 6 adds what version 10 of SQLite's tables does: since when groups belong together.
-ALTER TABLE alert_group ADD COLUMN since double precision NOT NULL DEFAULT 0;
-ALTER TABLE identity ADD COLUMN next_since double precision;
-ALTER TABLE identity ADD COLUMN next_after text NOT NULL DEFAULT '';
+-- Version 6 adds to identities what version 10 of SQLite's tables does: since when the next group
+-- fires. It and version 7 each lock one table: routers that use both wait for no circle.
+ALTER TABLE identity
+    ADD COLUMN next_since double precision,
+    ADD COLUMN next_after text NOT NULL DEFAULT '';
