@@ -82,7 +82,7 @@ async def test_a_webhook_is_in_the_spool_after_the_seconds_that_the_documentatio
 ):
     """Also where it waits for others that wait for the database."""
     page = (Path(__file__).parents[2] / "docs/scaling.md").read_text()
-    [promised] = re.findall(r"no answer within ([\d.]+) seconds goes on with its spool", page)
+    [promised] = re.findall(r"no answer to a webhook within ([\d.]+) seconds", page)
     monkeypatch.setattr(spooled, "_PAUSED_SECONDS", 3600.0)  # however busy this machine is
     outbox = SpooledOutbox(await open_postgres(tmp_path), await open_sqlite(tmp_path))
     await outbox.start()
