@@ -43,7 +43,10 @@ async def open_sqlite(directory: Path) -> SqliteOutbox:
 async def open_postgres(directory: Path) -> PostgresOutbox:
     url = await server().database(directory)
     database = Database(url, None, unsafe=False)
-    return await PostgresOutbox.open(database, Role.SERVICE, new_id=ids().__next__)
+    outbox = await PostgresOutbox.open(database, Role.SERVICE, new_id=ids().__next__)
+    # A busy machine is no database that does not answer.
+    outbox._accept._seconds = outbox._settle._seconds = 60
+    return outbox
 
 
 # A driver added here proves itself with every test that asks for `outbox` or `open_outbox`.

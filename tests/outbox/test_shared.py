@@ -124,7 +124,6 @@ async def test_what_a_router_locked_that_stands_still_is_free_before_others_use_
     )
     assert float(milliseconds) / 1000 < ACCEPT_SECONDS
 
-    other._accept._seconds = 60  # however busy this machine is
     await put(other, group("two"))
     assert [names(claim) for claim in await take(other)] == [["one", "two"]]
     held.terminate()
