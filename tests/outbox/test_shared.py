@@ -179,11 +179,13 @@ async def test_a_commit_whose_answer_is_missing_is_not_run_again(both):
 
     async def operation(session):
         tries.append(session)
+        transport = session.connection._transport
+        transport.pause_reading()  # nobody notices the end before COMMIT is sent
         other = await outbox.database.connect()
         pid = session.connection.get_server_pid()
         await other.execute("SELECT pg_terminate_backend($1)", pid)
-        socket = session.connection._transport.get_extra_info("socket")
-        select.select([socket.fileno()], [], [])
+        select.select([transport.get_extra_info("socket").fileno()], [], [])
+        transport.resume_reading()
         other.terminate()
 
     with pytest.raises(InDoubt):

@@ -124,6 +124,8 @@ class SpooledOutbox:
                 self._go_down("it does not answer")
             except StoreUnavailable as error:
                 self._go_down(str(error))
+            except Exception:  # said against this group alone
+                log.exception("an alert group goes into the spool", group_id=group.id)
             if time.monotonic() - began > _PAUSED_SECONDS:
                 # The sender has given up, and newer groups of the lane may be in the shared store.
                 raise StoreUnavailable("this router was paused")

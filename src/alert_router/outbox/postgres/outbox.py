@@ -201,11 +201,8 @@ class PostgresOutbox(Operations):
         return True
 
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
-        """As `Outbox.accept`. Whatever the database says against a group, it is not stored."""
-        try:
-            return await self._noted(self._accept.run((group, dedup_window)))
-        except ERRORS as error:
-            raise self.database.unavailable(error) from error
+        """As `Outbox.accept`."""
+        return await self._noted(self._accept.run((group, dedup_window)))
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`."""
