@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from alert_router.outbox.postgres.database import _SETTINGS
+from alert_router.outbox.postgres.pool import Pool
 from tests.http import metric
 from tests.programs import (
     PATIENCE,
@@ -40,8 +41,8 @@ _ELSE = {
     "alert_router.outbox.postgres.database._CONNECT_SECONDS": _HOUR,
     "alert_router.outbox.postgres.outbox._SETTLE_SECONDS": _HOUR,
     "alert_router.outbox.postgres.pool.Pool.run.__kwdefaults__": {
+        **Pool.run.__kwdefaults__,
         "seconds": _HOUR,
-        "is_look": False,
     },
     "alert_router.server.context._STORE_SECONDS": _HOUR,
     "alert_router.server.status._STALLED": _HOUR,
