@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alert_router.markdown import Code, parse
 from alert_router.notification import Detail
 from alert_router.notify.base import Delivered, Reason, Remedy, Sending
-from alert_router.notify.googlechat import GoogleChatNotifier
+from alert_router.notify.googlechat import GoogleChatNotifier, GoogleChatRenderer
 from alert_router.runbook.model import Section
 from tests.notify import destination, googlechat_rules
 from tests.notify.destination import answer, attempted
@@ -313,3 +313,8 @@ def test_the_rules_find_what_chat_would_refuse_or_obey(line):
     found = message(notification())
     with pytest.raises(AssertionError):
         googlechat_rules.check(found | {"text": f"{found['text']}\n{line}"})
+
+
+@pytest.mark.parametrize("text", ["load <", "load < ", "load <  "])
+def test_an_angle_whose_space_may_be_removed_opens_nothing(text):
+    assert "<" not in GoogleChatRenderer().text(text)

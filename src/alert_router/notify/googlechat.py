@@ -30,7 +30,7 @@ _OURS = frozenset(("requestId", "messageReplyOption", "threadKey"))
 _LOOKALIKES = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
 _IN_LABEL = str.maketrans({"<": "‹", ">": "›", "|": "¦"})
 _UNDERSCORE = re.compile(r"(?<!\w)_|_(?!\w)")
-_OPENING = re.compile(r"<(?!\s)")
+_OPENING = re.compile(r"<(?!\s+\S)")  # spaces at the end of a text may be removed
 _OBEYED = re.compile(r"<(?=\s*(?:users/|customEmojis/|https?:|mailto:))", re.IGNORECASE)
 _BEGINNING = re.compile(r"^(?=\s*[->])")
 
