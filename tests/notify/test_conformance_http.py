@@ -33,7 +33,7 @@ GIGABYTE = 1024**3
 
 async def send(case, url, *, connector=None, **fields):
     """The outcome of sending one message to the URL."""
-    notifier = case.make(url, **{"timeout": 5} | fields)
+    notifier = case.make(url, **{"timeout": LONG} | fields)
     async with aiohttp.ClientSession(connector=connector) as session:
         sending = Sending(session=session, id="msg-1")
         return await attempted(notifier, notifier.render(notification()), sending)

@@ -23,7 +23,7 @@ from alert_router.notify.egress import (
 )
 from tests.notify import destination
 from tests.notify.conformance import CASES, PATH
-from tests.notify.destination import answer, attempted
+from tests.notify.destination import LONG, answer, attempted
 from tests.notify.notifications import notification
 
 PUBLIC_ONLY = Guard(())
@@ -143,7 +143,7 @@ class _Names(AbstractResolver):
 
 
 async def send(url, guard, *names, **fields):
-    notifier = WEBHOOK.make(url, timeout=5, **fields)
+    notifier = WEBHOOK.make(url, timeout=LONG, **fields)
     resolver = _Names(*names) if names else None
     connector = aiohttp.TCPConnector(socket_factory=guard.open, resolver=resolver)
     async with aiohttp.ClientSession(connector=connector) as session:

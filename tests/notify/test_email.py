@@ -68,7 +68,7 @@ async def server(box=None, **options):
 
 def make(port, **fields):
     told = {"to": TO, "from": "Alerts <alerts@example.org>", "smarthost": f"127.0.0.1:{port}"}
-    return EmailNotifier.model_validate(told | {"require_tls": False, "timeout": 5} | fields)
+    return EmailNotifier.model_validate(told | {"require_tls": False, "timeout": LONG} | fields)
 
 
 async def send(port, told=None, *, id_="batch-1", guard=None, **fields):
@@ -292,6 +292,24 @@ async def test_starttls_and_a_password(tmp_path):
     assert "wr0ng-one" not in failed.message
     assert (untrusted.reason, untrusted.in_doubt) == (Reason.CONNECTION, False)
     assert len(box.messages) == 1
+
+
+@needs_openssl
+async def test_a_connection_that_failed_takes_nothing_from_the_next_one(tmp_path):
+    """Its socket is closed once: the next one may have its number by then."""
+    key, made = certificate(tmp_path, "mail")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+
+    def refuse(*_):
+        return AuthResult(success=False, handled=False)
+
+    options = {"authenticator": refuse, "auth_required": True, "require_starttls": True}
+    keys = {"require_tls": True, "auth_username": "router", "tls": {"ca_file": made}}
+    async with server(tls_context=context, **options) as box:
+        for _ in range(20):
+            failed = await send(box.port, **keys, auth_password="wr0ng-one")
+            assert failed.reason == Reason.MISCONFIGURED
 
 
 @needs_openssl

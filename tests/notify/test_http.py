@@ -13,7 +13,7 @@ from alert_router.notify.base import Delivered, Reason, Remedy, Sending
 from alert_router.notify.webhook import WebhookNotifier
 from tests.notify import destination
 from tests.notify.conformance import PATH, WORD
-from tests.notify.destination import answer, attempted, echo
+from tests.notify.destination import LONG, answer, attempted, echo
 from tests.notify.notifications import notification
 
 needs_openssl = pytest.mark.skipif(
@@ -22,7 +22,7 @@ needs_openssl = pytest.mark.skipif(
 
 
 async def send(url, **fields):
-    notifier = WebhookNotifier(url=url, timeout=5, **fields)
+    notifier = WebhookNotifier(url=url, timeout=LONG, **fields)
     async with aiohttp.ClientSession() as session:
         sending = Sending(session=session, id="msg-1")
         return await attempted(notifier, notifier.render(notification()), sending)
@@ -158,7 +158,7 @@ def test_an_address_that_is_none_is_found_before_it_is_needed(tmp_path, wrong, n
 
 
 async def send_body(server, url=None, **fields):
-    notifier = WebhookNotifier(url=url or server.url("/hook"), timeout=5, **fields)
+    notifier = WebhookNotifier(url=url or server.url("/hook"), timeout=LONG, **fields)
     async with aiohttp.ClientSession() as session:
         return await attempted(notifier, notifier.render(notification()), Sending(session, "msg-1"))
 

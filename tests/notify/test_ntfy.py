@@ -17,14 +17,14 @@ from alert_router.notify.base import Delivered, Reason, Remedy, Sending
 from alert_router.notify.ntfy import NtfyNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, ntfy_rules
-from tests.notify.destination import answer, attempted
+from tests.notify.destination import LONG, answer, attempted
 from tests.notify.notifications import HOSTILE, alert, notification, section
 
 TOPIC = "alerts-9sTq4mfX"
 
 
 def notifier(**fields):
-    return NtfyNotifier(**{"topic": TOPIC, "timeout": 5} | fields)
+    return NtfyNotifier(**{"topic": TOPIC, "timeout": LONG} | fields)
 
 
 def message(told, detail=Detail.FULL, **fields):

@@ -17,7 +17,7 @@ from alert_router.notify.base import Delivered, Reason, Remedy, Sending
 from alert_router.notify.pagerduty import PagerDutyNotifier
 from alert_router.runbook.model import Section
 from tests.notify import destination, pagerduty_rules
-from tests.notify.destination import answer, attempted
+from tests.notify.destination import LONG, answer, attempted
 from tests.notify.notifications import HOSTILE, alert, notification, section
 from tests.notify.pagerduty_rules import KEY, SUCCESS
 
@@ -31,7 +31,7 @@ REFUSAL = json.dumps(
 
 
 def notifier(**fields):
-    return PagerDutyNotifier(**{"routing_key": KEY, "timeout": 5} | fields)
+    return PagerDutyNotifier(**{"routing_key": KEY, "timeout": LONG} | fields)
 
 
 def events(told, detail=Detail.FULL, **fields):
@@ -404,7 +404,7 @@ async def test_one_refused_event_keeps_no_other_alert_from_being_told():
 
 async def test_all_events_together_end_in_time():
     async with destination.serve(destination.hang) as server:
-        it = notifier(url=server.url("/v2/enqueue"), dedup="alert", timeout=destination.LONG)
+        it = notifier(url=server.url("/v2/enqueue"), dedup="alert", timeout=LONG)
         failed = await send(it, notification(pods(30)))
     assert (failed.reason, failed.remedy) == (Reason.TIMEOUT, Remedy.RETRY)
 

@@ -139,12 +139,11 @@ async def _sent(
     message: bytes,
     hidden: list[str],
 ) -> Outcome:
-    socket = await sending.guard.connect(account.host, account.port, sending.resolve)
-    try:
-        await client.connect(sock=socket)
-    except BaseException:
-        socket.close()
-        raise
+    # The client closes it, also where this fails: its number, if it were closed here too, could be
+    # another connection's by then.
+    await client.connect(
+        sock=await sending.guard.connect(account.host, account.port, sending.resolve)
+    )
     try:
         refused, _ = await client.sendmail(sender, to, message)
     finally:
