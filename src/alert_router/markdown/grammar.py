@@ -11,8 +11,7 @@ line.
 import re
 from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.common.utils import mdTrim
+from markdown_it import MarkdownIt, rules_block
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
@@ -477,36 +476,16 @@ def _parse_inlines(state: StateCore) -> None:
 
 
 def _prose(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A paragraph that starts with a letter, as markdown-it's own rule reads it. Most lines do: the
-    other rules, which all look for a sign, are not tried for each of them."""
-    if silent or end != state.lineMax or not _is_prose(state, start, end):
+    """A paragraph, or a heading that is underlined, whose first line starts with a letter. Most do:
+    the other rules, which all look for a sign, are not tried for them."""
+    if not _is_prose(state, start, end):
         return False
-    before, state.parentType = state.parentType, "paragraph"
-    interrupts = state.md.block.ruler.getRules("paragraph")
-    stop = start + 1
-    while stop < end and not state.isEmpty(stop):
-        is_continued = state.sCount[stop] - state.blkIndent > 3 or state.sCount[stop] < 0
-        if not is_continued and not _is_prose(state, stop, end):
-            if state.src[state.bMarks[stop] + state.tShift[stop]] in "-=":  # a heading, perhaps
-                state.parentType = before
-                return False
-            if any(rule(state, stop, end, True) for rule in interrupts):
-                break
-        stop += 1
-    state.line = stop
-    opening = state.push("paragraph_open", "p", 1)
-    inline = state.push("inline", "", 0)
-    opening.map = inline.map = [start, stop]
-    inline.content = mdTrim(state.getLines(start, stop, state.blkIndent, False))
-    inline.children = []
-    state.push("paragraph_close", "p", -1)
-    state.parentType = before
-    return True
+    known = rules_block.lheading, rules_block.paragraph
+    return any(rule(state, start, end, silent) for rule in known)
 
 
 def _is_prose(state: StateBlock, line: int, end: int) -> bool:
-    """Whether a line can be nothing but a line of a paragraph, or the first one of a heading that
-    is underlined: it starts with a letter, and the next line makes no table of it."""
+    """Whether a line starts with a letter, and the next one makes no table of it."""
     at = state.bMarks[line] + state.tShift[line]
     if not state.src[at].isalpha() or state.is_code_block(line):
         return False

@@ -93,14 +93,6 @@ class Headings:
         """The meaning of one heading (plain text); "" if it is not known."""
         return _kind(self, title) if len(title) <= _MAX_HEADING else ""
 
-    def _kind(self, title: str) -> str:
-        whole = self._meaning(key_of(title))
-        if whole:
-            return whole
-        parts = _BETWEEN.split(_BRACKETED.sub(" ", without_number(title)))
-        kinds = [kind for part in parts if (kind := self._meaning(key_of(part)))]
-        return next((side for side in _SIDES if side in kinds), next(iter(kinds), ""))
-
     def is_side(self, title: str) -> bool:
         """Whether a heading names what a firing notification shows."""
         return self.kind(title) in _SIDES
@@ -116,7 +108,7 @@ class Headings:
         }
         return tuple(meant.get(kind, kind) for kind in kinds)
 
-    def _meaning(self, key: str) -> str:
+    def meaning(self, key: str) -> str:
         """The meaning of a key, also without words that add nothing."""
         found = self.known.get(key)
         if found or not key:
@@ -135,7 +127,14 @@ class Headings:
         return ""
 
 
-_kind = lru_cache(maxsize=4096)(Headings._kind)  # each heading is asked for several times
+@lru_cache(maxsize=4096)  # each heading is asked for several times
+def _kind(headings: Headings, title: str) -> str:
+    whole = headings.meaning(key_of(title))
+    if whole:
+        return whole
+    parts = _BETWEEN.split(_BRACKETED.sub(" ", without_number(title)))
+    kinds = [kind for part in parts if (kind := headings.meaning(key_of(part)))]
+    return next((side for side in _SIDES if side in kinds), next(iter(kinds), ""))
 
 
 def _entries() -> Iterator[tuple[str, str]]:
