@@ -141,7 +141,7 @@ def for_severity(settings: Mapping[str, T], notification: Notification, otherwis
 
 
 def mentioning(notification: Notification, mention: Mentions) -> Notification:
-    """The notification with whom to mention; nobody once all alerts are resolved."""
+    """The notification with whom to mention; no mentions once all alerts are resolved."""
     if not mention or not notification.group.firing:
         return notification
     return replace(notification, mentions=for_severity(mention, notification, ()))

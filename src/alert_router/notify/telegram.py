@@ -468,8 +468,8 @@ class TelegramPayload:
 
 
 class TelegramNotifier(HttpNotifier):
-    """Posts to one chat. The message is changed when its group changes, which notifies nobody, so
-    a short reply to it is sent too."""
+    """Posts to one chat. The message is changed when its group changes. Telegram does not notify
+    people of that, so a short reply to it is sent too."""
 
     rules = AnswerRules(
         confirms=_confirms,

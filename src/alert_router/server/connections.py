@@ -71,8 +71,8 @@ class Connection(RequestHandler):
         self._quiet = quiet
         self._busy = False
         self._waiting_since: float | None = None
-        # aiohttp forgets its transport when it begins to close it, which may take for ever where
-        # the client does not read.
+        # aiohttp forgets its transport when it begins to close it, which may never end where the
+        # client does not read.
         self._own: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -180,7 +180,7 @@ class Database:
     async def _step(self, connection: "asyncpg.Connection[Any]") -> bool:
         """Bring the tables to the next version, if there is one, however often it takes while
         routers use them. A step that waits keeps them waiting, so that it does not wait for long;
-        it locks one table, so that nobody waits in a circle."""
+        it locks one table, so that it cannot be part of a deadlock."""
         for attempt in range(1, _MIGRATION_ATTEMPTS + 1):
             try:
                 async with connection.transaction():
