@@ -1,34 +1,41 @@
-"""How long work takes, on any machine: in processor time, and relative to work that is known; and
-how long is waited, by a clock that a test sets."""
+"""How work grows with its input, on any machine; and how long is waited, by a clock that
+a test sets."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.programs import PATIENCE
 
-_USUAL = 0.01  # processor seconds that the known work takes on a machine of 2026
+
+def assert_linear(work: Callable[[int], object], size: int) -> None:
+    """Work of eight times that size takes about eight times as long. Quadratic work takes 64 times
+    as long.
+
+    Something else may slow one run down, and does not in five: the best of them counts.
+    """
+    seen = []
+    for _ in range(5):
+        small, large = _processor_seconds(work, size), _processor_seconds(work, 8 * size)
+        seen.append(large / max(small, 0.002))  # what takes no time at all does not grow
+        if seen[-1] < 24:
+            return
+    pytest.fail(f"eight times the size takes {min(seen):.0f} times as long")
 
 
-def _known_work() -> float:
-    began = time.thread_time()
-    table: dict[str, int] = {}
-    for number in range(25_000):
-        word = f"w{number % 999}"
-        table[word] = table.get(word, 0) + len(word)
-    return time.thread_time() - began
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """What the block does takes this thread fewer seconds than that: of a usual machine, alone."""
-    before = _known_work()
-    began = time.thread_time()
-    yield
-    took = time.thread_time() - began
-    slowness = max(1.0, max(before, _known_work()) / _USUAL)
-    assert took < seconds * slowness, f"{took:.2f} s, on a machine {slowness:.1f} times as slow"
+def _processor_seconds(work: Callable[[int], object], size: int) -> float:
+    gc.collect()
+    gc.disable()  # it looks at what other tests left, too
+    try:
+        began = time.thread_time()
+        work(size)
+        return time.thread_time() - began
+    finally:
+        gc.enable()
 
 
 class LoopClock:

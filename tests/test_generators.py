@@ -1,7 +1,5 @@
 """The markup of documentation generators: Hugo, Jekyll, MkDocs, Docusaurus, GitHub, MDX, ERB."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +17,7 @@ from alert_router.markdown import (
     to_text,
 )
 from alert_router.markdown.commandline import is_command
+from tests.speed import assert_linear
 
 
 def label(text: str, line: int) -> Paragraph:
@@ -351,12 +350,8 @@ def test_any_text_yields_a_tree_with_the_lines_of_the_file(pieces: list[tuple[st
     ],
 )
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
-    def seconds(size: int) -> float:
+    def read(size: int) -> None:
         text = piece * (size // len(piece)) + "x\n{{< /highlight >}}"
-        start = time.process_time()
         parse_document(text, mdx="<A" in piece or "{/" in piece)
-        return time.process_time() - start
 
-    small = min(seconds(10_000), seconds(10_000))
-    large = min(seconds(80_000), seconds(80_000))
-    assert large < 40 * small + 0.3
+    assert_linear(read, 10_000)

@@ -24,7 +24,7 @@ from alert_router.config import load
 from alert_router.matcher import Matcher, Op, parse_matchers
 from alert_router.routing import Route, RouteTree, RunbookEntry, RunbookTable
 from alert_router.runbook import Catalogue
-from tests.speed import within
+from tests.speed import assert_linear
 
 
 @pytest.fixture
@@ -158,10 +158,12 @@ def test_without_a_table_no_runbook_is_expected_in_it(problems_of):
     assert list(unreached(load(Path("main.yaml")), Catalogue.load(Path("books")), ())) == []
 
 
-def test_ten_thousand_entries_are_checked_in_seconds(problems_of):
-    entries = (f'\'alertname="Alert{n}", namespace=~"team{n % 50}-.*"\'' for n in range(10_000))
-    with within(60):
+def test_time_to_check_a_table_grows_with_its_entries(problems_of):
+    def check(size):
+        entries = (f'\'alertname="Alert{n}", namespace=~"team{n % 50}-.*"\'' for n in range(size))
         assert problems_of(table(*entries)) == []
+
+    assert_linear(check, 250)
 
 
 def test_a_file_is_reached_through_its_sections(tmp_path, monkeypatch):
@@ -377,12 +379,13 @@ def test_a_route_is_shadowed_by_a_sibling_of_its_parent():
 
 def test_a_search_that_takes_too_long_reports_nothing():
     many = [f'l{n % 40}="x", m{n % 37}="y", n{n % 31}!="z"' for n in range(400)]
-    with within(30):
-        assert covered('a="x"', *many) is None
+    assert covered('a="x"', *many) is None
 
 
-def test_a_table_of_five_thousand_entries_takes_seconds():
-    entries = [f'alertname="Alert{n}", team=~"team{n % 7}.*"' for n in range(5_000)]
-    with within(30):
+def test_time_to_find_shadowed_entries_grows_with_the_table():
+    def find(size):
+        entries = [f'alertname="Alert{n}", team=~"team{n % 7}.*"' for n in range(size)]
         found = [shadowed.index for shadowed in shadowed_entries(made_table(*entries, entries[17]))]
-    assert found == [5_000]
+        assert found == [size]
+
+    assert_linear(find, 250)

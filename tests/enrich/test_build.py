@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from alert_router.enrich import Choice, enrich
+from alert_router.enrich.shell import compile_fence
 from alert_router.markdown import Code, Link, Paragraph, plain, to_text
 from alert_router.model import Alert, AlertGroup
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook import Runbook, parse_runbook
-from tests.speed import within
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _TEXT = """# Pods
@@ -300,15 +300,13 @@ def test_the_page_url_is_encoded() -> None:
     assert part.url == "https://router.example.org/runbooks/A%20B/%C3%BC%3F"
 
 
-def test_a_cached_runbook_is_filled_quickly() -> None:
-    prepared = book("A")
-    of = group(*(alert("A", pod=f"p{n}", namespace="n") for n in range(4)))
-    write(of, runbook=lambda _: prepared)
+def test_the_commands_of_a_runbook_are_read_once() -> None:
+    once = book("A", _TEXT.replace("logs", "logs --since=17m").replace("get", "get -w"))
+    before = compile_fence.cache_info().misses
+    for number in range(3):
+        write(group(alert("A", pod=f"p{number}", namespace="n")), runbook=lambda _: once)
 
-    # A hundredth of this is usual; compiling the fences each time would fail.
-    with within(0.5):
-        for _ in range(50):
-            write(of, runbook=lambda _: prepared)
+    assert compile_fence.cache_info().misses == before + 2
 
 
 @pytest.mark.parametrize(

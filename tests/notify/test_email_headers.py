@@ -18,7 +18,7 @@ from alert_router.notify.email.message import (
     parse_mailboxes,
     text_field,
 )
-from tests.speed import within
+from tests.speed import assert_linear
 
 # RFC 2047, 2 and 5: an encoded word stands alone between white space and is not empty.
 _ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9-]+)\?([BbQq])\?([!->@-~]+)\?=")
@@ -217,8 +217,11 @@ def test_a_list_with_something_else_in_it_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ['"' + '\\"' * 500_000, '"' * 1_000_001, ", " * 500_000, "\\" * 10**6]
+    ("start", "piece"), [('"', '\\"'), ("", '"'), ("", ", "), ("", "\\"), ("a@b, ", "c@d, ")]
 )
-def test_hostile_text_is_refused_as_addresses_in_linear_time(text):
-    with within(2), pytest.raises(ValueError, match="expected"):
-        parse_mailboxes(text)
+def test_hostile_text_is_refused_as_addresses_in_linear_time(start, piece):
+    def refuse(size):
+        with pytest.raises(ValueError, match="expected"):
+            parse_mailboxes(start + piece * size + "c")
+
+    assert_linear(refuse, 20_000)

@@ -11,7 +11,7 @@ from alert_router.markdown import to_text
 from alert_router.model.problem import Severity
 from alert_router.runbook import Catalogue
 from alert_router.runbook.sections import Headings
-from tests.speed import within
+from tests.speed import assert_linear
 
 
 def put(root: Path, **files: str) -> None:
@@ -390,16 +390,18 @@ def test_other_headings_are_read_again(tmp_path: Path) -> None:
     assert [section.name for section in after.runbooks["a"].sections] == ["Mitigation"]
 
 
-@pytest.mark.parametrize("size", [2_000, 58 * 1024, 390 * 1024])
-def test_a_reference_of_any_length_is_looked_up_quickly(known: Catalogue, size: int) -> None:
-    with within(0.2):
-        assert known.by_reference(("/a" * size)[: size - 20] + "/alerts/redis-issues") == (
-            ["alerts/redis-issues"] if size <= 2_000 else []
+def test_a_reference_of_any_length_is_looked_up_quickly(known: Catalogue) -> None:
+    def look_up(size: int) -> None:
+        assert known.by_reference("/a" * size + "/alerts/redis-issues") == (
+            ["alerts/redis-issues"] if size <= 100 else []
         )
         assert known.by_name("a." * size) == []
 
+    look_up(100)
+    assert_linear(look_up, 100_000)
 
-def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -> None:
+
+def test_a_thousand_runbooks_reload_faster_than_they_load(tmp_path: Path) -> None:
     text = "# T\n\n## Detection\n\n1. **look** at `x`\n\n   ```sh\n   ls\n   ```\n\n" * 3
     for number in range(1000):
         (tmp_path / f"r{number}.md").write_text(text)
@@ -410,7 +412,6 @@ def test_a_thousand_runbooks_load_in_seconds_and_reload_faster(tmp_path: Path) -
     reloaded = time.process_time()
     assert len(first.runbooks) == 1000
     assert reloaded - loaded < loaded - began
-    assert loaded - began < 30  # about two; the limit only catches quadratic time
 
 
 SIDES = "## Detection\n\n1. Look.\n\n## Mitigation\n\n1. Restart.\n"
