@@ -28,7 +28,6 @@ def assert_linear(work: Callable[[int], object], size: int) -> None:
 
 
 def _processor_seconds(work: Callable[[int], object], size: int) -> float:
-    gc.collect()
     gc.disable()  # it looks at what other tests left, too
     try:
         began = time.thread_time()

@@ -35,13 +35,14 @@ def test_the_demo_shows_every_alert_and_ignores_proxy_settings() -> None:
     assert "What next" in done.stdout
 
 
-def test_interrupting_the_demo_leaves_no_router_and_no_traceback() -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ending_the_demo_leaves_no_router_and_no_traceback(ending: signal.Signals) -> None:
     with subprocess.Popen(
         COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
         assert demo.stdout is not None
         while "Alertmanager posts" not in demo.stdout.readline():
             pass
-        os.killpg(demo.pid, signal.SIGINT)  # as a terminal does, to all of them
+        os.killpg(demo.pid, ending)  # as a terminal does, to all of them
         _, errors = demo.communicate(timeout=PATIENCE)
     assert (demo.returncode, errors) == (130, "\nThe demo was stopped.\n")

@@ -36,7 +36,7 @@ from tests.programs import (
     router,
     write_config,
 )
-from tests.replicas import config_of, replicas
+from tests.replicas import UNHURRIED, config_of, replicas
 
 EU = {"name": "eu", "source": "eu", "timeout": "60s", "receiver": "oncall"}
 
@@ -369,10 +369,10 @@ async def test_a_running_router_notifies_of_silence_and_of_its_end(tmp_path: Pat
 @pytest.mark.story
 async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_path: Path) -> None:
     url = await server().database(tmp_path)
-    heartbeats = [EU | {"timeout": "8s"}]
+    more: dict[str, Any] = {"heartbeats": [EU | {"timeout": "8s"}], "prefix": UNHURRIED}
     async with (
         recorder() as destination,
-        replicas(tmp_path, url, 2, destination.url, heartbeats=heartbeats) as [one, other],
+        replicas(tmp_path, url, 2, destination.url, **more) as [one, other],
     ):
 
         async def beat() -> None:

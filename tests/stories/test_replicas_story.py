@@ -157,7 +157,7 @@ async def test_a_rate_limit_holds_over_all_routers(tmp_path: Path) -> None:
     rate = {"rate_limit": "5/h"}
     async with (
         recorder() as destination,
-        replicas(tmp_path, url, 2, destination.url, notifier=rate) as both,
+        replicas(tmp_path, url, 2, destination.url, notifier=rate, prefix=UNHURRIED) as both,
     ):
         ledger = Ledger(both, destination)
         await asyncio.gather(*(ledger.send(f"lane{n}", to=both[n % 2]) for n in range(20)))
