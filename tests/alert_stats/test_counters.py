@@ -8,9 +8,8 @@ import pytest
 from alert_router.alert_stats.counters import AlertCounters
 from alert_router.enrich import Choice
 from alert_router.model import Alert
-from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.model import MOST_A_DAY, OTHERS, Role, Storage, day_of
 from alert_router.outbox.opening import open_outbox
 
 NOW = 1_700_000_000.0

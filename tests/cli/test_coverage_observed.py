@@ -7,8 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from alert_router.outbox.alert_stats import Observation, day_of
-from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.model import Observation, Role, Storage, day_of
 from alert_router.outbox.opening import open_outbox
 
 NOW = time.time()

@@ -8,8 +8,15 @@ from alert_router.deliver import compose, progress
 from alert_router.deliver.progress import with_progress
 from alert_router.model import AlertGroup
 from alert_router.notification import Notification
-from alert_router.outbox.actions import Action, ActionKind, History, KeptGroup
-from alert_router.outbox.model import Claim, Destination, WaitingGroup
+from alert_router.outbox.model import (
+    Action,
+    ActionKind,
+    Claim,
+    Destination,
+    History,
+    KeptGroup,
+    WaitingGroup,
+)
 from alert_router.runbook.steps import with_keys
 from alert_router.runtime import Runtime, read_runtime
 from tests.programs import body, write_config

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, Observation, day_of
+from alert_router.outbox.model import MOST_A_DAY, OTHERS, Observation, day_of
 from tests.outbox.kit import DRIVERS, NOW
 
 TODAY = day_of(NOW)

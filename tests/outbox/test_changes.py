@@ -6,9 +6,8 @@ import asyncio
 import pytest
 
 from alert_router.fields import Rate
-from alert_router.outbox.actions import CHANGES_APART, ActionKind
 from alert_router.outbox.base import Outbox
-from alert_router.outbox.model import Claim, Verdict
+from alert_router.outbox.model import CHANGES_APART, ActionKind, Claim, Verdict
 from tests.outbox.kit import LEASE, NOW, A, B, end, group, names, open_postgres, put, take
 from tests.outbox.test_actions import IDENTITY, action
 

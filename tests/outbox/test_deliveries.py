@@ -2,8 +2,8 @@
 
 import pytest
 
+from alert_router.outbox import deliveries
 from alert_router.outbox.model import DeliveryFilter, Destination, Settlement, State, Verdict
-from alert_router.outbox.operations import deliveries
 from alert_router.outbox.postgres.session import PostgresSession
 from tests.outbox.kit import (
     LEASE,

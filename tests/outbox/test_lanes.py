@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from alert_router.outbox import lanes as claiming
 from alert_router.outbox.model import (
     HEALTHY,
     DeliveryFilter,
@@ -16,7 +17,6 @@ from alert_router.outbox.model import (
     State,
     Verdict,
 )
-from alert_router.outbox.operations import claim as claiming
 from alert_router.outbox.postgres.settle import settle
 from tests.outbox.kit import (
     LEASE,

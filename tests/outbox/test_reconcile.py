@@ -7,20 +7,22 @@ from dataclasses import replace
 
 import pytest
 
-from alert_router.outbox.actions import Action, ActionKind
-from alert_router.outbox.alert_stats import Observation, day_of
+from alert_router.outbox import actions, transfer
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.copying import copy
 from alert_router.outbox.model import (
+    Action,
+    ActionKind,
     DeliveryFilter,
     Destination,
+    Observation,
     Role,
     Settlement,
     State,
     Storage,
     Verdict,
+    day_of,
 )
-from alert_router.outbox.operations import actions, transfer
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import (

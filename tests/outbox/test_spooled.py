@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 
 from alert_router.outbox import spooled
-from alert_router.outbox.actions import Action, ActionKind
-from alert_router.outbox.alert_stats import Observation, day_of
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Health, HeartbeatState, Role, Settlement, Verdict
+from alert_router.outbox.model import (
+    Action,
+    ActionKind,
+    Health,
+    HeartbeatState,
+    Observation,
+    Role,
+    Settlement,
+    Verdict,
+    day_of,
+)
 from alert_router.outbox.spooled import SpooledOutbox
 from tests.outbox.kit import NOW, A, end, group, names, open_postgres, open_sqlite, put, take_one
 from tests.postgres import server

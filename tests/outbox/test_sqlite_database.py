@@ -238,9 +238,9 @@ async def test_what_is_asked_often_goes_by_its_index_and_sorts_nothing(path, nam
 
 
 async def test_a_step_of_pruning_ends_once_its_time_is_up(path, monkeypatch):
-    from alert_router.outbox.operations import maintenance
+    from alert_router.outbox import deliveries
 
-    monkeypatch.setattr(maintenance, "_STEP", 0.0)
+    monkeypatch.setattr(deliveries, "_STEP", 0.0)
     outbox = SqliteOutbox.open(path)
     await put(outbox, *(group(f"{n}") for n in range(20)))
     await end(outbox, await take_one(outbox), Verdict.DELIVERED)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Role, State
+from alert_router.outbox.model import Observation, Role, State
 from alert_router.outbox.sqlite import SqliteOutbox
 from alert_router.outbox.sqlite.database import MIGRATIONS
 from tests.outbox.kit import NOW, B, group, names, put, take

@@ -14,9 +14,8 @@ from alert_router.config.model import Heartbeat
 from alert_router.metrics import Metrics
 from alert_router.model import AlertGroup
 from alert_router.model.problem import ProblemsError
-from alert_router.outbox.actions import LatestGroup
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import Destination
+from alert_router.outbox.model import Destination, LatestGroup
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from alert_router.outbox.spooled import SpooledOutbox

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alert_router.outbox.alert_stats import Observation, day_of
+from alert_router.outbox.model import Observation, day_of
 from alert_router.runtime import read_runtime
 from alert_router.server import running
 from alert_router.server.tasks import tidy

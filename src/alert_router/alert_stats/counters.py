@@ -17,8 +17,8 @@ from alert_router.aside import Aside
 from alert_router.enrich import ANNOTATIONS, Choice, ChosenBy
 from alert_router.metrics import Metrics
 from alert_router.model import Alert, AlertGroup
-from alert_router.outbox.alert_stats import MOST_A_DAY, OTHERS, Observation, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import MOST_A_DAY, OTHERS, Observation, day_of
 
 log = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from alert_router.outbox.alert_stats import DAY, Observation, day_of
 from alert_router.outbox.base import Outbox
+from alert_router.outbox.model import DAY, Observation, day_of
 
 ObservedState = Literal["covered", "none-wanted", "uncovered"]
 

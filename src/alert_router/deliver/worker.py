@@ -20,6 +20,7 @@ from alert_router.deliver.policy import decide, decide_change
 from alert_router.deliver.taken import Taken
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason
 from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.lanes import webhook_id
 from alert_router.outbox.model import (
     Claim,
     Destination,
@@ -29,7 +30,6 @@ from alert_router.outbox.model import (
     Verdict,
     WaitingGroup,
 )
-from alert_router.outbox.operations.claim import webhook_id
 
 log = structlog.get_logger(__name__)
 

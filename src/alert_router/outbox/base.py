@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from alert_router.fields import Rate
-from alert_router.outbox.actions import Action, History, LatestGroup, Usage
-from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.model import (
     ALL_DELIVERIES,
     Accepted,
+    Action,
     Backlog,
     Claim,
     DeliveryFilter,
@@ -22,9 +21,13 @@ from alert_router.outbox.model import (
     Destination,
     Health,
     HeartbeatState,
+    History,
+    LatestGroup,
     NewGroup,
+    Observation,
     Probe,
     Settlement,
+    Usage,
 )
 
 

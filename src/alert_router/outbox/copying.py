@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
-from alert_router.outbox.alert_stats import KEPT_DAYS, day_of
 from alert_router.outbox.base import StoreRefused
-from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.model import KEPT_DAYS, Role, Storage, day_of
 from alert_router.outbox.opening import database_of, open_outbox
-from alert_router.outbox.operations.outbox import Operations
+from alert_router.outbox.operations import Operations
 from alert_router.outbox.sqlite import SqliteOutbox
 
 

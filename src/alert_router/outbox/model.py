@@ -1,17 +1,16 @@
-"""The values that pass through a store: a group to accept, a claim and how it ended, and a
-delivery as it is listed.
+"""The values that pass through a store: a group to accept, a claim and how it ended, a delivery as
+it is listed, what people do about a group, and counts of received alerts.
 
 They are plain and frozen. What a store does with them is the contract in `base`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum, StrEnum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-
-if TYPE_CHECKING:
-    from alert_router.outbox.actions import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +223,32 @@ class DeliveryRow:
     fingerprints: tuple[str, ...]
 
 
+def row_as_json(row: DeliveryRow) -> dict[str, Any]:
+    """The delivery for machines; keys are stable, times RFC 3339 in UTC."""
+    return {
+        "id": row.id,
+        "group": row.group,
+        "receiver": row.destination.receiver,
+        "notifier": row.destination.notifier,
+        "state": row.state.value,
+        "accepted_at": iso(row.accepted_at),
+        "settled_at": iso(row.settled_at),
+        "due_at": iso(row.due_at),
+        "attempts": row.attempts,
+        "reason": row.reason,
+        "message": row.message,
+        "fingerprints": list(row.fingerprints),
+    }
+
+
+def iso(moment: float | None) -> str | None:
+    """Unix seconds as `2026-11-23T03:02:14.318Z`."""
+    if moment is None:
+        return None
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
     """Which deliveries are meant; what is empty or None restricts nothing. `since` (included) and
@@ -238,6 +263,111 @@ class DeliveryFilter:
 
 
 ALL_DELIVERIES = DeliveryFilter()
+
+KEPT_SECONDS = 90 * 86_400.0  # actions are forgotten after that
+CHANGES_APART = 5.0  # seconds between two changes of a message because of actions
+MOST_ACTIONS = 1_000  # of one group while it fires
+
+
+class ActionKind(StrEnum):
+    """What somebody did."""
+
+    TICK = "tick"
+    UNTICK = "untick"
+    TAKE = "take"
+    RELEASE = "release"
+    HELPED = "helped"
+    NOT_HELPED = "not_helped"
+
+
+# Of these the latest counts.
+_OPPOSITE = {
+    kind: pair
+    for pair in (
+        (ActionKind.TICK, ActionKind.UNTICK),
+        (ActionKind.TAKE, ActionKind.RELEASE),
+        (ActionKind.HELPED, ActionKind.NOT_HELPED),
+    )
+    for kind in pair
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What `who` did, and when. `since` is when the group began to fire; both are Unix seconds.
+    `step` is the step's key and `title` its title; these and `runbook` are empty where it is about
+    none. `revision` is that of the runbook."""
+
+    kind: ActionKind
+    who: str
+    at: float
+    since: float
+    runbook: str = ""
+    revision: str = ""
+    step: str = ""
+    title: str = ""
+
+    def is_news_to(self, earlier: Iterable["Action"]) -> bool:
+        """Whether it changes anything after `earlier`, oldest first."""
+        pair = _OPPOSITE[self.kind]
+        is_opinion = ActionKind.HELPED in pair
+        last = None
+        for other in earlier:
+            if other.kind in pair and (other.runbook, other.step) == (self.runbook, self.step):
+                last = other if not is_opinion or other.who == self.who else last
+        if last is None:
+            return self.kind not in (ActionKind.UNTICK, ActionKind.RELEASE)
+        return last.kind is not self.kind or (self.kind is ActionKind.TAKE and last.who != self.who)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptGroup:
+    """An accepted group that is still kept. `since` is when the first group was accepted of those
+    that belong together until all is resolved, 0 where that is not known. `body` is None where all
+    would be too large."""
+
+    id: str
+    accepted_at: float
+    since: float
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is kept of a group: its identity's digest, the latest groups of it with the one that was
+    asked for, the latest of their deliveries, and all actions about it, each oldest first."""
+
+    identity: bytes
+    groups: tuple[KeptGroup, ...]
+    deliveries: tuple[DeliveryRow, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatestGroup:
+    """An accepted group as `latest` gives it: `seq` grows with each, `identity` is the same for
+    all of one alert group, `since` is as in `KeptGroup`."""
+
+    seq: int
+    identity: bytes
+    id: str
+    accepted_at: float
+    since: float
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How often something was done: a step ticked, or an answer given about a runbook. `after` is
+    the mean time in seconds from when the group began to fire, `last_at` is in Unix seconds."""
+
+    revision: str
+    step: str
+    title: str
+    kind: ActionKind
+    count: int
+    after: float
+    last_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +399,7 @@ class StoredDelivery:
 class StoredIdentity:
     """Everything that a store has of an identity, deliveries and actions in their order. Without
     deliveries, `accepted_at` is 0 where nothing else is known of it. `next_since` is as in
-    `operations.accept.follow`."""
+    `lanes.follow`."""
 
     digest: bytes
     content: bytes
@@ -280,7 +410,7 @@ class StoredIdentity:
     # Of messages that are updated; when that is due because of actions, when it last was, and when
     # something of the lane was last settled.
     references: tuple[tuple[Destination, str, float, float, float], ...]
-    actions: "tuple[Action, ...]"
+    actions: tuple[Action, ...]
     is_being_sent: bool
 
 
@@ -304,3 +434,32 @@ class Backlog:
     oldest_accepted_at: float | None
     dead: int
     health: Health = HEALTHY
+
+
+DAY = 86_400  # seconds
+KEPT_DAYS = 30  # today among them
+
+# Names come from alerts: whoever can post may make up any number of them.
+MOST_A_DAY = 2000  # counts: one for each name, or several if its alerts had several runbooks
+OTHERS = "(others)"  # the name under which all that comes after is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """How often an alert was received firing, and how often a notification reported it, on one
+    day (days since 1970-01-01, UTC), with one runbook ("" for none), found by one way.
+
+    `seen_at` is when it last was, in unix seconds."""
+
+    day: int
+    alert: str
+    runbook: str
+    way: str
+    received: int
+    woken: int
+    seen_at: float
+
+
+def day_of(moment: float) -> int:
+    """The day of a moment in unix seconds, UTC."""
+    return int(moment // DAY)

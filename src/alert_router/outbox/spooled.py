@@ -16,13 +16,12 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.fields import Rate
-from alert_router.outbox.actions import Action, History, LatestGroup, Usage
-from alert_router.outbox.alert_stats import Observation
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import (
     ALL_DELIVERIES,
     HEALTHY,
     Accepted,
+    Action,
     Backlog,
     Claim,
     DeliveryFilter,
@@ -30,10 +29,14 @@ from alert_router.outbox.model import (
     Destination,
     Health,
     HeartbeatState,
+    History,
+    LatestGroup,
     NewGroup,
+    Observation,
     Probe,
     Role,
     Settlement,
+    Usage,
 )
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from alert_router.outbox.sqlite import SqliteOutbox

@@ -19,10 +19,8 @@ from alert_router.model import Alert, AlertGroup, BodyLimits, Status
 from alert_router.notification import Notification
 from alert_router.notify.base import Notifier
 from alert_router.notify.webhook import runbook_data
-from alert_router.outbox.alert_stats import KEPT_DAYS
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import DeliveryFilter, State
-from alert_router.outbox.serialize import iso, row_as_json
+from alert_router.outbox.model import KEPT_DAYS, DeliveryFilter, State, iso, row_as_json
 from alert_router.runbook import Runbook
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE, Site

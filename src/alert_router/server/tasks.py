@@ -13,10 +13,8 @@ from alert_router.deliver.policy import longest
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason
 from alert_router.notify.egress import Guard, Obstacle, Resolve, obstacle
-from alert_router.outbox.actions import KEPT_SECONDS
-from alert_router.outbox.alert_stats import KEPT_DAYS, day_of
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import Destination
+from alert_router.outbox.model import KEPT_DAYS, KEPT_SECONDS, Destination, day_of
 from alert_router.runtime import Runtime
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from alert_router.cli.options import config_option, format_option
 from alert_router.cli.outbox_access import read_config, with_outbox
 from alert_router.config import default_config_path, load
 from alert_router.model.problem import Severity
-from alert_router.outbox.alert_stats import KEPT_DAYS
+from alert_router.outbox.model import KEPT_DAYS
 from alert_router.runbook import Catalogue
 from alert_router.yaml_source import MAX_BYTES
 

@@ -30,8 +30,9 @@ from alert_router.outbox.model import (
     Destination,
     State,
     Storage,
+    iso,
+    row_as_json,
 )
-from alert_router.outbox.serialize import iso, row_as_json
 
 _ALL = 2**31
 _STYLES = {State.WAITING: "yellow", State.DELIVERED: "green", State.DEAD: "bold red"}

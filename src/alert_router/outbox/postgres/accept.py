@@ -6,8 +6,8 @@ for each other in a circle.
 import json
 from collections.abc import Sequence
 
+from alert_router.outbox.lanes import follow, is_duplicate
 from alert_router.outbox.model import Accepted, NewGroup, Target
-from alert_router.outbox.operations.accept import follow, is_duplicate
 from alert_router.outbox.postgres.session import PostgresSession
 
 Asked = tuple[NewGroup, float]

@@ -14,7 +14,7 @@ import asyncpg
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import shown
-from alert_router.outbox.operations.statements import text_of
+from alert_router.outbox.session import text_of
 
 MIGRATIONS = tuple(
     text_of(__package__, name)

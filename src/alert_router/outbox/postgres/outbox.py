@@ -11,7 +11,9 @@ from zlib import crc32
 import asyncpg
 import structlog
 
+from alert_router.outbox import lanes, transfer
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
+from alert_router.outbox.lanes import webhook_id
 from alert_router.outbox.model import (
     Accepted,
     Claim,
@@ -23,15 +25,13 @@ from alert_router.outbox.model import (
     Settlement,
     StoredIdentity,
 )
-from alert_router.outbox.operations import health, heartbeats, transfer
-from alert_router.outbox.operations.claim import webhook_id
-from alert_router.outbox.operations.outbox import Operations
-from alert_router.outbox.operations.session import Session
+from alert_router.outbox.operations import Operations, change_heartbeat
 from alert_router.outbox.postgres.accept import accept
 from alert_router.outbox.postgres.database import ERRORS, Database
 from alert_router.outbox.postgres.pool import Pool, Together
 from alert_router.outbox.postgres.session import CHANNEL, destination_named, named
 from alert_router.outbox.postgres.settle import settle
+from alert_router.outbox.session import Session
 
 log = structlog.get_logger(__name__)
 
@@ -210,13 +210,13 @@ class PostgresOutbox(Operations):
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`. A router asks before each claim."""
-        return await self._noted(self._pool.run(health.read, destination, is_look=True))
+        return await self._noted(self._pool.run(lanes.read_health, destination, is_look=True))
 
     async def change_heartbeat(
         self, before: HeartbeatState, missing_since: float, group: NewGroup
     ) -> bool:
         """As `Outbox.change_heartbeat`."""
-        return await self._run(heartbeats.change, accept, before, missing_since, group)
+        return await self._run(change_heartbeat, accept, before, missing_since, group)
 
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         return await self._noted(self._pool.run(operation, *arguments))

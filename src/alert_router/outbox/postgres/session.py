@@ -8,8 +8,7 @@ from typing import Any
 import asyncpg
 
 from alert_router.outbox.model import Destination
-from alert_router.outbox.operations.session import Parameters, Session
-from alert_router.outbox.operations.statements import SHARED, statements
+from alert_router.outbox.session import SHARED, Parameters, Session, statements
 
 # What a statement locks until the end of its transaction, so that routers do not come between what
 # an operation reads and what it writes; and the key of what it inserts.

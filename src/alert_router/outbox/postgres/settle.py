@@ -5,9 +5,9 @@ order, then destinations, so that routers do not wait for each other in a circle
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from alert_router.outbox import lanes
+from alert_router.outbox.lanes import FINAL, finish_change, go_on, known_answer
 from alert_router.outbox.model import HEALTHY, Claim, Health, Settlement, Verdict
-from alert_router.outbox.operations import health
-from alert_router.outbox.operations.settle import FINAL, finish_change, go_on, known_answer
 from alert_router.outbox.postgres.session import PostgresSession
 
 
@@ -80,4 +80,4 @@ async def _note_health(session: PostgresSession, ended: Sequence[_Ended]) -> Non
     recovered = {row[0] for row in await session.rows("failing_among", (well,))} if well else set()
     for key, (now, known) in sorted(said.items()):
         if known.is_failing or key in recovered:
-            await health.note(session, key, known, now)
+            await lanes.note_health(session, key, known, now)

@@ -8,8 +8,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
+from alert_router.outbox.lanes import enter_lane, follow, is_duplicate
 from alert_router.outbox.model import Accepted, NewGroup
-from alert_router.outbox.operations.accept import enter_lane, follow, is_duplicate
 from alert_router.outbox.sqlite.session import SqliteSession
 
 

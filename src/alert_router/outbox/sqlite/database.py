@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.operations.statements import SHARED, statements, text_of
+from alert_router.outbox.session import SHARED, statements, text_of
 
 # The statements of the operations, and this driver's own.
 QUERIES = SHARED | statements(__package__, "queries.sql")

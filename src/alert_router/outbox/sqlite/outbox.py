@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
+from alert_router.outbox.lanes import webhook_id
 from alert_router.outbox.model import (
     Accepted,
     Destination,
@@ -18,9 +19,7 @@ from alert_router.outbox.model import (
     NewGroup,
     Role,
 )
-from alert_router.outbox.operations import heartbeats
-from alert_router.outbox.operations.claim import webhook_id
-from alert_router.outbox.operations.outbox import Operations
+from alert_router.outbox.operations import Operations, change_heartbeat
 from alert_router.outbox.sqlite.accept import accept
 from alert_router.outbox.sqlite.opening import (
     Access,
@@ -148,7 +147,7 @@ class SqliteOutbox(Operations):
         self, before: HeartbeatState, missing_since: float, group: NewGroup
     ) -> bool:
         """As `Outbox.change_heartbeat`."""
-        return await self._run(heartbeats.change, accept, before, missing_since, group)
+        return await self._run(change_heartbeat, accept, before, missing_since, group)
 
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
         return await self._writer.run(operation, *arguments)

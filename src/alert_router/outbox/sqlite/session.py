@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
+from alert_router.outbox.lanes import follow
 from alert_router.outbox.model import NewGroup
-from alert_router.outbox.operations.accept import follow
-from alert_router.outbox.operations.session import Parameters, Session
+from alert_router.outbox.session import Parameters, Session
 from alert_router.outbox.sqlite import database, wal
 from alert_router.outbox.sqlite.database import QUERIES
 from alert_router.outbox.sqlite.opening import Access

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from alert_router.outbox.actions import Action, ActionKind
 from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import Action, ActionKind
 from alert_router.server.context import SITE
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.group import NOT_HERE, GroupView, make_view

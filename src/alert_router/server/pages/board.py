@@ -9,7 +9,7 @@ from alert_router.aside import Aside
 from alert_router.model import AlertGroup, PayloadError
 from alert_router.notification import Notification
 from alert_router.notify import wording
-from alert_router.outbox.actions import LatestGroup
+from alert_router.outbox.model import LatestGroup
 from alert_router.runtime import Runtime
 from alert_router.server.context import Site
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from alert_router.alert_stats.report import Observed, ObservedAlert
-from alert_router.outbox.alert_stats import KEPT_DAYS, OTHERS
 from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import KEPT_DAYS, OTHERS
 from alert_router.runbook import Catalogue
 from alert_router.runbook.generate import check_id, id_for, routing_entry, scaffold
 from alert_router.runtime import Runtime

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from alert_router.deliver.progress import Episode
-from alert_router.outbox.actions import Action, ActionKind, History
-from alert_router.outbox.model import DeliveryRow, State
+from alert_router.outbox.model import Action, ActionKind, DeliveryRow, History, State
 
 MOST_EVENTS = 200
 

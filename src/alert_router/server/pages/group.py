@@ -15,8 +15,8 @@ from alert_router.model import Alert
 from alert_router.notification import Notification, RunbookPart
 from alert_router.notify import links, wording
 from alert_router.notify.message import When
-from alert_router.outbox.actions import History
 from alert_router.outbox.base import StoreUnavailable
+from alert_router.outbox.model import History
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.pictures import is_picture
 from alert_router.runbook.steps import heading as section_heading

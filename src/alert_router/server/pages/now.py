@@ -8,9 +8,8 @@ from operator import methodcaller
 from aiohttp import web
 
 from alert_router.deliver.progress import Done
-from alert_router.outbox.actions import Action
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.model import DeliveryRow, State
+from alert_router.outbox.model import Action, DeliveryRow, State
 from alert_router.runbook.model import Runbook
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, hour_of

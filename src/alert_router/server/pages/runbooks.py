@@ -16,8 +16,8 @@ from aiohttp import web
 from alert_router.alert_stats.report import Observed, ObservedAlert
 from alert_router.enrich import AlertLabels, filling
 from alert_router.markdown import Anchors, plain
-from alert_router.outbox.actions import ActionKind, Usage
 from alert_router.outbox.base import Outbox, StoreUnavailable
+from alert_router.outbox.model import ActionKind, Usage
 from alert_router.preview.decision import matchers_text
 from alert_router.runbook import Catalogue, Runbook
 from alert_router.runbook.pictures import PictureFile, find_picture, is_picture

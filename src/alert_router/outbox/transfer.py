@@ -8,12 +8,10 @@ from typing import Any
 
 import structlog
 
-from alert_router.outbox.actions import MOST_ACTIONS
-from alert_router.outbox.model import Destination, StoredDelivery, StoredIdentity
-from alert_router.outbox.operations import actions
-from alert_router.outbox.operations.accept import enter_lane
-from alert_router.outbox.operations.session import Session
-from alert_router.outbox.operations.settle import shrink
+from alert_router.outbox import actions
+from alert_router.outbox.lanes import enter_lane, shrink
+from alert_router.outbox.model import MOST_ACTIONS, Destination, StoredDelivery, StoredIdentity
+from alert_router.outbox.session import Session
 
 log = structlog.get_logger(__name__)
 

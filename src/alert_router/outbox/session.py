@@ -1,8 +1,10 @@
 """What an operation needs of a driver: statements by their names, in a transaction that was begun
 for it."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 from alert_router.outbox.model import Destination
@@ -121,3 +123,22 @@ class Session(ABC):
         if len(self._large) > _LARGE_KEPT:
             del self._large[next(iter(self._large))]
         return found
+
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+def text_of(package: str, name: str) -> str:
+    """The text of a file in a package."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def statements(package: str, name: str) -> dict[str, str]:
+    """The statements of a file by the names in the comments before them, without comments and
+    without the semicolons at their ends."""
+    _, *parts = _NAME.split(text_of(package, name))
+    bodies = (re.sub(r"--.*$", "", body, flags=re.MULTILINE).strip() for body in parts[1::2])
+    return dict(zip(parts[::2], (body.removesuffix(";") for body in bodies), strict=True))
+
+
+SHARED = statements(__package__, "statements.sql")

@@ -1,4 +1,6 @@
-"""The methods of a store that are one operation each, for every driver."""
+"""The methods of a store that are one operation each, written once for all drivers: coroutines on a
+session, in which each driver runs statements of its own database.
+"""
 
 import asyncio
 import time
@@ -8,10 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from typing import Any, TypeVar
 
 from alert_router.fields import Rate
-from alert_router.outbox.actions import Action, History, LatestGroup, Usage
-from alert_router.outbox.alert_stats import Observation
+from alert_router.outbox import actions, deliveries, lanes, transfer
+from alert_router.outbox.lanes import Wanted, claim, recover, settle
 from alert_router.outbox.model import (
     ALL_DELIVERIES,
+    MOST_A_DAY,
+    OTHERS,
+    Action,
     Backlog,
     Claim,
     DeliveryFilter,
@@ -19,25 +24,21 @@ from alert_router.outbox.model import (
     Destination,
     Health,
     HeartbeatState,
+    History,
+    LatestGroup,
+    NewGroup,
+    Observation,
     Probe,
     Settlement,
     StoredIdentity,
+    Usage,
 )
-from alert_router.outbox.operations import (
-    actions,
-    alert_stats,
-    deliveries,
-    health,
-    heartbeats,
-    maintenance,
-    transfer,
-)
-from alert_router.outbox.operations.claim import Wanted, claim, recover
-from alert_router.outbox.operations.settle import settle
+from alert_router.outbox.session import Session
 
 _BATCH = 100  # rows of one short transaction where many may have to be changed
 
 T = TypeVar("T")
+Accept = Callable[[Any, Sequence[tuple[NewGroup, float]]], Coroutine[Any, Any, Any]]
 
 
 class Operations(ABC):
@@ -87,11 +88,11 @@ class Operations(ABC):
 
     async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
         """As `Outbox.sent`."""
-        return await self._run(maintenance.sent, destination, since, now)
+        return await self._run(lanes.sent, destination, since, now)
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`."""
-        return await self._run(health.read, destination)
+        return await self._run(lanes.read_health, destination)
 
     async def divert(
         self,
@@ -103,13 +104,13 @@ class Operations(ABC):
     ) -> int:
         """As `Outbox.divert`; in short transactions as `expire`."""
         steps = self._steps(
-            lambda: self._run(health.divert, destination, to, failing_before, now, _BATCH)
+            lambda: self._run(lanes.divert, destination, to, failing_before, now, _BATCH)
         )
         return sum([done async for done in steps])
 
     async def backlog(self) -> list[Backlog]:
         """As `Outbox.backlog`."""
-        return await self._run(maintenance.backlog)
+        return await self._run(deliveries.backlog)
 
     async def deliveries(
         self,
@@ -162,29 +163,29 @@ class Operations(ABC):
         """As `Outbox.expire`; in short transactions, between which others have their turn."""
         done: Counter[Destination] = Counter()
         arguments = (older_than, now, frozenset(served), _BATCH)
-        async for some in self._steps(lambda: self._run(maintenance.expire, *arguments)):
+        async for some in self._steps(lambda: self._run(deliveries.expire, *arguments)):
             done += some
         return done
 
     async def hasten(self, *, latest: float, now: float) -> int:
         """As `Outbox.hasten`."""
-        return await self._run(maintenance.hasten, latest, now)
+        return await self._run(deliveries.hasten, latest, now)
 
     async def prune(self, *, delivered_before: float, dead_before: float, limit: int) -> int:
         """As `Outbox.prune`."""
-        return await self._run(maintenance.prune, delivered_before, dead_before, limit)
+        return await self._run(deliveries.prune, delivered_before, dead_before, limit)
 
     async def observe(self, observations: Sequence[Observation]) -> None:
         """As `Outbox.observe`."""
-        await self._run(alert_stats.observe, observations)
+        await self._run(_observe, observations)
 
     async def observed(self, day: int) -> list[Observation]:
         """As `Outbox.observed`."""
-        return await self._run(alert_stats.observed, day)
+        return await self._run(_observed, day)
 
     async def forget_observed(self, *, before_day: int, limit: int) -> int:
         """As `Outbox.forget_observed`."""
-        return await self._run(alert_stats.forget, before_day, limit)
+        return await self._run(_forget_observed, before_day, limit)
 
     async def history(self, group: str) -> History | None:
         """As `Outbox.history`."""
@@ -220,15 +221,15 @@ class Operations(ABC):
 
     async def beat(self, names: Collection[str], now: float) -> None:
         """As `Outbox.beat`."""
-        await self._run(heartbeats.beat, names, now)
+        await self._run(_beat, names, now)
 
     async def heartbeats(self, names: Collection[str], now: float) -> list[HeartbeatState]:
         """As `Outbox.heartbeats`."""
-        return await self._run(heartbeats.read, names, now)
+        return await self._run(_read_heartbeats, names, now)
 
     async def forget_heartbeat(self, name: str) -> None:
         """As `Outbox.forget_heartbeat`."""
-        await self._run(heartbeats.forget, name)
+        await self._run(_forget_heartbeat, name)
 
     async def services(self) -> int:
         """How many services use a shared store now."""
@@ -272,3 +273,70 @@ class Operations(ABC):
                 return
             yield done
             await asyncio.sleep(time.monotonic() - began)
+
+
+async def _beat(session: Session, names: Collection[str], now: float) -> None:
+    """As `Outbox.beat`."""
+    for name in sorted(names):  # in one order: routers do not wait for each other in a circle
+        await session.run("beat", (name, now))
+
+
+async def _read_heartbeats(
+    session: Session, names: Collection[str], now: float
+) -> list[HeartbeatState]:
+    """As `Outbox.heartbeats`."""
+    found = {row[0]: HeartbeatState(*row) for row in await session.rows("heartbeats")}
+    for name in sorted(set(names) - set(found)):
+        await session.run("begin_heartbeat", (name, now))
+        row = await session.row("heartbeat", (name,))
+        found[name] = HeartbeatState(*(row or (name, now, 0.0)))
+    return [found[name] for name in names]
+
+
+async def change_heartbeat(
+    session: Session, accept: Accept, before: HeartbeatState, missing_since: float, group: NewGroup
+) -> bool:
+    """As `Outbox.change_heartbeat`; `accept` is the driver's."""
+    values = (missing_since, before.name, before.seen_at, before.missing_since)
+    if not await session.run("change_heartbeat", values):
+        return False
+    await accept(session, [(group, 0.0)])
+    return True
+
+
+async def _forget_heartbeat(session: Session, name: str) -> None:
+    """As `Outbox.forget_heartbeat`."""
+    await session.run("forget_heartbeat", (name,))
+
+
+async def _observe(session: Session, observations: Sequence[Observation]) -> None:
+    """As `Outbox.observe`."""
+    counts: dict[int, int] = {}  # how many each day has, once that had to be asked
+    for it in observations:
+        alert, rest = session.clean(it.alert), (session.clean(it.runbook), session.clean(it.way))
+        more = (it.received, it.woken, it.seen_at, it.day)
+        if await _add_to_observed(session, (*more, alert, *rest)):
+            continue
+        if it.day not in counts:
+            (counts[it.day],) = await session.one("counts_on", (it.day,))
+        if counts[it.day] >= MOST_A_DAY:
+            alert = OTHERS
+            if await _add_to_observed(session, (*more, alert, *rest)):
+                continue
+        await session.run("begin_observed", (*more, alert, *rest))
+        counts[it.day] += 1
+
+
+async def _observed(session: Session, day: int) -> list[Observation]:
+    """As `Outbox.observed`."""
+    return [Observation(*row) for row in await session.rows("observed_on", (day,))]
+
+
+async def _forget_observed(session: Session, before_day: int, limit: int) -> int:
+    """As `Outbox.forget_observed`."""
+    return await session.run("forget_observed", (before_day, limit))
+
+
+async def _add_to_observed(session: Session, values: tuple[int | float | str, ...]) -> bool:
+    """Whether there was a count to add to."""
+    return await session.run("add_to_observed", (*values[:3], *values[2:])) > 0
