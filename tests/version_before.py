@@ -4,7 +4,7 @@ serve ...`: today's program with the statements and the tables of that version."
 import re
 import sys
 
-from alert_router.outbox.postgres import database, session
+from alert_router.outbox.postgres import database, pool
 from alert_router.outbox.sqlite import database as sqlite
 
 POSTGRES_TABLES = database.MIGRATIONS[:-2]
@@ -87,9 +87,9 @@ _SQLITE = {
 
 
 def postgres_statements() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """As `session._STATEMENTS`."""
-    read = {name: (_known(text), names) for name, (text, names) in session._STATEMENTS.items()}
-    return read | {name: session._numbered(text) for name, text in _POSTGRES.items()}
+    """As `pool._STATEMENTS`."""
+    read = {name: (_known(text), names) for name, (text, names) in pool._STATEMENTS.items()}
+    return read | {name: pool._numbered(text) for name, text in _POSTGRES.items()}
 
 
 def sqlite_statements() -> dict[str, str]:
@@ -106,7 +106,7 @@ def _known(text: str) -> str:
 if __name__ == "__main__":
     from alert_router.cli import main
 
-    session._STATEMENTS.update(postgres_statements())
+    pool._STATEMENTS.update(postgres_statements())
     sqlite.QUERIES.update(sqlite_statements())
     database.MIGRATIONS, sqlite.MIGRATIONS = POSTGRES_TABLES, SQLITE_TABLES
     del sys.argv[0]

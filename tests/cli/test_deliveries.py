@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.outbox.copying import migrate
 from alert_router.outbox.model import (
     Destination,
     NewGroup,
@@ -18,7 +17,7 @@ from alert_router.outbox.model import (
     Target,
     Verdict,
 )
-from alert_router.outbox.opening import open_outbox
+from alert_router.outbox.opening import migrate, open_outbox
 from alert_router.outbox.sqlite import SqliteOutbox
 from tests.cli.world import MAIN, alert, body
 from tests.outbox.kit import group, put, take

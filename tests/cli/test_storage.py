@@ -12,7 +12,7 @@ import pytest
 
 from alert_router.outbox.model import Role, Storage
 from alert_router.outbox.opening import open_outbox
-from alert_router.outbox.sqlite import copies
+from alert_router.outbox.sqlite import files
 from tests.outbox.kit import group, put
 
 
@@ -99,7 +99,7 @@ def test_a_backup_keeps_no_router_from_writing_and_has_nothing_of_what_is_writte
         closing(sqlite3.connect(store, isolation_level=None, timeout=0)) as router,
         closing(sqlite3.connect(store, isolation_level=None, factory=Source)) as source,
     ):
-        copies.write(source, tmp_path / "copy.db")
+        files.write(source, tmp_path / "copy.db")
         pages = router.execute("PRAGMA page_count").fetchone()[0]
     assert len(written) == pages
     assert (groups(tmp_path / "copy.db"), groups(store)) == (["one"], ["other"])

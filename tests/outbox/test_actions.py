@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from alert_router.outbox.model import MOST_ACTIONS, Action, ActionKind, Verdict
-from alert_router.outbox.postgres.session import PostgresSession
+from alert_router.outbox.postgres.pool import PostgresSession
 from tests.outbox.kit import NOW, A, B, end, group, open_postgres, put, put_many, take, take_one
 
 IDENTITY = b"lane"

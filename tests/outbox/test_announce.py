@@ -9,7 +9,7 @@ import pytest
 from alert_router.outbox.model import Destination, Role, Verdict
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
-from alert_router.outbox.postgres.session import destination_named, named
+from alert_router.outbox.postgres.pool import destination_named, named
 from tests.outbox.kit import (
     NOW,
     A,

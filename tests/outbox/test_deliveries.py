@@ -4,7 +4,7 @@ import pytest
 
 from alert_router.outbox import deliveries
 from alert_router.outbox.model import DeliveryFilter, Destination, Settlement, State, Verdict
-from alert_router.outbox.postgres.session import PostgresSession
+from alert_router.outbox.postgres.pool import PostgresSession
 from tests.outbox.kit import (
     LEASE,
     NOW,

@@ -17,7 +17,7 @@ from alert_router.outbox.model import (
     State,
     Verdict,
 )
-from alert_router.outbox.postgres.settle import settle
+from alert_router.outbox.postgres.batches import settle
 from tests.outbox.kit import (
     LEASE,
     NOW,

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from alert_router.outbox.base import StoreRefused
-from alert_router.outbox.copying import migrate
 from alert_router.outbox.model import Role, Storage, Verdict
+from alert_router.outbox.opening import migrate
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import A, end, group, names, put, take_one

@@ -9,7 +9,6 @@ import pytest
 
 from alert_router.outbox import actions, transfer
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
-from alert_router.outbox.copying import copy
 from alert_router.outbox.model import (
     Action,
     ActionKind,
@@ -23,6 +22,7 @@ from alert_router.outbox.model import (
     Verdict,
     day_of,
 )
+from alert_router.outbox.opening import copy
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
 from tests.outbox.kit import (

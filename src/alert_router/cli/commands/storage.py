@@ -14,7 +14,7 @@ from alert_router.cli.options import config_option, json_option
 from alert_router.cli.outbox_access import as_storage, existing_store, read_config
 from alert_router.cli.output import join, print_json, show
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.outbox.sqlite.copies import restore
+from alert_router.outbox.sqlite.files import restore
 from alert_router.outbox.sqlite.opening import back_up
 
 _file_argument = click.argument(
@@ -80,7 +80,7 @@ def migrate_(config: Path | None, as_json: bool) -> None:
     failed.
     """
     # asyncpg is an extra.
-    from alert_router.outbox.copying import migrate  # noqa: PLC0415
+    from alert_router.outbox.opening import migrate  # noqa: PLC0415
 
     steps = _run(migrate(read_config(config).storage))
     if as_json:
@@ -99,7 +99,7 @@ def copy_(source: str, target: str, as_json: bool) -> None:
     The routers of FROM must be stopped. What is in TO already stays: a copy that was interrupted
     goes on when it is run again. Exit 1: the copy failed.
     """
-    from alert_router.outbox.copying import copy  # noqa: PLC0415
+    from alert_router.outbox.opening import copy  # noqa: PLC0415
 
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
         task = bar.add_task("copying alert groups")

@@ -26,11 +26,9 @@ from alert_router.outbox.model import (
     StoredIdentity,
 )
 from alert_router.outbox.operations import Operations, change_heartbeat
-from alert_router.outbox.postgres.accept import accept
+from alert_router.outbox.postgres.batches import accept, settle
 from alert_router.outbox.postgres.database import ERRORS, Database
-from alert_router.outbox.postgres.pool import Pool, Together
-from alert_router.outbox.postgres.session import CHANNEL, destination_named, named
-from alert_router.outbox.postgres.settle import settle
+from alert_router.outbox.postgres.pool import CHANNEL, Pool, Together, destination_named, named
 from alert_router.outbox.session import Session
 
 log = structlog.get_logger(__name__)

@@ -1,6 +1,6 @@
 """The file: who may open it, whether it is ours, and its tables brought up to date.
 
-What happens in it afterwards is for `session`.
+What happens in it afterwards is for `writer`.
 """
 
 import fcntl

@@ -16,7 +16,7 @@ import structlog
 
 from alert_router.outbox.base import StoreRefused, StoreUnavailable
 from alert_router.outbox.model import Fault
-from alert_router.outbox.sqlite import copies, database, wal
+from alert_router.outbox.sqlite import database, files
 from alert_router.outbox.sqlite.salvage import salvage, start_empty
 
 log = structlog.get_logger(__name__)
@@ -62,8 +62,8 @@ class _Places:
 
     def __init__(self, path: Path) -> None:
         self._look_at = 0.0  # monotonic
-        self._main, self._wal = str(path), str(wal.beside(path))
-        self._main_file, self._wal_file = database.inode(path), database.inode(wal.beside(path))
+        self._main, self._wal = str(path), str(files.wal_of(path))
+        self._main_file, self._wal_file = database.inode(path), database.inode(files.wal_of(path))
 
     def check(self) -> None:
         """Raise Moved if the names are of other files now, or of none; looks now and then."""
@@ -193,26 +193,26 @@ class ServiceAccess:
 
     def _look_at_wal(self) -> bool:
         """Whether there is a -wal file, which is kept where SQLite would drop it or parts of it."""
-        is_written = wal.is_written(self._path)
+        is_written = files.wal_is_written(self._path)
         if is_written and self._path.stat().st_size == 0:
-            name = copies.kept(self._path, "main-lost")
-            copies.keep_wal(self._path, name)
+            name = files.kept(self._path, "main-lost")
+            files.keep_wal(self._path, name)
             self._report(
                 Fault.MAIN_LOST,
                 "the store is missing beside its -wal file, which is kept; starting with an empty"
                 " store",
-                kept=wal.beside(name),
+                kept=files.wal_of(name),
             )
             return True
-        found = wal.inspect(self._path)
+        found = files.inspect_wal(self._path)
         if found.lost or not found.has_header:
-            name = copies.kept(self._path, "wal-damaged")
-            copies.copy_wal(self._path, name)
+            name = files.kept(self._path, "wal-damaged")
+            files.copy_wal(self._path, name)
             self._report(
                 Fault.WAL_DAMAGED,
                 "the -wal file of the store is damaged: transactions in it cannot be read, what"
                 " was accepted last may be lost; a copy is kept",
-                kept=wal.beside(name),
+                kept=files.wal_of(name),
                 transactions=f"{'at least' if found.has_header else 'up to'} {found.lost}",
             )
         return is_written
@@ -248,7 +248,7 @@ class ServiceAccess:
             "the store is damaged; saving what can be read", path=str(self._path), error=str(error)
         )
         self._disconnect()
-        with copies.temporary(self._path, "salvage") as new:
+        with files.temporary(self._path, "salvage") as new:
             try:
                 counts = salvage(self._path, new)
             except (OSError, sqlite3.OperationalError):  # the disk's: again later
@@ -275,7 +275,7 @@ class ServiceAccess:
         if places.has_main():
             database.mark(connection, is_open=False)
             database.checkpoint(connection, self._path)
-            copies.keep_wal(self._path, copies.kept(self._path, "replaced"))
+            files.keep_wal(self._path, files.kept(self._path, "replaced"))
             self._disconnect()
             self._report(
                 Fault.DELETED,
@@ -283,8 +283,8 @@ class ServiceAccess:
                 " written into the store",
             )
             return
-        with copies.temporary(self._path, "unlinked") as new:
-            copies.write(connection, new)
+        with files.temporary(self._path, "unlinked") as new:
+            files.write(connection, new)
             if not self._path.exists():
                 self._put_in_place(new, "deleted")
                 self._disconnect()
@@ -293,11 +293,11 @@ class ServiceAccess:
                     "the store was deleted while in use; nothing is lost, it was written again",
                 )
                 return
-            name = copies.kept(self._path, "unlinked")
+            name = files.kept(self._path, "unlinked")
             new.rename(name)
-            copies.sync(name)
+            files.sync(name)
         if places.has_wal():  # ours, which must not be taken for that of the other store
-            copies.keep_wal(self._path, copies.kept(self._path, "replaced"))
+            files.keep_wal(self._path, files.kept(self._path, "replaced"))
         self._disconnect()
         self._end = (
             f"the store {self._path} was replaced while in use; what it held is kept in {name}:"
@@ -309,7 +309,7 @@ class ServiceAccess:
 
     def _put_in_place(self, new: Path, why: str) -> Path:
         """Put a finished file in the store's place; where the old one is kept."""
-        name, lock = copies.replace(self._path, new, why)
+        name, lock = files.replace(self._path, new, why)
         if self._lock is not None:
             database.unlock(self._lock)
         self._lock = lock
@@ -347,7 +347,7 @@ class CommandAccess:
             return self._connection
         database.check_guest(self._path)
         self._lock = database.lock_as_command(self._path)
-        had_wal = wal.is_written(self._path)
+        had_wal = files.wal_is_written(self._path)
         if self._lock is not None:
             self._refuse_damaged_wal(had_wal)
         self._connection = database.connect(self._path)
@@ -381,7 +381,7 @@ class CommandAccess:
         """SQLite would drop what it cannot read, which is for the service to save first."""
         if self._path.stat().st_size == 0 and had_wal:
             raise self._left_damaged()
-        found = wal.inspect(self._path)
+        found = files.inspect_wal(self._path)
         if found.lost or not found.has_header:
             raise self._left_damaged()
 
@@ -400,13 +400,13 @@ def back_up(path: Path, target: Path) -> None:
     access = CommandAccess(path)
     try:
         connection = access.open(None)
-        with copies.temporary(target, "part") as new:
-            copies.write(connection, new)
+        with files.temporary(target, "part") as new:
+            files.write(connection, new)
             with closing(sqlite3.connect(new)) as copy:
                 database.check_pages(copy)
-            copies.take_after(path, new)
+            files.take_after(path, new)
             new.rename(target)
-        copies.sync(target)
+        files.sync(target)
     except (sqlite3.Error, OSError) as error:
         raise StoreUnavailable(f"cannot back up the store {path} to {target}: {error}") from error
     finally:

@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from alert_router.outbox.sqlite import copies, database
+from alert_router.outbox.sqlite import database, files
 from alert_router.outbox.sqlite.database import QUERIES
 
 # ruff: noqa: S608 (names of tables and columns are those of our own schema)
@@ -120,8 +120,8 @@ def salvage(path: Path, new: Path) -> dict[str, Count]:
             for table in _TABLES
         }
         target.execute("COMMIT")
-        copies.finish(target)
-    copies.sync(new)
+        files.finish(target)
+    files.sync(new)
     return counts
 
 
@@ -132,8 +132,8 @@ def start_empty(new: Path) -> dict[str, Count]:
     new.touch(0o640)
     with closing(database.connect(new)) as target:
         database.prepare(target, new, may_change=True)
-        copies.finish(target)
-    copies.sync(new)
+        files.finish(target)
+    files.sync(new)
     return {table.name: Count(0, 0) for table in _TABLES}
 
 
