@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alert_router.alert_stats.counters import AlertCounters
+from alert_router.alert_stats import AlertCounters
 from alert_router.enrich import Choice
 from alert_router.model import Alert
 from alert_router.outbox.base import Outbox, StoreUnavailable

@@ -1,6 +1,6 @@
 """Received alerts are counted by what they are, in batches."""
 
-from alert_router.alert_stats.counters import AlertCounters, ReceivedAlerts
+from alert_router.alert_stats import AlertCounters, ReceivedAlerts
 from alert_router.enrich import Choice
 from alert_router.metrics import Metrics
 from alert_router.model import Alert, AlertGroup

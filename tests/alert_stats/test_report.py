@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from alert_router.alert_stats.report import coverage_state, gather, read_observed
+from alert_router.alert_stats import coverage_state, gather, read_observed
 from alert_router.outbox.model import Observation, Role, Storage
 from alert_router.outbox.opening import open_outbox
 

@@ -8,12 +8,12 @@ from alert_router.matcher import (
     Matcher,
     MatcherError,
     Op,
+    compile_regex,
     parse_classic,
     parse_matcher,
     parse_matchers,
     parse_utf8,
 )
-from alert_router.matcher.model import compile_regex
 from tests.matcher.classic_matchers import CLASSIC, NEAR
 
 MATCHERS = st.builds(

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import aiohttp
 import structlog
 
-from alert_router.alert_stats.counters import AlertCounters
+from alert_router.alert_stats import AlertCounters
 from alert_router.deliver.action_links import LinkKey, with_links
 from alert_router.deliver.compose import (
     Unmade,

@@ -1,8 +1,8 @@
 """Alertmanager's webhook body: alerts and alert groups."""
 
-from alert_router.model.alert import SMALL_BODY, Alert, AlertGroup, Cut, common
+from alert_router.model.alert import SMALL_BODY, Alert, AlertGroup, Cut, common, parse_time
 from alert_router.model.limits import BodyLimits
-from alert_router.model.normalize import Labels, PayloadError, Status, fingerprint, parse_time
+from alert_router.model.normalize import Labels, PayloadError, Status, fingerprint
 
 __all__ = [
     "SMALL_BODY",

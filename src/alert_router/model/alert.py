@@ -5,7 +5,7 @@ Tolerant of what senders really send, strict where meaning would be lost.
 
 from codecs import BOM_UTF8
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -19,7 +19,6 @@ from alert_router.model.normalize import (
     Status,
     normalize_group,
     parse_json,
-    parse_time,
 )
 
 # Bodies up to this size are parsed quickly whatever they contain; larger ones need a thread.
@@ -220,3 +219,15 @@ def common(maps: list[dict[str, str]]) -> dict[str, str]:
         for name, value in first.items()
         if all(other.get(name) == value for other in rest)
     }
+
+
+def parse_time(text: str) -> datetime | None:
+    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or invalid text."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # a year-0001 time with an offset overflows
+        return None
+    return moment if moment.year > 1970 else None

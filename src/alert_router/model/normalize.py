@@ -5,7 +5,6 @@ meaning is clear, and rejected otherwise.
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -46,18 +45,6 @@ def fingerprint(labels: Labels) -> str:
             for byte in (*part.encode("utf-8", "replace"), 255):
                 total = ((total ^ byte) * _FNV_PRIME) & _MASK
     return f"{total:016x}"
-
-
-def parse_time(text: str) -> datetime | None:
-    """An RFC 3339 time, UTC; None for Alertmanager's zero time, 1970, or invalid text."""
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        moment = moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # a year-0001 time with an offset overflows
-        return None
-    return moment if moment.year > 1970 else None
 
 
 # A JSON escape: a proper surrogate pair, a lone surrogate, or anything else. Matching every

@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from alert_router.alert_stats.counters import AlertCounters
-from alert_router.alert_stats.report import Observed, read_observed
+from alert_router.alert_stats import AlertCounters, Observed, read_observed
 from alert_router.enrich import enrich
 from alert_router.markdown import plain
 from alert_router.model import Alert, AlertGroup, BodyLimits, Status

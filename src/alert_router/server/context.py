@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from alert_router.alert_stats.counters import AlertCounters, ReceivedAlerts
+from alert_router.alert_stats import AlertCounters, ReceivedAlerts
 from alert_router.aside import Aside
 from alert_router.deliver.action_links import LinkKey
 from alert_router.metrics import Metrics

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from alert_router.alert_stats.counters import AlertCounters, ReceivedAlerts
+from alert_router.alert_stats import AlertCounters, ReceivedAlerts
 from alert_router.aside import Aside
 from alert_router.config.web import WebFlags
 from alert_router.deliver import DeliverContext, Deliverer

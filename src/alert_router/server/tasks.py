@@ -8,7 +8,7 @@ from math import inf
 
 import structlog
 
-from alert_router.alert_stats.counters import AlertCounters
+from alert_router.alert_stats import AlertCounters
 from alert_router.deliver.policy import longest
 from alert_router.metrics import Metrics
 from alert_router.notify.base import Notifier, Reason

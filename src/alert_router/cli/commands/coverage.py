@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from alert_router.alert_stats.report import read_observed
+from alert_router.alert_stats import read_observed
 from alert_router.checks import severities
 from alert_router.checks.coverage import AlertCoverage, RoutingRules, cover, totals
 from alert_router.checks.rules import read_rules

@@ -3,7 +3,7 @@
 import click
 from rich.text import Text
 
-from alert_router.alert_stats.report import Observed, ObservedAlert
+from alert_router.alert_stats import Observed, ObservedAlert
 from alert_router.cli.formats.coverage import (
     MAX_MARKDOWN_ROWS,
     format_percent,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from alert_router.alert_stats.report import Observed, ObservedAlert
+from alert_router.alert_stats import Observed, ObservedAlert
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import KEPT_DAYS, OTHERS
 from alert_router.runbook import Catalogue

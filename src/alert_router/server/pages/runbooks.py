@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from alert_router.alert_stats.report import Observed, ObservedAlert
+from alert_router.alert_stats import Observed, ObservedAlert
 from alert_router.enrich import AlertLabels, filling
 from alert_router.markdown import Anchors, plain
 from alert_router.outbox.base import Outbox, StoreUnavailable

@@ -1,1 +1,0 @@
-"""Statistics of received alerts: names, runbooks, and notifications sent about them."""
