@@ -14,7 +14,7 @@ from alert_router.notification import Detail
 from alert_router.notify.email.message import render as email
 from alert_router.notify.links import alerts, links, silence
 from alert_router.notify.message import AlertLine, More, outline
-from alert_router.notify.slack.notifier import render as slack
+from alert_router.notify.slack import render as slack
 from alert_router.notify.teams import render as teams
 from tests.notify.notifications import alert, notification
 

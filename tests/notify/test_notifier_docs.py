@@ -8,10 +8,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from alert_router.notify import slack
 from alert_router.notify.base import Notifier, Reason
 from alert_router.notify.http import HttpNotifier, Tls
 from alert_router.notify.registry import NOTIFIERS, AnyNotifier
-from alert_router.notify.slack import notifier as slack
 from alert_router.notify.webhook import WebhookNotifier
 from tests.notify.notifications import notification
 from tests.notify.pages import PAGES, page, with_table

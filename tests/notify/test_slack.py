@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from alert_router.markdown import Code, parse
 from alert_router.notification import Detail
-from alert_router.notify.slack.notifier import SlackNotifier, SlackRenderer, linked, literal
+from alert_router.notify.slack import SlackNotifier, SlackRenderer, linked, literal
 from alert_router.runbook.model import Section
 from tests.notify import slack_rules
 from tests.notify.notifications import alert, notification, section

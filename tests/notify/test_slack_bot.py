@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
-from alert_router.notify.slack.notifier import MAX_TOTAL, SlackNotifier
+from alert_router.notify.slack import MAX_TOTAL, SlackNotifier
 from tests.notify import destination
 from tests.notify.destination import answer, attempted, in_turn
 from tests.notify.notifications import alert, notification, section

@@ -9,8 +9,8 @@ from aiohttp import web
 from alert_router.notify.base import Notifier, Sending
 from alert_router.notify.slack import SlackNotifier
 from alert_router.server.slack_buttons import SlackButtons
-from tests.notify.test_slack_socket_mode import Slack, workspace
 from tests.programs import eventually
+from tests.server.test_slack_socket_mode import Slack, workspace
 
 
 def bot(slack: Slack, channel: str, token: str | None) -> SlackNotifier:

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from tests.http import get
-from tests.notify.test_slack_socket_mode import Slack, pressed, workspace
 from tests.programs import eventually, router, write_config
 from tests.server.test_group_page import alerts, send
+from tests.server.test_slack_socket_mode import Slack, pressed, workspace
 
 pytestmark = pytest.mark.story
 

@@ -23,7 +23,7 @@ from alert_router.outbox.model import KEPT_DAYS, DeliveryFilter, State, iso, row
 from alert_router.runbook import Runbook
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE, Site
-from alert_router.server.errors import refuse, unavailable
+from alert_router.server.requests import refuse, unavailable
 
 _LISTED = 1000  # alerts in an answer
 _SECONDS = 2.0  # how long an answer is believed

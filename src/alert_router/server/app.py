@@ -19,15 +19,15 @@ from alert_router.server.api import (
     show_runbook,
     usage,
 )
-from alert_router.server.auth import refusal
 from alert_router.server.context import SITE, Site
+from alert_router.server.requests import refusal
 from alert_router.server.web import WebServer
 from alert_router.server.webhook import known_paths, receive
 
 
 def build(site: Site, server: WebServer) -> web.Application:
     """The application, ready to be run."""
-    app = web.Application(middlewares=[server.middleware(), known_paths, pages.unknown_page])
+    app = web.Application(middlewares=[server.middleware(), known_paths])
     app.on_response_prepare.append(server.add_headers)
     app[SITE] = site
     app[status.EXPOSITION] = status.Exposition()

@@ -17,7 +17,7 @@ from alert_router.config.model import Http
 from alert_router.config.values import Listen
 from alert_router.metrics import Metrics
 from alert_router.server.context import SITE
-from alert_router.server.errors import QuietLog, harden
+from alert_router.server.requests import QuietLog, harden
 from alert_router.server.web import WebServer
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,7 @@ from alert_router.model.problem import Problem
 from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import Destination, NewGroup, Storage
 from alert_router.runtime import Runtime
-from alert_router.server.body import Budget
-from alert_router.server.errors import QuietLog
+from alert_router.server.requests import Budget, QuietLog
 
 T = TypeVar("T")
 

@@ -26,10 +26,10 @@ from alert_router.outbox.model import Fault, Role
 from alert_router.outbox.opening import open_outbox
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server.app import build
-from alert_router.server.body import Budget
 from alert_router.server.connections import Listener, share
 from alert_router.server.context import LastReload, ReloadResult, Site
 from alert_router.server.heartbeat import Heartbeats
+from alert_router.server.requests import Budget
 from alert_router.server.slack_buttons import SlackButtons
 from alert_router.server.status import LoopLag, StoreStatus
 from alert_router.server.tasks import (

@@ -13,9 +13,8 @@ from alert_router.deliver.policy import is_held
 from alert_router.metrics import DestinationGauges, Metrics
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
 from alert_router.outbox.model import Backlog
-from alert_router.server.auth import from_other_site
 from alert_router.server.context import SITE, Site
-from alert_router.server.errors import refuse
+from alert_router.server.requests import from_other_site, refuse
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from alert_router.config.model import Http
 from alert_router.config.web import CIPHERS, TlsServer, WebConfig, WebFlags, read_web_config
 from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.server.context import SITE
-from alert_router.server.errors import harden
+from alert_router.server.requests import harden
 from alert_router.watch import fingerprint, has_changed_since
 
 _OPEN = ("/-/healthy", "/-/ready")  # for probes, which have no password

@@ -18,10 +18,17 @@ from alert_router.outbox.model import NewGroup
 from alert_router.receive import Source, to_store, with_trace
 from alert_router.redaction import clip
 from alert_router.runtime import Runtime
-from alert_router.server.auth import from_other_site, not_json, refusal
-from alert_router.server.body import Busy, read_body
+from alert_router.server import pages
 from alert_router.server.context import SITE, Site
-from alert_router.server.errors import refuse, unavailable
+from alert_router.server.requests import (
+    Busy,
+    from_other_site,
+    not_json,
+    read_body,
+    refusal,
+    refuse,
+    unavailable,
+)
 from alert_router.tracing import Span, span, valid
 
 log = structlog.get_logger(__name__)
@@ -35,9 +42,11 @@ async def known_paths(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer 404 to a POST or PUT that no route takes, count it and log its path: Alertmanager
-    drops these alerts without another sign."""
-    if request.match_info.http_exception is None or request.method not in ("POST", "PUT"):
+    drops these alerts without another sign. Others get a page that says so."""
+    if request.match_info.http_exception is None:
         return await handler(request)
+    if request.method not in ("POST", "PUT"):
+        return await pages.unknown(request, handler)
     site = request.app[SITE]
     site.metrics.webhooks.labels("unknown_path").inc()
     site.quiet.warning(

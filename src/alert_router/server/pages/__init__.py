@@ -60,9 +60,9 @@ def add(
     get(prefix + "/runbooks/{id:.+}", guarded(runbooks.show, "pages"))
 
 
-@web.middleware
-async def unknown_page(request: web.Request, handler: Handle) -> web.StreamResponse:
-    """Answer a browser that asks for what no route has with a page."""
+async def unknown(request: web.Request, handler: Handle) -> web.StreamResponse:
+    """The answer to a request that no route takes: a page for a browser, else what `handler`
+    raises."""
     error = request.match_info.http_exception
     accepts = "text/html" in request.headers.get("Accept", "")
     if error is None or request.method not in ("GET", "HEAD") or not accepts:

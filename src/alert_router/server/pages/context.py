@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from alert_router.aside import Aside
-from alert_router.server.body import Budget
 from alert_router.server.context import SITE
 from alert_router.server.pages.board import Board
 from alert_router.server.pages.live import Live, Make
+from alert_router.server.requests import Budget
 from alert_router.server.rule_coverage import RuleCoverage
 
 _EXPLAINED = 4 * 1024 * 1024  # bytes of bodies to be explained, at a time

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import DeliveryFilter, DeliveryRow
-from alert_router.server.auth import basic_credentials
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.deliveries import (
@@ -28,6 +27,7 @@ from alert_router.server.pages.people import (
     read_form,
 )
 from alert_router.server.pages.render import answer, page, top
+from alert_router.server.requests import basic_credentials
 
 log = structlog.get_logger(__name__)
 

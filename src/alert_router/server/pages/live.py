@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from alert_router.outbox.base import StoreUnavailable
-from alert_router.server.errors import unavailable
+from alert_router.server.requests import unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -14,9 +14,9 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from alert_router.config.model import Http
-from alert_router.server.auth import from_other_site
 from alert_router.server.context import SITE
 from alert_router.server.pages.render import PREFIX
+from alert_router.server.requests import from_other_site
 
 _SESSION, _NAME = "alert_router_session", "alert_router_name"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}")

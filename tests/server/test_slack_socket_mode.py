@@ -13,8 +13,8 @@ from aiohttp import web
 
 from alert_router.notify.base import Sending
 from alert_router.notify.slack import SlackNotifier
-from alert_router.notify.slack import socket_mode as module
-from alert_router.notify.slack.socket_mode import ButtonRefused, SocketMode
+from alert_router.server import slack_buttons as module
+from alert_router.server.slack_buttons import ButtonRefused, SocketMode
 from tests.programs import eventually
 
 GROUP = "0198c0de-0000-7000-8000-000000000001"
