@@ -9,7 +9,7 @@ import yaml
 from alert_router.config import load
 from alert_router.runbook import STANDARD_SECTIONS, Catalogue, parse_runbook
 from alert_router.runbook.generate import Audit, audit_of, index_page
-from alert_router.runbook.review_dates import next_review, parse_interval
+from alert_router.runbook.metadata import next_review, parse_interval
 
 
 def today() -> date:

@@ -17,7 +17,7 @@ from alert_router.outbox.model import (
     KeptGroup,
     WaitingGroup,
 )
-from alert_router.runbook.steps import with_keys
+from alert_router.runbook.sections import with_keys
 from alert_router.runtime import Runtime, read_runtime
 from tests.programs import body, write_config
 

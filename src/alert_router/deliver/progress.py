@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from alert_router.model import AlertGroup, BodyLimits, PayloadError
 from alert_router.notification import Notification
 from alert_router.outbox.model import Action, ActionKind, History, KeptGroup
-from alert_router.runbook.steps import with_keys
+from alert_router.runbook.sections import with_keys
 from alert_router.runtime import Runtime
 
 

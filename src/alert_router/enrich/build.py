@@ -18,7 +18,7 @@ from alert_router.model import Alert, AlertGroup, common
 from alert_router.notification import Notification, RunbookPart
 from alert_router.runbook.alert_sections import with_own_rows
 from alert_router.runbook.model import Runbook, Section
-from alert_router.runbook.steps import has_commands, has_steps
+from alert_router.runbook.sections import has_commands, has_steps
 
 # Characters of labels and annotations in one group for which runbooks are chosen: the table is
 # asked about each alert, and other notifications wait meanwhile.

@@ -56,7 +56,7 @@ from alert_router.markdown import (
     texts,
 )
 from alert_router.runbook.model import Runbook, Section, Step
-from alert_router.runbook.steps import item_title
+from alert_router.runbook.sections import item_title
 
 _CACHED_SECTIONS = 256  # filled sections of a runbook
 _MOST_SLOTS = 2_000  # placeholders that are looked at for the labels of a runbook

@@ -15,7 +15,7 @@ from alert_router.notification import Detail, Notification, RunbookPart
 from alert_router.notify import links, wording
 from alert_router.notify.wording import one_line
 from alert_router.runbook.model import Section, Step
-from alert_router.runbook.steps import heading
+from alert_router.runbook.sections import heading
 
 _MAX_LABELS = 16
 _MAX_DIFFERING = 12

@@ -25,9 +25,14 @@ from alert_router.markdown import (
 )
 from alert_router.runbook.aliases import NOT_ALERTS
 from alert_router.runbook.model import AlertHeading, Runbook, Section
-from alert_router.runbook.outline import divide, with_bold_headings, words
-from alert_router.runbook.sections import Headings, without_number
-from alert_router.runbook.steps import split_steps
+from alert_router.runbook.sections import (
+    Headings,
+    divide,
+    split_steps,
+    with_bold_headings,
+    without_number,
+    words,
+)
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from alert_router.matcher import Matcher, Op
 from alert_router.runbook.catalogue import Catalogue
+from alert_router.runbook.metadata import next_review, parse_date, parse_interval
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.parse import title_from
-from alert_router.runbook.review_dates import next_review, parse_date, parse_interval
 
 DEFAULT_INTERVAL = "90d"
 

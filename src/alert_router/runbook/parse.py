@@ -14,9 +14,15 @@ from alert_router.runbook.alert_sections import (
 )
 from alert_router.runbook.metadata import front_matter, leading_fields
 from alert_router.runbook.model import Runbook, Section
-from alert_router.runbook.outline import divide, section_level, with_bold_headings, words
-from alert_router.runbook.sections import STANDARD_HEADINGS, Headings
-from alert_router.runbook.steps import split_steps
+from alert_router.runbook.sections import (
+    STANDARD_HEADINGS,
+    Headings,
+    divide,
+    section_level,
+    split_steps,
+    with_bold_headings,
+    words,
+)
 
 MAX_CHARACTERS = 1024 * 1024  # the longest of 1,300 public runbooks has 63,000
 

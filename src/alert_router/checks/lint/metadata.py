@@ -8,7 +8,7 @@ from alert_router.checks.lint.conventions import Conventions, fields, value_of
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.model.problem import Problem, did_you_mean
 from alert_router.model.severity import STANDARD
-from alert_router.runbook.review_dates import parse_date, parse_interval
+from alert_router.runbook.metadata import parse_date, parse_interval
 
 # Words for several severities at once.
 _SEVERAL = ("varies", "all", "various", "variable")

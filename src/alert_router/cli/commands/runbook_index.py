@@ -12,7 +12,7 @@ from alert_router.cli.output import clean, count, join, print_json, show, show_e
 from alert_router.config import default_config_path, load
 from alert_router.runbook import Catalogue
 from alert_router.runbook.generate import audit_of, index_page, is_index
-from alert_router.runbook.review_dates import parse_date, parse_interval
+from alert_router.runbook.metadata import parse_date, parse_interval
 
 _FILE_NAME = "README.md"
 

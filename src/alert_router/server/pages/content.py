@@ -13,7 +13,7 @@ from alert_router.markdown import Block, Code, to_html
 from alert_router.model.problem import Place
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.pictures import is_picture
-from alert_router.runbook.steps import with_keys
+from alert_router.runbook.sections import with_keys
 from alert_router.server.pages.render import harmless
 
 Picture = Callable[[str], str | None]

@@ -19,8 +19,8 @@ from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import History
 from alert_router.runbook.model import Runbook
 from alert_router.runbook.pictures import is_picture
-from alert_router.runbook.steps import heading as section_heading
-from alert_router.runbook.steps import with_keys
+from alert_router.runbook.sections import heading as section_heading
+from alert_router.runbook.sections import with_keys
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE
 from alert_router.server.pages.content import html, page_of, revision

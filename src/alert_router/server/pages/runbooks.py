@@ -20,8 +20,8 @@ from alert_router.outbox.base import Outbox, StoreUnavailable
 from alert_router.outbox.model import ActionKind, Usage
 from alert_router.preview.decision import matchers_text
 from alert_router.runbook import Catalogue, Runbook
+from alert_router.runbook.metadata import next_review
 from alert_router.runbook.pictures import PictureFile, find_picture, is_picture
-from alert_router.runbook.review_dates import next_review
 from alert_router.runtime import Runtime
 from alert_router.server.api import RECENT
 from alert_router.server.context import SITE
