@@ -22,8 +22,8 @@ from alert_router.model.severity import Level
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording
 from alert_router.notify.base import Delivered, Failed, Notifier, Outcome, Reason, Sending
-from alert_router.notify.redact import clean
 from alert_router.notify.render import PlainTextRenderer
+from alert_router.redaction import clean
 
 MAX_SENDS = 32  # at once, those that were given up included
 MORE = "…"

@@ -38,7 +38,7 @@ from alert_router.notify.base import (
     Sending,
     misconfigured,
 )
-from alert_router.notify.redact import clean
+from alert_router.redaction import clean
 from alert_router.tracing import span
 
 ANSWER_LIMIT = 64 * 1024  # bytes read of an answer

@@ -6,7 +6,6 @@ from datetime import date
 
 from alert_router.checks.codes import LINT as SEVERITIES
 from alert_router.checks.lint import (
-    angle_placeholders,
     destructive,
     links,
     metadata,
@@ -15,7 +14,6 @@ from alert_router.checks.lint import (
     secrets,
     sections,
     shell,
-    todo_markers,
 )
 from alert_router.checks.lint.conventions import Conventions, conventions
 from alert_router.checks.lint.source import RunbookSource
@@ -49,8 +47,7 @@ def lint(
     for file, source in by_file.items():
         problems += secrets.check(source, found_secrets[file])
         its_labels = labels.get(source.runbook.id)
-        problems += _check(source, expected, tree, today, its_labels)
-        problems += placeholders.check(source, its_labels, known)
+        problems += _check(source, expected, tree, today, its_labels, known)
     masked = dict.fromkeys(
         secrets.masked(problem, found_secrets.get(problem.place.file, ())) for problem in problems
     )
@@ -63,13 +60,13 @@ def _check(
     tree: links.FileTree,
     today: date,
     labels: frozenset[str] | None,
+    known: frozenset[str],
 ) -> Iterator[Problem]:
     yield from sections.check(source, expected)
     yield from metadata.check(source, expected, today)
     yield from promql.check(source)
     yield from links.check(source, tree)
-    yield from angle_placeholders.check(source, labels)
-    yield from todo_markers.check(source)
+    yield from placeholders.check(source, labels, known)
     yield from destructive.check(source)
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from alert_router.checks.lint.source import RunbookSource
-from alert_router.checks.lint.traverse import Prose, links
+from alert_router.checks.lint.source import Prose, RunbookSource, links
 from alert_router.formats import ASCIIDOC, SUFFIXES, format_of, read_document, without_suffix
 from alert_router.markdown import Anchors, Block, Link, Text
 from alert_router.model.problem import Problem, did_you_mean

@@ -1,13 +1,17 @@
-"""Placeholders that are misspelled, or whose label the runbook's alerts do not have."""
+"""What a reader would have to fill in: placeholders that are misspelled or whose label the
+runbook's alerts do not have, words in angle brackets, and text that its author meant to replace.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from alert_router.checks.lint.source import RunbookSource
 from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
-from alert_router.enrich.placeholder import PLACEHOLDER, name_of, of_environment
+from alert_router.enrich.placeholder import ANGLE, NO_VALUE, PLACEHOLDER, name_of, of_environment
 from alert_router.enrich.promql import QUERY_LANGUAGES
-from alert_router.enrich.shell import compile_fences, shell_language
+from alert_router.enrich.shell import command_ranges, compile_fences, shell_language
+from alert_router.markdown import CodeSpan
 from alert_router.model.problem import Problem, did_you_mean
 
 # Misspellings of `{{ $labels.pod }}`; one of the groups is the label.
@@ -39,6 +43,9 @@ def check(
                 yield _misspelled(source, match, *source.in_code(code, match.start()))
     if labels is not None:
         yield from _unknown(source, labels, known)
+    yield from _by_hand(source, labels)
+    yield from _dropped(source)
+    yield from _leftover(source)
 
 
 def _misspelled(source: RunbookSource, match: re.Match[str], line: int, column: int) -> Problem:
@@ -88,3 +95,115 @@ def _in_prose(source: RunbookSource) -> Iterator[_Found]:
         # A variable in prose is usually one of the commands', which are checked there.
         if explicit or (name.islower() and not of_environment(name)):
             yield name, False, spot.match[0], spot.line, spot.column
+
+
+_TAG = re.compile(r"</?(?P<name>[A-Za-z][A-Za-z0-9-]*)(?:\s+[A-Za-z_:][\w.:-]*)*\s*/?>")
+_HTML = """
+    a abbr address article aside audio b base blockquote body br button canvas caption center cite
+    code col colgroup data dd del details dfn div dl dt em embed fieldset figcaption figure font
+    footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd label li link
+    main map mark meta nav nobr ol optgroup option p path picture pre q rect s samp script section
+    select small source span strike strong style sub summary sup svg table tbody td template
+    textarea tfoot th thead time title tr track tt u ul var video wbr
+"""
+_HTML_ELEMENTS = frozenset(_HTML.split())
+_DESCRIBED_LABEL = re.compile(r"(?:.*\b)?(?P<name>[A-Za-z_]\w*) label\b", re.IGNORECASE)
+_AFFIX = re.compile(r"^(?:my|your|the)_|_(?:name|id)$")
+
+
+def _by_hand(source: RunbookSource, labels: frozenset[str] | None) -> Iterator[Problem]:
+    """Each name that no label fills, once, where it is first."""
+    filled = AlertLabels(dict.fromkeys(labels or (), ""))
+    found = [
+        (match, code)
+        for code in source.codes
+        if shell_language(code)
+        for start, end in command_ranges(code)
+        for match in ANGLE.finditer(code.text, start, end)
+        if match["name"].lower() not in _HTML_ELEMENTS | NO_VALUE
+        and filled.get(match["name"], True) is None
+        and (labels is not None or key_of(match["name"]) not in DEFAULT_RULES.aliases)
+    ]
+    times = Counter(match[0] for match, _ in found)
+    for match, code in found:
+        if number := times.pop(match[0], 0):
+            often = f" ({number} times)" if number > 1 else ""
+            label = _label(match["name"])
+            write = f"write `${label}`" if label else "write `$` and its name"
+            yield source.problem(
+                "runbook-placeholder-by-hand",
+                f"`{match[0]}` must be filled in by hand{often}",
+                *source.in_code(code, match.start()),
+                hint=f"If the alert has a label for it, {write}.",
+            )
+
+
+def _label(words: str) -> str:
+    """The likely name of a label that is described by these words; "" if they say too much."""
+    if match := _DESCRIBED_LABEL.match(words):
+        return match["name"].lower()
+    name = re.sub(r"\W+", "_", words).strip("_").lower()
+    return _AFFIX.sub("", name) if name.count("_") < 3 else ""
+
+
+def _dropped(source: RunbookSource) -> Iterator[Problem]:
+    for spot in source.spots(_TAG, ("<",)):
+        tag, name = spot.match[0], spot.match["name"]
+        if isinstance(spot.leaf, CodeSpan) or not spot.exact:
+            continue
+        if name.lower() in _HTML_ELEMENTS or f"</{name}" in source.text:
+            continue
+        if source.line_text(spot.line)[spot.column - 2 : spot.column - 1] == "\\":
+            continue
+        message = f"Markdown reads `{tag}` as HTML, so Git hosts do not show it"
+        hint = f"Put it in backticks: `{tag}`."
+        yield source.problem("runbook-dropped-text", message, spot.line, spot.column, hint=hint)
+
+
+# Markers are in upper case: "todo" is a word in other languages, "xxx" may mean digits.
+_MARKERS = re.compile(
+    r"(?<![\w/.-])(?:TODO|FIXME|TBD|TBC|TBA|XXX)(?=\s*(?:[:;,(.)\]!?*]|\Z))(?!\.\w)"
+    r"|\A(?:TODO|FIXME|TBD)\b(?![/-])"
+    r"|(?i:\b(?:lorem ipsum|fill (?:this|me) in|placeholder text|coming soon|work in progress)\b"
+    r"|(?:\A|(?<=[.:(] ))to be (?:written|filled in|completed|documented|added)\b(?=\s*(?:[.)]|\Z))"
+    r"|\b(?:insert|put|enter|write) (?:your |any )?"
+    r"(?:site|team|company|environment|organi[sz]ation)[- ]specific\b"
+    r"|\binsert (?:your )?(?:text|description|content|details|link|command)s? here\b)"
+    r"|\A\[(?:\.\.\.|…)\]\Z"
+)
+_SIGNS = (
+    *(
+        "todo",
+        "fixme",
+        "tbd",
+        "tbc",
+        "tba",
+        "xxx",
+        "lorem",
+        "fill ",
+        "placeholder text",
+        "coming soon",
+    ),
+    *("work in progress", "to be ", "specific", "insert ", "[...]", "[…]"),
+)
+_IN_COMMENT = re.compile(
+    r"(?:^|\s)(?:#|//|--)[^\n]*?\b(?P<word>TODO|FIXME|TBD|XXX)\b(?=[:\s(]|$)", re.MULTILINE
+)
+
+
+def _leftover(source: RunbookSource) -> Iterator[Problem]:
+    """Markers in a runbook's prose and in the comments of its code."""
+    for spot in source.spots(_MARKERS, _SIGNS):
+        if not isinstance(spot.leaf, CodeSpan):
+            yield _leftover_problem(source, spot.match[0], spot.line, spot.column)
+    for code in source.codes:
+        for match in _IN_COMMENT.finditer(code.text):
+            yield _leftover_problem(
+                source, match["word"], *source.in_code(code, match.start("word"))
+            )
+
+
+def _leftover_problem(source: RunbookSource, marker: str, line: int, column: int) -> Problem:
+    message = f"leftover text `{marker}`"
+    hint = "Replace it, or remove it."
+    return source.problem("runbook-leftover", message, line, column, hint=hint)

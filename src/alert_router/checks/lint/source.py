@@ -1,4 +1,5 @@
-"""A runbook with its source text, so that a problem has a line, a column and the line's text.
+"""A runbook with its source text and its tree at any depth, so that a problem has a line, a column
+and the line's text.
 
 The Markdown tree knows the first line of each block only. Positions within a block are found by
 searching the source, and only for what is reported.
@@ -6,20 +7,65 @@ searching the source, and only for what is reported.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from alert_router.checks.codes import LINT
-from alert_router.checks.lint.traverse import Prose, all_prose, words
-from alert_router.markdown import Block, Code, CodeSpan, Heading, Text, all_blocks
+from alert_router.markdown import (
+    Block,
+    Code,
+    CodeSpan,
+    Heading,
+    Inline,
+    Link,
+    Paragraph,
+    Table,
+    Text,
+    all_blocks,
+    all_spans,
+)
 from alert_router.model.problem import Place, Problem
 from alert_router.runbook import Runbook
 
 _LINE_END = re.compile(r"\r\n?")
 _MARKUP = re.compile(r"[\s>]*(?:#{1,6}\s+)?")
 _BLANK_LINE = re.compile(r"\n[ \t>]*(?:\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Consecutive spans that start on a line; with `one_line` they also end there."""
+
+    line: int
+    spans: Sequence[Inline]
+    one_line: bool = False
+
+
+def all_prose(blocks: Iterable[Block]) -> Iterator[Prose]:
+    """The text of every heading, paragraph and table row."""
+    for block in all_blocks(blocks):
+        match block:
+            case Heading() | Paragraph():
+                yield Prose(block.line, block.children)
+            case Table(header, rows):
+                for number, row in enumerate((header, *rows)):
+                    # Between the header and the rows is a delimiter line.
+                    line = block.line + number + (number > 0)
+                    yield Prose(line, [span for cell in row for span in cell], one_line=True)
+            case _:
+                pass
+
+
+def words(spans: Iterable[Inline]) -> Iterator[Text | CodeSpan]:
+    """The text and inline code of spans, in order."""
+    return (span for span in all_spans(spans) if isinstance(span, Text | CodeSpan))
+
+
+def links(spans: Iterable[Inline]) -> Iterator[Link]:
+    """The links of spans, in order."""
+    return (span for span in all_spans(spans) if isinstance(span, Link))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ from alert_router.notify.email.message import (
     split_mailboxes,
 )
 from alert_router.notify.http import HeaderName, Tls
-from alert_router.notify.redact import clean
+from alert_router.redaction import clean
 
 log = structlog.get_logger(__name__)
 

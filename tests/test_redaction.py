@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.notify.redact import clean
+from alert_router.redaction import clean
 
 URL = "https://user:passw0rd@hooks.example/services/T00/B0123456/aBcDeFgH1?key=s3cr3t%21"
 
