@@ -8,10 +8,8 @@ from alert_router.server.pages import (
     actions,
     coverage,
     deliveries,
-    delivery_actions,
     explain,
     group,
-    links,
     now,
     render,
     runbooks,
@@ -46,15 +44,15 @@ def add(
     post(f"{prefix}/explain", guarded(explain.ask, "pages"))
     get(f"{prefix}/deliveries", guarded(deliveries.show, "pages"))
     get(prefix + "/deliveries/{id:[0-9]{1,18}}", guarded(deliveries.show_one, "pages"))
-    post(f"{prefix}/deliveries", guarded(delivery_actions.act, "pages", "actions"))
+    post(f"{prefix}/deliveries", guarded(deliveries.act, "pages", "actions"))
     get(f"{prefix}/static/{render.SCRIPT_NAME}", render.script)
     at_group = prefix + "/groups/{id:[0-9a-f-]{1,64}}"
     get(at_group, guarded(group.show, "pages"))
     get(f"{at_group}/live", guarded(group.live, "pages"), allow_head=False)
     post(f"{at_group}/actions", guarded(actions.act, "pages", "actions"))
     # The link itself is what lets people in.
-    get(prefix + "/act/{token}", links.show)
-    post(prefix + "/act/{token}", links.act)
+    get(prefix + "/act/{token}", actions.show_link)
+    post(prefix + "/act/{token}", actions.act_by_link)
     get(f"{prefix}/runbooks", runbooks.to_index)
     get(f"{prefix}/runbooks/", guarded(runbooks.index, "pages"))
     get(prefix + "/runbooks/{id:.+}", guarded(runbooks.show, "pages"))

@@ -17,9 +17,8 @@ from alert_router.runbook.generate import check_id, id_for, routing_entry, scaff
 from alert_router.runtime import Runtime
 from alert_router.server.api import RECENT
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import page_of
 from alert_router.server.pages.context import PAGES
-from alert_router.server.pages.render import answer, page, top
+from alert_router.server.pages.render import answer, page, page_of, top
 from alert_router.server.rule_coverage import RuleAlert, RuleReport
 
 _MOST_LISTED = 500

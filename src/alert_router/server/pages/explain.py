@@ -21,10 +21,9 @@ from alert_router.routing import EntryStep, Miss, RouteStep
 from alert_router.runtime import Runtime
 from alert_router.server.api import pairs
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import page_of, short
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.people import FORM, NOT_OURS
-from alert_router.server.pages.render import answer, page, top
+from alert_router.server.pages.render import answer, page, page_of, short, top
 from alert_router.server.requests import Busy, from_other_site, read_body
 
 _MOST_BODY = 1024 * 1024  # bytes of a form

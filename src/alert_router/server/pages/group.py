@@ -23,11 +23,20 @@ from alert_router.runbook.sections import heading as section_heading
 from alert_router.runbook.sections import with_keys
 from alert_router.runtime import Runtime
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import html, page_of, revision
 from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import Event, clock, timeline
 from alert_router.server.pages.people import person, remember
-from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
+from alert_router.server.pages.render import (
+    TONES,
+    answer,
+    html,
+    page,
+    page_of,
+    part,
+    revision,
+    top,
+    unless_known,
+)
 
 _MOST_ALERTS = 50
 _MOST_LABELS = 64  # of an alert, shown

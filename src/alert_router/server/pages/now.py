@@ -13,10 +13,9 @@ from alert_router.outbox.model import Action, DeliveryRow, State
 from alert_router.runbook.model import Runbook
 from alert_router.server.context import SITE, Site
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, hour_of
-from alert_router.server.pages.content import steps_of
 from alert_router.server.pages.context import PAGES, stream
 from alert_router.server.pages.episodes import clock
-from alert_router.server.pages.render import TONES, answer, page, part, top, unless_known
+from alert_router.server.pages.render import TONES, answer, page, part, steps_of, top, unless_known
 
 _ON_A_PAGE = 50
 _MOST_ACTIONS = 10_000

@@ -25,10 +25,19 @@ from alert_router.runbook.pictures import PictureFile, find_picture, is_picture
 from alert_router.runtime import Runtime
 from alert_router.server.api import RECENT
 from alert_router.server.context import SITE
-from alert_router.server.pages.content import beside, html, page_of, revision, short, steps_of
 from alert_router.server.pages.context import PAGES
 from alert_router.server.pages.episodes import clock
-from alert_router.server.pages.render import answer, page, top
+from alert_router.server.pages.render import (
+    answer,
+    beside,
+    html,
+    page,
+    page_of,
+    revision,
+    short,
+    steps_of,
+    top,
+)
 
 _KEPT = 8 * 1024 * 1024  # characters of all pages that are kept
 _MOST_LISTED = 50  # entries and alerts

@@ -3,7 +3,7 @@
 import tracemalloc
 
 from alert_router.markdown import Code
-from alert_router.server.pages.content import html
+from alert_router.server.pages.render import html
 
 
 def no_picture(url: str) -> None:
