@@ -46,7 +46,7 @@ def main() -> int:
             cwd=ROOT,
             process_group=0,  # Ctrl+C is for the demo, which then stops the router
         )
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     try:
         address = wait_for(lambda: find_address(log, router), "the router to start", log)
