@@ -16,8 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
-from alert_router.deliver.health import DestinationHealth, Pace
-from alert_router.deliver.policy import decide, decide_change
+from alert_router.deliver.policy import DestinationHealth, Pace, decide, decide_change
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.lanes import webhook_id
