@@ -120,7 +120,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class NewGroup:
-    """A group to accept. `identity` and `content` are digests: see `pipeline`."""
+    """A group to accept. `identity` and `content` are digests: see `receive`."""
 
     id: str
     identity: bytes
