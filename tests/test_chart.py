@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from alert_router.config import cross_check, load
-from alert_router.config.values import parse_storage
+from alert_router.outbox.model import parse_storage
 from alert_router.runbook import Catalogue
 from tests.test_deploy import image_runbooks
 

@@ -15,7 +15,7 @@ import yaml
 
 from alert_router.config import cross_check, load
 from alert_router.config.model import Http
-from alert_router.config.values import parse_size
+from alert_router.fields import parse_size
 from alert_router.runbook import Catalogue
 from tests.programs import free_port
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import promql_parser
 
-from alert_router.enrich.placeholder import of_environment
+from alert_router.enrich.placeholders import of_environment
 from alert_router.markdown import Code, to_text
 from tests.shipped import (
     CARRIED,

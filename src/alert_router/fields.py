@@ -1,4 +1,5 @@
-"""How settings are written: durations, rates, URLs, paths, text of a given form, and secrets.
+"""How settings are written: durations, rates, sizes, addresses, URLs, paths, text of a given form,
+and secrets.
 
 A secret never appears in any text, and is read from its file or variable only when it is used.
 """
@@ -29,6 +30,11 @@ _DURATION = re.compile(
 )
 _MILLISECONDS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 _LONGEST = 10 * _MILLISECONDS[0]
+_SIZE = re.compile(r"(\d{1,15}) ?(B|KiB|MiB|GiB)?", re.ASCII)
+_UNITS = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_LISTEN = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII
+)
 
 
 def parse_duration(text: str) -> float:
@@ -44,6 +50,13 @@ def parse_duration(text: str) -> float:
     if total > _LONGEST:
         raise ValueError("a duration cannot be longer than 10 years")
     return total / 1000
+
+
+def as_text(value: Any) -> str:
+    """The value if it is text. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("expected text")
+    return value
 
 
 def _seconds(value: object) -> float:
@@ -100,6 +113,45 @@ RateField = Annotated[
     PlainSerializer(str),
 ]
 
+
+def parse_size(text: str) -> int:
+    """A number of bytes: `10MiB`, `512KiB`, `4096`. Raises ValueError."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError("expected a size such as 10MiB, 512KiB or a number of bytes")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Size = Annotated[
+    int, BeforeValidator(lambda v: v if isinstance(v, int) else parse_size(as_text(v)))
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the HTTP server listens. Port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(text: str) -> Listen:
+    """`host:port`, `[::]:port`, or `:port` for all addresses, of IPv4 and IPv6 where there is
+    IPv6. Raises ValueError."""
+    found = _LISTEN.fullmatch(text)
+    if not found or int(found["port"]) > 65535:
+        raise ValueError("expected host:port, such as 0.0.0.0:9095, [::]:9095 or :9095")
+    return Listen(found["v6"] or found["host"] or "", int(found["port"]))
+
+
+ListenAddress = Annotated[
+    Listen, BeforeValidator(lambda v: v if isinstance(v, Listen) else parse_listen(as_text(v)))
+]
+
+
 LONGEST_URL = 1800  # characters; browsers and chats accept 2,000
 
 
@@ -127,8 +179,23 @@ def _api_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def parse_external_url(text: str) -> str:
+    """An http or https URL without query, without its last slash; "" stays. ValueError."""
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    if not is_good or parts.query or parts.fragment or re.search(r"[\s\x00-\x20]", text):
+        raise ValueError("expected a URL such as https://alerts.example.org")
+    if "@" in parts.netloc:
+        raise ValueError("the URL is shown in every message: take the user and password out")
+    _ = parts.port  # raises ValueError beyond 65535
+    return text.rstrip("/")
+
+
 WebUrl = Annotated[str, AfterValidator(_web_url)]  # "" stays
 ApiUrl = Annotated[str, AfterValidator(_api_url)]  # without the slash at its end
+ExternalUrl = Annotated[str, AfterValidator(parse_external_url)]
 
 
 def base_of(info: ValidationInfo) -> Path:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from alert_router.notify.registry import NOTIFIERS
-from alert_router.preview.destinations import draw
+from alert_router.preview.drawing import draw
 from tests.browser import browser
 from tests.cli.world import alert, body
 from tests.notify.conformance import CASES

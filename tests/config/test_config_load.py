@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alert_router.config import cross_check, default_config_path, load
-from alert_router.config.values import Listen
+from alert_router.fields import Listen
 from alert_router.model.problem import ProblemsError, Severity
 from alert_router.runbook import Catalogue
 

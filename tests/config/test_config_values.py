@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.config.values import (
+from alert_router.fields import (
     Listen,
+    parse_duration,
     parse_external_url,
     parse_listen,
     parse_size,
-    parse_storage,
 )
-from alert_router.fields import parse_duration
+from alert_router.outbox.model import parse_storage
 
 
 @pytest.mark.parametrize(

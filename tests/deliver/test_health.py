@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.config.model import Delivery
-from alert_router.deliver.health import DestinationHealth, Pace
-from alert_router.deliver.policy import Situation, decide
+from alert_router.deliver.policy import DestinationHealth, Pace, Situation, decide
 from alert_router.fields import Rate, parse_rate
 from alert_router.notify.base import Failed, Reason, Remedy
 from alert_router.notify.console import ConsoleNotifier

@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.enrich.fill import Filling, filling
-from alert_router.enrich.labels import AlertLabels
-from alert_router.enrich.link import fill_url
-from alert_router.enrich.placeholder import Context, may_fill
+from alert_router.enrich.fill import Filling, fill_url, filling
+from alert_router.enrich.placeholders import AlertLabels, Context, may_fill
 from alert_router.enrich.shell import compile_fence
 from alert_router.markdown import Block, Code, Link, Paragraph, plain
 from alert_router.runbook import Runbook, parse_runbook

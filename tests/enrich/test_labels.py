@@ -2,7 +2,7 @@
 
 import pytest
 
-from alert_router.enrich.labels import AlertLabels, label_rules
+from alert_router.enrich.placeholders import AlertLabels, label_rules
 
 _SCRAPED = {
     "job": "monitoring/kube-state-metrics",

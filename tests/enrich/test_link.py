@@ -2,7 +2,7 @@
 
 import pytest
 
-from alert_router.enrich.link import from_page
+from alert_router.enrich.fill import from_page
 
 PAGE = "https://alerts.example.org/runbooks/alerts/high-error-rate"
 

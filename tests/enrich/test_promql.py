@@ -6,8 +6,7 @@ import re2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alert_router.enrich.labels import AlertLabels
-from alert_router.enrich.placeholder import Filled
+from alert_router.enrich.placeholders import AlertLabels, Filled
 from alert_router.enrich.promql import compile_query
 
 # What a label value can be: Prometheus has them in UTF-8.

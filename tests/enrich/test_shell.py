@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.labels import AlertLabels
-from alert_router.enrich.placeholder import Context, Filled, may_fill, token
+from alert_router.enrich.placeholders import AlertLabels, Context, Filled, may_fill, token
 from alert_router.enrich.shell import compile_fences
 from alert_router.markdown import Code
 from alert_router.runbook import parse_runbook

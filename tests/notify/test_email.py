@@ -20,7 +20,7 @@ from alert_router.markdown import Code
 from alert_router.notify.base import Delivered, Failed, Reason, Remedy, Sending
 from alert_router.notify.egress import Guard
 from alert_router.notify.email import EmailNotifier
-from alert_router.notify.email.message import EmailPayload, Mailbox, compose, header
+from alert_router.notify.email_message import EmailPayload, Mailbox, compose, header
 from alert_router.runbook.model import Section
 from tests.notify import email_rules
 from tests.notify.destination import LONG, attempted, time_passes

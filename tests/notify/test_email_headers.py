@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router.notify.email.message import (
+from alert_router.notify.email_message import (
     Mailbox,
     address_field,
     parse_mailbox,

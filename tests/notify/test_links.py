@@ -11,7 +11,7 @@ import pytest
 from alert_router.fields import is_web_url
 from alert_router.matcher import parse_matchers
 from alert_router.notification import Detail
-from alert_router.notify.email.message import render as email
+from alert_router.notify.email_message import render as email
 from alert_router.notify.links import alerts, links, silence
 from alert_router.notify.message import AlertLine, More, outline
 from alert_router.notify.slack import render as slack

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alert_router.cli import main
-from alert_router.config.values import Listen
 from alert_router.config.web import WebFlags, parse_route_prefix, read_web_config
+from alert_router.fields import Listen
 from alert_router.model.problem import ProblemsError
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running

@@ -8,9 +8,8 @@ from typing import TypeVar
 import click
 
 from alert_router.config import Config, default_config_path, load
-from alert_router.config.values import parse_storage
 from alert_router.outbox.base import Outbox, StoreUnavailable
-from alert_router.outbox.model import Role, Storage
+from alert_router.outbox.model import Role, Storage, parse_storage
 from alert_router.outbox.opening import open_outbox
 
 T = TypeVar("T")

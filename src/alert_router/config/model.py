@@ -16,26 +16,26 @@ from pydantic import (
     model_validator,
 )
 
-from alert_router.config.values import (
-    ExternalUrl,
-    Listen,
-    ListenAddress,
-    Size,
-    StorageUrl,
-)
 from alert_router.enrich import DEFAULT_RULES, LabelRules, label_rules
 from alert_router.fields import (
     Duration,
+    ExternalUrl,
+    Listen,
+    ListenAddress,
     RelativePath,
     Secret,
     SecretField,
     SecretUnavailable,
+    Size,
     WithSecrets,
+    as_text,
+    base_of,
     written,
 )
 from alert_router.matcher import Matcher, MatcherError, parse_matchers
 from alert_router.model.severity import STANDARD, WARNING, Grade, Scale
 from alert_router.notify.registry import AnyNotifier
+from alert_router.outbox.model import Storage, parse_storage
 from alert_router.runbook import STANDARD_SECTIONS
 from alert_router.runbook.sections import Headings
 
@@ -45,6 +45,13 @@ _MIB = 1024**2
 _HOUR = 3600.0
 _SHORTEST_KEY = 32  # characters
 _DAY = 24 * _HOUR
+
+StorageUrl = Annotated[
+    Storage,
+    BeforeValidator(
+        lambda v, info: v if isinstance(v, Storage) else parse_storage(as_text(v), base_of(info))
+    ),
+]
 
 
 def _name(text: str) -> str:

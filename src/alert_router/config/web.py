@@ -11,8 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from alert_router.config.load import Loaded
 from alert_router.config.validate import in_order, validate
-from alert_router.config.values import Listen
-from alert_router.fields import RelativePath
+from alert_router.fields import Listen, RelativePath
 from alert_router.model.problem import ProblemsError
 from alert_router.yaml_source import read
 

@@ -7,7 +7,8 @@ One slow or dead destination delays no other: loops share nothing but the outbox
 import asyncio
 import random
 import time
-from collections.abc import Coroutine, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -15,9 +16,7 @@ from typing import Any, TypeVar
 import structlog
 
 from alert_router.deliver.attempt import Attempted, DeliverContext, carry_out
-from alert_router.deliver.health import DestinationHealth, Pace
-from alert_router.deliver.policy import decide, decide_change
-from alert_router.deliver.taken import Taken
+from alert_router.deliver.policy import DestinationHealth, Pace, decide, decide_change
 from alert_router.notify.base import Failed, Notifier, Outcome, Reason
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.lanes import webhook_id
@@ -27,6 +26,7 @@ from alert_router.outbox.model import (
     NewGroup,
     Probe,
     Settlement,
+    Target,
     Verdict,
     WaitingGroup,
 )
@@ -46,6 +46,7 @@ _TURN_SECONDS = 5.0
 # Seconds beyond an attempt's own limit before another may take it: another start, or another
 # service that shares the store.
 _LEASE_MARGIN, _SHARED_LEASE_MARGIN = 60.0, 20.0
+_MOST_TAKEN = 10_000  # that `Taken` knows: what is forgotten is sent once more
 
 
 @dataclass(eq=False, slots=True)
@@ -401,6 +402,44 @@ class DestinationLoop:
 
     def _names(self) -> dict[str, str]:
         return {"receiver": self.destination.receiver, "notifier": self.destination.notifier}
+
+
+class Taken:
+    """Which destinations have taken a group that no store has and that others refused: when its
+    sender posts it again, only the others get it. Times are seconds of a clock that only goes
+    forward."""
+
+    def __init__(self) -> None:
+        self._taken: OrderedDict[tuple[bytes, Destination], tuple[object, float]] = OrderedDict()
+
+    def left(self, group: NewGroup, since: float) -> list[Target]:
+        """The targets without those that took this last, then or later."""
+        return [target for target in group.targets if not self._has(group, target, since)]
+
+    def note(self, group: NewGroup, refused: Collection[Target], now: float) -> None:
+        """All targets but these have it now. Once all have it, its sender does not post it again:
+        what is equal and comes later is news."""
+        for target in group.targets:
+            key = (group.identity, target.destination)
+            if target in refused:
+                continue
+            self._taken.pop(key, None)
+            if refused:
+                self._taken[key] = (_content(group, target), now)
+        while len(self._taken) > _MOST_TAKEN:
+            self._taken.popitem(last=False)
+
+    def forget(self) -> None:
+        """A store takes groups again, perhaps newer ones."""
+        self._taken.clear()
+
+    def _has(self, group: NewGroup, target: Target, since: float) -> bool:
+        content, at = self._taken.get((group.identity, target.destination), (None, since))
+        return at >= since and content == _content(group, target)
+
+
+def _content(group: NewGroup, target: Target) -> object:
+    return group.content, target.fingerprints
 
 
 class Deliverer:

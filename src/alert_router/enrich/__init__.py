@@ -1,12 +1,12 @@
 """Enrichment: an alert group becomes a notification with its runbooks.
 
-`select` finds an alert's runbook, `fill` puts the alert's labels into it, by language (`shell`,
-`promql`, `link`), and `build` makes the notification.
+`select` finds an alert's runbook, `fill` puts the alert's labels into its `placeholders`, by
+language (`shell`, `promql`), and `build` makes the notification.
 """
 
 from alert_router.enrich.build import enrich
 from alert_router.enrich.fill import Filling, FillOutcome, FoundPlaceholder, filling
-from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, label_rules
+from alert_router.enrich.placeholders import DEFAULT_RULES, AlertLabels, LabelRules, label_rules
 from alert_router.enrich.select import ANNOTATIONS, Choice, ChosenBy, select_runbook
 
 __all__ = [

@@ -11,7 +11,7 @@ from itertools import chain
 from urllib.parse import quote
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules
+from alert_router.enrich.placeholders import DEFAULT_RULES, AlertLabels, LabelRules
 from alert_router.enrich.select import Choice
 from alert_router.markdown import plain
 from alert_router.model import Alert, AlertGroup, common

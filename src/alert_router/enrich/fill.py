@@ -1,6 +1,8 @@
 """Fills the placeholders of a runbook for an alert, each by the language it stands in.
 
-The tree is filled, never Markdown text, so a value cannot become markup.
+The tree is filled, never Markdown text, so a value cannot become markup. In the URL of a link,
+values are percent-encoded in path and query: one cannot set the host or scheme, nor add a
+parameter or path segment.
 """
 
 import re
@@ -10,17 +12,20 @@ from enum import Enum
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, LabelRules, key_of
-from alert_router.enrich.link import fill_url, from_page
-from alert_router.enrich.placeholder import (
+from alert_router.enrich.placeholders import (
+    DEFAULT_RULES,
     LONGEST,
     PLACEHOLDER,
+    AlertLabels,
     Context,
     Fillable,
+    LabelRules,
     Slot,
     in_template,
     is_kept,
+    key_of,
     lookup_name,
     may_fill,
     name_of,
@@ -328,3 +333,52 @@ def _shown(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         (name, value if len(value) <= LONGEST else value[: LONGEST - 1] + "…")
         for name, value in values
     )
+
+
+# Scheme and host, path, query, fragment (RFC 3986, appendix B), where a scheme has a host.
+_URL = re.compile(
+    r"(?P<origin>(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*)?(?P<path>[^?#]*)(?P<query>\?[^#]*)?",
+    re.DOTALL,
+)
+_RELATIVE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|//)[^\[\]]")  # urlsplit rejects brackets
+_OPAQUE = re.compile(r"[^/?#]*:")  # a scheme without a host, such as mailto
+
+
+def fill_url(url: str, labels: AlertLabels, own: Set[str] = frozenset()) -> str:
+    """The URL for an alert. Placeholders that cannot be filled stay as written, and so do `own`,
+    the runbook's variables."""
+    match = _URL.match(url) if PLACEHOLDER.search(url) else None
+    if match is None or (match["origin"] is None and _OPAQUE.match(url)):
+        return url
+    return (
+        (match["origin"] or "")
+        + _fill_part(match["path"], labels, own, path=True)
+        + _fill_part(match["query"] or "", labels, own, path=False)
+        + url[match.end() :]
+    )
+
+
+def from_page(url: str, page: str) -> str:
+    """A relative URL resolved against the runbook's page; others stay unchanged. A link to a
+    Markdown file becomes a link to that runbook's page."""
+    parts = urlsplit(url) if page and _RELATIVE.match(url) else None
+    if parts is None:
+        return url
+    path = parts.path.removesuffix(".md")
+    return urljoin(page, urlunsplit(("", "", path, parts.query, parts.fragment)))
+
+
+def _fill_part(text: str, labels: AlertLabels, own: Set[str], *, path: bool) -> str:
+    def value_of(placeholder: re.Match[str]) -> str:
+        name = lookup_name(name_of(placeholder), placeholder[0])
+        value = None if is_kept(placeholder, own) else labels.get(name)
+        if value is None or len(value) > LONGEST:
+            return placeholder[0]
+        if path and not value.strip("."):
+            return placeholder[0]  # an empty segment or dots would lead elsewhere
+        try:
+            return quote(value, safe="")
+        except UnicodeEncodeError:  # a lone surrogate
+            return placeholder[0]
+
+    return PLACEHOLDER.sub(value_of, text)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from alert_router.enrich.labels import AlertLabels
-from alert_router.enrich.placeholder import (
+from alert_router.enrich.placeholders import (
     LONGEST,
     PLACEHOLDER,
+    AlertLabels,
     Fillable,
     lookup_name,
     name_of,

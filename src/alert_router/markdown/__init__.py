@@ -3,15 +3,6 @@ as HTML and as text."""
 
 from alert_router.markdown.html import Anchors, to_html
 from alert_router.markdown.parse import commands_apart, parse, parse_document
-from alert_router.markdown.render import (
-    Renderer,
-    SpanRenderer,
-    plain,
-    rows_as_list,
-    slug,
-    to_text,
-    visible,
-)
 from alert_router.markdown.tree import (
     Block,
     Break,
@@ -26,14 +17,21 @@ from alert_router.markdown.tree import (
     ListBlock,
     Paragraph,
     Quote,
+    Renderer,
     Rule,
+    SpanRenderer,
     Strike,
     Strong,
     Table,
     Text,
     all_blocks,
     all_spans,
+    plain,
+    rows_as_list,
+    slug,
     texts,
+    to_text,
+    visible,
 )
 
 __all__ = [

@@ -13,7 +13,6 @@ from html import escape
 
 from markdown_it.common.normalize_url import normalizeLink
 
-from alert_router.markdown.render import Renderer, SpanRenderer, plain, slug, visible
 from alert_router.markdown.tree import (
     Block,
     Code,
@@ -24,11 +23,16 @@ from alert_router.markdown.tree import (
     ListBlock,
     Paragraph,
     Quote,
+    Renderer,
     Rule,
+    SpanRenderer,
     Strike,
     Strong,
     Table,
     all_blocks,
+    plain,
+    slug,
+    visible,
 )
 
 _DASHES = re.compile(r"[-_\s]+")

@@ -16,7 +16,6 @@ from markdown_it.token import Token
 from alert_router.markdown import grammar
 from alert_router.markdown.commandline import is_command
 from alert_router.markdown.grammar import html_tokens
-from alert_router.markdown.render import plain
 from alert_router.markdown.tree import (
     Block,
     Break,
@@ -36,6 +35,7 @@ from alert_router.markdown.tree import (
     Strong,
     Table,
     Text,
+    plain,
 )
 
 _LINE_END = re.compile(r"\r\n?")

@@ -17,7 +17,7 @@ from pydantic import model_validator
 
 from alert_router.fields import SecretField, SecretUnavailable
 from alert_router.markdown import Block, visible
-from alert_router.markdown.render import Rewrite
+from alert_router.markdown.tree import Rewrite
 from alert_router.model.severity import Level
 from alert_router.notification import Detail, Notification
 from alert_router.notify import message, wording

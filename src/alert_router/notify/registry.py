@@ -1,4 +1,4 @@
-"""The notifiers that exist: each is one line here, its module's or package's name and its class.
+"""The notifiers that exist: each is one line here, its module's name and its class.
 
 The name is the notifier's `type`. Everything that lists notifiers is derived from this.
 """

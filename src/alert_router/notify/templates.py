@@ -22,7 +22,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from alert_router.fields import is_web_url
 from alert_router.markdown import Block, parse
-from alert_router.markdown.render import Rewrite
+from alert_router.markdown.tree import Rewrite
 from alert_router.model import Alert
 from alert_router.notification import Notification
 from alert_router.notify import wording

@@ -129,7 +129,7 @@ async def secret(session: Session, name: str) -> bytes:
     return bytes(found[0])
 
 
-async def forget(session: Session, before: float, limit: int) -> int:
+async def forget(session: Session, *, before: float, limit: int) -> int:
     """As `Outbox.forget_actions`."""
     return await session.run("forget_actions", (before, limit))
 

@@ -104,7 +104,12 @@ async def show(session: Session, delivery: int) -> tuple[DeliveryRow, bytes] | N
 
 
 async def replay(
-    session: Session, delivery: int, now: float, to: Destination | None, force: bool
+    session: Session,
+    delivery: int,
+    *,
+    now: float,
+    to: Destination | None = None,
+    force: bool = False,
 ) -> int:
     """As `Outbox.replay`."""
     found = await session.row("to_replay", (delivery,))
@@ -132,7 +137,7 @@ async def replay(
     return new
 
 
-async def discard(session: Session, delivery: int, now: float) -> None:
+async def discard(session: Session, delivery: int, *, now: float) -> None:
     """As `Outbox.discard`."""
     found = await session.row("to_discard", (now, delivery))
     if found is None:
@@ -213,14 +218,16 @@ async def expire(
     return done
 
 
-async def hasten(session: Session, latest: float, now: float) -> int:
+async def hasten(session: Session, *, latest: float, now: float) -> int:
     """As `Outbox.hasten`."""
     done = await session.run("hasten_lanes", (now, latest))
     done += await session.run("end_pauses", {"now": now, "latest": latest})
     return done + await session.run("failing_now", (now, now))
 
 
-async def prune(session: Session, delivered_before: float, dead_before: float, limit: int) -> int:
+async def prune(
+    session: Session, *, delivered_before: float, dead_before: float, limit: int
+) -> int:
     """As `Outbox.prune`; also gives space back to the file system."""
     until = time.monotonic() + _STEP
     latest = max(delivered_before, dead_before)

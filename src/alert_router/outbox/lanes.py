@@ -194,7 +194,7 @@ async def _permitted(
     if probe is not None and max(probing_until, known.asked_until) > now:
         limit = 0
     if limit > 0 and wanted.rate is not None:
-        times = await sent(session, destination, now - wanted.rate.seconds, now)
+        times = await sent(session, destination, since=now - wanted.rate.seconds, now=now)
         limit = min(limit, wanted.rate.messages - len(times))
     return replace(wanted, probe=probe, limit=limit)
 
@@ -276,7 +276,7 @@ def _claim(
     )
 
 
-async def recover(session: Session, owner: str, keep: Collection[int]) -> int:
+async def recover(session: Session, owner: str, keep: Collection[int] = ()) -> int:
     """As `Outbox.recover`."""
     found = await session.rows("leased_lanes", (owner,))
     lanes = [(lane, owner) for (lane,) in found if lane not in keep]
@@ -412,7 +412,9 @@ async def shrink(session: Session, lane: int, now: float) -> None:
     )
 
 
-async def sent(session: Session, destination: Destination, since: float, now: float) -> list[float]:
+async def sent(
+    session: Session, destination: Destination, *, since: float, now: float
+) -> list[float]:
     """As `Outbox.sent`."""
     key = await session.find(destination)
     if key is None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,42 @@ def shown(url: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     return urlunsplit((parts.scheme, f"{name}@{host}" if name else host, parts.path, "", ""))
+
+
+def parse_storage(text: str, base: Path) -> Storage:
+    """A store's URL as SQLAlchemy writes it, `sqlite:///relative.db` below `base` or
+    `sqlite:////absolute.db`, or PostgreSQL's as libpq takes it. Raises ValueError."""
+    scheme, _, rest = text.partition(":")
+    if scheme in ("postgresql", "postgres"):
+        return _parse_postgres(text, base)
+    if scheme != "sqlite" or not rest.startswith("///"):
+        raise ValueError(
+            "expected sqlite:///FILE (relative to this file), sqlite:////FILE (absolute) or "
+            "postgresql://HOST/DATABASE"
+        )
+    path = rest[3:]
+    if path in ("", ":memory:") or path.startswith("file:"):
+        raise ValueError("the store must be a file: what is accepted has to outlive the process")
+    if "?" in path:
+        raise ValueError("the store's URL takes no parameters: remove what follows the `?`")
+    return Storage(base / path)
+
+
+def _parse_postgres(text: str, base: Path) -> Storage:
+    parts = urlsplit(text)
+    if not parts.netloc.rpartition("@")[2] or not parts.path.strip("/"):
+        raise ValueError("expected a host and a database: postgresql://HOST/DATABASE")
+    own = {"password_file": "", "spool": "alert-router-spool.db", "unsafe": "0"}
+    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+    own |= {name: parameters.pop(name) for name in tuple(parameters) if name in own}
+    if own["unsafe"] not in ("0", "1") or not own["spool"]:
+        raise ValueError("expected unsafe=0 or unsafe=1, and the name of a file as spool")
+    return Storage(
+        base / own["spool"],
+        urlunsplit(parts._replace(query=urlencode(parameters))),
+        base / own["password_file"] if own["password_file"] else None,
+        own["unsafe"] == "1",
+    )
 
 
 class Role(Enum):
@@ -84,7 +120,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class NewGroup:
-    """A group to accept. `identity` and `content` are digests: see `pipeline`."""
+    """A group to accept. `identity` and `content` are digests: see `receive`."""
 
     id: str
     identity: bytes

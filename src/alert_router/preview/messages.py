@@ -13,8 +13,7 @@ from alert_router.model import Alert, AlertGroup
 from alert_router.notify.base import Notifier
 from alert_router.notify.registry import NOTIFIERS
 from alert_router.outbox.model import Claim, Destination, WaitingGroup
-from alert_router.preview.destinations import Drawing, draw
-from alert_router.preview.drawing import code_block
+from alert_router.preview.drawing import Drawing, code_block, draw
 from alert_router.receive import Source, by_receiver, to_store
 from alert_router.runtime import Runtime
 

@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
+import yaml
+
 from alert_router.formats import ASCIIDOC, NOT_READ, RST, format_of, without_suffix
 from alert_router.markdown import Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
-from alert_router.runbook import antora
 from alert_router.runbook.alert_sections import (
     find_section,
     folded,
@@ -39,6 +40,10 @@ _PARTS = frozenset({"partials", "_partials", "_includes"})  # folders of what pa
 _NOT_AN_ANCHOR = re.compile(r"top$|L\d+|[/!:]", re.IGNORECASE)  # lines, pages of web applications
 _SIDES = ("Detection", "Investigation", "Mitigation")
 _ALERT_FIELDS = ("alerts", "alert", "alert_name", "alertname")
+_MAX_COMPONENT = 64 * 1024  # characters of an antora.yml; PyYAML reads some 100 kB a second
+_MAX_ATTRIBUTES = 500
+_UNSET = frozenset(("~", "null", "false"))
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 _Version = tuple[int, int, int, int]  # of a file: mtime and ctime in ns, size, inode
 
@@ -272,7 +277,7 @@ class _Loading:
     def load_file(self, id: str, path: Path) -> None:
         """Load one file."""
         include = _Includes(path, self._root)
-        attributes = self._attributes(path) if format_of(path.name) in ASCIIDOC else antora.NONE
+        attributes = self._attributes(path) if format_of(path.name) in ASCIIDOC else _NO_ATTRIBUTES
         try:
             version = _version(path, self._root)
             unchanged = (
@@ -295,16 +300,16 @@ class _Loading:
 
     def _attributes(self, path: Path) -> Mapping[str, str]:
         """What the component of an AsciiDoc page sets for all its pages; each is read once."""
-        file = antora.component_file(path, self._root)
+        file = _component_file(path, self._root)
         if file is None:
-            return antora.NONE
+            return _NO_ATTRIBUTES
         if file not in self._components:
             try:
                 _version(file, self._root)
                 text = read(file).decode(errors="replace")
-                self._components[file], problems = antora.attributes_in(text, str(file))
+                self._components[file], problems = _attributes_in(text, str(file))
             except UnusableFile as error:
-                self._components[file], problems = antora.NONE, (error.problem,)
+                self._components[file], problems = _NO_ATTRIBUTES, (error.problem,)
             self._problems.extend(problems)
         return self._components[file]
 
@@ -562,4 +567,53 @@ def _emptied(root: Path) -> Problem:
         message="the runbook directory holds no runbooks any more",
         place=Place(str(root)),
         hint="Mount its volume again; restart if there are to be no runbooks.",
+    )
+
+
+def _component_file(path: Path, root: Path) -> Path | None:
+    """Where the description of the Antora component is that a page belongs to; None for a page that
+    is not below a folder `modules`, or whose component is not below the root."""
+    for parent in path.parents:
+        if parent == root:
+            return None
+        if parent.name == "modules":
+            file = parent.parent / "antora.yml"
+            return file if os.path.lexists(file) else None
+    return None
+
+
+def _attributes_in(text: str, file: str) -> tuple[Mapping[str, str], tuple[Problem, ...]]:
+    """The attributes that a component sets, as the page's own lines would: a value that ends in `@`
+    may be changed by the page. With the problem of a file that cannot be read."""
+    if len(text) > _MAX_COMPONENT:
+        return _NO_ATTRIBUTES, (
+            _unread_component(file, f"it is over {_MAX_COMPONENT} characters long"),
+        )
+    try:
+        # BaseLoader keeps every scalar as text: no dates, no objects.
+        data = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return _NO_ATTRIBUTES, (
+            _unread_component(file, f"it is not valid YAML: {str(error).splitlines()[0][:200]}"),
+        )
+    asciidoc = data.get("asciidoc") if isinstance(data, dict) else None
+    found = asciidoc.get("attributes") if isinstance(asciidoc, dict) else None
+    if not isinstance(found, dict):
+        return _NO_ATTRIBUTES, ()
+    if len(found) > _MAX_ATTRIBUTES:
+        return _NO_ATTRIBUTES, (
+            _unread_component(file, f"it has over {_MAX_ATTRIBUTES} attributes"),
+        )
+    pairs = ((name, value) for name, value in found.items() if isinstance(value, str))
+    return {str(name): value for name, value in pairs if value not in _UNSET}, ()
+
+
+def _unread_component(file: str, why: str) -> Problem:
+    return Problem(
+        "runbook-front-matter",
+        f"the attributes of the component cannot be read: {why}",
+        Place(file),
+        Severity.WARNING,
+        "Write them as a mapping `asciidoc: attributes:` of names to values. The pages are read "
+        "without them.",
     )

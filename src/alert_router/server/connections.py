@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from alert_router.config.model import Http
-from alert_router.config.values import Listen
+from alert_router.fields import Listen
 from alert_router.metrics import Metrics
 from alert_router.server.context import SITE
 from alert_router.server.requests import QuietLog, harden

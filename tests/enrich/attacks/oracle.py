@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alert_router.enrich.fill import filling
-from alert_router.enrich.labels import AlertLabels
+from alert_router.enrich.placeholders import AlertLabels
 from alert_router.markdown import (
     Block,
     Code,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from alert_router.checks.lint.source import RunbookSource
-from alert_router.enrich.placeholder import PLACEHOLDER, name_of
+from alert_router.enrich.placeholders import PLACEHOLDER, name_of
 from alert_router.enrich.shell import SHELL_LANGUAGES, own_variables
 from alert_router.enrich.shell.effects import Command, destructive_commands
 from alert_router.markdown import Block, Code, Heading, Paragraph, Table, all_blocks, plain

@@ -7,8 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 
 from alert_router.checks.lint.source import RunbookSource
-from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of
-from alert_router.enrich.placeholder import ANGLE, NO_VALUE, PLACEHOLDER, name_of, of_environment
+from alert_router.enrich.placeholders import (
+    ANGLE,
+    DEFAULT_RULES,
+    NO_VALUE,
+    PLACEHOLDER,
+    AlertLabels,
+    key_of,
+    name_of,
+    of_environment,
+)
 from alert_router.enrich.promql import QUERY_LANGUAGES
 from alert_router.enrich.shell import command_ranges, compile_fences, shell_language
 from alert_router.markdown import CodeSpan

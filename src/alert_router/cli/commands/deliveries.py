@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from alert_router.cli.lazy_group import LazyGroup
+from alert_router.cli import LazyGroup
 from alert_router.cli.options import config_option, json_option
 from alert_router.cli.outbox_access import as_storage, hint_of_spool, read_config, with_outbox
 from alert_router.cli.output import (

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from alert_router.cli.options import config_option, json_option
 from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.config import default_config_path
-from alert_router.config.values import ExternalUrl
+from alert_router.fields import ExternalUrl
 from alert_router.runbook import Catalogue
 
 # The types that need nothing but one secret, and its key.

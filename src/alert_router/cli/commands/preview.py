@@ -33,7 +33,7 @@ from alert_router.config import default_config_path
 from alert_router.model import PayloadError
 from alert_router.notify.console import ConsoleNotifier, write
 from alert_router.notify.registry import NOTIFIERS
-from alert_router.preview.destinations import designer, draw
+from alert_router.preview.drawing import designer, draw
 from alert_router.preview.messages import SKIP_REASONS, Preview, make_previews
 from alert_router.preview.sample_alert import as_group
 from alert_router.runtime import read_runtime

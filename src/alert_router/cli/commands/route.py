@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
-from alert_router.cli.lazy_group import LazyGroup
+from alert_router.cli import LazyGroup
 from alert_router.cli.options import config_option, json_option, label_pairs
 from alert_router.cli.output import count, join, print_json, show, styled, table
 from alert_router.config import default_config_path, load

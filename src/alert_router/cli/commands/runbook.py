@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
+from alert_router.cli import LazyGroup
 from alert_router.cli.formats.terminal_markdown import rendered
-from alert_router.cli.lazy_group import LazyGroup
 from alert_router.cli.options import config_option, json_option, label_pairs
 from alert_router.cli.output import (
     clean,

@@ -24,8 +24,8 @@ import uvloop
 from alert_router import tracing
 from alert_router.cli.options import config_option
 from alert_router.config import default_config_path
-from alert_router.config.values import Listen, parse_external_url, parse_listen
 from alert_router.config.web import WebFlags, parse_route_prefix
+from alert_router.fields import Listen, parse_external_url, parse_listen
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runtime import Runtime, read_runtime
 from alert_router.server import running

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from alert_router.cli.lazy_group import LazyGroup
+from alert_router.cli import LazyGroup
 from alert_router.cli.options import config_option, json_option
 from alert_router.cli.outbox_access import as_storage, existing_store, read_config
 from alert_router.cli.output import join, print_json, show

@@ -16,13 +16,13 @@ from rich.text import Text as RichText
 from alert_router.cli.formats.terminal_markdown import inline_text
 from alert_router.cli.output import clean_lines
 from alert_router.markdown import Inline, visible
-from alert_router.preview.destinations import Drawing
 from alert_router.preview.drawing import (
     FILTERS,
     Buttons,
     CodeBlock,
     Collapsible,
     Divider,
+    Drawing,
     Element,
     Fields,
     HtmlDocument,

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from alert_router.enrich.labels import key_of, usual_label
-from alert_router.enrich.placeholder import Context
+from alert_router.enrich.placeholders import Context, key_of, usual_label
 
 # Signs in a word's text for what is not text, from Unicode's private areas.
 OPAQUE = "\ue000"  # a variable or a substitution

@@ -9,7 +9,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from alert_router.enrich.placeholder import ANGLE, NO_VALUE, Context
+from alert_router.enrich.placeholders import ANGLE, NO_VALUE, Context
 from alert_router.enrich.shell import commands
 from alert_router.enrich.shell.commands import OPAQUE, SLOT, Placeholder, Word
 

@@ -12,19 +12,22 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 
-from alert_router.enrich.labels import DEFAULT_RULES, AlertLabels, key_of, usual_label
-from alert_router.enrich.placeholder import (
+from alert_router.enrich.placeholders import (
     ANGLE,
     BRACKETED,
+    DEFAULT_RULES,
     PLACEHOLDER,
+    AlertLabels,
     Context,
     Fillable,
     in_template,
+    key_of,
     lookup_name,
     may_fill,
     name_of,
     of_environment,
     token,
+    usual_label,
 )
 from alert_router.enrich.shell.commands import Placeholder
 from alert_router.enrich.shell.reader import Reader

@@ -37,7 +37,7 @@ from alert_router.notify.base import (
     misconfigured,
 )
 from alert_router.notify.egress import ForbiddenAddress
-from alert_router.notify.email.message import (
+from alert_router.notify.email_message import (
     ADDRESS_HEADERS,
     EmailPayload,
     Mailbox,

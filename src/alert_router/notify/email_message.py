@@ -229,7 +229,7 @@ _JOINERS = "\u200c\u200d"
 _SCHEMES = ("http://", "https://", "mailto:")
 
 _TEMPLATES = Environment(
-    loader=PackageLoader("alert_router.notify.email", ""),
+    loader=PackageLoader("alert_router.notify", ""),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -287,7 +287,7 @@ def _size(parts: list[OutlinePart]) -> int:
 def _page(parts: list[OutlinePart]) -> str:
     shown = [each for part in parts for each in _html(part)]
     title = visible(str(parts[0]))
-    return _TEMPLATES.get_template("message.html.jinja").render(title=title, parts=shown)
+    return _TEMPLATES.get_template("email_message.html.jinja").render(title=title, parts=shown)
 
 
 def _text(part: OutlinePart) -> Iterator[str]:
