@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alert_router.enrich.placeholders import AlertLabels, Filled
-from alert_router.enrich.promql import compile_query
+from alert_router.enrich.promql import compile_inline_query, compile_query, is_query
+from tests.speed import assert_linear
 
 # What a label value can be: Prometheus has them in UTF-8.
 _values = st.text(st.characters(exclude_categories=("Cs",)))
@@ -97,6 +98,45 @@ def test_within_a_longer_expression_the_value_stays_a_part(value: str) -> None:
 )  # fmt: skip
 def test_elsewhere_nothing_is_filled(text: str) -> None:
     assert fill(text, pod="5m") == Filled(text, (("pod", "5m"),))
+
+
+def test_a_name_in_angle_brackets_is_a_placeholder_where_it_is_a_whole_string() -> None:
+    text = 'x{a="<pod>", b=~`<pod-name>`, c="x-<pod>", d="<name>", e="<what>"} > <pod>'
+
+    assert fill(text, pod="p.1", name="n") == Filled(
+        'x{a="p.1", b=~`p[.]1`, c="x-<pod>", d="<name>", e="<what>"} > <pod>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('sum by (user) (x{namespace="<namespace>"}) > 0', True),
+        ('{app="$app"} |= "x"', True),
+        ('rate(x_total{job=~"$job"}[5m])', True),
+        ('f(){ a="$pod"; }', False),
+        ('echo {a="$pod"}', False),
+        ('curl http://x/?query=up{a="$pod"}', False),
+        ('kubectl get pods -l "a=$pod"', False),
+        ('f(a="$pod")', False),
+        ("up", False),
+    ],
+)
+def test_inline_code_is_a_query_if_that_is_certain(text: str, expected: bool) -> None:
+    assert is_query(text) == expected
+
+
+def test_only_plain_words_are_filled_into_a_query_in_inline_code() -> None:
+    query = compile_inline_query('{pod="$pod"} |= "<pod>"')
+
+    assert query.fill(AlertLabels({"pod": "web-1"})).text == '{pod="web-1"} |= "web-1"'
+    for value in ("$(id)", "a b", '"', "-x", "a/b"):
+        assert query.fill(AlertLabels({"pod": value})).text == '{pod="$pod"} |= "<pod>"'
+
+
+@pytest.mark.parametrize("piece", ["a", " ", "(", "{", "{a=", "sum by (a) (", '"'])
+def test_telling_a_query_takes_linear_time(piece: str) -> None:
+    assert_linear(lambda size: is_query(piece * size), 20_000)
 
 
 def test_a_surrogate_is_no_text_for_a_query() -> None:

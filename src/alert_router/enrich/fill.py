@@ -31,7 +31,12 @@ from alert_router.enrich.placeholders import (
     name_of,
     of_environment,
 )
-from alert_router.enrich.promql import QUERY_LANGUAGES, compile_query
+from alert_router.enrich.promql import (
+    QUERY_LANGUAGES,
+    compile_inline_query,
+    compile_query,
+    is_query,
+)
 from alert_router.enrich.shell import (
     compile_fence,
     compile_inline,
@@ -234,6 +239,8 @@ class Filling:
     def _template(self, code: Code | CodeSpan) -> Fillable[Any]:
         """Code split at its placeholders, by its language."""
         if isinstance(code, CodeSpan):
+            if is_query(code.text):
+                return compile_inline_query(code.text, self._own)
             return compile_inline(code.text, self._variables)
         if language := shell_language(code):
             return compile_fence(code.text, code.language and language, self._variables)

@@ -5,17 +5,21 @@ Elsewhere a value would become a part of the query, or of a template (label_repl
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from alert_router.enrich.placeholders import (
+    ANGLE,
     LONGEST,
     PLACEHOLDER,
     AlertLabels,
+    Context,
     Fillable,
     lookup_name,
+    may_fill,
     name_of,
 )
+from alert_router.markdown.commandline import is_command
 
 QUERY_LANGUAGES = frozenset(("promql", "logql"))
 
@@ -28,6 +32,11 @@ _TOKEN = re.compile(
     r"""|(?P<other>.)""",
     re.DOTALL,
 )
+# A selector, a function or an aggregation, and a matcher with a string.
+_QUERY_STARTS = re.compile(
+    r"\s*(?:[A-Za-z_:][\w:]*(?:\s+(?:by|without)\s*\([^()]*\)\s*\(|[({])|\{)(?!\s*\))", re.ASCII
+)
+_HAS_MATCHER = re.compile(r"\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"'`]", re.ASCII)
 _REGEX_OPERATORS = frozenset(("=~", "!~", "|~"))
 _OPERATORS = _REGEX_OPERATORS | {"=", "!=", "|="}
 _TEMPLATE_STAGES = frozenset(("label_format", "line_format", "json", "logfmt", "regexp", "pattern"))
@@ -43,7 +52,8 @@ _UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 @dataclass(frozen=True, slots=True)
 class QuerySlot:
     """A placeholder in a query: as written, the quote of its string ("" if it is not filled),
-    whether the string is a regular expression, and whether a quantifier follows."""
+    whether the string is a regular expression, and whether a quantifier follows. `spelled`: it is
+    no variable, but `<pod>`. `plain`: only a plain word is filled."""
 
     name: str
     otherwise: str
@@ -51,6 +61,7 @@ class QuerySlot:
     regex: bool = False
     repeated: bool = False
     spelled: bool = False
+    plain: bool = False
 
     @property
     def written(self) -> str:
@@ -58,9 +69,12 @@ class QuerySlot:
         return self.otherwise
 
     def value(self, labels: AlertLabels) -> str | None:
-        return labels.get(lookup_name(self.name, self.written))
+        name = lookup_name(self.name, self.written, spelled=self.spelled)
+        return labels.get(name, self.spelled)
 
     def fill(self, value: str) -> str | None:
+        if self.plain and not may_fill(Context.PART, value):
+            return None
         if not self.quote or len(value) > LONGEST or _has_surrogate(value):
             return None
         if self.quote == "`" and not _BETWEEN_BACKTICKS[self.regex].isdisjoint(value):
@@ -111,12 +125,32 @@ def compile_query(text: str, own: frozenset[str] = frozenset()) -> Fillable[Quer
     )
 
 
+def is_query(text: str) -> bool:
+    """Whether inline code is certainly a query with a matcher, and no command."""
+    if not _QUERY_STARTS.match(text) or not _HAS_MATCHER.search(text):
+        return False
+    return not is_command(text)
+
+
+def compile_inline_query(text: str, own: frozenset[str] = frozenset()) -> Fillable[QuerySlot]:
+    """The same for a query in inline code, whose language is guessed: only plain words are
+    filled."""
+    parts = compile_query(text, own).parts
+    return Fillable(tuple(it if isinstance(it, str) else replace(it, plain=True) for it in parts))
+
+
 def _cut(text: str) -> list[str | QuerySlot]:
     """Text outside strings, where nothing is filled."""
     return _slots(text, lambda match: QuerySlot(name_of(match), match[0], ""))
 
 
 def _cut_string(text: str, operator: str) -> list[str | QuerySlot]:
+    whole = ANGLE.fullmatch(text, 1, len(text) - 1) if operator else None
+    if whole:
+        regex = operator in _REGEX_OPERATORS
+        spelled = QuerySlot(whole["name"], whole[0], text[0], regex, spelled=True)
+        return [text[0], spelled, text[-1]]
+
     def slot(match: re.Match[str]) -> QuerySlot:
         before, after = text[1 : match.start()], text[match.end() : match.end() + 1]
         regex = operator in _REGEX_OPERATORS
