@@ -116,7 +116,7 @@ def test_placeholders_are_counted_by_outcome_and_listed_with_their_spelling(rout
 
 def test_placeholders_of_other_namespaces_and_other_languages(router):
     steps = (
-        "1. `kubectl -n monitoring logs <pod>`, `systemctl restart <service>`\n"
+        "1. `kubectl -n monitoring logs <pod>`, `docker restart <service>`\n"
         "2. Show `{{ $labels.tenant }}`:\n\n   ```yaml\n   x: ${anything}\n   ```\n"
     )
     router.write("books/a.md", f"# Down\n\n## Mitigation\n\n{steps}")

@@ -11,6 +11,7 @@ from alert_router.enrich.placeholders import AlertLabels, Context, may_fill
 from alert_router.enrich.shell import compile_fence
 from alert_router.markdown import Block, Code, Link, Paragraph, plain
 from alert_router.runbook import Runbook, parse_runbook
+from tests.speed import assert_linear
 
 _HOST = "https://example.org"
 _encodable = st.text(st.characters(exclude_categories=("Cs",)))
@@ -187,6 +188,57 @@ def test_a_lone_word_names_an_object_only_in_a_runbook_about_a_cluster(
     assert "FILL_IN" in words(f"Look at `{code}` with systemctl.", **labels)
 
 
+@pytest.mark.parametrize("command", ["dig <service-name>", "grep $SERVICE log", "echo <job-name>"])
+def test_objects_of_a_cluster_are_filled_only_in_a_runbook_about_one(command: str) -> None:
+    labels = {"service": "cart", "job_name": "cart"}
+    text = f"```sh\n{command}\n```\n\nSee the registry."
+
+    assert "cart" not in repr(fill(text, **labels))
+    assert "cart" in repr(fill(f"{text} It runs in a pod.", **labels))
+
+
+_LOG = "```console\ndrain failed: cannot evict <namespace>/<pod-name>\n```\n\n"
+_DELETES = """```sh
+$ kubectl delete pod <pod_name> -n $NAMESPACE
+$ kubectl edit pdb $PDB -n $NAMESPACE
+$ kubectl drain <node>
+```
+"""
+_ALERT = {
+    "pod": "controller-1",
+    "poddisruptionbudget": "controller",
+    "namespace": "operator",
+    "node": "node-3",
+}
+
+
+@pytest.mark.parametrize("log", [_LOG, _LOG.replace("console", "text"), f"```sh\n$ c\n{_LOG[11:]}"])
+def test_what_the_output_of_a_command_names_first_is_not_what_the_alert_is_about(log: str) -> None:
+    [*_, code] = fill(log + _DELETES, **_ALERT)
+
+    assert isinstance(code, Code)
+    assert code.text == (
+        "kubectl delete pod FILL_IN_pod_name -n FILL_IN_NAMESPACE\n"
+        "kubectl edit pdb FILL_IN_PDB -n FILL_IN_NAMESPACE\n"
+        "kubectl drain node-3"
+    )
+
+
+def test_telling_output_from_commands_takes_linear_time() -> None:
+    def prepare(size: int) -> None:
+        Filling(runbook("```console\n" + "$ c <pod>\n<node> x\n" * size + "```"))
+
+    assert_linear(prepare, 500)
+
+
+def test_output_may_name_again_what_a_command_has_named() -> None:
+    [first, *_, last] = fill(f"Look at `kubectl -n <ns> logs <pod>`.\n\n{_LOG}{_DELETES}", **_ALERT)
+
+    assert "controller-1" in repr(first)
+    assert "kubectl delete pod controller-1 -n operator" in repr(last)
+    assert "kubectl edit pdb controller -n operator" in repr(last)
+
+
 def test_a_label_that_a_template_names_is_that_label() -> None:
     text = "`c {{ $labels.service_name }}`, {{ $labels.service_name }} and {{ .Labels.pod }}"
     assert words(text, service="cart", pod="web") == (
@@ -244,6 +296,13 @@ def test_the_labels_that_fill_a_runbook_are_those_that_its_placeholders_mean() -
         '```promql\nup{job="$job", pod="$pod"}\n```\n'
     )
     assert Filling(runbook(text)).labels() == ["namespace", "pod", "topic", "job"]
+
+
+def test_a_name_that_means_no_label_does_not_ask_for_one() -> None:
+    text = (
+        "```console\n$ docker restart <service>\nevicted <pod>\n$ kubectl logs <pod> -n <ns>\n```"
+    )
+    assert Filling(runbook(text)).labels() == ["namespace"]
 
 
 def many_commands(count: int, verb: str) -> Runbook:

@@ -93,8 +93,76 @@ def test_some_alerts_call_their_subject_name() -> None:
     assert [other.get(name, True) for name in ("vm", "clusteroperator", "name")] == [None] * 3
 
 
+@pytest.mark.parametrize(
+    ("labels", "name", "value"),
+    [
+        ({"alertname": "KubeAggregatedAPIDown", "name": "v1.x"}, "APISERVICE", "v1.x"),
+        ({"name": "a.timer", "state": "failed", "type": "oneshot"}, "unit", "a.timer"),
+        ({"name": "a.timer", "kind": "Pod"}, "unit", None),
+        ({"name": "a", "state": "failed", "type": "x"}, "unit", None),
+        (
+            {"alertname": "MachineConfigControllerPausedPool", "pool": "worker"},
+            "MCP_NAME",
+            "worker",
+        ),
+        ({"alertname": "CephPoolFull", "pool": "rbd"}, "MCP_NAME", None),
+        ({"alertname": "NodeNetworkReceiveErrs", "device": "eth0"}, "interface-name", "eth0"),
+        ({"alertname": "NodeDiskIOSaturation", "device": "sda"}, "interface", None),
+    ],
+)
+def test_what_a_label_means_depends_on_the_alert(
+    labels: dict[str, str], name: str, value: str | None
+) -> None:
+    assert AlertLabels(labels).get(name, spelled=name.islower()) == value
+
+
+def test_the_pod_that_reports_about_a_virtual_machine_is_not_the_subject() -> None:
+    of_vm = {"job": "kubevirt-prometheus-metrics", "pod": "virt-handler-1", "namespace": "prod"}
+
+    assert AlertLabels(of_vm | {"name": "vm-1"}).get("pod") is None
+    assert AlertLabels(of_vm | {"name": "vm-1"}).get("namespace") == "prod"
+    assert AlertLabels(of_vm).get("pod") == "virt-handler-1"
+
+
+def test_the_exporter_of_cloudwatch_is_not_the_subject() -> None:
+    scraped = _SCRAPED | {"job": "aws", "pod": "prom-cloudwatch-exporter-5d"}
+    by_name = {"pod": "x", "name": "arn:aws:s3:::logs", "dimension_BucketName": "logs"}
+
+    for labels in (AlertLabels(scraped), AlertLabels(scraped | by_name)):
+        assert [labels.get(name) for name in ("namespace", "pod", "instance")] == [None] * 3
+    assert labels.get("bucket-name", spelled=True) == "logs"
+
+
+def test_a_name_that_means_something_else_may_be_a_dimension_of_cloudwatch() -> None:
+    labels = AlertLabels({"dimension_ServiceName": "cart", "job_name": "backup"})
+
+    names = ("dimensions.service-name", "dimensions.SERVICE_NAME", "dimensions.job-name")
+    assert [labels.get(name) for name in names] == ["cart", "cart", None]
+
+
 def test_a_variable_with_an_underscore_before_its_name_is_no_alias() -> None:
     assert AlertLabels({"instance": "a"}).get("_instance") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("instance label from alert", "10.0.0.9:8080"),
+        ("value of the instance label from the alert", "10.0.0.9:8080"),
+        ("alert name label", "x"),
+        ("name label of the alert", "x"),
+        ("ns from the alert", "monitoring"),
+        ("alertname from alert", "Down"),
+        ("name from the alert", None),
+        ("name of the alert", None),
+        ("end of alert", None),
+    ],
+)
+def test_the_words_of_a_placeholder_may_say_which_label_of_the_alert(
+    name: str, value: str | None
+) -> None:
+    labels = {"alertname": "Down", "name": "x", "instance": "10.0.0.9:8080"}
+    assert AlertLabels(labels | {"namespace": "monitoring"}).get(name, spelled=True) == value
 
 
 def test_rules_can_be_replaced_and_aliases_added() -> None:

@@ -170,6 +170,7 @@ def test_every_spelling_of_a_name_means_its_label(spelling: str) -> None:
         ("kubectl describe pod NAME", "kubectl describe pod web"),
         ("kubectl describe node <name>", "kubectl describe node node-1"),
         ("kubectl delete pod/<name>", "kubectl delete pod/web"),
+        ("kubectl drain NODE NAME", "kubectl drain node-1 NAME"),
         ("kubectl drain NODE --force", "kubectl drain node-1 --force"),
         ("kubectl get deployment <name>", "kubectl get deployment FILL_IN_deployment"),
         ("kubectl -n $NS rollout status pod $NAME", "kubectl -n prod rollout status pod web"),
@@ -222,6 +223,61 @@ def test_a_name_in_braces_is_a_placeholder_where_the_shell_alone_reads_it(
     text: str, filled: str
 ) -> None:
     assert fill(text, {"namespace": "prod", "pod": "web"}).text == filled
+
+
+_UNIT = {"name": "kubelet.service", "state": "failed", "type": "simple"}
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("systemctl status <service>", "systemctl status kubelet.service"),
+        ("sudo systemctl restart [SERVICE_NAME]", "sudo systemctl restart kubelet.service"),
+        ("systemctl restart <name> && systemctl show $UNIT", "systemctl restart kubelet.service &&"
+         " systemctl show kubelet.service"),
+        ("journalctl -xeu <service-name> -n 50", "journalctl -xeu kubelet.service -n 50"),
+        ("journalctl --unit UNIT_NAME", "journalctl --unit kubelet.service"),
+        ("service <service_name> status", "service FILL_IN_service_name status"),
+        ("systemctl restart <service>.service", "systemctl restart FILL_IN_service.service"),
+        ("systemctl restart kubelet -H <name>", "systemctl restart kubelet -H FILL_IN_name"),
+        ("docker restart <service>", "docker restart FILL_IN_service"),
+    ],
+)  # fmt: skip
+def test_a_service_of_systemd_is_the_unit_of_the_alert(text: str, filled: str) -> None:
+    labels = _UNIT | {"service": "node-exporter"}
+
+    assert fill(text, labels).text == filled
+    assert "kubelet.service" not in fill(text, {"service": "kubelet.service"}).text
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "filled"),
+    [
+        ("kubectl describe APIService $NAME", {"apiservice": "v1.x"}, "APIService v1.x"),
+        ("oc get co <name>", {"clusteroperator": "dns"}, "co dns"),
+        ("oc edit mcp $MCP_NAME", {"machineconfigpool": "worker"}, "mcp worker"),
+        ("kubectl get ing NAME", {"ingress": "web"}, "ing web"),
+        ("kubectl get sc/<name>", {"storageclass": "fast"}, "sc/fast"),
+        ("kubectl get VirtualMachine <name>", {"vm": "vm-1"}, "VirtualMachine vm-1"),
+    ],
+)
+def test_a_kind_of_resource_says_which_label_a_name_means(
+    text: str, labels: dict[str, str], filled: str
+) -> None:
+    assert fill(text, labels | {"name": "other", "pod": "other"}).text.endswith(filled)
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("gcloud container clusters upgrade <cluster>", "gcloud container clusters upgrade eu-1"),
+        ("gcloud compute ssh <node> --zone z", "gcloud compute ssh node-1 --zone z"),
+        ("gcloud compute ssh x --command <node>", "gcloud compute ssh x --command FILL_IN_node"),
+        ("gcloud compute ssh x -- c <node>", "gcloud compute ssh x -- c FILL_IN_node"),
+    ],
+)
+def test_gcloud_is_an_ordinary_command_besides_the_text_for_a_shell(text: str, filled: str) -> None:
+    assert fill(text, {"cluster": "eu-1", "node": "node-1"}).text == filled
 
 
 def test_an_unknown_word_in_angle_brackets_stops_no_other_and_redirects_nothing() -> None:
@@ -464,6 +520,11 @@ def test_the_namespace_of_a_command_is_compared_for_each_alert() -> None:
         "kubectl exec svc/<cluster_name>-rw -- psql",
         "consul kv get service/<cluster>/leader",
         "growpart <device> 1",
+        "aws ec2 describe-instances --instance-ids <instance>",
+        "gcloud sql connect <instance>",
+        "aws cloudwatch list-metrics --namespace <namespace>",
+        "vault kv get -namespace=<namespace> x",
+        "rbd ls --pool x --namespace <namespace>",
     ],
 )
 def test_a_name_that_means_something_else_to_the_tool_is_not_filled(command: str) -> None:
@@ -473,6 +534,16 @@ def test_a_name_that_means_something_else_to_the_tool_is_not_filled(command: str
     assert filled.values == ()
     for value in (_CART | _OTHERS).values():
         assert value not in filled.text.split()
+
+
+def test_a_service_of_amazon_is_filled_with_its_dimension() -> None:
+    text = "aws ecs describe-services --cluster <cluster-name> --services $SERVICE_NAME"
+    ecs = {"dimension_ServiceName": "cart", "dimension_ClusterName": "shop"}
+
+    assert fill(text, ecs | _CART | _OTHERS).text == (
+        "aws ecs describe-services --cluster shop --services cart"
+    )
+    assert "cart" not in fill(text, _CART | _OTHERS).text
 
 
 @pytest.mark.parametrize(
@@ -485,6 +556,7 @@ def test_a_name_that_means_something_else_to_the_tool_is_not_filled(command: str
         "kubectl logs x -c <container>",
         "resize2fs <device>",
         "kubectl logs job/<job>",
+        "kubectl exec -n <namespace> vault-0 -- vault status",
     ],
 )
 def test_a_name_that_means_a_label_is_filled(command: str) -> None:

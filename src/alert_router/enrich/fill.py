@@ -38,8 +38,10 @@ from alert_router.enrich.promql import (
     is_query,
 )
 from alert_router.enrich.shell import (
+    CommandSlot,
     compile_fence,
     compile_inline,
+    labels_of_output,
     own_variables,
     shell_language,
     split,
@@ -78,25 +80,10 @@ _DOLLAR_LANGUAGES = (
     "makefile nginx graphql r scss dockerfile go gotmpl gotemplate helm jinja tpl hcl terraform"
 )
 _WITH_DOLLARS = frozenset(_DOLLAR_LANGUAGES.split())
+# Languages of what a command prints.
+_OUTPUT = frozenset(("text", "txt", "plain", "plaintext", "none", "output", "log", "logs"))
 # What is written in these sets no variable of a shell.
-_NO_VARIABLES = QUERY_LANGUAGES | {
-    *[
-        "text",
-        "txt",
-        "plain",
-        "plaintext",
-        "none",
-        "output",
-        "log",
-        "logs",
-        "sql",
-        "psql",
-        "mysql",
-        "postgresql",
-        "mermaid",
-        "csv",
-    ]
-}
+_NO_VARIABLES = QUERY_LANGUAGES | _OUTPUT | {"sql", "psql", "mysql", "postgresql", "mermaid", "csv"}
 # Something of this is in every placeholder. A plain word (`NAMESPACE`) is one only in a command.
 _MARK = re.compile(r"[$<\[]|\{\{|\b[A-Z]{2}|\b(?:my|your)-")
 _OF_A_CLUSTER = re.compile(r"\b(?:kubectl|oc|helm|kubernetes|k8s|namespaces?|pods?)\b", re.I)
@@ -149,7 +136,12 @@ class Filling:
         prose = [plain(text) for block in all_blocks(blocks) for text in texts(block)]
         in_cluster = any(_OF_A_CLUSTER.search(text) for text in (*shell, *other, *prose))
         variables = own_variables(shell, other, prose, foreign)
-        self._variables = replace(variables, in_cluster=in_cluster, known=rules.names)
+        self._variables = replace(
+            variables,
+            in_cluster=in_cluster,
+            known=rules.names,
+            of_output=labels_of_output(_commands_and_output(runbook.blocks)),
+        )
         self._own = self._variables.own | self._variables.doubtful
 
     def section(self, section: Section, labels: AlertLabels, most: int | None = None) -> Section:
@@ -270,6 +262,7 @@ class Filling:
         names = dict.fromkeys(
             (lookup_name(slot.name, slot.written, spelled=slot.spelled), slot.spelled)
             for slot, _ in islice(self._slots(), _MOST_SLOTS)
+            if not (isinstance(slot, CommandSlot) and slot.foreign)
         )
         found: dict[str, None] = {}
         for name, spelled in names:
@@ -309,6 +302,19 @@ def _code_in(blocks: Iterable[Block]) -> Iterator[tuple[Code | CodeSpan, int]]:
             yield block, block.line
         spans = all_spans(chain.from_iterable(texts(block)))
         yield from ((span, block.line) for span in spans if isinstance(span, CodeSpan))
+
+
+def _commands_and_output(blocks: Iterable[Block]) -> Iterator[tuple[str, str | None]]:
+    """Code with the language of its shell, which is None for output."""
+    for code, _ in _code_in(blocks):
+        if isinstance(code, CodeSpan):
+            yield code.text, "sh"
+            continue
+        for part in split(code):
+            if part.language in _OUTPUT:
+                yield part.text, None
+            elif language := shell_language(part):
+                yield part.text, part.language and language
 
 
 def _prose(text: str, labels: AlertLabels, own: Set[str]) -> str:

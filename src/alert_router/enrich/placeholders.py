@@ -40,6 +40,11 @@ _NAMES = {
     ("vm",): "vm",
     ("vmi", "vm"): "vmi",
     ("clusteroperator",): "clusteroperator",
+    ("machineconfigpool",): "machineconfigpool mcp",
+    ("apiservice",): "apiservice",
+    ("workload",): "workload",
+    ("unit",): "unit systemdunit",
+    ("interface",): "interface iface networkinterface nic",
 }
 _PREFIXES = (
     *("my", "your", "the", "this", "affected", "failing", "failed", "faulty", "problematic"),
@@ -56,7 +61,13 @@ _EXACT = {
     ("region",): "region",
     ("zone",): "zone",
     ("dbinstance_identifier",): "dbinstanceidentifier dbinstanceid rdsinstanceid",
+    ("dbcluster_identifier",): "dbclusteridentifier dbclusterid",
     ("auto_scaling_group_name",): "autoscalinggroup autoscalinggroupname asg asgname",
+    ("vpn_id",): "vpnid vpnconnectionid",
+    ("user_pool",): "userpool userpoolid",
+    ("job_queue",): "jobqueue jobqueuename",
+    ("cluster_id", "clusterID"): "clusterid",
+    ("managed_cluster_name",): "managedclustername managedcluster",
 }
 # Labels that say too little about what is asked for: `<name>` of what?
 _VAGUE_NAMES = (
@@ -68,15 +79,29 @@ _VAGUE_NAMES = (
 _VAGUE = frozenset(_VAGUE_NAMES.split())
 _SEPARATORS = re.compile(r"[\W_]+", re.ASCII)
 _IN_NAME = re.compile(r"\W+", re.ASCII)
+# `<value of the instance label from the alert>`, `<alert namespace label>`
+_LABEL_OF_ALERT = re.compile(
+    r"(?:the )?(?:value of )?(?:the )?(\w+) label (?:from|of|in) (?:the )?alert"
+    r"|(?:the )?alert(?:'s)? (\w+) label",
+    re.IGNORECASE,
+)
+_FROM_ALERT = re.compile(r" from (?:the )?alert\Z", re.IGNORECASE)
 _EXPORTED = "exported_"
 _DIMENSION = "dimension_"  # of CloudWatch, as YACE writes it: `dimension_InstanceId`
+OF_DIMENSIONS = "dimensions."  # before a name that means nothing else
 _INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SCRAPED = ("pod", "container", "namespace", "service", "endpoint")
+_SCRAPED_BESIDE_NAMESPACE = ("pod", "container", "service", "endpoint")
+_SCRAPED = ("namespace", *_SCRAPED_BESIDE_NAMESPACE)
 
-# Alerts whose label `name` is that of an object of this kind.
-_NAME_IS = (
-    ('kubernetes_operator_component="kubevirt"', "vm"),
-    ('alertname=~"ClusterOperator.*"', "clusteroperator"),
+# Labels that mean another one in alerts that all of the matchers match.
+_MEANS = (
+    ('kubernetes_operator_component="kubevirt"', "name", "vm"),
+    ('alertname=~"ClusterOperator.*"', "name", "clusteroperator"),
+    ('alertname=~"(Kube)?AggregatedAPI.*"', "name", "apiservice"),
+    # As node-exporter names the units of systemd.
+    ('name=~".+\\.(service|socket|timer|mount)",state!="",type!=""', "name", "unit"),
+    ('alertname=~"(MachineConfig|MC[CD]).*"', "pool", "machineconfigpool"),
+    ('alertname=~".*(Network|Interface).*"', "device", "interface"),
 )
 _EXPORTER = r"(.*[-_])?(exporter|kube-state-metrics)([-_].*)?"
 # Which labels are dropped from which alerts. Those of node-exporter and blackbox-exporter are about
@@ -90,6 +115,14 @@ _EXPORTER_LABELS = (
     (f'pod=~"{_EXPORTER}"', ("pod",)),
     (f'service=~"{_EXPORTER}|(.*-)?kubelet"', ("service",)),
     (f'container=~"{_EXPORTER}|kube-rbac-proxy.*|oauth-proxy|config-reloader"', ("container",)),
+    # KubeVirt's own pods report about virtual machines, which run in others.
+    ('job="kubevirt-prometheus-metrics",name!=""', _SCRAPED_BESIDE_NAMESPACE),
+    # CloudWatch's metrics are about resources of AWS.
+    ('name=~"arn:aws.*"', (*_SCRAPED, "instance")),
+    (
+        'pod=~".*(cloudwatch[-_]exporter|yace).*",job!~".*kube-state-metrics"',
+        (*_SCRAPED, "instance"),
+    ),
     # A metric about the cluster: the namespace is that of the exporter.
     (
         f'pod=~"{_EXPORTER}",job=~"(.*[-/])?kube-state-metrics",deployment="",statefulset="",'
@@ -117,12 +150,12 @@ class ExporterLabels:
 
 @dataclass(frozen=True, eq=False)
 class LabelRules:
-    """How placeholders find labels. `aliases` are labels, the best first, by `key_of`. `name_is`
-    has the label that `name` means in alerts that all of the matchers match."""
+    """How placeholders find labels. `aliases` are labels, the best first, by `key_of`. `means`
+    has labels, and those that they mean in alerts that all of the matchers match."""
 
     aliases: Mapping[str, tuple[str, ...]]
     exporters: tuple[ExporterLabels, ...]
-    name_is: tuple[tuple[tuple[Matcher, ...], str], ...]
+    means: tuple[tuple[tuple[Matcher, ...], str, str], ...]
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -139,9 +172,9 @@ class LabelRules:
             for label in rule.labels
         }
         found = {label: label for label in labels if label not in dropped}
-        for matchers, label in self.name_is:
-            if "name" in labels and all(matcher.matches(labels) for matcher in matchers):
-                found.setdefault(label, "name")
+        for matchers, label, meant in self.means:
+            if label in labels and all(matcher.matches(labels) for matcher in matchers):
+                found.setdefault(meant, label)
         if self.exporters:
             for label in labels:
                 bare = label.removeprefix(_EXPORTED)
@@ -170,8 +203,8 @@ def label_rules(
     known |= {key_of(spelling): tuple(labels) for spelling, labels in (aliases or {}).items()}
     pairs = _EXPORTER_LABELS if exporters is None else exporters
     rules = (ExporterLabels(parse_matchers(text), tuple(labels)) for text, labels in pairs)
-    name_is = tuple((parse_matchers(text), label) for text, label in _NAME_IS)
-    return LabelRules(known, tuple(rules), name_is)
+    means = tuple((parse_matchers(text), label, meant) for text, label, meant in _MEANS)
+    return LabelRules(known, tuple(rules), means)
 
 
 DEFAULT_RULES = label_rules()
@@ -188,7 +221,8 @@ class AlertLabels:
 
     A variable in capitals means a label in capitals or an alias; any other means the label of that
     name, case ignored, or an alias. A `spelled` name (`<pod-name>`) means the label of that name if
-    the name says enough, or an alias. `labels.pod` means the label of that name and no alias.
+    the name says enough, or an alias. `labels.pod` means the label of that name and no alias,
+    `dimensions.pod` that dimension of CloudWatch.
     `asked` collects the names looked up with that, `used` the labels found.
     """
 
@@ -213,6 +247,9 @@ class AlertLabels:
         return self.labels[self._subject[label]]
 
     def _variable(self, name: str) -> str | None:
+        if name.startswith(OF_DIMENSIONS):
+            label = self._folded.get(_IN_NAME.sub("_", name.removeprefix(OF_DIMENSIONS)).casefold())
+            return label if label and self._subject[label].startswith(_DIMENSION) else None
         exact = name.removeprefix("labels.")
         if exact in self._subject:
             return exact
@@ -222,6 +259,9 @@ class AlertLabels:
         return alias if name.isupper() else self._folded.get(name.casefold(), alias)
 
     def _spelled(self, name: str) -> str | None:
+        if of_alert := _LABEL_OF_ALERT.fullmatch(name):
+            return self._folded.get((of_alert[1] or of_alert[2]).casefold())
+        name = _FROM_ALERT.sub("", name)
         label = self._folded.get(_IN_NAME.sub("_", name).casefold())
         return self._alias(name) if label is None or label.casefold() in _VAGUE else label
 

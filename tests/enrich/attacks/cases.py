@@ -1263,6 +1263,33 @@ SPELLED = [
         "kubectl() { eval c; }\nkubectl -n @ x",
         label="namespace",
     ),
+    *_spelled(
+        WHOLE,
+        "<service>",
+        "systemctl restart @",
+        "sudo journalctl -xu @ | c",
+        label="unit",
+    ),
+    *_spelled(WHOLE, "UNIT", "systemctl --now disable @", "systemctl restart @", label="unit"),
+    *_spelled(
+        NEVER,
+        "<service>",
+        "systemctl restart @.service",
+        "systemctl restart x > @",
+        "@ restart",
+        "echo systemctl restart @ | sh",
+        'sh -c "systemctl restart @"',
+        label="unit",
+    ),
+    *_spelled(WHOLE, "<pod>", "gcloud sql instances delete @ --quiet"),
+    *_spelled(JOINED, "<pod>", "gcloud compute ssh @ --zone z", "gcloud compute scp @:/x ."),
+    *_spelled(
+        NUMBER,
+        "<pod>",
+        "gcloud compute ssh x --command @",
+        "gcloud compute ssh x --command 'rm -rf /data/@'",
+        "gcloud compute ssh x -- rm -rf /data/@",
+    ),
     # Prompts are removed, and output is apart.
     *(
         Attack(f"{prompt}rm -rf $pod\nd", WHOLE, references=("rm -rf Zq7\nd",))

@@ -14,9 +14,11 @@ from alert_router.enrich.shell.session import (
     split,
 )
 from alert_router.enrich.shell.template import (
+    CommandSlot,
     compile_fence,
     compile_fences,
     compile_inline,
+    labels_of_output,
     own_variables,
     reads_as_simple_commands,
     unfilled,
@@ -25,12 +27,14 @@ from alert_router.enrich.shell.template import (
 __all__ = [
     "CONSOLE_LANGUAGES",
     "SHELL_LANGUAGES",
+    "CommandSlot",
     "command_ranges",
     "command_spans",
     "compile_fence",
     "compile_fences",
     "compile_inline",
     "is_session",
+    "labels_of_output",
     "own_variables",
     "reads_as_simple_commands",
     "shell_language",

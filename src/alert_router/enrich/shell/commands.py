@@ -80,7 +80,7 @@ _CLUSTER_LIKE = _CLUSTER | _set("helm stern velero virtctl")
 _OPTION_KINDS = {"-n": "namespace", "--namespace": "namespace"} | dict.fromkeys(
     ("-c", "--container"), "container"
 )
-_KINDS = {
+_KINDS = {  # in lower case, as kubectl reads them
     alias: kind
     for kind, aliases in {
         "namespace": "namespaces namespace ns project",
@@ -97,6 +97,14 @@ _KINDS = {
         "persistentvolume": "persistentvolumes persistentvolume pv",
         "horizontalpodautoscaler": "horizontalpodautoscalers horizontalpodautoscaler hpa",
         "poddisruptionbudget": "poddisruptionbudgets poddisruptionbudget pdb",
+        "resourcequota": "resourcequotas resourcequota quota",
+        "ingress": "ingresses ingress ing",
+        "vm": "virtualmachines virtualmachine vms vm",
+        "vmi": "virtualmachineinstances virtualmachineinstance vmis vmi",
+        "storageclass": "storageclasses storageclass sc",
+        "apiservice": "apiservices apiservice",
+        "clusteroperator": "clusteroperators clusteroperator co",
+        "machineconfigpool": "machineconfigpools machineconfigpool mcp",
     }.items()
     for alias in aliases.split()
 }
@@ -104,6 +112,11 @@ _VERB_KINDS = dict.fromkeys(("logs", "exec", "rsh", "attach"), "pod") | dict.fro
     ("drain", "cordon", "uncordon"), "node"
 )
 _VERBS = _set("exec rsh logs describe rollout")
+_UNIT_COMMANDS = _set("systemctl journalctl")
+_BEFORE_UNIT = re.compile(
+    r"(?:re)?start|stop|(?:force-)?reload|reload-or-restart|try-restart|status|show|cat|edit|kill"
+    r"|enable|disable|(?:un)?mask|is-(?:active|enabled|failed)|reset-failed|-[a-z]*u|--unit"
+)
 # What comes after these is the author's own name.
 _CREATES = _set("create run new-project new-app install label annotate set expose tag import")
 _FLAGS = _set(
@@ -121,11 +134,9 @@ _CLUSTER_VALUES = _set(
 _ENGINE_VALUES = _set("-e -u -w --env --user --workdir --env-file --detach-keys")
 _SSH_VALUES = frozenset(f"-{letter}" for letter in "bcDEeFIiJLlmOopQRSWwB")
 # Labels of objects in a namespace: another namespace has other objects of that name.
-_NAMESPACED = frozenset((*_KINDS.values(), "container", "ingress", "resourcequota", "app")) - {
-    "namespace",
-    "node",
-    "persistentvolume",
-}
+_NAMESPACED = frozenset((*_KINDS.values(), "container", "app", "workload")) - _set(
+    "namespace node persistentvolume storageclass apiservice clusteroperator machineconfigpool"
+)
 # Names that mean the label in these commands only: `systemctl restart <service>` is about a unit.
 _OBJECTS = _CLUSTER | _SEARCHERS | _set("stern istioctl linkerd velero virtctl logcli echo see")
 _CLIENTS = _set(
@@ -134,13 +145,19 @@ _CLIENTS = _set(
 _MEANT_IN = dict.fromkeys(
     (
         *("container", "deployment", "replicaset", "cronjob", "job_name", "resourcequota"),
-        *("volume", "vm", "vmi"),
+        *("volume", "vm", "vmi", "workload"),
     ),
     _OBJECTS,
 ) | {
     "service": _OBJECTS | _CLIENTS,
+    "unit": _UNIT_COMMANDS | _set("echo see"),
     "cluster": _SEARCHERS | _set("echo see az eks eksctl clusters kubectx tsh argocd"),
 }
+# What only a runbook about a cluster means.
+OF_A_CLUSTER = frozenset(_MEANT_IN) - {"cluster", "unit"}
+# Tools with instances or namespaces of their own, which no label names.
+_INSTANCES = _set("gcloud aws az ibmcloud doctl openstack")
+_NAMESPACES = _set("aws az rbd rados ceph vault consul nomad temporal tctl ip lsns nsenter unshare")
 _HOSTS = _set("ping ping6 nslookup dig host getent traceroute mtr telnet nc ncat")  # without a port
 _GLUED_NAMESPACE = re.compile(r"--namespace=|-n=?(?!\Z)")
 _CONTEXTS = _set("--context --cluster --kube-context")
@@ -302,6 +319,10 @@ def _is_meant(label: str, names: Set[str]) -> bool:
     """Whether a name that usually means this label means it in a command of these words."""
     if label == "device":
         return not any(map(_OF_DISKS.fullmatch, names))
+    if label == "instance":
+        return names.isdisjoint(_INSTANCES)
+    if label == "namespace":
+        return names.isdisjoint(_NAMESPACES) or not names.isdisjoint(_CLUSTER_LIKE)
     return label not in _MEANT_IN or not names.isdisjoint(_MEANT_IN[label])
 
 
@@ -348,13 +369,14 @@ def judge(words: Sequence[Word]) -> bool:
 def bare_names(words: Sequence[Word], known: Set[str]) -> Iterator[Placeholder]:
     """The plain words of a cluster command that are placeholders by their place: `NAMESPACE` after
     `-n`, `POD` after `logs`, `my-pod` after `pod/`. `<name>` and `$NAME` there get the name of
-    their kind. `known` are the keys of the names that may be one."""
+    their kind, as do `<service>` and the like where a command wants a unit of systemd. `known` are
+    the keys of the names that may be one."""
     for word, at, kind in _named_arguments(words):
         name = word.text[at:]
-        generic = key_of(name) in _GENERIC
+        generic = _names_any(name, kind)
         if word.placeholders:
             only = word.placeholders[0]
-            if len(name) == 1 and key_of(only.name) in _GENERIC and _is_upper_or_spelled(only):
+            if len(name) == 1 and _names_any(only.name, kind) and _is_upper_or_spelled(only):
                 only.name, only.spelled = kind, True
         elif _BARE.fullmatch(name) and (generic or key_of(name) in known):
             context = Context.PART if at else Context.ARGUMENT
@@ -363,14 +385,24 @@ def bare_names(words: Sequence[Word], known: Set[str]) -> Iterator[Placeholder]:
             yield Placeholder(start, word.end, name, context, spelled=True, stays=True)
 
 
+def _names_any(name: str, kind: str) -> bool:
+    """Whether a name means whatever its place is for."""
+    return key_of(name) in _GENERIC or (kind == "unit" and usual_label(name) == "service")
+
+
 def _named_arguments(words: Sequence[Word]) -> Iterator[tuple[Word, int, str]]:
-    """The words of a cluster command that name something of a known kind, with the offset of the
-    name in the word and the label of that kind."""
+    """The words of a command that name something of a known kind, with the offset of the name in
+    the word and the label of that kind."""
     at = 0
     while at < len(words) and (
         words[at].text in _KEYWORDS or words[at].text == "sudo" or _ASSIGNMENT.match(words[at].text)
     ):
         at += 1
+    if at < len(words) and _name(words[at]) in _UNIT_COMMANDS:
+        for before, word in pairwise(words[at:]):
+            if _BEFORE_UNIT.fullmatch(before.text) and _may_be_name(word):
+                yield word, 0, "unit"
+        return
     if at >= len(words) or _name(words[at]) not in _CLUSTER_LIKE:
         return
     creates = any(word.text in _CREATES for word in words[at:])
@@ -381,7 +413,7 @@ def _named_arguments(words: Sequence[Word]) -> Iterator[tuple[Word, int, str]]:
         if word.text == "--":
             return
         if option or divider >= 0:
-            of_prefix = "" if creates else _KINDS.get(word.text[:divider], "")
+            of_prefix = "" if creates else _kind(word.text[:divider])
             expected = option or _OPTION_KINDS.get(word.text[:divider], of_prefix)
         elif word.text.startswith("-") or (
             before.text.startswith("-") and before.text not in _FLAGS and "=" not in before.text
@@ -389,10 +421,21 @@ def _named_arguments(words: Sequence[Word]) -> Iterator[tuple[Word, int, str]]:
             continue  # an option, or perhaps the value of one
         else:
             expected = "" if creates else kind
-            kind = _KINDS.get(word.text) or _VERB_KINDS.get(word.text, "")
-        source = word.end - word.start == len(word.text)
-        if expected and not word.odd and (word.placeholders or (source and not word.quoted)):
+            kind = _kind(word.text) or _VERB_KINDS.get(word.text, "")
+        if expected and _may_be_name(word):
             yield word, divider + 1, expected
+
+
+def _kind(text: str) -> str:
+    """The label of a kind of resource; "" for other words, such as `NODE`, which the reader
+    replaces."""
+    return "" if text.isupper() else _KINDS.get(text.lower(), "")
+
+
+def _may_be_name(word: Word) -> bool:
+    """Whether a word is a placeholder, or plain text that may be one by its place."""
+    is_plain = word.end - word.start == len(word.text) and not word.quoted
+    return not word.odd and (bool(word.placeholders) or is_plain)
 
 
 def judge_document(words: Sequence[Word], body: Word) -> None:
@@ -411,7 +454,9 @@ def _judge(words: Sequence[Word]) -> bool:
         return True
     if name in _WRAPPERS:
         return _wrapped(name, rest)
-    if name in _REMOTE and (name != "gcloud" or any(word.text == "ssh" for word in rest)):
+    if name == "gcloud":
+        return _gcloud(rest)
+    if name in _REMOTE:
         return _remote(rest)
     if name in _INTERPRETERS:
         return _interpreter(name, rest)
@@ -462,6 +507,18 @@ def _remote(words: Sequence[Word]) -> bool:
     for word in words[at + 1 :]:
         _program(word, nested=True)
     return True
+
+
+def _gcloud(words: Sequence[Word]) -> bool:
+    """`gcloud`: with `ssh` a machine and the text for its shell, else an ordinary command."""
+    at = next((at for at, word in enumerate(words) if word.text == "ssh"), None)
+    if at is None:
+        _arguments("gcloud", words)
+        return False
+    runs = _remote(words)
+    if at + 1 < len(words) and words[at + 1].exact:
+        words[at + 1].put(Context.PART)
+    return runs
 
 
 def _inside(name: str, words: Sequence[Word]) -> bool:

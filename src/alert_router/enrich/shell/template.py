@@ -16,6 +16,7 @@ from alert_router.enrich.placeholders import (
     ANGLE,
     BRACKETED,
     DEFAULT_RULES,
+    OF_DIMENSIONS,
     PLACEHOLDER,
     AlertLabels,
     Context,
@@ -29,7 +30,7 @@ from alert_router.enrich.placeholders import (
     token,
     usual_label,
 )
-from alert_router.enrich.shell.commands import Placeholder
+from alert_router.enrich.shell.commands import OF_A_CLUSTER, OPAQUE, Placeholder
 from alert_router.enrich.shell.reader import Reader
 from alert_router.enrich.shell.session import command_spans
 
@@ -108,13 +109,15 @@ class Variables:
     """The names that a runbook sets itself. `own` variables stay as written. `doubtful` ones may
     be set, or may be labels: they are neither kept nor filled. `functions` are commands that it
     defines, which may run their arguments. `in_cluster`: the runbook is about Kubernetes. `known`
-    are the keys of names that are placeholders in any spelling (`<pod-name>`)."""
+    are the keys of names that are placeholders in any spelling (`<pod-name>`). `of_output` are the
+    labels whose placeholders are first seen in output: what the reader finds there is meant."""
 
     own: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
     in_cluster: bool = True
     known: frozenset[str] = DEFAULT_RULES.names
+    of_output: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,10 @@ class CommandSlot:
 
     def value(self, labels: AlertLabels) -> str | None:
         """The value that an alert has for it. None if the name means something else in this
-        command, or if the command is about another namespace than the alert."""
+        command, unless it is that of a dimension of CloudWatch, or if the command is about another
+        namespace than the alert."""
         if self.foreign:
-            return None
+            return labels.get(f"{OF_DIMENSIONS}{self.name}")
         name = lookup_name(self.name, self.written, spelled=self.spelled)
         value = labels.get(name, self.spelled)
         if self.namespace:
@@ -176,6 +180,12 @@ def compile_fence(text: str, language: str, variables: Variables) -> CommandTemp
             each.own = text[each.start] == "$"
     tags = _tags(text)
     further = [each for each in further if each.name.lower() not in tags]
+    meant_elsewhere = variables.of_output
+    if not variables.in_cluster:
+        meant_elsewhere |= OF_A_CLUSTER
+    for each in (*found, *further):
+        of_label = each.spelled or each.name.isupper()
+        each.foreign |= of_label and usual_label(each.name) in meant_elsewhere
     return _build(text, sorted((*found, *further), key=attrgetter("start")), inserted)
 
 
@@ -259,6 +269,24 @@ def _set_in(text: str) -> Iterator[tuple[str, bool]]:
             yield from ((name, start["prompt"] != "#") for name in names)
         for groups in _MAY_SET.findall(whole):
             yield from ((name, False) for name in groups if name)
+
+
+def labels_of_output(codes: Iterable[tuple[str, str | None]]) -> frozenset[str]:
+    """The labels whose placeholders stand in output before they stand in a command. `codes` are
+    texts in the order of the runbook, each with the language of its shell ("" if the block names
+    none), or None if all of it is output."""
+    in_commands: set[str] = set()
+    in_output: set[str] = set()
+    for text, language in codes:
+        spans = [] if language is None else command_spans(text, language)
+        for match in ANGLE.finditer(text):
+            label = usual_label(match["name"])
+            before = bisect_right(spans, match.start(), key=itemgetter(0))
+            if before and match.start() < spans[before - 1][1]:
+                in_commands.add(label)
+            elif label not in in_commands:
+                in_output.add(label)
+    return frozenset(in_output - {""})
 
 
 def reads_as_simple_commands(text: str) -> bool:
@@ -396,7 +424,9 @@ def _build(
 
 def _namespace(each: Placeholder) -> tuple[str, bool] | str:
     meant = each.namespace
-    return (meant.name, meant.spelled) if isinstance(meant, Placeholder) else meant
+    if isinstance(meant, Placeholder):
+        return OPAQUE if meant.foreign else (meant.name, meant.spelled)
+    return meant
 
 
 def _with(text: str, start: int, end: int, insertions: Sequence[tuple[int, str]]) -> str:
