@@ -116,6 +116,7 @@ def test_placeholders_are_counted_by_outcome_and_listed_with_their_spelling(rout
 
 def test_placeholders_of_other_namespaces_and_other_languages(router):
     steps = (
+        "1. `kubectl -n web logs <deployment>`, `kubectl -n web get hpa <hpa>`\n"
         "1. `kubectl -n monitoring logs <pod>`, `docker restart <service>`\n"
         "2. Show `{{ $labels.tenant }}`:\n\n   ```yaml\n   x: ${anything}\n   ```\n"
     )
@@ -129,6 +130,43 @@ def test_placeholders_of_other_namespaces_and_other_languages(router):
         "<service>": "elsewhere",
         "{{ $labels.tenant }}": "no_label",
     }
+
+
+def test_the_sample_alert_is_in_the_namespace_that_most_commands_name(router):
+    step = "1. `kubectl -n {} logs <pod>`\n"
+    steps = (step.format(namespace) for namespace in ("monitoring", "web", "web", "<namespace>"))
+    router.write("books/a.md", f"# Down\n\n## Mitigation\n\n{''.join(steps)}")
+
+    found = router.json("runbook", "report", "books")["placeholders"]
+    given = router.json("runbook", "report", "books", "--label", "namespace=x")["placeholders"]
+
+    assert (found["filled"], found["elsewhere"]) == (4, 1)
+    assert (given["filled"], given["elsewhere"]) == (2, 3)
+
+
+def test_placeholders_in_commands_are_counted_apart(router):
+    steps = (
+        "1. `kubectl logs <pod>` in `<namespace>`, `<what>`\n"
+        "2. Restart it:\n\n   ```sh\n   kubectl delete \\\n     pod <pod> <why>\n   ```\n"
+        '3. Look at:\n\n   ```promql\n   up{pod="$pod"}\n   ```\n'
+    )
+    router.write("books/a.md", f"# Down\n\n## Mitigation\n\n{steps}")
+
+    found = router.json("runbook", "report", "books")["placeholders"]
+
+    assert (found["filled"], found["unknown"]) == (4, 2)
+    assert (found["in_commands"]["filled"], found["in_commands"]["unknown"]) == (2, 1)
+    text = " ".join(router.run("runbook", "report", "books").stdout.split())
+    assert "4 of 6 placeholders filled, 66.6 %, in commands 2 of 3, 66.6 %" in text
+
+
+def test_the_sample_alert_has_the_labels_that_a_name_may_mean(router):
+    steps = (
+        "1. `systemctl status <service>`\n2. `kubectl describe apiservice $NAME`\n"
+        "3. `oc get clusteroperator $NAME`\n4. `virtctl stop <vm>`\n"
+    )
+    router.write("books/a.md", f"# Down\n\n## Mitigation\n\n{steps}")
+    assert router.json("runbook", "report", "books")["placeholders"]["filled"] == 4
 
 
 def test_the_mean_of_the_folders_weighs_small_ones_as_much(router):

@@ -1,8 +1,8 @@
 """Whether the message for an alert says what there is to do, judged by the message itself.
 
 Each runbook of a collection is enriched for an alert named like it, with the labels of
-`SAMPLE_LABELS` and default settings. A section has something to do if it has a step, a list, a
-command, or more than a few words that are no TODO.
+`SAMPLE_LABELS`, in the namespace that its commands name, and with default settings. A section has
+something to do if it has a step, a list, a command, or more than a few words that are no TODO.
 
 - `both`: Detection (or Investigation in its place) and Mitigation are in the message, each with
   something to do. `one-side`: only one of them. `other`: neither, but what comes in their place is
@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from alert_router.enrich import (
@@ -54,7 +55,8 @@ from alert_router.notify.slack import SlackNotifier
 from alert_router.runbook import Catalogue, Runbook, Section
 from alert_router.runbook.sections import Headings
 
-# Every label that alerts of kube-prometheus and its kin are about. An alert has some of them.
+# Every label that alerts of kube-prometheus and its kin are about. An alert has some of them. `vm`,
+# `clusteroperator`, `apiservice` and `unit` are what the label `name` means in some.
 SAMPLE_LABELS: Labels = {
     "cluster": "prod-eu-1",
     "namespace": "prod",
@@ -80,8 +82,13 @@ SAMPLE_LABELS: Labels = {
     "device": "sda1",
     "mountpoint": "/var",
     "vm": "vm-1",
+    "clusteroperator": "dns",
+    "apiservice": "v1beta1.metrics.k8s.io",
+    "unit": "kubelet.service",
     "severity": "critical",
 }
+
+_NO_LABELS: Labels = MappingProxyType({})
 
 Usefulness = Literal["both", "one-side", "other", "none"]
 Content = Literal["absent", "empty", "steps", "list", "text", "wall"]
@@ -179,6 +186,7 @@ class Summary:
     is_wall: int = 0
     is_cut: int = 0
     placeholders: Counter[FillOutcome] = field(default_factory=Counter)
+    in_commands: Counter[FillOutcome] = field(default_factory=Counter)
     not_filled: Counter[tuple[str, FillOutcome]] = field(default_factory=Counter)
     unknown_headings: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
@@ -191,8 +199,12 @@ class Summary:
     @property
     def percent_filled(self) -> float:
         """The share of the placeholders that is filled; 0 without placeholders."""
-        total = self.placeholders.total()
-        return 100 * self.placeholders[FillOutcome.FILLED] / total if total else 0.0
+        return _percent_filled(self.placeholders)
+
+    @property
+    def percent_filled_in_commands(self) -> float:
+        """The share of the placeholders in commands that is filled; 0 without any."""
+        return _percent_filled(self.in_commands)
 
     def add(self, it: Assessment) -> None:
         """Count an assessment."""
@@ -206,6 +218,7 @@ class Summary:
         self.is_wall += it.is_wall
         self.is_cut += it.is_cut
         self.placeholders.update(found.outcome for found in it.placeholders)
+        self.in_commands.update(found.outcome for found in it.placeholders if found.in_command)
         self.not_filled.update(
             (found.written, found.outcome)
             for found in it.placeholders
@@ -228,6 +241,11 @@ class Summary:
         return self
 
 
+def _percent_filled(outcomes: Counter[FillOutcome]) -> float:
+    total = outcomes.total()
+    return 100 * outcomes[FillOutcome.FILLED] / total if total else 0.0
+
+
 def unread(catalogue: Catalogue) -> Counter[str]:
     """The number of files in formats that are not read, by suffix."""
     known = {*catalogue.runbooks, *catalogue.broken}
@@ -240,16 +258,31 @@ def unread(catalogue: Catalogue) -> Counter[str]:
     return +found
 
 
-def assess(catalogue: Catalogue, id: str, labels: Labels = SAMPLE_LABELS) -> Iterator[Assessment]:
-    """The assessment of a runbook, or one for each alert if its file is organized by alerts."""
+def assess(catalogue: Catalogue, id: str, labels: Labels = _NO_LABELS) -> Iterator[Assessment]:
+    """The assessment of a runbook, or one for each alert if its file is organized by alerts.
+    `labels` are those of the sample alert besides or instead of the usual ones."""
     runbook = catalogue.get(id)
     if runbook is None or not runbook.by_alerts:
-        yield assess_message(catalogue, id, {**labels, "alertname": id.rpartition("/")[2]})
+        sample = _sample(catalogue, id, id.rpartition("/")[2], labels)
+        yield assess_message(catalogue, id, sample)
         return
     for heading in runbook.alerts[:_MAX_ALERTS]:
         name = heading.names[0]
         chosen = catalogue.named(id, name)
-        yield assess_message(catalogue, chosen, {**labels, "alertname": name}, alert=name)
+        sample = _sample(catalogue, chosen, name, labels)
+        yield assess_message(catalogue, chosen, sample, alert=name)
+
+
+def _sample(catalogue: Catalogue, id: str, alert: str, labels: Labels) -> Labels:
+    """The labels of an alert of this name, in the namespace that the runbook's commands name."""
+    runbook = catalogue.get(id)
+    namespace = filling(runbook).namespace() if runbook else ""
+    return {
+        **SAMPLE_LABELS,
+        **({"namespace": namespace} if namespace else {}),
+        **labels,
+        "alertname": alert,
+    }
 
 
 def assess_message(catalogue: Catalogue, id: str, labels: Labels, alert: str = "") -> Assessment:

@@ -6,6 +6,7 @@ parameter or path segment.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -67,6 +68,7 @@ from alert_router.markdown import (
     plain,
     texts,
 )
+from alert_router.markdown.commandline import is_command
 from alert_router.runbook.model import Runbook, Section, Step
 from alert_router.runbook.sections import item_title
 
@@ -87,6 +89,7 @@ _NO_VARIABLES = QUERY_LANGUAGES | _OUTPUT | {"sql", "psql", "mysql", "postgresql
 # Something of this is in every placeholder. A plain word (`NAMESPACE`) is one only in a command.
 _MARK = re.compile(r"[$<\[]|\{\{|\b[A-Z]{2}|\b(?:my|your)-")
 _OF_A_CLUSTER = re.compile(r"\b(?:kubectl|oc|helm|kubernetes|k8s|namespaces?|pods?)\b", re.I)
+_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _JOINS = re.compile(r"[\w./:@=$-]")  # next to a placeholder, a part of its word
 
 
@@ -102,11 +105,21 @@ class FillOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FoundPlaceholder:
-    """A placeholder as written, the line on which its block starts, and its outcome."""
+    """A placeholder as written, the line on which its block starts, its outcome, and whether it
+    stands in a command: not in a query, nor alone in inline code."""
 
     written: str
     line: int
     outcome: FillOutcome
+    in_command: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The line on which a code's block starts, and whether the code is a command."""
+
+    line: int
+    is_command: bool
 
 
 class Filling:
@@ -244,7 +257,7 @@ class Filling:
     def placeholders(self, labels: AlertLabels) -> Iterator[FoundPlaceholder]:
         """Each placeholder in the runbook's commands, inline code and queries, in order, as for an
         alert with these labels."""
-        for slot, line in self._slots(only_filled=True):
+        for slot, place in self._slots(only_filled=True):
             value = slot.value(labels)
             if value is not None:
                 outcome = FillOutcome.REFUSED if slot.fill(value) is None else FillOutcome.FILLED
@@ -254,7 +267,18 @@ class Filling:
                 outcome = FillOutcome.NO_LABEL if known else FillOutcome.UNKNOWN
                 if labels.get(name, slot.spelled) is not None:
                     outcome = FillOutcome.ELSEWHERE
-            yield FoundPlaceholder(slot.written, line, outcome)
+            yield FoundPlaceholder(slot.written, place.line, outcome, place.is_command)
+
+    def namespace(self) -> str:
+        """The namespace that most commands with placeholders name (`-n monitoring`), "" if none
+        does."""
+        named = (
+            slot.namespace
+            for slot, _ in self._slots(only_filled=True)
+            if isinstance(slot, CommandSlot)
+        )
+        counts = Counter(it for it in named if isinstance(it, str) and _NAMESPACE.fullmatch(it))
+        return max(counts, key=lambda it: (counts[it], it), default="")
 
     def labels(self, rules: LabelRules = DEFAULT_RULES) -> list[str]:
         """The labels that fill the runbook's code, in its order: where a placeholder may mean
@@ -274,15 +298,22 @@ class Filling:
                     break
         return list(found)
 
-    def _slots(self, *, only_filled: bool = False) -> Iterator[tuple[Slot, int]]:
-        """The placeholders in the runbook's code, with the line on which its block starts.
-        `only_filled`: not in languages in which nothing is filled."""
+    def _slots(self, *, only_filled: bool = False) -> Iterator[tuple[Slot, _Place]]:
+        """The placeholders in the runbook's code, and where they are. `only_filled`: not in
+        languages in which nothing is filled."""
         for code, line in _code_in(self._runbook.blocks):
             for part in (code,) if isinstance(code, CodeSpan) else split(code):
                 if only_filled and isinstance(part, Code) and not _is_filled(part):
                     continue
+                place = _Place(line, _is_command(part))
                 for slot in self._template(part).slots:
-                    yield slot, line
+                    yield slot, place
+
+
+def _is_command(code: Code | CodeSpan) -> bool:
+    if isinstance(code, Code):
+        return bool(shell_language(code))
+    return is_command(code.text) and len(code.text.split()) > 1
 
 
 def _is_filled(code: Code) -> bool:

@@ -12,7 +12,6 @@ from rich.progress import Progress
 
 from alert_router.checks.usefulness import (
     REASONS,
-    SAMPLE_LABELS,
     Assessment,
     Summary,
     assess,
@@ -66,7 +65,6 @@ def report_command(
     messages say nothing, which headings are not recognized, and which placeholders are not filled.
     Needs no configuration. Exit 1: less than --fail-under.
     """
-    sample = {**SAMPLE_LABELS, **labels}
     collections: dict[str, Summary] = {}
     rows: list[dict[str, Any]] = []
     with Progress(console=console(err=True), transient=True, disable=not _is_terminal()) as bar:
@@ -76,7 +74,7 @@ def report_command(
             catalogue = Catalogue.load(Path(os.path.normpath(folder)))
             ids = sorted({*catalogue.runbooks, *catalogue.broken})
             for id in bar.track(ids, task_id=task):
-                for it in assess(catalogue, id, sample):
+                for it in assess(catalogue, id, labels):
                     summary.add(it)
                     if as_json:
                         rows.append({"folder": str(folder), **_runbook_json(it)})
@@ -132,6 +130,12 @@ def _show(collections: Mapping[str, Summary], total: Summary, fail_under: float 
         f"{filled} of {count(total.placeholders.total(), 'placeholder')} filled, "
         f"{format_percent(total.percent_filled)}"
     )
+    if total.in_commands:
+        filled = total.in_commands[FillOutcome.FILLED]
+        placeholders += (
+            f", in commands {filled} of {total.in_commands.total()}, "
+            f"{format_percent(total.percent_filled_in_commands)}"
+        )
     with_commands = count(total.commands.total(), "runbook")
     commands = f"{total.commands['all']} of {with_commands} with commands show all"
     details = (
@@ -180,7 +184,8 @@ def _as_json(
         "not_read": _ranking_json("suffix", total.unread),
         "headings": _ranking_json("heading", total.unknown_headings),
         "placeholders": {
-            **_outcomes_json(total),
+            **_outcomes_json(total.placeholders),
+            "in_commands": _outcomes_json(total.in_commands),
             "not_filled": [
                 {"spelling": written, "outcome": _key(outcome), "count": number}
                 for (written, outcome), number in total.not_filled.most_common()
@@ -195,8 +200,8 @@ def _key(outcome: FillOutcome) -> str:
     return outcome.name.lower()
 
 
-def _outcomes_json(it: Summary) -> dict[str, int]:
-    return {_key(outcome): it.placeholders[outcome] for outcome in FillOutcome}
+def _outcomes_json(counts: Counter[FillOutcome]) -> dict[str, int]:
+    return {_key(outcome): counts[outcome] for outcome in FillOutcome}
 
 
 def _counts_json(it: Summary) -> dict[str, Any]:
@@ -214,7 +219,10 @@ def _counts_json(it: Summary) -> dict[str, Any]:
         "only_prose": it.is_wall,
         "cut": it.is_cut,
         "commands": {name: it.commands[name] for name in ("none", "some", "all")},
-        "placeholders": _outcomes_json(it),
+        "placeholders": {
+            **_outcomes_json(it.placeholders),
+            "in_commands": _outcomes_json(it.in_commands),
+        },
     }
 
 
