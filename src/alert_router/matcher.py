@@ -9,11 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import re2
-
-T = TypeVar("T")
 
 # Bytes that RE2 may use for one expression. Its default, 8 MiB, is enough for nearly all, and
 # limits what hostile values can make it keep. Go, and so Alertmanager, accepts larger ones.
@@ -212,43 +210,18 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 
     Raises MatcherError with the place of the fault.
     """
-    return _agreed(text, parse_utf8, parse_classic)
-
-
-def parse_matcher(text: str) -> Matcher:
-    """The one matcher in a text, without braces. Raises MatcherError.
-
-    As in Alertmanager, a text that is not one matcher in the UTF-8 grammar may be one in the
-    classic grammar, where commas are part of the value.
-    """
-    if text.startswith("{"):
-        raise MatcherError("unexpected open brace", 0, 1)
-    if text.endswith("}"):
-        raise MatcherError("unexpected close brace", len(text) - 1, len(text))
-    return _agreed(text, _one_utf8, parse_classic_one)
-
-
-def _one_utf8(text: str) -> Matcher:
-    matchers = parse_utf8(text)
-    if len(matchers) != 1:
-        raise MatcherError(f"expected 1 matcher, found {len(matchers)}", 0, len(text))
-    return matchers[0]
-
-
-def _agreed(text: str, modern: Callable[[str], T], classic: Callable[[str], T]) -> T:
-    """The result of the two grammars together."""
     try:
-        found = modern(text)
+        found = parse_utf8(text)
     except MatcherError as error:
         try:
-            return classic(text)
+            return parse_classic(text)
         except RegexError as why:
             # The classic grammar reached the expression, so that is the fault.
             raise (error if isinstance(error, RegexError) else why) from None
         except MatcherError:
             raise error from None  # it has the exact place
     try:
-        return classic(text)  # the same, or it wins
+        return parse_classic(text)  # the same, or it wins
     except MatcherError:
         return found
 
@@ -265,12 +238,6 @@ def parse_classic(text: str) -> tuple[Matcher, ...]:
     start = 1 if text.startswith("{") else 0
     inner = text[start:].removesuffix("}")
     return tuple(_matcher(part, start + offset) for part, offset in _split(inner))
-
-
-def parse_classic_one(text: str) -> Matcher:
-    """One matcher by the classic grammar, a comma being part of the value. Raises MatcherError."""
-    check_unicode(text)
-    return _matcher(text, 0)
 
 
 def _split(text: str) -> list[tuple[str, int]]:

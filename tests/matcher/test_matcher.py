@@ -10,7 +10,6 @@ from alert_router.matcher import (
     Op,
     compile_regex,
     parse_classic,
-    parse_matcher,
     parse_matchers,
     parse_utf8,
 )
@@ -182,25 +181,6 @@ def test_a_text_that_neither_accepts_has_a_place(text, place, part):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a=b", ("a", "=", "b")),
-        ("a=b,", ("a", "=", "b,")),  # both take it, and to classic a comma belongs to the value
-        ("a=b,c=d", ("a", "=", "b,c=d")),
-        ("ä=b,", ("ä", "=", "b")),
-    ],
-)
-def test_a_single_matcher(text, expected):
-    assert triples([parse_matcher(text)]) == [expected]
-
-
-@pytest.mark.parametrize("text", ["", "{a=b}", "a=b}", "{a=b", "ä=b,c=d", "a"])
-def test_other_than_one_matcher_is_rejected(text):
-    with pytest.raises(MatcherError):
-        parse_matcher(text)
-
-
-@pytest.mark.parametrize(
     ("text", "value", "expected"),
     [
         ("a=b", "b", True),
@@ -261,7 +241,7 @@ def test_long_texts_are_parsed_quickly():
 @example('"')
 @example("!")
 def test_any_text_parses_or_is_rejected_with_a_place(text):
-    for parse in (parse_matchers, parse_utf8, parse_classic, parse_matcher):
+    for parse in (parse_matchers, parse_utf8, parse_classic):
         try:
             parse(text)
         except MatcherError as error:
