@@ -76,7 +76,6 @@ def test_a_rule_is_read_with_the_place_of_each_part():
     assert (alert.name, alert.group, alert.file) == ("HighErrorRate", "api", "rules.yaml")
     assert alert.place == Place("rules.yaml", 7, 16)
     assert alert.expression == "job:errors:rate5m > 0.05"
-    assert alert.expression_place == Place("rules.yaml", 8, 15)
     assert alert.labels == {"team": "web", "component": "api", "severity": "critical"}
     assert alert.annotation_places == {"runbook_url": Place("rules.yaml", 14, 24)}
 

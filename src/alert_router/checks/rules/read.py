@@ -50,15 +50,13 @@ class AlertRule:
 
     `labels` (with those of its group) and `annotations` are as written, templates included;
     `annotation_places` has the place of each value. `possible_labels` are those of its alerts,
-    without Prometheus's external labels. `place` is that of its name, `expression_place` that of
-    its PromQL.
+    without Prometheus's external labels. `place` is that of its name.
     """
 
     name: str
     group: str
     place: Place
     expression: str
-    expression_place: Place
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     annotation_places: Mapping[str, Place]
@@ -300,13 +298,11 @@ class _GroupReader:
         own, _ = self._strings(rule, "labels")
         annotations, places = self._strings(rule, "annotations")
         labels = {**group_labels, **own}
-        node = rule.get("expr")
         made = AlertRule(
             name=alert.value,
             group=group,
             place=alert.place,
             expression=rule.text("expr") or "",
-            expression_place=node.place if node else rule.place,
             labels=labels,
             annotations=annotations,
             annotation_places=places,
