@@ -78,7 +78,7 @@ _VAGUE_NAMES = (
 )
 _VAGUE = frozenset(_VAGUE_NAMES.split())
 _SEPARATORS = re.compile(r"[\W_]+", re.ASCII)
-_IN_NAME = re.compile(r"\W+", re.ASCII)
+_NOT_IN_NAME = re.compile(r"\W+", re.ASCII)
 # `<value of the instance label from the alert>`, `<alert namespace label>`
 _LABEL_OF_ALERT = re.compile(
     r"(?:the )?(?:value of )?(?:the )?(\w+) label (?:from|of|in) (?:the )?alert"
@@ -248,7 +248,9 @@ class AlertLabels:
 
     def _variable(self, name: str) -> str | None:
         if name.startswith(OF_DIMENSIONS):
-            label = self._folded.get(_IN_NAME.sub("_", name.removeprefix(OF_DIMENSIONS)).casefold())
+            label = self._folded.get(
+                _NOT_IN_NAME.sub("_", name.removeprefix(OF_DIMENSIONS)).casefold()
+            )
             return label if label and self._subject[label].startswith(_DIMENSION) else None
         exact = name.removeprefix("labels.")
         if exact in self._subject:
@@ -262,7 +264,7 @@ class AlertLabels:
         if of_alert := _LABEL_OF_ALERT.fullmatch(name):
             return self._folded.get((of_alert[1] or of_alert[2]).casefold())
         name = _FROM_ALERT.sub("", name)
-        label = self._folded.get(_IN_NAME.sub("_", name).casefold())
+        label = self._folded.get(_NOT_IN_NAME.sub("_", name).casefold())
         return self._alias(name) if label is None or label.casefold() in _VAGUE else label
 
     def _alias(self, name: str) -> str | None:
@@ -299,8 +301,6 @@ NO_VALUE = frozenset(("none", "nil", "unset", "unknown", "pending", "invalid", "
 LONGEST = 2000
 
 _LOOKBACK = 500  # characters searched for the beginning of a template
-
-_NOT_IN_NAME = re.compile(r"\W+", re.ASCII)
 
 
 class Context(Enum):
