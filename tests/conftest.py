@@ -1,7 +1,10 @@
 """What holds for all tests: generated examples are the same in every run, so that a change is
 judged by what it changes, and never by the speed of the machine. `--hypothesis-profile=explore`
 makes up new ones, every night in a workflow, and finds what nobody thought of. Stories, which take
-long, come first: what is left in the end is short, and no process waits for another."""
+long, come first, and the longest before the others: what is left in the end is short, and no
+process waits for another."""
+
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,5 +15,14 @@ settings.register_profile("explore", any_speed)
 settings.load_profile("same")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are processors: a story mostly waits for the programs that it starts."""
+    return (os.cpu_count() or 1) + 2
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("story") is None)
+    items.sort(key=lambda item: (_is(item, "story"), _is(item, "long")), reverse=True)
+
+
+def _is(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None

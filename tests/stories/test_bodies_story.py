@@ -192,6 +192,7 @@ async def test_no_single_body_stalls_the_router_or_takes_its_memory(
             assert process.end() == 0
 
 
+@pytest.mark.long
 async def test_many_large_bodies_at_once_stay_within_the_memory_too(tmp_path: Path) -> None:
     """What there is no room for is answered 503, which Alertmanager tries again."""
     bodies = [real().replace(b'"k"', b'"k%d"' % n, 1) for n in range(8)]
