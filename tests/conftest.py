@@ -1,8 +1,8 @@
 """What holds for all tests: generated examples are the same in every run, so that a change is
 judged by what it changes, and never by the speed of the machine. `--hypothesis-profile=explore`
-makes up new ones, every night in a workflow, and finds what nobody thought of. Stories, which take
-long, come first, and the longest before the others: what is left in the end is short, and no
-process waits for another."""
+makes up new ones, and ten times as many, every night in a workflow, and finds what nobody thought
+of. Stories, which take long, come first, and the longest before the others: what is left in the end
+is short, and no process waits for another."""
 
 import os
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("same", any_speed, derandomize=True)
-settings.register_profile("explore", any_speed)
+settings.register_profile("explore", any_speed, max_examples=1000)
 settings.load_profile("same")
 
 
