@@ -4,6 +4,7 @@ makes up new ones, and ten times as many, every night in a workflow, and finds w
 of. Stories, which take long, come first, and the longest before the others: what is left in the end
 is short, and no process waits for another."""
 
+import gc
 import os
 
 import pytest
@@ -26,3 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is(item: pytest.Item, marker: str) -> bool:
     return item.get_closest_marker(marker) is not None
+
+
+def pytest_collection_finish() -> None:
+    """What there is now stays: looking for garbage in it takes longer than most tests."""
+    gc.collect()
+    gc.freeze()
