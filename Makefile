@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 export PYTHONUNBUFFERED = 1
+# Tests start this program hundreds of times: it is compiled once, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE =
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10

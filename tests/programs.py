@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.forked import Forked
+
 # Seconds after which what is waited for is not coming. A slow machine is no fault, so it is long: a
 # test that has to tell soon from late makes late last for hours (see `HOURS`).
 PATIENCE = 180.0
@@ -141,6 +143,8 @@ async def recorder() -> AsyncIterator[Recorder]:
 class Process:
     """A program that runs until the test is over; its output goes to a file."""
 
+    popen: subprocess.Popen[bytes] | Forked
+
     def __init__(self, arguments: list[str], log: Path, **kwargs: Any) -> None:
         self.log = log
         with log.open("ab") as file:
@@ -168,7 +172,10 @@ def lasting_router(config: Path) -> Iterator["Router"]:
 
 
 class Router(Process):
-    """`alert-router serve` on a configuration; a port of 0 there is found out from the log."""
+    """`alert-router serve` on a configuration; a port of 0 there is found out from the log.
+
+    It is forked, unless it is started by a program `prefix` or with arguments for Popen.
+    """
 
     def __init__(
         self,
@@ -180,12 +187,14 @@ class Router(Process):
     ) -> None:
         log = config.parent / "router.log"
         self._skip = log.stat().st_size if log.exists() else 0
-        command = [str(Path(sys.executable).parent / "alert-router"), "serve"]
-        super().__init__(
-            [*prefix, *command, "--config", str(config), "--log-format", "json", *arguments],
-            log,
-            **kwargs,
-        )
+        words = ["serve", "--config", str(config), "--log-format", "json", *arguments]
+        if prefix or kwargs:
+            program = str(Path(sys.executable).parent / "alert-router")
+            super().__init__([*prefix, program, *words], log, **kwargs)
+        else:
+            self.log = log
+            with log.open("ab") as file:
+                self.popen = Forked(words, file.fileno())
         self.url = ""
 
     async def started(self) -> "Router":

@@ -8,7 +8,7 @@ import re
 from email import message_from_bytes
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alert_router.notify.email_message import (
@@ -76,7 +76,6 @@ titles = st.one_of(
 single_spaced = titles.map(lambda text: " ".join(text.split())).filter(bool)
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(["Subject", "X-Team", "X" * 50]), single_spaced)
 def test_a_title_in_any_language_is_read_back_exactly(name, title):
     field = text_field(name, title, cut_words=True)
@@ -89,7 +88,6 @@ def test_a_title_in_any_language_is_read_back_exactly(name, title):
     assert " ".join(str(standard).split()) == " ".join(title.split())
 
 
-@settings(max_examples=300, deadline=None)
 @given(titles)
 def test_even_odd_spaces_of_a_title_are_read_back_exactly(title):
     assert decoded(unfolded(text_field("Subject", title))[1]) == title
@@ -160,7 +158,6 @@ def read_addresses(value: str) -> list[Mailbox]:
     return found
 
 
-@settings(max_examples=1000, deadline=None)
 @given(st.sampled_from(["To", "Cc", "Reply-To", "From"]), boxes)
 def test_names_in_any_language_are_read_back_with_their_addresses(name, mailboxes):
     field = address_field(name, mailboxes)
@@ -170,7 +167,6 @@ def test_names_in_any_language_are_read_back_with_their_addresses(name, mailboxe
     assert [a.addr_spec for a in message[name].addresses] == [box.address for box in mailboxes]
 
 
-@settings(max_examples=500, deadline=None)
 @given(boxes)
 def test_a_list_in_quotes_is_parsed_into_what_was_meant(mailboxes):
     texts = []

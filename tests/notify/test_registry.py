@@ -58,7 +58,7 @@ def checkout(tmp_path):
     """A copy of the project with one more notifier: that of the page on adding one."""
     for name in ("src", "tests/notify", "docs/notifiers"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("pyproject.toml", "tests/programs.py", "tests/speed.py"):
+    for name in ("pyproject.toml", "tests/forked.py", "tests/programs.py", "tests/speed.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     pages = tmp_path / "docs/notifiers"
     [module] = re.findall(r"^```python\n(.*?)^```", (pages / "README.md").read_text(), re.M | re.S)

@@ -365,6 +365,7 @@ async def test_a_running_router_notifies_of_silence_and_of_its_end(tmp_path: Pat
             assert statuses()[:2] == ["firing", "resolved"]
 
 
+@pytest.mark.long
 @pytest.mark.story
 async def test_two_running_routers_notify_once_of_silence_and_of_its_end(tmp_path: Path) -> None:
     url = await server().database(tmp_path)

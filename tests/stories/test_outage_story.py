@@ -225,6 +225,7 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.long
 async def test_a_dead_destination_costs_next_to_nothing_whatever_waits_for_it(
     tmp_path: Path,
 ) -> None:

@@ -68,6 +68,7 @@ async def test_two_routers_recognise_each_others_duplicates_and_deliver_once(
         ledger.judge()
 
 
+@pytest.mark.long
 async def test_routers_that_are_killed_under_load_lose_and_invert_nothing(tmp_path: Path) -> None:
     """Of three, one after the other."""
     url = await server().database(tmp_path)
@@ -91,6 +92,7 @@ async def test_routers_that_are_killed_under_load_lose_and_invert_nothing(tmp_pa
         print(f"{len(ledger.accepted)} accepted, {CRASHES} killed, {ledger.repeated()} repeated")
 
 
+@pytest.mark.long
 async def test_a_router_that_is_paused_past_its_leases_loses_and_inverts_nothing(
     tmp_path: Path,
 ) -> None:
@@ -337,6 +339,7 @@ class Posts(list[Post]):
             ), (one, self.accepted())
 
 
+@pytest.mark.long
 async def test_a_cluster_of_two_alertmanagers_leads_to_one_message_and_one_for_each_repeat(
     tmp_path: Path,
 ) -> None:

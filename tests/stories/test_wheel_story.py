@@ -49,6 +49,7 @@ def install(folder: Path) -> Path:
     return bin_
 
 
+@pytest.mark.long
 async def test_a_new_user_gets_from_the_wheel_to_a_delivered_alert(tmp_path: Path) -> None:
     bin_ = await asyncio.to_thread(install, tmp_path)
     home = tmp_path / "home"
