@@ -256,9 +256,10 @@ async def test_a_full_disk_is_503_and_not_ready(tmp_path: Path) -> None:
     config = write_config(tmp_path, CONSOLE, delivery={"reserve": "1000000GiB"})
     async with router(config) as process:
         status, answer = await post(f"{process.url}/webhook", body())
-        assert (status, answer["error"]) == (503, "the disk is full")
-        status, _ = await get(f"{process.url}/-/ready")
-        assert status == 503
+        full = "the disk is full: free space is below delivery.reserve"
+        assert (status, answer["error"]) == (503, full)
+        status, text = await get(f"{process.url}/-/ready")
+        assert (status, text.lower()) == (503, f"{full}.\n")
 
 
 async def test_the_raw_body_is_kept_as_it_came(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from alert_router.tracing import Span, span, valid
 log = structlog.get_logger(__name__)
 
 _LONGEST_PATH = 200  # characters of a path in the log
+_NO_ROOM = "the disk is full: free space is below delivery.reserve"
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)  # of Linux
 
 
@@ -121,13 +122,13 @@ async def _take(
     site.beat(group, source.source)
     has_room = site.has_room()
     if not has_room and not site.outbox.is_shared:
-        return "unavailable", unavailable("the disk is full")
+        return "unavailable", unavailable(_NO_ROOM)
     if site.outbox.is_shared and _is_gone(request):
         return "unavailable", unavailable("the sender has gone", close=True)
     _note(group, new.id, source, site, runtime)
     try:
         if not has_room:
-            raise StoreUnavailable("the disk is full")
+            raise StoreUnavailable(_NO_ROOM)
         # Where it is kept although nobody waits for the answer any more, the destinations' loops
         # find it by themselves, and its repetition is a duplicate.
         accepted = await site.ask(

@@ -57,18 +57,31 @@ class DiskReserve:
         self._asked_at = -inf
         self._free = 0
         self._stored = 0  # bytes of bodies since the last look
+        self._is_full = False
 
     def has_room(self, *, reserve: int, coming: int) -> bool:
         """As `Outbox.has_room`; not where the disk does not say."""
         now = time.monotonic()
         if now - self._asked_at > _SECONDS:
             self._asked_at, self._stored = now, 0
-            try:
-                self._free = shutil.disk_usage(self._directory).free
-            except OSError as error:
-                log.error("cannot read free disk space; rejecting webhooks", error=str(error))
-                self._free = 0
+            self._look(reserve)
         return self._free - _COST * (self._stored + coming) > reserve
+
+    def _look(self, reserve: int) -> None:
+        try:
+            self._free = shutil.disk_usage(self._directory).free
+        except OSError as error:
+            log.error("cannot read free disk space; rejecting webhooks", error=str(error))
+            self._free = 0
+            return
+        was_full, self._is_full = self._is_full, self._free <= reserve
+        if self._is_full == was_full:
+            return
+        seen = {"directory": str(self._directory), "free": self._free, "reserve": reserve}
+        if self._is_full:
+            log.error("disk is full: free space is below delivery.reserve", **seen)
+        else:
+            log.warning("disk has free space again", **seen)
 
     def stored(self, size: int) -> None:
         """A body of so many bytes may have been stored just now."""
