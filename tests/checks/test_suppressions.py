@@ -1,5 +1,7 @@
 """Comments that silence problems, line by line."""
 
+import os
+
 import pytest
 
 from alert_router.checks.suppressions import apply_suppressions, texts_of
@@ -134,3 +136,8 @@ def test_text_before_a_comment_is_masked(file, line, shown):
         assert "s3cr3t" not in problem.show()
         column = problem.place.column
         assert line[column - 1 :][:8] == shown[column - 1 :][:8]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.md")
+    assert texts_of([str(tmp_path / "a.md")]) == {}

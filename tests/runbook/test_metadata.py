@@ -90,6 +90,14 @@ def test_unreadable_front_matter_is_a_problem_or_text_and_the_runbook_is_kept(te
     assert not harmless or dict(runbook.metadata) == {"a": "x"}
 
 
+def test_front_matter_without_an_end_is_reported() -> None:
+    text = "---\nowner: SRE\nseverity: critical\n\n# T\n\n## Detection\n\n1. Look.\n"
+    (problem,) = parse_runbook(text, id="t", path="t.md").problems
+    assert (problem.code, problem.place.line) == ("runbook-front-matter", 1)
+    rule = "---\n\nowner: SRE\n\n# T\n"
+    assert parse_runbook(rule, id="t", path="t.md").problems == ()
+
+
 def test_yaml_aliases_do_not_multiply() -> None:
     rows = ["a: &a [x,x,x,x,x,x,x,x,x]"] + [
         f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]"

@@ -63,10 +63,13 @@ def apply_suppressions(
 
 
 def texts_of(files: Iterable[str]) -> dict[str, str]:
-    """The texts of those files that have such a comment. Unreadable files are left out."""
+    """The texts of those files that have such a comment. Files that are unreadable or not regular
+    are left out: opening a pipe would block."""
     found: dict[str, str] = {}
     for file in dict.fromkeys(files):
         try:
+            if not Path(file).is_file():
+                continue
             with Path(file).open("rb") as stream:
                 text = stream.read(_MAX_BYTES).decode("utf-8-sig", errors="replace")
         except (OSError, ValueError):

@@ -20,6 +20,7 @@ _MAX_KEY = 40
 _MAX_VALUE = 500
 _MAX_LIST = 5_000
 _NOT_IN_KEY = re.compile(r"[\W_]+")
+_OPENED = re.compile(r"\ufeff?---[ \t]*\r?\n[A-Za-z_][\w-]*:(?:[ \t]|\r?\n)")
 _HEADER_WORDS = frozenset(
     {"", "field", "key", "property", "attribute", "item", "name", "metadata", "parameter"}
 )
@@ -54,6 +55,13 @@ def front_matter(
     if not isinstance(data, dict):
         return {}, (_problem(file, 2, "the front matter is not a mapping of names to values"),)
     return _fields_of(data), ()
+
+
+def unclosed_front_matter(text: str, file: str) -> tuple[Problem, ...]:
+    """The problem of a Markdown text that begins as YAML front matter does and has none."""
+    if not _OPENED.match(text):
+        return ()
+    return (_problem(file, 1, "the front matter has no `---` line at its end"),)
 
 
 def _toml(text: str, file: str) -> tuple[dict[str, str], tuple[Problem, ...]]:

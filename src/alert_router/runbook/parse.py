@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from alert_router.formats import Include, read_document
+from alert_router.formats import ASCIIDOC, RST, Include, format_of, read_document
 from alert_router.markdown import Block, Heading, Text
 from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runbook.alert_sections import (
@@ -12,7 +12,7 @@ from alert_router.runbook.alert_sections import (
     names_in,
     with_alert_headings,
 )
-from alert_router.runbook.metadata import front_matter, leading_fields
+from alert_router.runbook.metadata import front_matter, leading_fields, unclosed_front_matter
 from alert_router.runbook.model import Runbook, Section
 from alert_router.runbook.sections import (
     STANDARD_HEADINGS,
@@ -48,6 +48,8 @@ def parse_runbook(
     if document.front_matter is not None:
         fields, found = front_matter(document.front_matter, path, is_toml=document.is_toml)
         problems.extend(found)
+    elif format_of(path) not in (*ASCIIDOC, *RST):
+        problems.extend(unclosed_front_matter(text, path))
     if not document.blocks:
         problems.append(_empty(path))
         return Runbook(id, title_from(id), {}, (), (), tuple(problems))
