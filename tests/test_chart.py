@@ -84,7 +84,7 @@ def test_the_rendered_configuration_has_no_problems(path: Path, tmp_path: Path) 
         (tmp_path / name).write_text(here)
     assert mount["mountPath"] == "/etc/alert-router"
     loaded = load(tmp_path / "alert-router.yaml")
-    problems = loaded.problems + cross_check(loaded, Catalogue.load(runbooks))
+    problems = loaded.problems + cross_check(loaded.runbooks_named, Catalogue.load(runbooks))
     assert [problem.show() for problem in problems] == []
 
 

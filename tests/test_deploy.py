@@ -218,7 +218,8 @@ def _moved(text: str, folder: Path) -> str:
 @pytest.mark.parametrize("write", [write_deployed, write_image])
 def test_what_is_deployed_is_a_configuration_without_problems(write: Any, tmp_path: Path) -> None:
     loaded = load(write(tmp_path))
-    problems = loaded.problems + cross_check(loaded, Catalogue.load(loaded.config.runbooks.path))
+    catalogue = Catalogue.load(loaded.config.runbooks.path)
+    problems = loaded.problems + cross_check(loaded.runbooks_named, catalogue)
     assert [problem.show() for problem in problems] == []
 
 

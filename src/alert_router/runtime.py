@@ -105,7 +105,7 @@ def read_runtime(
         problems=(
             *loaded.problems,
             *catalogue.problems,
-            *cross_check(loaded, catalogue),
+            *cross_check(loaded.runbooks_named, catalogue),
         ),
         watched=watched,
         seen=seen,

@@ -55,6 +55,19 @@ def test_runbooks_are_checked_though_the_routing_is_broken(router):
     assert codes == ["runbook-empty", "config-undefined-receiver"]
 
 
+def test_unknown_runbooks_are_found_though_the_configuration_is_broken(router):
+    router.write("routing.yaml", "route: {receiver: nobody}\ndefault_runbook: alerts/redis\n")
+    router.write("alert-router.yaml", router.config.read_text() + "wrong: 1\n")
+
+    codes = [problem["code"] for problem in router.json("check", exit_code=1)["problems"]]
+
+    assert sorted(codes) == [
+        "config-undefined-receiver",
+        "config-unknown-key",
+        "routing-unknown-runbook",
+    ]
+
+
 def test_an_unknown_runbook_is_an_error(router):
     routing = (router.directory / "routing.yaml").read_text()
     router.write("routing.yaml", routing + "default_runbook: alerts/redis\n")

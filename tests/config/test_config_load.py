@@ -612,7 +612,7 @@ def test_unknown_runbooks_are_found_by_cross_check(at):
         "  - {matchers: a=c, runbook: alerts/redis-issues.md}\n"
         "  - {matchers: a=d, runbook: null}\n"
     )
-    problems = cross_check(loaded, Catalogue.load(loaded.config.runbooks.path, None))
+    problems = cross_check(loaded.runbooks_named, Catalogue.load(loaded.config.runbooks.path, None))
     assert [problem.show() for problem in problems] == [
         "config/routing.yaml:5:30: error: there is no runbook `alerts/redis-isues` "
         "[routing-unknown-runbook]\n  5 |   - {matchers: a=b, runbook: alerts/redis-isues}\n"
@@ -737,7 +737,7 @@ def test_a_section_that_a_runbook_does_not_have_is_a_problem_of_the_table(at, tm
     )
 
     loaded = at(routing=f"runbooks:\n{table}{ROUTING}")
-    found = cross_check(loaded, Catalogue.load(tmp_path / "runbooks"))
+    found = cross_check(loaded.runbooks_named, Catalogue.load(tmp_path / "runbooks"))
 
     assert [problem.message for problem in found] == ["no heading of `many` has the anchor `#gone`"]
     assert found[0].place.line == 5
@@ -797,3 +797,94 @@ def test_matchers_in_another_form_are_shown_as_they_are_written_here(at, route, 
 def test_a_directory_of_runbooks_may_have_any_name(tmp_path):
     (tmp_path / "$books").mkdir()
     assert load(tmp_path / "$books").config.runbooks.path == tmp_path / "$books"
+
+
+def test_everything_that_is_wrong_is_reported_at_once(at):
+    main = """\
+htttp: {}
+severities: {grades: [{word: error}, {word: warning, colour: red}]}
+heartbeats: [{name: eu, receiver: nobody}, {name: eu, receiver: a, timeout: 5}]
+receivers:
+  - name: a
+    notifiers:
+      - {type: console, fallback: nobody, wrong: 1}
+      - {type: webhook, name: b, fallback: c}
+  - title: c
+"""
+    lines = shown(at, main, "route: {receiver: d}\n").splitlines()
+    assert [line.partition(": error: ")[::2] for line in lines if ": error: " in line] == [
+        ("config/main.yaml:1:1", "unknown key `htttp` [config-unknown-key]"),
+        (
+            "config/main.yaml:2:62",
+            "`colour`: expected a colour such as '#d00000', in quotes, found \"red\" "
+            "[config-invalid-value]",
+        ),
+        ("config/main.yaml:3:35", "there is no receiver `nobody` [config-undefined-receiver]"),
+        (
+            "config/main.yaml:3:51",
+            "two heartbeats are called `eu`; the first is at config/main.yaml:3:21 "
+            "[config-duplicate-name]",
+        ),
+        (
+            "config/main.yaml:3:77",
+            "`timeout`: a duration needs its unit: write 5s, 5m or 5h [config-invalid-value]",
+        ),
+        ("config/main.yaml:7:35", "there is no receiver `nobody` [config-undefined-receiver]"),
+        ("config/main.yaml:7:43", "unknown key `wrong` [config-unknown-key]"),
+        ("config/main.yaml:8:9", "`url` or `url_file` is missing [config-missing-key]"),
+        ("config/main.yaml:9:5", "`name` is missing [config-missing-key]"),
+        ("config/main.yaml:9:5", "unknown key `title` [config-unknown-key]"),
+        ("config/routing.yaml:1:19", "there is no receiver `d` [config-undefined-receiver]"),
+    ]
+
+
+def test_severities_are_not_checked_against_a_scale_with_mistakes(at):
+    main = """\
+severities: {grades: [{word: P1, values: [p1], colour: red}]}
+receivers: [{name: oncall, notifiers: [{type: console, min_severity: p1}]}]
+"""
+    assert shown(at, main).count(": error: ") == 1
+
+
+def test_a_url_that_can_never_work_is_an_error_and_the_router_starts(at):
+    main = """\
+receivers:
+  - name: oncall
+    notifiers:
+      - {type: webhook, url: "htp://x", proxy: "ftp://proxy"}
+"""
+    found = [problem for problem in at(main).problems if problem.code == "config-invalid-value"]
+    assert [(p.place.column, p.severity.value, p.message[:20]) for p in found] == [
+        (30, "error", "`url`: invalid URL: "),
+        (48, "error", "`proxy`: invalid URL"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "notifier",
+    [
+        "type: webhook, url: https://example.org/",
+        "type: email, to: a@example.org, from: b@example.org, smarthost: localhost:25",
+    ],
+)
+def test_a_certificate_that_cannot_be_read_is_reported(at, notifier):
+    main = f"receivers: [{{name: a, notifiers: [{{{notifier}, tls: {{ca_file: ca.pem}}}}]}}]\n"
+    said = [p.message for p in at(main, "route: {receiver: a}\n").problems]
+    assert [message for message in said if "ca.pem" in message] == [
+        "cannot read config/ca.pem: No such file or directory"
+    ]
+
+
+def test_a_header_that_cannot_be_sent_is_named(at):
+    main = """\
+receivers:
+  - name: a
+    notifiers:
+      - type: webhook
+        url: https://example.org/
+        headers: {"Bad Header": x}
+"""
+    assert shown(at, main).startswith(
+        "config/main.yaml:6:19: error: `Bad Header`: expected the name of a header: letters, "
+        "digits and dashes [config-invalid-value]"
+    )

@@ -1,6 +1,7 @@
 """How much room there is beside the store."""
 
 import shutil
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,13 +32,12 @@ def test_bodies_on_their_way_and_stored_since_the_last_look_take_room(tmp_path: 
 def test_the_log_says_once_that_the_disk_is_full_and_once_that_it_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, free = 0.0, 100
-    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    free, clock = iter((100, 10, 5, 100, 100)), count(step=2)
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
     room = DiskReserve(tmp_path)
     with capture_logs() as lines:
-        for free in (100, 10, 5, 100, 100):
-            now += 2.0
+        for _ in range(5):
             room.has_room(reserve=50, coming=0)
     assert [(line["event"], line["free"], line["reserve"]) for line in lines] == [
         ("disk is full: free space is below delivery.reserve", 10, 50),

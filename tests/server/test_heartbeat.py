@@ -312,7 +312,7 @@ def _with(runtime: Runtime, config: Any) -> Runtime:
     ("heartbeats", "part"),
     [
         ([EU | {"receiver": "nobody"}], "no receiver `nobody`"),
-        ([EU, EU], "two are called `eu`"),
+        ([EU, EU], "two heartbeats are called `eu`"),
         ([EU | {"matchers": ["="]}], "matchers"),
         ([EU | {"timeout": "0"}], "timeout"),
     ],

@@ -1,6 +1,6 @@
 """Configuration: files → models, a route tree and a runbook table, or problems with places."""
 
-from alert_router.config.load import Loaded, cross_check, default_config_path, load
+from alert_router.config.load import Loaded, cross_check, default_config_path, examine, load
 from alert_router.config.model import Config, Receiver
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "Receiver",
     "cross_check",
     "default_config_path",
+    "examine",
     "load",
 ]

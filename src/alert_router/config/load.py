@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from pydantic import BaseModel
 from alert_router.config import codes
 from alert_router.config.model import DEFAULT_RECEIVER, Config
 from alert_router.config.routing import Reference, compile_routing, receivers_used, runbooks_used
-from alert_router.config.validate import in_order, substitute, validate
+from alert_router.config.validate import in_order, salvage, substitute, validate
 from alert_router.fields import Secret
 from alert_router.model.problem import Place, Problem, ProblemsError, Severity, did_you_mean
 from alert_router.notify.base import DEFAULT, RESOLVED, Notifier
 from alert_router.notify.egress import Guard
+from alert_router.notify.http import INVALID_URL
 from alert_router.redaction import clip, is_secret
 from alert_router.routing import RouteTree, RunbookTable
 from alert_router.runbook import Catalogue
@@ -23,6 +24,7 @@ from alert_router.yaml_source import (
     UNREADABLE,
     Entry,
     Location,
+    Node,
     Scalar,
     YamlFile,
     YamlMapping,
@@ -45,8 +47,9 @@ def defined_receivers(main: YamlFile) -> dict[str, Place]:
 
 
 def name_problems(main: YamlFile) -> Iterator[Problem]:
-    """Receivers of one name, and notifiers of one name within a receiver."""
+    """Receivers of one name, notifiers of one name within a receiver, heartbeats of one name."""
     defined = defined_receivers(main)
+    yield from _names_once(main, children(main.root.get("heartbeats")), "heartbeats")
     for node in children(main.root.get("receivers")):
         if not isinstance(node, YamlMapping):
             continue
@@ -56,12 +59,13 @@ def name_problems(main: YamlFile) -> Iterator[Problem]:
             message = f"two receivers are called `{clip(name.value)}`; the first is at {first}"
             hint = "give one of them another name"
             yield main.problem(codes.DUPLICATE_NAME, message, name.place, hint=hint)
-        yield from _notifier_names(main, node)
+        yield from _names_once(main, children(node.get("notifiers")), "notifiers")
 
 
-def _notifier_names(main: YamlFile, receiver: YamlMapping) -> Iterator[Problem]:
+def _names_once(main: YamlFile, nodes: Iterable[Node], what: str) -> Iterator[Problem]:
+    """A notifier without a `name` has its type as the name."""
     taken: dict[str, Place] = {}
-    for node in children(receiver.get("notifiers")):
+    for node in nodes:
         if not isinstance(node, YamlMapping):
             continue
         value = node.get("name") if node.text("name") else node.get("type")
@@ -69,7 +73,7 @@ def _notifier_names(main: YamlFile, receiver: YamlMapping) -> Iterator[Problem]:
             continue
         if value.value in taken:
             first = taken[value.value]
-            message = f"two notifiers are called `{clip(value.value)}`; the first is at {first}"
+            message = f"two {what} are called `{clip(value.value)}`; the first is at {first}"
             hint = "give each a `name` of its own: it is what the store knows it by"
             yield main.problem(codes.DUPLICATE_NAME, message, value.place, hint=hint)
         taken.setdefault(value.value, value.place)
@@ -141,6 +145,17 @@ def unreadable_secrets(main: YamlFile, config: Config) -> Iterator[Problem]:
             )
 
 
+def invalid_urls(main: YamlFile, config: Config) -> Iterator[Problem]:
+    """URLs in the file that can never be used. The other destinations can, so the router starts."""
+    for index, receiver in enumerate(config.receivers):
+        for number, notifier in enumerate(receiver.notifiers):
+            for name in notifier.invalid_urls():
+                node, _ = main.find(("receivers", index, "notifiers", number, name))
+                hint = "deliveries stay pending until it is fixed"
+                message = f"`{name}`: {INVALID_URL}"
+                yield main.problem(codes.INVALID_VALUE, message, node.place, hint=hint)
+
+
 def forbidden_addresses(main: YamlFile, config: Config) -> Iterator[Problem]:
     """Destinations that are addresses which nothing is sent to: found now, not by the first
     alert. Names are not resolved, since they may mean something else where the router runs."""
@@ -169,27 +184,38 @@ def fallbacks(config: Config) -> set[str]:
     }
 
 
-def notifier_problems(main: YamlFile, config: Config) -> Iterator[Problem]:
-    """Fallbacks to receivers that there are not, or to the notifier's own, and severities that
-    the scale does not have."""
+def named_problems(main: YamlFile, sound: YamlFile, config: Config) -> Iterator[Problem]:
+    """Receivers and severities that heartbeats and notifiers name and that there are not. `config`
+    and `sound` are `main` without what is wrong in itself."""
+    defined = list(defined_receivers(main))
+    for index, heartbeat in enumerate(config.heartbeats):
+        if defined and heartbeat.receiver not in defined:
+            yield _no_receiver(sound, defined, ("heartbeats", index, "receiver"))
+    scale_is_known = sound.root.get("severities") == main.root.get("severities")
     for index, receiver in enumerate(config.receivers):
         for number, notifier in enumerate(receiver.notifiers):
             location: Location = ("receivers", index, "notifiers", number)
-            yield from _fallback(main, notifier, receiver.name, (*location, "fallback"))
-            yield from _severities(main, config, notifier, location)
+            yield from _fallback(sound, defined, notifier, receiver.name, (*location, "fallback"))
+            if scale_is_known:
+                yield from _severities(sound, config, notifier, location)
+
+
+def _no_receiver(main: YamlFile, defined: Sequence[str], location: Location) -> Problem:
+    node, _ = main.find(location)
+    name = node.value or "" if isinstance(node, Scalar) else ""
+    message = f"there is no receiver `{clip(name)}`"
+    hint = did_you_mean(name, defined, f"there are: {clip(', '.join(defined), 200)}")
+    return main.problem(codes.UNDEFINED_RECEIVER, message, node.place, hint=hint)
 
 
 def _fallback(
-    main: YamlFile, notifier: Notifier, own: str, location: Location
+    main: YamlFile, defined: Sequence[str], notifier: Notifier, own: str, location: Location
 ) -> Iterator[Problem]:
     if not notifier.fallback:
         return
     node, _ = main.find(location)
-    defined = list(defined_receivers(main))
     if notifier.fallback not in defined:
-        message = f"there is no receiver `{clip(notifier.fallback)}`"
-        hint = did_you_mean(notifier.fallback, defined, f"there are: {', '.join(defined)}")
-        yield main.problem(codes.UNDEFINED_RECEIVER, message, node.place, hint=hint)
+        yield _no_receiver(main, defined, location)
     elif notifier.fallback == own:
         message = "a notifier cannot fall back to its own receiver"
         hint = "name a different receiver, reached another way"
@@ -249,19 +275,51 @@ def default_config_path() -> Path:
     return next((path for path in DEFAULT_PATHS if path.exists()), DEFAULT_PATHS[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A configuration as far as it can be used.
+
+    Without `loaded` it cannot be, because of `problems`. Then `config` is what is right in the main
+    file, if that has anything, `runbooks` is their directory if what names it is right, and
+    `runbooks_named` is every mention of a runbook in a routing file that could be parsed.
+    """
+
+    loaded: Loaded | None
+    problems: tuple[Problem, ...] = ()
+    config: Config | None = None
+    runbooks: Path | None = None
+    runbooks_named: tuple[Reference, ...] = ()
+
+
 def load(path: Path) -> Loaded:
     """The configuration whose main file is at `path`, with the routing it names. If `path` is a
     directory of runbooks, everything else has its default.
 
     Raises ProblemsError, with every problem of both files, if it cannot be used.
     """
+    examined = examine(path)
+    if examined.loaded is None:
+        raise ProblemsError(examined.problems)
+    return examined.loaded
+
+
+def examine(path: Path) -> Examined:
+    """As `load`, and what is left of a configuration that cannot be used."""
     is_directory = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises without permission
-    if is_directory:
-        main = _only_runbooks(path)
-    else:
-        main = substitute(read(path, missing=_MISSING), Config)
+    try:
+        if is_directory:
+            main = _only_runbooks(path)
+        else:
+            main = substitute(read(path, missing=_MISSING), Config)
+    except ProblemsError as error:
+        return Examined(None, error.problems)
     config, found = validate(main, Config)
-    problems = in_order([*main.problems, *found, *name_problems(main)])
+    rest, sound = (config, main) if config else salvage(main, Config)
+    found += name_problems(main)
+    if rest:
+        found += named_problems(main, sound, rest)
+    problems = in_order([*main.problems, *found])
+    runbooks = rest.runbooks.path if rest and (config or _is_meant(main, sound, rest)) else None
     routing_path = config.routing if config else _routing_path(main)
     is_implied = is_directory or (
         "routing" not in main.root.entries and not os.path.lexists(routing_path)
@@ -272,31 +330,38 @@ def load(path: Path) -> Loaded:
         else:
             document = read(routing_path, missing=f"`routing` in {path} names it")
     except ProblemsError as error:
-        raise ProblemsError([*problems, *error.problems]) from None
+        return Examined(None, (*problems, *error.problems), rest, runbooks)
     routing, found = compile_routing(document)
     problems += in_order([*document.problems, *found, *_undefined(main, document)])
+    named = tuple(runbooks_used(document))
     if config is None or routing is None or problems:
-        raise ProblemsError(problems)
-    wrong = in_order(notifier_problems(main, config))
-    if wrong:
-        raise ProblemsError(wrong)
+        return Examined(None, tuple(problems), rest, runbooks, named)
     used = {reference.name for reference in receivers_used(document)} | fallbacks(config)
     used |= {heartbeat.receiver for heartbeat in config.heartbeats}
     notes = (
         *unused_receivers(main, used),
         *plain_secrets(main, config),
         *unreadable_secrets(main, config),
+        *invalid_urls(main, config),
         *forbidden_addresses(main, config),
     )
-    return Loaded(
+    loaded = Loaded(
         config=config,
         tree=routing.tree,
         table=routing.table,
         default_runbook=routing.default_runbook,
         problems=tuple(in_order(notes)),
-        runbooks_named=tuple(runbooks_used(document)),
+        runbooks_named=named,
         files=() if is_directory else (path,) if is_implied else (path, routing_path),
     )
+    return Examined(loaded, (), config, runbooks, named)
+
+
+def _is_meant(main: YamlFile, sound: YamlFile, rest: Config) -> bool:
+    """Whether the runbooks' directory is the one that is meant, in a file with mistakes."""
+    if section := main.root.get("runbooks"):
+        return section == sound.root.get("runbooks")
+    return os.path.isdir(rest.runbooks.path)  # noqa: PTH112 - Path.is_dir raises without permission
 
 
 def _only_runbooks(path: Path) -> YamlFile:
@@ -317,13 +382,13 @@ def _implied_routing(main: YamlFile) -> YamlFile:
     return parse(f"route: {{receiver: {receiver}}}", main.file)
 
 
-def cross_check(loaded: Loaded, catalogue: Catalogue) -> tuple[Problem, ...]:
+def cross_check(named: Iterable[Reference], catalogue: Catalogue) -> tuple[Problem, ...]:
     """The runbooks and sections that routing names and the catalogue does not have. An alert whose
     runbook does not exist is sent without one. Runbooks that exist but are broken are the
     catalogue's own problems."""
     known = list(catalogue.runbooks)
     found: list[Problem] = []
-    for reference in loaded.runbooks_named:
+    for reference in named:
         id = catalogue.named(reference.name)
         if catalogue.get(id) is None and id not in catalogue.broken:
             found.append(_unknown_runbook(reference, known))

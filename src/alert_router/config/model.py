@@ -508,7 +508,7 @@ class Config(_Model):
     receivers: tuple[Receiver, ...] = Field(min_length=1)
     """Who can be notified; one that writes to the console if not set."""
     heartbeats: tuple[Heartbeat, ...] = Field((), max_length=20)
-    """Alerts that always fire; not available with PostgreSQL."""
+    """Alerts that always fire; when one is missing, its receiver is notified."""
     log: Log
     """The log."""
     checks: Checks
@@ -521,15 +521,3 @@ class Config(_Model):
             return data
         given = {k: v for k, v in data.items() if v is not None or k not in DEFAULTS}
         return _RECEIVERS | DEFAULTS | given
-
-    @model_validator(mode="after")
-    def _heartbeats_fit(self) -> Self:
-        receivers = {receiver.name for receiver in self.receivers}
-        names: set[str] = set()
-        for heartbeat in self.heartbeats:
-            if heartbeat.receiver not in receivers:
-                raise ValueError(f"`heartbeats`: there is no receiver `{heartbeat.receiver}`")
-            if heartbeat.name in names:
-                raise ValueError(f"`heartbeats`: two are called `{heartbeat.name}`")
-            names.add(heartbeat.name)
-        return self

@@ -2,6 +2,7 @@
 problems that have places. A key of Alertmanager's is answered with what to write here instead."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,15 +76,51 @@ def validate(document: YamlFile, model: type[M]) -> tuple[M | None, list[Problem
     Paths in it are relative to the directory of its file. Keys at its top that begin with `x-` are
     a place for YAML anchors.
     """
-    context = {"base": Path(document.file).parent}
-    data = {key: it for key, it in plain(document.root).items() if not key.startswith("x-")}
     try:
-        return model.model_validate(data, context=context), []
+        return _validated(document, model), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     found = dict.fromkeys(problem for d in details if (problem := _problem(document, model, d)))
     known = {problem.place for problem in document.problems}
     return None, [problem for problem in found if problem.place not in known]
+
+
+def _validated(document: YamlFile, model: type[M]) -> M:
+    context = {"base": Path(document.file).parent}
+    data = {key: it for key, it in plain(document.root).items() if not key.startswith("x-")}
+    return model.model_validate(data, context=context)
+
+
+def salvage(document: YamlFile, model: type[M]) -> tuple[M | None, YamlFile]:
+    """The document as a model without what is wrong in it, and the document without it, so that
+    what is right can be checked further. None where nothing that can be used is left."""
+    while True:
+        try:
+            return _validated(document, model), document
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+        inner = [detail for detail in details if not _counts_sound_items(document, detail)]
+        wrong = {id(document.find(detail["loc"])[0]) for detail in inner or details}
+        root = _without(document.root, wrong)
+        if not isinstance(root, YamlMapping):
+            return None, document
+        document = replace(document, root=root)
+
+
+def _without(node: Node, dropped: set[int]) -> Node | None:
+    """The tree without the nodes that have these ids."""
+    if id(node) in dropped:
+        return None
+    if isinstance(node, Items):
+        kept = (_without(item, dropped) for item in node.items)
+        return replace(node, items=tuple(item for item in kept if item is not None))
+    if isinstance(node, YamlMapping):
+        entries = {}
+        for key, entry in node.entries.items():
+            if (value := _without(entry.value, dropped)) is not None:
+                entries[key] = replace(entry, value=value)
+        return replace(node, entries=entries)
+    return node
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -97,9 +134,12 @@ def _problem(document: YamlFile, model: type[BaseModel], detail: ErrorDetails) -
     node, entry = document.find(location)
     if kind == "extra_forbidden" and entry is not None:
         return _unknown_key(document, model, location, entry)
-    given = node.items if isinstance(node, Items) else isinstance(node, Scalar) and node.value
-    if kind == "too_short" and given:
-        return None  # pydantic counts the valid items only, and has its say about the others
+    if _counts_sound_items(document, detail):
+        return None
+    if location and location[-1] == "[key]" and entry is not None:
+        message = f"`{clip(entry.key)}`: {clip(_without_prefix(detail), 300)}"
+        hide = _hidden(location, entry)
+        return document.problem(codes.INVALID_VALUE, message, entry.place, hide_from=hide)
     if kind == "missing":
         twin = f"{location[-1]}_file"
         either = f"` or `{twin}" if twin in keys_at(model, location[:-1]) else ""
@@ -121,6 +161,14 @@ def _problem(document: YamlFile, model: type[BaseModel], detail: ErrorDetails) -
         place = entry.place
     hide = place.column if secret and place == node.place else 0
     return document.problem(code, label + message, place, hint=hint, hide_from=hide)
+
+
+def _counts_sound_items(document: YamlFile, detail: ErrorDetails) -> bool:
+    """Whether pydantic misses items that are there: it counts those without mistakes, and says
+    what is wrong with the others itself."""
+    node, _ = document.find(detail["loc"])
+    given = node.items if isinstance(node, Items) else isinstance(node, Scalar) and node.value
+    return detail["type"] == "too_short" and bool(given)
 
 
 def _unknown_key(
@@ -187,10 +235,15 @@ def _wrong_value(detail: ErrorDetails, node: Node, secret: bool, line: str) -> t
 
 
 def _own_message(detail: ErrorDetails, node: Node, secret: bool) -> str:
-    text = detail["msg"].removeprefix("Value error, ")
+    text = _without_prefix(detail)
     if isinstance(node, Scalar) and node.value and (secret or node.written):
-        text = text.replace(node.value, MASK if secret else node.written)
+        shown = MASK if secret else node.written
+        text = re.sub(rf"(?<!\w){re.escape(node.value)}(?!\w)", lambda _: shown, text)
     return clip(text, 300)
+
+
+def _without_prefix(detail: ErrorDetails) -> str:
+    return detail["msg"].removeprefix("Value error, ")
 
 
 def _form_hint(node: Node, expected: str, line: str) -> str:

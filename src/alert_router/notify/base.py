@@ -7,7 +7,7 @@ after that gets a new message.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -258,6 +258,10 @@ class Notifier(WithSecrets, ABC):
         if isinstance(payload, bytes):
             return from_json(payload)
         return asdict(payload) if is_dataclass(payload) else payload  # type: ignore[arg-type]
+
+    def invalid_urls(self) -> Sequence[str]:
+        """The keys with a URL in the configuration itself that can never be used."""
+        return ()
 
     def host(self) -> str:
         """The host that it connects to, as far as the configuration says now; empty if unknown."""

@@ -290,6 +290,10 @@ class EmailNotifier(Notifier):
                     raise ValueError(f"`headers`: {name}: {error}") from None
         return self
 
+    def secrets_missing(self) -> list[str]:
+        """As every notifier's, and messages about files of `tls` that cannot be used."""
+        return [*super().secrets_missing(), *self.tls.unusable()]
+
     def render(self, notification: Notification, detail: Detail = Detail.FULL) -> EmailPayload:
         """Subject, text and HTML, and which thread they belong to."""
         return render(notification, detail)

@@ -11,7 +11,8 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -351,6 +352,16 @@ class Tls(BaseModel):
         files = (self.ca_file, self.cert_file, self.key_file)
         return _context(files, tuple(map(_stamp, files)), not self.insecure_skip_verify)
 
+    def unusable(self) -> list[str]:
+        """Messages about files that cannot be read or used now; empty if there are none."""
+        if self == _DEFAULT_TLS:
+            return []
+        try:
+            self.context()
+        except SecretUnavailable as error:
+            return [str(error)]
+        return []
+
 
 def _stamp(path: Path | None) -> tuple[int, int] | None:
     if path is None:
@@ -383,6 +394,7 @@ def _context(
 
 
 _DEFAULT_TLS = Tls()
+INVALID_URL = "invalid URL: expected http:// or https://, and a host"
 
 
 class HttpNotifier(Notifier):
@@ -405,13 +417,24 @@ class HttpNotifier(Notifier):
         return self
 
     def secrets_missing(self) -> list[str]:
-        """As every notifier's, and messages about URLs that can be read but are invalid."""
-        missing = super().secrets_missing()
+        """As every notifier's, and messages about files of `tls` that cannot be used, and URLs in
+        files and variables that are invalid."""
+        missing = [*super().secrets_missing(), *self.tls.unusable()]
+        for name, secret in self._urls():
+            with suppress(SecretUnavailable):
+                if secret.plain is None and not _has_host(secret.read()):
+                    missing.append(f"`{name}`: {INVALID_URL}")
+        return missing
+
+    def invalid_urls(self) -> Sequence[str]:
+        """As every notifier's."""
+        return [name for name, secret in self._urls() if not _has_host(secret.plain or "http://x")]
+
+    def _urls(self) -> Iterator[tuple[str, Secret]]:
         for name in ("url", "proxy"):
             secret = getattr(self, name, None)
-            if isinstance(secret, Secret) and not missing and not _has_host(secret.read()):
-                missing.append(f"`{name}`: invalid URL: expected http:// or https://, and a host")
-        return missing
+            if isinstance(secret, Secret):
+                yield name, secret
 
     def host(self) -> str:
         """The proxy's host, or else that of the destination's URL."""

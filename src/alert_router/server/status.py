@@ -167,7 +167,8 @@ async def ready(request: web.Request) -> web.Response:
     if site.is_late():
         return web.Response(status=503, text="The event loop lags by more than a second.\n")
     if not site.has_room():
-        return web.Response(status=503, text="The disk is full: free space is below delivery.reserve.\n")
+        text = "The disk is full: free space is below delivery.reserve.\n"
+        return web.Response(status=503, text=text)
     if why := site.store_trouble():
         return web.Response(status=503, text=f"The store cannot be used: {why}.\n")
     if site.outbox.is_spooling:

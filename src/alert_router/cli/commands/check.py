@@ -1,7 +1,6 @@
 """`alert-router check`: find problems in configuration, routing, runbooks and rule files."""
 
 import asyncio
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,13 +17,11 @@ from alert_router.checks.unreachable import in_one_line, routing_problems, unrea
 from alert_router.cli.formats.problems import FORMATS, relative_path, report
 from alert_router.cli.options import config_option, format_option, strict_option
 from alert_router.cli.output import count
-from alert_router.config import Config, Loaded, codes, cross_check, default_config_path, load
+from alert_router.config import Config, Loaded, codes, cross_check, default_config_path, examine
 from alert_router.config.model import Checks
-from alert_router.config.validate import substitute, validate
-from alert_router.model.problem import Problem, ProblemsError, Severity
+from alert_router.model.problem import Problem, Severity
 from alert_router.notify.egress import Guard, Obstacle, Resolver, Unreachable, obstacle
 from alert_router.runbook import Catalogue
-from alert_router.runbook.sections import STANDARD_HEADINGS
 
 # Codes that are looked for only if there are rules, the routing can be used, `--connect` is
 # given, or bash is missing. A comment that suppresses one of them may look unused without being so.
@@ -103,15 +100,16 @@ def run_checks(
     Problems that make the configuration unusable are neither suppressed nor given another
     severity.
     """
-    loaded, fatal = _load(path)
-    runbooks, checks = _named(loaded.config) if loaded else _partial_config(path)
+    examined = examine(path)
+    loaded, config, fatal = examined.loaded, examined.config, examined.problems
+    checks = config.checks if config else Checks()
     names = [*rules] or [str(name) for name in checks.rules]
     ruleset = read_rules(names) if names else RuleSet((), (), ())
-    headings = loaded.config.runbooks.known_headings() if loaded else STANDARD_HEADINGS
-    catalogue = Catalogue(path)
-    if runbooks:
-        catalogue = Catalogue.load(Path(relative_path(str(runbooks))), headings=headings)
-    found = [*ruleset.problems]
+    catalogue, found = Catalogue(path), [*ruleset.problems]
+    if config and examined.runbooks:
+        root = Path(relative_path(str(examined.runbooks)))
+        catalogue = Catalogue.load(root, headings=config.runbooks.known_headings())
+        found += cross_check(examined.runbooks_named, catalogue)
     labels: Mapping[str, frozenset[str] | None] | None = None
     if loaded and names:
         routing = RoutingRules(loaded.table, loaded.tree, loaded.default_runbook, catalogue)
@@ -125,7 +123,6 @@ def run_checks(
     if loaded:
         found += loaded.problems
         found += unknown_codes(yaml_source.read(path)) if path in loaded.files else ()
-        found += cross_check(loaded, catalogue)
         found += routing_problems(loaded)
         found += severities.in_rules(ruleset.alerts, loaded.config.severities.scale())
         found += unreached(loaded, catalogue, labels or {})
@@ -144,34 +141,6 @@ def run_checks(
         tuple(sorted(problems, key=lambda it: (it in fatal, it.place, it.code))),
         _summary(loaded, catalogue, ruleset) if loaded else "",
     )
-
-
-def _load(path: Path) -> tuple[Loaded | None, tuple[Problem, ...]]:
-    try:
-        return load(path), ()
-    except ProblemsError as error:
-        return None, error.problems
-
-
-def _named(config: Config) -> tuple[Path | None, Checks]:
-    return config.runbooks.path, config.checks
-
-
-def _partial_config(path: Path) -> tuple[Path | None, Checks]:
-    """The runbooks' directory and the `checks` section, as far as an unusable configuration
-    still has them."""
-    try:
-        main = substitute(yaml_source.read(path), Config)
-    except ProblemsError:
-        return None, Checks()
-    config, _ = validate(main, Config)
-    if config is not None:
-        return _named(config)
-    section = main.root.get("runbooks")
-    name = section.text("path") if isinstance(section, yaml_source.YamlMapping) else None
-    runbooks = path.parent / (name or "../runbooks")
-    exists = os.path.isdir(runbooks)  # noqa: PTH112 - Path.is_dir raises without permission
-    return runbooks if exists else None, Checks()
 
 
 def _unreachable(path: Path, config: Config) -> Iterator[Problem]:
