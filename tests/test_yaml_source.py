@@ -166,7 +166,23 @@ a.yaml:1:5: error: not valid YAML: mapping values are not allowed here [yaml-syn
 a.yaml:2:2: error: not valid YAML: expected ',' or ']', but got ':' \
 (while parsing a flow sequence that begins in line 1) [yaml-syntax]
   2 | b: 3
-    |  ^""",
+    |  ^
+  close the bracket above, or separate its items with commas""",
+    "a: 1\nb: 'x\nc: 2\n": """\
+a.yaml:2:4: error: not valid YAML: a quote that opens here is never closed [yaml-syntax]
+  2 | b: 'x
+    |    ^""",
+    "a:\n  - b: 1\n   c: 2\n": """\
+a.yaml:3:4: error: not valid YAML: expected <block end>, but found '<block mapping start>' \
+(while parsing a block collection that begins in line 2) [yaml-syntax]
+  3 |    c: 2
+    |    ^
+  indent it as deep as the keys or the `- ` that it goes with""",
+    "a: 1\nb:2\nc: 3\n": """\
+a.yaml:2:1: error: not valid YAML: expected `key: value` [yaml-syntax]
+  2 | b:2
+    | ^
+  write a space after the colon""",
     'a: "\\d"\n': """\
 a.yaml:1:6: error: not valid YAML: found unknown escape character 'd' \
 (while scanning a double-quoted scalar) [yaml-syntax]

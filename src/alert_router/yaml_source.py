@@ -343,9 +343,18 @@ _HINTS = {
     "mapping values are not allowed": "quote a value that has a colon followed by a space in it",
     "found unknown escape character": "in double quotes a backslash must be doubled; "
     "single quotes need no escaping",
+    "expected <block end>": "indent it as deep as the keys or the `- ` that it goes with",
+    "expected `key: value`": "write a space after the colon",
+    "expected ',' or": "close the bracket above, or separate its items with commas",
     "found character '%'": "quote a value that begins with %",
     "found character '@'": "quote a value that begins with @",
     "found character '`'": "quote a value that begins with `",
+}
+
+# Where the place is that of the beginning: the parser finds out lines later.
+_BEGAN = {
+    "while scanning a quoted scalar": "a quote that opens here is never closed",
+    "while scanning a simple key": "expected `key: value`",
 }
 
 
@@ -488,6 +497,8 @@ def _syntax(error: yaml.YAMLError, text: str, file: str, lines: list[str]) -> Pr
         what = f"{what} ({context} that begins in line {began.line + 1})"
     elif context:
         what = f"{what} ({context})"
+    if began and context in _BEGAN:
+        what, mark = _BEGAN[context], began
     place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
     hint = next((hint for start, hint in _HINTS.items() if start in what), "")
     source = shown_line(lines, place.line)

@@ -81,6 +81,7 @@ async def test_each_destination_s_answer_is_reported(running: Router) -> None:
     assert gone.startswith("mixed/gone   failed: misconfigured: HTTP 410: this hook was deleted; ")
     assert "; retry in " in gone
     assert picky.startswith("mixed/picky  failed: rejected: HTTP 400")
+    assert "; kept as a dead letter: alert-router deliveries replay " in picky
     assert "\x1b" not in result.output
 
     again = await send(running, "alertname=Other", "--to", "mixed", "--wait", "1")

@@ -272,3 +272,17 @@ def test_no_method_makes_a_text_of_any_width():
 def test_a_number_with_too_many_digits_is_a_problem_of_the_template():
     with pytest.raises(TemplateError, match="cannot be read"):
         Template("{{ " + "9" * 5000 + " }}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ .CommonLabels.alertname }}",
+        '{{ template "slack.default.title" . }}',
+        "{{ range .Alerts }}{{ .Annotations.summary }}{{ end }}",
+        '{{- if eq .Status "firing" }}x{{ end }}',
+    ],
+)
+def test_a_template_of_alertmanager_is_recognized(text):
+    with pytest.raises(ValueError, match="templates here are Jinja"):
+        ConsoleNotifier(title=text)

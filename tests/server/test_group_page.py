@@ -106,6 +106,7 @@ async def test_an_alert_without_a_runbook_has_a_page_that_says_so(running: Route
     text = await shown(running, await send(running, body("Unheard", pod="x", **long)))
 
     assert "No runbook is mapped to these alerts." in text
+    assert "0 of 0" not in text
     query = re.search(r'<a href="\.\./explain\?([^"]+)">Why', text)[1]
     status, why = await get(f"{running.url}/explain?{unescape(query)}")
     assert status == 200

@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from alert_router.model.problem import Place, Problem, Severity
 from alert_router.runtime import read_runtime
 from alert_router.server import running
-from alert_router.server.router import persist
+from alert_router.server.router import persist, report
 from tests.http import post
 from tests.programs import body, write_config
 
@@ -40,3 +42,9 @@ async def test_work_in_the_background_begins_anew_after_an_error(
         await asyncio.wait_for(begun.get(), 10)
     task.cancel()
     assert "watching files" in "".join(capfd.readouterr())
+
+
+def test_problems_are_logged_at_the_level_of_their_severity() -> None:
+    with capture_logs() as lines:
+        report(tuple(Problem("a-code", "m", Place("a.yaml", 1), each) for each in Severity))
+    assert [line["log_level"] for line in lines] == [each.value for each in Severity]

@@ -303,6 +303,10 @@ def _cut(values: dict[str, str]) -> dict[str, str]:
     return {name: value[:MAX_VALUE] for name, value in values.items()}
 
 
+# Go's templates: `{{ .Labels.x }}`, `{{ range .Alerts }}`, `{{ $x }}`, `{{ template "x" . }}`.
+_OF_GO = re.compile(r"\{\{-?\s*(?:[.$]|(?:range|if|with|define|template|block|end|else)\b)")
+
+
 def _compile(value: Any) -> Any:
     if isinstance(value, Template) or value is None:
         return value
@@ -311,6 +315,11 @@ def _compile(value: Any) -> Any:
     try:
         return Template(value)
     except TemplateError as error:
+        if _OF_GO.search(value):
+            raise ValueError(
+                "this is a template of Alertmanager: templates here are Jinja, such as"
+                " {{ common_labels.alertname }}; docs/notifiers/templates.md has the names"
+            ) from None
         raise ValueError(f"the template cannot be used: {error}") from None
 
 

@@ -18,7 +18,7 @@ from alert_router.config.web import WebFlags
 from alert_router.deliver import DeliverContext, Deliverer
 from alert_router.deliver.action_links import LinkKey
 from alert_router.metrics import Metrics
-from alert_router.model.problem import Place, Problem, ProblemsError, Severity
+from alert_router.model.problem import Place, Problem, ProblemsError
 from alert_router.notify.base import Sending
 from alert_router.notify.egress import AddressInfo, Resolver
 from alert_router.outbox.base import Outbox, StoreEnded, StoreUnavailable
@@ -339,9 +339,9 @@ async def persist(
 
 
 def report(problems: tuple[Problem, ...]) -> None:
-    """Write problems to the log, each with its place."""
+    """Write problems to the log, each with its place and at the level of its severity."""
     for problem in problems:
-        write = log.error if problem.severity is Severity.ERROR else log.warning
+        write = getattr(log, problem.severity.value)
         write(problem.message, code=problem.code, place=str(problem.place), hint=problem.hint)
 
 

@@ -129,6 +129,7 @@ class CannotFollow(Exception):
 class SentRow(BaseModel):
     """A delivery as the router reports it."""
 
+    id: int
     receiver: str
     notifier: str
     state: State
@@ -353,6 +354,8 @@ def _lines(rows: Sequence[SentRow], seconds: float, now: float) -> Iterator[Text
 def _details(row: SentRow, seconds: float, now: float) -> str:
     parts = [part for part in (row.reason, row.message) if part]
     details = ": " + ": ".join(parts) if parts else ""
+    if row.state is State.DEAD:
+        return f"{details}; kept as a dead letter: alert-router deliveries replay {row.id}"
     if row.state is not State.WAITING:
         return details
     due_in = row.due_in(now)

@@ -47,8 +47,8 @@ _MESSAGE_SECONDS = 10.0
 _LATEST = 32_503_680_000.0  # the year 3000
 _TEXT_FIELDS = ("receiver", "notifier", "reason")
 NOT_ALLOWED = (
-    "To replay and discard here, set http.auth with `actions` in `protect`, http.people, or users"
-    " of the web configuration."
+    "To replay and discard here, add actions to http.auth.protect, set http.people, or name users"
+    " in the web configuration."
 )
 # The states of what can be replayed or discarded.
 VERBS = {

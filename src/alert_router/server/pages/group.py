@@ -142,6 +142,8 @@ class GroupView:
     def progress(self) -> str:
         """`2 of 6 done`, or empty."""
         steps = [(it.id, step.key) for it in self.runbooks for step in it.steps]
+        if not steps:
+            return ""
         return f"{sum(step in self.done.ticks for step in steps)} of {len(steps)} done"
 
     def parts(self) -> dict[str, str]:
