@@ -65,6 +65,13 @@ def test_any_type_can_be_tried_before_it_is_configured(router, payload):
     assert answer[0]["payload"]["blocks"]
 
 
+def test_an_unknown_notifier_is_a_usage_error_that_names_those_there_are(router, payload):
+    result = router.run("preview", payload(REDIS), "--notifier", "slack")
+
+    assert result.exit_code == 2
+    assert "'slack' is not a notifier; choose one of console, screen, webhook" in result.stderr
+
+
 def test_the_payload_of_a_skipped_notifier_is_null(router, payload):
     over = alert("resolved", alertname="RedisDown", component="redis", severity="critical")
     answer = router.json("preview", payload(over), "--notifier", "webhook")

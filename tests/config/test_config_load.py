@@ -73,6 +73,7 @@ def test_without_routing_the_first_receiver_gets_everything(at):
     loaded = load(Path("config/main.yaml"))
 
     assert loaded.tree.match({"alertname": "x", "severity": "critical"}) == ("oncall",)
+    assert str(loaded.tree.root.place) == "config/main.yaml"
     assert loaded.files == (Path("config/main.yaml"),)
     assert ["`other`" in problem.message for problem in loaded.problems] == [True]
 

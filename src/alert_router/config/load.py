@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -379,7 +379,12 @@ def _only_runbooks(path: Path) -> YamlFile:
 def _implied_routing(main: YamlFile) -> YamlFile:
     """The routing of a configuration without any: the first receiver gets everything."""
     receiver = json.dumps(next(iter(defined_receivers(main)), DEFAULT_RECEIVER))
-    return parse(f"route: {{receiver: {receiver}}}", main.file)
+    document = parse(f"route: {{receiver: {receiver}}}", main.file)
+    entry = document.root.entries["route"]
+    route = replace(entry.value, place=Place(main.file))  # of no line
+    return replace(
+        document, root=replace(document.root, entries={"route": Entry("route", entry.place, route)})
+    )
 
 
 def cross_check(named: Iterable[Reference], catalogue: Catalogue) -> tuple[Problem, ...]:

@@ -105,6 +105,10 @@ def preview(
     if receiver is not None and receiver not in receivers:
         message = f"{receiver!r} is not a receiver; choose one of {', '.join(receivers)}"
         raise click.BadParameter(message, param_hint="--receiver")
+    notifiers = list(dict.fromkeys(one.notifier for one in runtime.notifiers))
+    if notifier is not None and notifier not in notifiers:
+        message = f"{notifier!r} is not a notifier; choose one of {', '.join(notifiers)}"
+        raise click.BadParameter(message, param_hint="--notifier")
     body = read_body(ctx, what, annotations, resolved=resolved)
     selected = tuple(sorted(NOTIFIERS)) if _ALL in chosen else tuple(dict.fromkeys(chosen))
     try:
