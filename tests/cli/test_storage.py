@@ -182,6 +182,16 @@ def test_a_damaged_store_is_not_backed_up(router, store, tmp_path):
     assert list(tmp_path.glob("copy*")) == []
 
 
+def test_a_store_in_use_is_said_on_standard_error_alone(router, store):
+    outbox = asyncio.run(open_outbox(Storage(store), Role.SERVICE))
+    try:
+        result = router.run("storage", "migrate", "--output", "json")
+    finally:
+        asyncio.run(outbox.close())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is in use by another running service" in result.stderr
+
+
 def test_a_store_is_copied_and_the_routers_of_its_source_must_be_stopped(router, store, tmp_path):
     target = tmp_path / "target.db"
     urls = f"sqlite:///{store}", f"sqlite:///{target}"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -378,6 +379,17 @@ def test_the_example_in_the_documents_is_accepted(tmp_path: Path) -> None:
     config = read_web_config(tmp_path / "web.yml")
     hashed = config.basic_auth_users["alertmanager"].encode()
     assert bcrypt.checkpw(b"change-me", hashed)
+
+
+async def test_an_address_in_use_is_named_with_what_to_do(tmp_path: Path) -> None:
+    config = write_config(tmp_path, [{"type": "console"}])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        flags = WebFlags(listen=(Listen("127.0.0.1", port),))
+        said = f"cannot listen on 127.0.0.1:{port}: Address already in use; set another address"
+        with pytest.raises(OSError, match=f"^{re.escape(said)}"):
+            async with running(config, read_runtime(config, flags=flags), flags):
+                pass
 
 
 async def test_several_addresses_of_both_families_are_listened_on(tmp_path: Path) -> None:

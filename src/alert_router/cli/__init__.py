@@ -105,3 +105,7 @@ class _Program(LazyGroup):
 def main() -> None:
     """Deliver the runbook with the alert: an Alertmanager webhook in, what to do in the
     message out."""
+    import structlog  # noqa: PLC0415 - `alert-router --help` does not need it
+
+    # Standard output is for what the command answers. `serve` sets its log up itself.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

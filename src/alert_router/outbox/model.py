@@ -45,7 +45,7 @@ def parse_storage(text: str, base: Path) -> Storage:
         return _parse_postgres(text, base)
     if scheme != "sqlite" or not rest.startswith("///"):
         raise ValueError(
-            "expected sqlite:///FILE (relative to this file), sqlite:////FILE (absolute) or "
+            "expected sqlite:///FILE (a relative path), sqlite:////FILE (absolute) or "
             "postgresql://HOST/DATABASE"
         )
     path = rest[3:]

@@ -1,6 +1,7 @@
 """Connections: how many, how long a client may take, and the port they come in at."""
 
 import asyncio
+import os
 import resource
 import socket
 from collections.abc import Awaitable, Callable
@@ -273,7 +274,20 @@ class Listener:
 
 async def _sockets(listen: Listen) -> list[socket.socket]:
     """Sockets that listen there, one for each address that a name has; all addresses, of IPv4 and
-    of IPv6 where there is IPv6, are one socket. Raises OSError."""
+    of IPv6 where there is IPv6, are one socket. Raises OSError with a message for people."""
+    try:
+        return await _bound(listen)
+    except socket.gaierror as error:
+        reason = error.strerror
+    except OSError as error:  # its own text repeats the address
+        reason = os.strerror(error.errno) if error.errno else str(error)
+    raise OSError(
+        f"cannot listen on {listen}: {reason}; set another address with `http.listen` or"
+        " --web.listen-address"
+    )
+
+
+async def _bound(listen: Listen) -> list[socket.socket]:
     # Without a type uvloop asks libuv even for an address, and so starts libuv's threads: where
     # none can be started later, libuv aborts the process.
     found = await asyncio.get_running_loop().getaddrinfo(

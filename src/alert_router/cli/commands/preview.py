@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import click
-import structlog
 from pydantic_core import to_json
 from rich.style import Style
 from rich.text import Text
@@ -98,8 +96,6 @@ def preview(
         raise click.UsageError("--notifier and --type exclude each other")
     if html and (raw or as_json):
         raise click.UsageError("--html excludes --raw and --output json")
-    # Enrichment and rendering log what fails: keep that apart from the output.
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     runtime = read_runtime(runbooks or config or default_config_path())
     receivers = runtime.names
     if receiver is not None and receiver not in receivers:
