@@ -46,7 +46,13 @@ async def fill(path: Path, *stories: tuple[Destination, Verdict | None, bytes]) 
         )
         if verdict is not None:
             [claim] = await take(outbox, destination, limit=1, now=now)
-            settlement = Settlement(verdict, now + 1, reason="rejected", message="no such channel")
+            settlement = Settlement(
+                verdict,
+                now + 1,
+                due_at=now + 7500 if verdict is Verdict.RETRY else 0.0,  # in two hours
+                reason="rejected",
+                message="no such channel",
+            )
             assert await outbox.settle(claim, settlement)
     await outbox.close()
 
@@ -120,6 +126,14 @@ def test_the_text_list_has_reason_and_age(router, store):
 
     assert "rejected: no such channel" in text
     assert "5m ago" in text
+
+
+def test_the_text_list_says_when_a_waiting_delivery_is_tried_again(router, store):
+    store((SCREEN, Verdict.RETRY, b"a"))
+
+    text = router.run("deliveries", "list").stdout
+
+    assert "rejected: no such channel; next attempt in 2h" in text
 
 
 def test_an_empty_store_has_no_deliveries(router, store):

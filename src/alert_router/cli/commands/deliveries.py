@@ -267,6 +267,9 @@ def _report(ctx: click.Context, results: list[dict[str, object]], done: str, as_
 
 
 def _cells(row: DeliveryRow, now: float) -> list[str | Text]:
+    why = _why(row)
+    if why and row.due_at is not None and row.due_at > now:
+        why += f"; next attempt {_age(row.due_at, now)}"
     return [
         str(row.id),
         styled(row.state.value, _STYLES[row.state]),
@@ -275,7 +278,7 @@ def _cells(row: DeliveryRow, now: float) -> list[str | Text]:
         str(len(row.fingerprints)),
         _age(row.accepted_at, now),
         str(row.attempts),
-        _why(row),
+        why,
     ]
 
 
