@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from alert_router.cli.options import config_option, json_option
+from alert_router.cli.options import json_option
 from alert_router.cli.output import clean, count, join, print_json, show
 from alert_router.config import default_config_path
 from alert_router.fields import ExternalUrl
@@ -75,7 +75,12 @@ class _Question(click.Option):
 
 
 @click.command()
-@config_option
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Main file to write. Default: $ALERT_ROUTER_CONFIG, config/alert-router.yaml.",
+)
 @click.option(
     "--runbooks",
     cls=_Question,
