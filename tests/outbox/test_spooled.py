@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alert_router.fields import Rate
 from alert_router.outbox import spooled
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import (
@@ -21,7 +22,18 @@ from alert_router.outbox.model import (
     day_of,
 )
 from alert_router.outbox.spooled import SpooledOutbox
-from tests.outbox.kit import NOW, A, end, group, names, open_postgres, open_sqlite, put, take_one
+from tests.outbox.kit import (
+    NOW,
+    A,
+    end,
+    group,
+    names,
+    open_postgres,
+    open_sqlite,
+    put,
+    take,
+    take_one,
+)
 from tests.postgres import server
 from tests.speed import clock_of_the_loop
 
@@ -83,6 +95,22 @@ async def test_a_pause_stays_when_the_store_changes_until_it_ends(tmp_path):
         assert await outbox.health(A) != asked
     finally:
         await outbox.close()
+
+
+async def test_what_was_sent_before_an_outage_counts_for_the_rate(up):
+    rate, now = Rate(3, 3600.0), up.now()
+    wanted = {"since": now - rate.seconds, "now": now}
+    await put(up, group("one", at=now))
+    assert await up.sent(A, **wanted) == []
+    assert len(await take(up, now=now, rate=rate)) == 1
+
+    up._go_down("the test says so")
+
+    assert await up.sent(A, **wanted) == [now]
+    await put(up, group("two", at=now))
+    await end(up, await take_one(up, now=now), Verdict.DELIVERED, now=now)
+    assert await up.sent(A, **wanted) == [now, now]
+    assert await up.sent(A, since=now, now=now + rate.seconds) == []
 
 
 async def test_a_webhook_is_in_the_spool_after_the_seconds_that_the_documentation_promises(

@@ -69,6 +69,8 @@ class SpooledOutbox:
         self._has_heartbeats = False  # in the spool
         self._unsettled: list[tuple[Claim, Settlement]] = []
         self._pauses: dict[Destination, Health] = {}  # as far as known
+        # When the shared store's messages to those with a rate were sent, as far as known.
+        self._sent: dict[Destination, list[float]] = {}
         self._spool_lock = asyncio.Lock()  # an identity that is being moved is not touched
         self._watching: asyncio.Task[None] | None = None
 
@@ -173,6 +175,8 @@ class SpooledOutbox:
                     changes=changes, **more,
                 )  # fmt: skip
                 self._held |= {(claim.lane, claim.fence) for claim in found}
+                if destination in self._sent:
+                    self._sent[destination] += [now] * len(found)
                 claims += found
             except StoreUnavailable as error:
                 self._go_down(str(error))
@@ -203,8 +207,13 @@ class SpooledOutbox:
         self._shared.listen(wake)
 
     async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
-        """As `Outbox.sent`."""
-        return await self._both(lambda store: store.sent(destination, since=since, now=now))
+        """As `Outbox.sent`; in the shared store, as far as known."""
+        if self._is_up:
+            self._sent[destination] = await self._shared.sent(destination, since=since, now=now)
+        found = [at for at in self._sent.get(destination, ()) if at > since]
+        if self._identities or not self._is_up:
+            found += await self._spool.sent(destination, since=since, now=now)
+        return found
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`. A pause that only the other store knows is kept."""
@@ -437,9 +446,6 @@ class SpooledOutbox:
         if not self._is_up:
             raise StoreUnavailable("the shared store cannot be used")
         return await ask(self._shared)
-
-    async def _both(self, ask: Callable[[Outbox], Awaitable[list[T]]]) -> list[T]:
-        return [it for store in self._stores() for it in await ask(store)]
 
     async def _sum(self, ask: Callable[[Outbox], Awaitable[int]]) -> int:
         return sum([await ask(store) for store in self._stores()])
