@@ -63,7 +63,9 @@ async def export(session: Session, identity: bytes) -> StoredIdentity | None:
     is_being_sent = False
     async for row in session.each("stored_deliveries", (key,)):
         is_being_sent = is_being_sent or bool(row[4])
-        deliveries.append(_delivery(*row))
+        one = _delivery(*row)
+        # All destinations of a group hold its body once.
+        deliveries.append(replace(one, body=session.same_body(one.group, one.body)))
     references = [
         (Destination(receiver, notifier), *values)
         for receiver, notifier, *values in await session.rows("stored_references", (key,))

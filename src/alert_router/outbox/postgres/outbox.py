@@ -63,8 +63,6 @@ class PostgresOutbox(Operations):
     """An Outbox in a PostgreSQL database. Made by `open`; used from one event loop."""
 
     is_shared = True
-    is_spooling = False
-    outages = 0
 
     def __init__(self, database: Database, new_id: Callable[[], str] = webhook_id) -> None:
         self.database = database
