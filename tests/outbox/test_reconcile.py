@@ -528,6 +528,14 @@ async def test_a_server_that_may_lose_what_it_committed_is_refused_unless_told(t
     await (await PostgresOutbox.open(Database(url, None, unsafe=True), Role.SERVICE)).close()
 
 
+async def test_a_database_that_cannot_hold_every_text_is_refused():
+    await server().execute(
+        "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    with pytest.raises(StoreRefused, match="encoding LATIN1"):
+        await PostgresOutbox.open(Database(server().of("latin"), None, False), Role.SERVICE)
+
+
 async def test_a_command_changes_no_tables(tmp_path):
     url = await server().database(tmp_path)
     with pytest.raises(StoreUnavailable, match="storage migrate"):
