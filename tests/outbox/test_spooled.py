@@ -431,6 +431,36 @@ async def test_while_a_group_is_moved_others_are_accepted_and_claimed(up, monkey
     assert names(await take_one(up._shared)) == ["one", "two"]
 
 
+async def test_a_router_that_was_away_does_not_end_the_leases_of_one_that_took_its_name(
+    up, tmp_path
+):
+    name = up.owner
+    up._go_down("the test says so")
+    up._shared._holding.cancel()  # it does not come to it yet
+    up._shared._held.terminate()
+    other = await named(tmp_path, name)
+    await put(other, group("one"))
+    claim = await take_one(other, now=other.now())
+
+    with pytest.raises(StoreUnavailable, match="name"):
+        await up._look_again()
+    up._shared._holding = asyncio.create_task(up._shared._hold_name())
+    await eventually(lambda: up.owner != name, "another name")
+    await up._look_again()
+
+    assert not up.is_spooling
+    assert await end(other, claim, Verdict.DELIVERED)
+    assert [row.state for row in await up.deliveries()] == [State.DELIVERED]
+    await other.close()
+
+
+async def named(folder, name):
+    """A router of that name, once the server knows that nobody has it any more."""
+    while (outbox := await open_postgres(folder)).owner != name:
+        await outbox.close()
+    return outbox
+
+
 async def test_an_outcome_that_the_database_refuses_keeps_it_out_of_use_no_longer(up):
     await put(up, group("one"), group("two", lane="two"))
     claims = await take(up, now=up.now())

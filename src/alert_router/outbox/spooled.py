@@ -547,17 +547,20 @@ class SpooledOutbox:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
-                if not self._is_read:
-                    await self._read_spool()
-                if not self._is_up:
-                    await self._shared.probe()
-                    await self._come_up()
-                elif self._identities or self._has_heartbeats:
-                    await self._reconcile()
+                await self._look_again()
             except StoreUnavailable as error:
                 self._say_unusable(str(error))
             except Exception:  # a defect of ours must not end this for good
                 log.exception("cannot move the spool into the shared store")
+
+    async def _look_again(self) -> None:
+        if not self._is_read:
+            await self._read_spool()
+        if not self._is_up:
+            await self._shared.probe()
+            await self._come_up()
+        elif self._identities or self._has_heartbeats:
+            await self._reconcile()
 
     def _say_unusable(self, why: str) -> None:
         """Say each reason once: what is wrong after a restart of the database may be another."""
