@@ -43,10 +43,17 @@ from tests.programs import eventually
 from tests.speed import clock_of_the_loop
 
 
+def unhurried(monkeypatch):
+    """No router looks after its spool unless the test says so, nor takes a busy machine for a
+    database that does not answer."""
+    for limit in "_LOOK_EVERY", "_ACCEPT_SECONDS", "_PAUSED_SECONDS", "_MOVE_SECONDS":
+        monkeypatch.setattr(spooled, limit, 3600.0)
+
+
 @pytest.fixture
 async def up(tmp_path, monkeypatch):
     """One that uses the shared store, and looks after its spool only if the test says so."""
-    monkeypatch.setattr(spooled, "_LOOK_EVERY", 3600.0)
+    unhurried(monkeypatch)
     shared = await open_postgres(tmp_path)
     outbox = SpooledOutbox(shared, await open_sqlite(tmp_path))
     await outbox.start()
@@ -370,6 +377,7 @@ async def test_what_is_spooled_is_delivered_though_nobody_waits_for_the_answer(u
 async def test_large_groups_and_what_was_too_slow_have_more_time_to_be_moved(
     up, clock, monkeypatch
 ):
+    monkeypatch.setattr(spooled, "_MOVE_SECONDS", 1.0)
     reconcile, is_slow = up._shared.reconcile, asyncio.Event()
 
     async def taking(seconds):
@@ -411,7 +419,6 @@ async def test_while_a_group_is_moved_others_are_accepted_and_claimed(up, monkey
         await reconcile(content)
 
     monkeypatch.setattr(up._shared, "reconcile", slow)
-    monkeypatch.setattr(spooled, "_MOVE_SECONDS", 3600.0)
     await put(up, group("stored", lane="stored"))
     up._go_down("the test says so")
     await put(up, group("one"))

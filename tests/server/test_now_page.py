@@ -11,13 +11,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_router.outbox import spooled as outbox_module
 from alert_router.outbox.base import StoreUnavailable
 from alert_router.runtime import read_runtime
 from alert_router.server import running as in_process
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, FiringHours
 from alert_router.server.pages.now import Hours
 from tests.http import get, post
+from tests.outbox.test_spooled import unhurried
 from tests.postgres import server
 from tests.programs import Router, body, eventually, recorder, router, write_config
 from tests.replicas import is_up, proxy, replicas
@@ -204,7 +204,7 @@ async def test_of_each_outage_of_a_shared_database_only_what_came_in_it_is_shown
 async def test_what_is_still_in_the_spool_is_shown_once_until_and_after_it_is_moved(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(outbox_module, "_LOOK_EVERY", 3600.0)
+    unhurried(monkeypatch)
     refused = {"Stays", "Ended"}
 
     async def firing() -> list[str]:
