@@ -170,6 +170,10 @@ class Metrics:
             "store_spooling", "1 while the shared store cannot be used and the spool is."
         )
         self.spooled = self._gauge("spooled_deliveries", "Deliveries pending in the spool.")
+        self.unmovable = self._gauge(
+            "unmovable_groups",
+            "Alert groups that stay in the spool: they cannot be moved into the shared store.",
+        )
         self.store_faults = self._counter(
             "store_faults", "Faults found in the store, by kind: see the log.", "kind"
         )

@@ -169,6 +169,38 @@ async def test_what_was_sent_at_once_counts_when_a_store_is_back(
         assert pace.free(time.monotonic()) == 1
 
 
+async def test_what_was_sent_before_a_start_counts_before_anything_is_claimed(
+    tmp_path: Path, destination: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, destination, rate_limit="2/h") as router:
+        for note in ("a", "b"):
+            await store(router, note)
+        await eventually(lambda: len(notes(destination)) == 2, "the messages from the store")
+    claimed = asyncio.Event()
+
+    async def later(*_: object) -> bool:
+        await claimed.wait()
+        return False
+
+    with monkeypatch.context() as busy:
+        busy.setattr(worker.DestinationLoop, "_claim", later)
+        async with serving(tmp_path, destination, rate_limit="2/h") as router:
+            assert not await deliver(router, "c")
+            claimed.set()
+
+
+async def test_a_store_that_does_not_say_what_was_sent_keeps_no_message_back(
+    tmp_path: Path, destination: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> list[float]:
+        raise StoreUnavailable("the disk is gone")
+
+    async with serving(tmp_path, destination, rate_limit="2/h") as router:
+        monkeypatch.setattr(router.outbox, "sent", refuse)
+        taken = [await deliver(router, f"n{number}") for number in range(3)]
+    assert taken == [True, True, False]
+
+
 async def test_a_pause_that_a_destination_asks_for_is_kept_and_delays_no_other(
     tmp_path: Path, destination: Recorder
 ) -> None:

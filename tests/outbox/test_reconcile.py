@@ -188,6 +188,42 @@ async def test_what_came_in_a_long_outage_is_moved_with_as_few_statements(spool,
     assert counts[1] <= counts[0]  # the first also makes the destinations
 
 
+async def test_what_is_moved_again_since_the_answer_was_lost_takes_as_few_statements(spool, shared):
+    """The spool has delivered all of it meanwhile."""
+    await shared.health(A)  # connects
+    counts = []
+    for lane, size in ("short", 3), ("long", 400):
+        groups = [group(f"{lane}-{n}", A, B, lane=lane, at=NOW + n) for n in range(size)]
+        await asyncio.gather(*(spool.accept(one, 0) for one in groups))
+        [identity] = await spool.identities()
+        await shared.reconcile(await spool.export(identity))
+        for to in A, B:
+            await end(spool, await take_one(spool, to), Verdict.DELIVERED)
+        content = await spool.export(identity)
+        [session] = shared._pool._idle
+        statements = []
+        with session.connection.query_logger(statements.append):
+            await shared.reconcile(content)
+        counts.append(len(statements))
+        await spool.remove(identity)
+        assert await take(shared) == await take(shared, B) == []
+    assert counts[1] <= counts[0]
+
+
+async def test_what_is_replayed_in_a_spool_after_the_answer_was_lost_is_moved_too(spool, shared):
+    await put(spool, group("one"))
+    [identity] = await spool.identities()
+    await shared.reconcile(await spool.export(identity))
+    await end(spool, await take_one(spool), Verdict.DEAD)
+    [dead] = await spool.deliveries()
+    await spool.replay(dead.id, now=NOW)
+    await spool.replay(dead.id, now=NOW, to=B, force=True)
+    await move(spool, shared)
+    assert names(await take_one(shared)) == names(await take_one(shared, B)) == ["one"]
+    assert await take(shared) == await take(shared, B) == []
+    assert [row.dead for row in await shared.backlog()] == [0, 0]
+
+
 async def kept_since(outbox, asked):
     groups = (await outbox.history(asked)).groups
     return {one.id: one.since - NOW if one.since else None for one in groups}
@@ -490,6 +526,14 @@ async def test_a_server_that_may_lose_what_it_committed_is_refused_unless_told(t
     with pytest.raises(StoreRefused, match="synchronous_commit"):
         await PostgresOutbox.open(Database(url, None, unsafe=False), Role.SERVICE)
     await (await PostgresOutbox.open(Database(url, None, unsafe=True), Role.SERVICE)).close()
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused():
+    await server().execute(
+        "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    with pytest.raises(StoreRefused, match="encoding LATIN1"):
+        await PostgresOutbox.open(Database(server().of("latin"), None, False), Role.SERVICE)
 
 
 async def test_a_command_changes_no_tables(tmp_path):

@@ -214,6 +214,18 @@ async def test_one_that_another_router_received_meanwhile_is_back(apart: Apart) 
     assert await apart.shared_after(1) == ["firing", "resolved"]
 
 
+async def test_one_that_another_router_received_just_before_is_not_back(apart: Apart) -> None:
+    """The one that misses it does not know that, as after its start without the database."""
+    assert await apart.after(61) == ["firing", ""]
+    await apart.outboxes[1]._spool.beat(["eu"], apart.now + 1_700_000_000 - 61.5)
+    apart.outboxes[1]._has_heartbeats = True
+    await apart.is_back()
+    assert await apart.shared_after(1) == ["firing"]
+    assert apart.routers[0].missing["eu"] > apart.now + 1_700_000_000 - 63
+    apart.beat(router=1)
+    assert await apart.shared_after(1) == ["firing", "resolved"]
+
+
 async def test_after_the_database_was_down_a_heartbeat_has_its_time(apart: Apart) -> None:
     apart.beat()
     await apart.after(1)

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -16,6 +17,7 @@ from alert_router.server import running as in_process
 from alert_router.server.pages.board import HOURS, Board, FiringGroup, FiringHours
 from alert_router.server.pages.now import Hours
 from tests.http import get, post
+from tests.outbox.test_spooled import unhurried
 from tests.postgres import server
 from tests.programs import Router, body, eventually, recorder, router, write_config
 from tests.replicas import is_up, proxy, replicas
@@ -197,6 +199,57 @@ async def test_of_each_outage_of_a_shared_database_only_what_came_in_it_is_shown
             way.is_open.set()
             await eventually(lambda: is_up(alone), "the shared store to be in use again")
             await eventually(lambda: shows("Third", "Later"), "all of it")
+
+
+async def test_what_is_still_in_the_spool_is_shown_once_until_and_after_it_is_moved(
+    tmp_path, monkeypatch
+):
+    unhurried(monkeypatch)
+    refused = {"Stays", "Ended"}
+
+    async def firing() -> list[str]:
+        _, text = await get(url)
+        return re.findall(r"<strong>([A-Z]\w+)</strong>", text)
+
+    async def reconcile(content):
+        if any(name.encode() in one.body for one in content.deliveries for name in refused):
+            raise ValueError("this group is not taken")
+        await take(content)
+
+    async with recorder() as destination:
+        storage = f"{await server().database(tmp_path)}?spool=spool.db"
+        hooks = [{"type": "webhook", "url": destination.url}]
+        config = write_config(tmp_path, hooks, storage=storage)
+        async with in_process(config, read_runtime(config)) as router:
+            url = "http://{}:{}".format(*router.addresses[0])
+            outbox: Any = router.outbox
+            take = outbox._shared.reconcile
+            monkeypatch.setattr(outbox._shared, "reconcile", reconcile)
+            for name in ("Before", "Ended"):
+                await post(f"{url}/webhook", body(name))
+            assert await firing() == ["Before", "Ended"]
+            outbox._go_down("the test says so")
+            for name in ("Moved", "Stays"):
+                await post(f"{url}/webhook", body(name))
+            await post(f"{url}/webhook", body("Ended", status="resolved"))
+            shown = ["Before", "Moved", "Stays"]
+            assert await firing() == shown
+            await eventually(lambda: len(destination.requests) == 5, "the messages")
+
+            await outbox._come_up()
+            assert len(outbox.spooled_identities) == 2
+            assert await firing() == shown
+            _, text = await get(f"{url}/status")
+            assert "2 alert groups cannot be moved into the store: this group is not" in text
+
+            refused.clear()
+            for failed in outbox._failed.values():
+                failed.next_at = 0.0
+            await outbox._reconcile()
+            assert not outbox.spooled_identities
+            assert await firing() == shown
+            await post(f"{url}/webhook", body("Stays", status="resolved"))
+            assert await firing() == ["Before", "Moved"]
 
 
 async def test_status_says_store_start_version_and_when_a_destination_last_took_a_message(running):

@@ -43,6 +43,7 @@ _LAST_WORD = 0.3  # seconds for the store to take what was cut off at a stop
 # Seconds in which the turn of a delivery that no store has must come: its sender waits for it, and
 # sends it again if it is refused. Alertmanager waits for 10 s or longer.
 _TURN_SECONDS = 5.0
+_RECALL_SECONDS = 1.0  # of these, for a store to say what was sent
 # Seconds beyond an attempt's own limit before another may take it: another start, or another
 # service that shares the store.
 _LEASE_MARGIN, _SHARED_LEASE_MARGIN = 60.0, 20.0
@@ -98,6 +99,7 @@ class DestinationLoop:
         not come soon."""
         try:
             async with asyncio.timeout(_TURN_SECONDS), self._turn:
+                await self._recall_pace()
                 if not await self._may_begin(time.monotonic() + _TURN_SECONDS):
                     return False
                 self._take_turn(time.monotonic())
@@ -263,6 +265,14 @@ class DestinationLoop:
             stored = (clock - max(0.0, now - at) for at in sent)
             self._pace = Pace(rate, [*stored, *self._unstored])
         return self._known_pace()
+
+    async def _recall_pace(self) -> None:
+        """What was sent before the start counts, also where that is asked for the first time
+        before anything is claimed. Where no store says it, nothing is known to be sent."""
+        if self._pace is None:
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_RECALL_SECONDS):
+                    await self._paced()
 
     def _known_pace(self) -> Pace | None:
         """The pace to keep, as far as it is known without asking the store."""

@@ -6,7 +6,7 @@ are in `model`. Each part of the program asks for the part of the contract that 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from alert_router.fields import Rate
@@ -156,6 +156,18 @@ class Administration(Protocol):
     @property
     def outages(self) -> int:
         """How often a shared store was in use and could no longer be used."""
+        ...
+
+    @property
+    def spooled_identities(self) -> frozenset[bytes]:
+        """Those of which something is in the store of this machine beside a shared one: what that
+        has is later than what the shared one has."""
+        ...
+
+    @property
+    def unmovable(self) -> Mapping[bytes, str]:
+        """The identities that stay in the store of this machine, where they are delivered, since
+        they cannot be moved into the shared one: each with the reason."""
         ...
 
     async def spooled(self) -> int:

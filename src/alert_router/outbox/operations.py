@@ -6,8 +6,17 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alert_router.fields import Rate
@@ -118,6 +127,11 @@ def _operation(
 class Operations(ABC):
     """Runs each method as an operation in a transaction of its driver's. What is not described here
     is as `Outbox` has it."""
+
+    is_spooling = False
+    outages = 0
+    spooled_identities: frozenset[bytes] = frozenset()
+    unmovable: Mapping[bytes, str] = MappingProxyType({})
 
     @abstractmethod
     async def _run(self, operation: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:

@@ -2,16 +2,18 @@
 one cannot be.
 
 What is accepted meanwhile is delivered from the spool. Once the shared store can be used again, all
-of it is moved there: see `reconcile`. A claim of the spool has a negative lane.
+of it is moved there: see `reconcile`. What the shared store does not take stays in the spool and is
+delivered from there. A claim of the spool has a negative lane.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -45,13 +47,36 @@ log = structlog.get_logger(__name__)
 
 _ACCEPT_SECONDS = 1.2  # for an answer of the shared store; then the group goes into the spool
 _PAUSED_SECONDS = 5.0  # much longer: this process did not run
-# For moving an identity there: who accepts into the spool waits for it. An identity with many
-# deliveries has more.
+# For moving something there: meanwhile its identity accepts nothing, and nothing of the spool is
+# claimed. What has many rows or bytes has more, and twice as much after each failure.
 _MOVE_SECONDS = 1.0
-_MOVED_A_SECOND = 500
+_ROWS_A_SECOND, _BYTES_A_SECOND = 500, 2_000_000
+_CLAIM_SECONDS = 0.5  # that a claim waits for what is being moved, before it looks elsewhere
+_MOST_PATIENCE = 16.0
+# Seconds until something is tried again that the shared store does not take; and after how many it
+# is said though that may have been trouble of the store.
+_LONGEST_PAUSE, _LONG_PAUSE = 600.0, 8.0
 _LOOK_EVERY = 1.0  # seconds between looks at whether the shared store can be used again
+_HEARTBEATS = b""  # the key of them all; identities are longer
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Failed:
+    """What could not be moved: when it is tried again (monotonic), the seconds until then, the
+    latest group of it, and why it stays in the spool, once that is known not to be a matter of
+    all."""
+
+    next_at: float = 0.0
+    pause: float = 1.0
+    group: str = ""
+    reason: str = ""
+
+    @property
+    def patience(self) -> float:
+        """How many times as long as at first it may take."""
+        return min(self.pause, _MOST_PATIENCE)
 
 
 class SpooledOutbox:
@@ -65,18 +90,24 @@ class SpooledOutbox:
         self._is_up = False
         self._outages = 0
         self._held: set[tuple[int, int]] = set()  # claims of the shared store: lane and fence
-        self._identities: set[bytes] = set()  # those with something in the spool
+        # Those with something in the spool, in the order in which they are moved.
+        self._identities: dict[bytes, None] = {}
         self._has_heartbeats = False  # in the spool
         self._unsettled: list[tuple[Claim, Settlement]] = []
         self._pauses: dict[Destination, Health] = {}  # as far as known
-        self._spool_lock = asyncio.Lock()  # an identity that is being moved is not touched
+        # When the shared store's messages to those with a rate were sent, as far as known.
+        self._sent: dict[Destination, list[float]] = {}
+        self._failed: dict[bytes, _Failed] = {}  # what could not be moved, by identity
+        # Held by what changes an identity or the heartbeats in the spool, and by what moves them.
+        self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        self._claiming = asyncio.Lock()  # nothing that is being moved is claimed
+        self._is_read = False  # what an earlier process has left in the spool is known
+        self._why = ""  # the shared store cannot be used, as said last
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Look which of the two can be used. Raises StoreRefused."""
-        with suppress(StoreUnavailable):  # it is opened again with each operation
-            self._identities = await self._spool.identities()
-            self._has_heartbeats = bool(await self._spool.every_heartbeat())
+        await self._read_spool()
         try:
             await self._shared.prepare(Role.SERVICE)
             await self._come_up()
@@ -84,7 +115,8 @@ class SpooledOutbox:
             if self._shared.must_not_start(error):
                 await self.close()
                 raise
-            log.error("the shared store cannot be used; using the spool", error=str(error))
+            self._why = str(error)
+            log.error("the shared store cannot be used; using the spool", error=self._why)
         self._watching = asyncio.create_task(self._watch())
 
     @property
@@ -107,6 +139,16 @@ class SpooledOutbox:
         """As `Outbox.why_unusable`."""
         return None if self._is_up else self._spool.why_unusable
 
+    @property
+    def spooled_identities(self) -> frozenset[bytes]:
+        """As `Outbox.spooled_identities`."""
+        return frozenset(self._identities)
+
+    @property
+    def unmovable(self) -> Mapping[bytes, str]:
+        """As `Outbox.unmovable`."""
+        return {key: failed.reason for key, failed in self._failed.items() if failed.reason}
+
     def now(self) -> float:
         """As `Outbox.now`: the shared store's clock."""
         return self._shared.now()
@@ -118,24 +160,43 @@ class SpooledOutbox:
     async def accept(self, group: NewGroup, dedup_window: float) -> Accepted:
         """As `Outbox.accept`. An identity that has something in the spool goes there too, so that
         nothing overtakes it."""
-        if self._is_up and group.identity not in self._identities:
-            began = time.monotonic()
-            try:
-                async with asyncio.timeout(_ACCEPT_SECONDS):
-                    return await self._shared.accept(group, dedup_window)
-            except TimeoutError:
-                self._go_down("it does not answer")
-            except StoreUnavailable as error:
-                self._go_down(str(error))
-            except Exception:  # said against this group alone
-                log.exception("an alert group goes into the spool", group_id=group.id)
-            if time.monotonic() - began > _PAUSED_SECONDS:
-                # The sender has given up, and newer groups of the lane may be in the shared store.
-                raise StoreUnavailable("this router was paused")
-        async with self._spool_lock:
-            accepted = await self._spool.accept(group, dedup_window)
-            self._identities.add(group.identity)
-        return accepted
+        async with self._lock(group.identity):  # then what is being moved is in the shared store
+            if not self._is_up or group.identity in self._identities:
+                try:
+                    with self._spooling(group.identity):
+                        return await self._spool.accept(group, dedup_window)
+                except StoreUnavailable:  # better out of order than not at all
+                    if not self._is_up:
+                        raise
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(_ACCEPT_SECONDS):
+                return await self._shared.accept(group, dedup_window)
+        except TimeoutError:
+            self._go_down("it does not answer")
+        except StoreUnavailable as error:
+            self._go_down(str(error))
+        except Exception:  # said against this group alone
+            log.exception("an alert group goes into the spool", group_id=group.id)
+        if time.monotonic() - began > _PAUSED_SECONDS:
+            # The sender has given up, and newer groups of the lane may be in the shared store.
+            raise StoreUnavailable("this router was paused")
+        async with self._lock(group.identity):
+            with self._spooling(group.identity):
+                return await self._spool.accept(group, dedup_window)
+
+    @contextmanager
+    def _spooling(self, identity: bytes) -> Iterator[None]:
+        """While something of it is put into the spool. It is known to be there before that: whoever
+        asked may not wait for the answer."""
+        is_new = identity not in self._identities
+        self._identities[identity] = None
+        try:
+            yield
+        except Exception:
+            if is_new:
+                del self._identities[identity]
+            raise
 
     async def recover(self, owner: str, keep: Collection[int] = ()) -> int:
         """As `Outbox.recover`. In the shared store it was done when that could be used."""
@@ -158,12 +219,14 @@ class SpooledOutbox:
         """As `Outbox.claim`."""
         claims: list[Claim] = []
         more: dict[str, Any] = {"now": now, "lease": lease, "fold": fold}
-        if self._identities:
-            async with self._spool_lock:
+        if self._identities and await self._may_claim_spooled():
+            try:
                 found = await self._spool.claim(
                     destination, owner=self._spool.owner, limit=limit, probe=probe, rate=rate,
                     changes=changes, **more,
                 )  # fmt: skip
+            finally:
+                self._claiming.release()
             claims = [replace(claim, lane=-claim.lane) for claim in found]
         limit = 0 if probe and claims else limit - len(claims)
         if self._is_up and limit > 0:
@@ -173,10 +236,21 @@ class SpooledOutbox:
                     changes=changes, **more,
                 )  # fmt: skip
                 self._held |= {(claim.lane, claim.fence) for claim in found}
+                if destination in self._sent:
+                    self._sent[destination] += [now] * len(found)
                 claims += found
             except StoreUnavailable as error:
                 self._go_down(str(error))
         return claims
+
+    async def _may_claim_spooled(self) -> bool:
+        """Whether `_claiming` is held now. What is large takes a while to move: the shared store's
+        claims do not wait for it."""
+        try:
+            async with asyncio.timeout(_CLAIM_SECONDS):
+                return await self._claiming.acquire()
+        except TimeoutError:
+            return False
 
     async def settle(self, claimed: Claim, settlement: Settlement) -> bool:
         """As `Outbox.settle`. What the shared store cannot take now is kept in memory: if this
@@ -203,8 +277,13 @@ class SpooledOutbox:
         self._shared.listen(wake)
 
     async def sent(self, destination: Destination, *, since: float, now: float) -> list[float]:
-        """As `Outbox.sent`."""
-        return await self._both(lambda store: store.sent(destination, since=since, now=now))
+        """As `Outbox.sent`; in the shared store, as far as known."""
+        if self._is_up:
+            self._sent[destination] = await self._shared.sent(destination, since=since, now=now)
+        found = [at for at in self._sent.get(destination, ()) if at > since]
+        if self._identities or not self._is_up:
+            found += await self._spool.sent(destination, since=since, now=now)
+        return found
 
     async def health(self, destination: Destination) -> Health:
         """As `Outbox.health`. A pause that only the other store knows is kept."""
@@ -315,13 +394,16 @@ class SpooledOutbox:
         if self._is_up:
             with suppress(StoreUnavailable):
                 return await self._shared.act(identity, action)
-        async with self._spool_lock:
-            self._identities.add(identity)
-            return await self._spool.act(identity, action)
+        async with self._lock(identity):
+            with self._spooling(identity):
+                return await self._spool.act(identity, action)
 
     async def actions_since(self, since: float, limit: int) -> list[tuple[bytes, Action]]:
-        """As `Outbox.actions_since`, of the store that is in use."""
-        return await self._either(lambda store: store.actions_since(since, limit))
+        """As `Outbox.actions_since`."""
+        found: dict[tuple[bytes, Action], None] = {}
+        for store in reversed(self._stores()):  # what is moved meanwhile is found in both
+            found |= dict.fromkeys(await store.actions_since(since, limit))
+        return sorted(found, key=lambda it: it[1].at)[:limit]
 
     async def usage(self, runbook: str) -> list[Usage]:
         """As `Outbox.usage`, in the shared store."""
@@ -341,7 +423,7 @@ class SpooledOutbox:
             with suppress(StoreUnavailable):
                 await self._shared.beat(names, now)
                 return
-        async with self._spool_lock:
+        async with self._lock(_HEARTBEATS):
             self._has_heartbeats = True
             await self._spool.beat(names, now)
 
@@ -360,11 +442,9 @@ class SpooledOutbox:
             if group.identity in self._identities:  # in the next round: nothing overtakes it
                 return False
             return await self._shared.change_heartbeat(before, missing_since, group)
-        async with self._spool_lock:
-            is_done = await self._spool.change_heartbeat(before, missing_since, group)
-            if is_done:
-                self._identities.add(group.identity)
-        return is_done
+        async with self._lock(_HEARTBEATS), self._lock(group.identity):
+            with self._spooling(group.identity):
+                return await self._spool.change_heartbeat(before, missing_since, group)
 
     async def forget_heartbeat(self, name: str) -> None:
         """As `Outbox.forget_heartbeat`, in the shared store."""
@@ -438,9 +518,6 @@ class SpooledOutbox:
             raise StoreUnavailable("the shared store cannot be used")
         return await ask(self._shared)
 
-    async def _both(self, ask: Callable[[Outbox], Awaitable[list[T]]]) -> list[T]:
-        return [it for store in self._stores() for it in await ask(store)]
-
     async def _sum(self, ask: Callable[[Outbox], Awaitable[int]]) -> int:
         return sum([await ask(store) for store in self._stores()])
 
@@ -451,22 +528,47 @@ class SpooledOutbox:
         self._is_up = False
         self._outages += 1
         self._shared.drop()
+        self._why = why
         log.error("the shared store cannot be used; using the spool", error=why)
+
+    def _lock(self, key: bytes) -> asyncio.Lock:
+        """The lock of an identity, or of the heartbeats, for as long as anything asks for it."""
+        return self._locks.setdefault(key, asyncio.Lock())
+
+    async def _read_spool(self) -> None:
+        """See what an earlier process has left in the spool, unless that cannot be read now."""
+        with suppress(StoreUnavailable):
+            self._identities |= dict.fromkeys(await self._spool.identities())
+            self._has_heartbeats |= bool(await self._spool.every_heartbeat())
+            self._is_read = True
 
     async def _watch(self) -> None:
         """Use the shared store again once it can be, and move there what is in the spool."""
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
-                if not self._is_up:
-                    await self._shared.probe()
-                    await self._come_up()
-                elif self._identities or self._has_heartbeats:
-                    await self._reconcile()
+                await self._look_again()
             except StoreUnavailable as error:
-                log.debug("the spool is not moved yet", error=str(error))
+                self._say_unusable(str(error))
             except Exception:  # a defect of ours must not end this for good
                 log.exception("cannot move the spool into the shared store")
+
+    async def _look_again(self) -> None:
+        if not self._is_read:
+            await self._read_spool()
+        if not self._is_up:
+            await self._shared.probe()
+            await self._come_up()
+        elif self._identities or self._has_heartbeats:
+            await self._reconcile()
+
+    def _say_unusable(self, why: str) -> None:
+        """Say each reason once: what is wrong after a restart of the database may be another."""
+        if self._is_up or why == self._why:
+            log.debug("the spool is not moved yet", error=why)
+            return
+        self._why = why
+        log.error("the shared store still cannot be used", error=why)
 
     async def _come_up(self) -> None:
         # Also claims that were written down although the answer never came.
@@ -485,47 +587,92 @@ class SpooledOutbox:
     async def _settle_kept(self) -> None:
         while self._unsettled:
             claim, settlement = self._unsettled[-1]
-            if not await self._settle(claim, settlement):
-                group = claim.groups[-1].group
-                log.warning("claim was lost to another router", id=claim.id, group_id=group)
+            names = {"id": claim.id, "group_id": claim.groups[-1].group}
+            try:
+                if not await self._settle(claim, settlement):
+                    log.warning("claim was lost to another router", **names)
+            except StoreUnavailable:
+                raise
+            except Exception:  # it keeps nothing else back
+                log.exception("an outcome is lost; what was sent will be repeated", **names)
             self._unsettled.remove((claim, settlement))
 
     async def _reconcile(self) -> None:
         """Move heartbeats and what the spool has of each identity into the shared store, unless it
-        is being sent: then in the next round."""
-        await self._move_heartbeats()
-        moved = 0
-        for identity in list(self._identities):
+        is being sent: then in the next round. Raises StoreUnavailable where nothing can be moved.
+        Where others can be, what could not is tried again later and later."""
+        moved = in_a_row = 0
+        late: list[tuple[bytes, _Failed, StoreUnavailable]] = []
+        keys = [_HEARTBEATS, *self._identities] if self._has_heartbeats else [*self._identities]
+        for key in keys:
+            failed = self._failed.get(key) or _Failed()
+            if time.monotonic() < failed.next_at:
+                continue
             try:
-                moved += await self._move(identity)
-            except StoreUnavailable:
-                raise
-            except Exception:  # the others are moved
-                log.exception("cannot move an alert group into the shared store")
+                move = self._move_heartbeats if key == _HEARTBEATS else self._move
+                moved += await move(key, failed)
+            except StoreUnavailable as error:
+                late.append((key, failed, error))
+                in_a_row += 1
+                if in_a_row > 1:  # it is everything, or the next round begins with the others
+                    break
+            except Exception as error:
+                self._put_off(key, failed, error)
+            else:
+                self._failed.pop(key, None)
+                in_a_row = 0
         if moved:
             log.info("moved from the spool into the shared store", alert_groups=moved)
+        for key, failed, why in late:
+            if key in self._identities:
+                self._identities[key] = self._identities.pop(key)
+            if moved or self._is_up:
+                self._put_off(key, failed, why)
+        if late and not moved:
+            raise late[-1][-1]
 
-    async def _move(self, identity: bytes) -> bool:
-        async with self._spool_lock:
+    def _put_off(self, key: bytes, failed: _Failed, error: Exception) -> None:
+        """Say once what it is that cannot be moved, while others can."""
+        self._failed[key] = failed
+        failed.pause = min(2 * failed.pause, _LONGEST_PAUSE)
+        failed.next_at = time.monotonic() + failed.pause
+        may_pass = isinstance(error, StoreUnavailable) and failed.pause < _LONG_PAUSE
+        if failed.reason or may_pass:
+            return
+        failed.reason = str(error).partition("\n")[0] or type(error).__name__
+        log.error(
+            "cannot move an alert group into the shared store; it is sent from the spool",
+            group_id=failed.group,
+            error=failed.reason,
+            remedy="make the database accept it: it is tried again at least every ten minutes",
+        )
+
+    async def _move(self, identity: bytes, failed: _Failed) -> int:
+        """How many alert groups are moved."""
+        async with self._lock(identity), self._claiming:
             content = await self._spool.export(identity)
             if content is not None and content.is_being_sent:
-                return False
+                return 0
             if content is not None:
-                more = len(content.deliveries) / _MOVED_A_SECOND
-                await _within(_MOVE_SECONDS + more, self._shared.reconcile(content))
+                failed.group = content.group
+                bodies = {one.group: len(one.body) for one in content.deliveries}
+                seconds = _MOVE_SECONDS + len(content.deliveries) / _ROWS_A_SECOND
+                seconds += sum(bodies.values()) / _BYTES_A_SECOND
+                await _within(seconds * failed.patience, self._shared.reconcile(content))
                 await self._spool.remove(identity)
-            self._identities.discard(identity)
-        return content is not None
+            self._identities.pop(identity, None)
+        return int(content is not None)
 
-    async def _move_heartbeats(self) -> None:
-        if not self._has_heartbeats:
-            return
-        async with self._spool_lock:
+    async def _move_heartbeats(self, key: bytes, failed: _Failed) -> int:
+        async with self._lock(key):
+            failed.group = "heartbeats"
             found = await self._spool.every_heartbeat()
-            await _within(_MOVE_SECONDS, self._shared.keep_heartbeats(found))
+            seconds = _MOVE_SECONDS * failed.patience
+            await _within(seconds, self._shared.keep_heartbeats(found))
             for name, *_ in found:
                 await self._spool.forget_heartbeat(name)
             self._has_heartbeats = False
+        return 0
 
 
 async def _within(seconds: float, work: Awaitable[None]) -> None:

@@ -474,10 +474,6 @@ UPDATE lane SET batch = CAST(:batch AS text),
     attempts = :attempts, reason = :reason, message = :message
 WHERE id = :lane AND leased = 0 AND (batch = CAST(:batch AS text) OR batch IS NULL AND :idle = 1);
 
--- name: known_delivery
-SELECT d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane
-WHERE d.alert_group = ? AND d.destination = ? ORDER BY d.id LIMIT 1;
-
 -- name: settle_known
 UPDATE delivery SET state = ?, settled_at = ?, attempts = ?, reason = ?, message = ?
 WHERE id = ? AND state = 0;

@@ -2,9 +2,9 @@
 once."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -16,6 +16,15 @@ from alert_router.outbox.session import Session
 log = structlog.get_logger(__name__)
 
 _WAITING, _DELIVERED = 0, 1
+
+
+class _Known(NamedTuple):
+    """A delivery that is here already."""
+
+    id: int
+    lane: int
+    state: int
+    is_leased: int
 
 
 async def every_identity(session: Session) -> list[bytes]:
@@ -54,7 +63,9 @@ async def export(session: Session, identity: bytes) -> StoredIdentity | None:
     is_being_sent = False
     async for row in session.each("stored_deliveries", (key,)):
         is_being_sent = is_being_sent or bool(row[4])
-        deliveries.append(_delivery(*row))
+        one = _delivery(*row)
+        # All destinations of a group hold its body once.
+        deliveries.append(replace(one, body=session.same_body(one.group, one.body)))
     references = [
         (Destination(receiver, notifier), *values)
         for receiver, notifier, *values in await session.rows("stored_references", (key,))
@@ -92,26 +103,29 @@ async def reconcile(session: Session, stored: StoredIdentity, now: float) -> Non
     await _add_actions(session, stored, now)  # locks lanes: after the identity, as everywhere
     if not is_accepted:
         return
-    groups, new = await _groups(session, stored.deliveries)
-    added: dict[int, int] = {}  # the ids here by those there
+    groups = await _groups(session, stored.deliveries)
+    ids: dict[int, int] = {}  # those here by those there
     lanes: dict[int, dict[int, float]] = {}  # when the other store has sent which of their groups
     for to in dict.fromkeys(delivery.destination for delivery in stored.deliveries):
         destination = await session.key(to)
         ours = [one for one in stored.deliveries if one.destination == to]
-        fresh = [one for one in ours if one.group in new]
+        known = await _known(session, identity, destination, [groups[one.group] for one in ours])
+        pairs = [(one, next(known.get(groups[one.group], iter(())), None)) for one in ours]
+        fresh = [one for one, here in pairs if here is None]
         if fresh:
-            lane, ids = await _add(session, identity, destination, fresh, groups)
-            added |= ids
-        for one in ours:
-            group = groups[one.group]
-            if one.group not in new:
-                lane = await _know(session, destination, group, one, now)
+            lane, added = await _add(session, identity, destination, fresh, groups)
+            ids |= added
+        await _settle_known(session, pairs, now)
+        for one, here in pairs:
+            if here is not None:
+                ids[one.id] = here.id
             sent_at = one.settled_at if one.state == _DELIVERED else None
-            lanes.setdefault(lane, {})[group] = sent_at or 0.0
+            of_lane = lanes.setdefault(lane if here is None else here.lane, {})
+            of_lane[groups[one.group]] = sent_at or 0.0
     replayed = [  # 0: the replay is not kept any more
-        (added.get(one.replayed_as, 0), added[one.id])
+        (ids.get(one.replayed_as, 0), ids[one.id])
         for one in stored.deliveries
-        if one.id in added and one.replayed_as is not None
+        if one.replayed_as is not None
     ]
     await session.run_all("mark_replayed", replayed)
     for lane, sent in lanes.items():
@@ -200,18 +214,48 @@ async def _add_actions(session: Session, stored: StoredIdentity, now: float) -> 
         log.warning("too many actions about a group; the latest are dropped", n=len(new) - added)
 
 
-async def _groups(
-    session: Session, deliveries: Sequence[StoredDelivery]
-) -> tuple[dict[str, int], set[str]]:
-    """The keys of the groups, and those that were not here."""
+async def _groups(session: Session, deliveries: Sequence[StoredDelivery]) -> dict[str, int]:
+    """The keys of the groups, which are added where they are not known."""
     wanted = {one.group: one for one in deliveries}
     found = await session.rows("find_groups", (json.dumps(list(wanted)),))
     keys = {str(name): int(key) for name, key in found}
     new = [one for name, one in wanted.items() if name not in keys]
     rows = [(one.group, one.group_accepted_at, one.group_since, one.body) for one in new]
     ids = await session.insert_all("add_group", rows)
-    keys |= {one.group: key for one, key in zip(new, ids, strict=True)}
-    return keys, {one.group for one in new}
+    return keys | {one.group: key for one, key in zip(new, ids, strict=True)}
+
+
+async def _known(
+    session: Session, identity: int, destination: int, groups: Sequence[int]
+) -> dict[int, Iterator[_Known]]:
+    """The deliveries of groups that were written here, too, since the answer to a COMMIT was
+    missing: of each group in their order."""
+    await session.row("find_lane", (identity, destination))  # locks it
+    found: dict[int, list[_Known]] = {}
+    for group, *row in await session.rows("known_deliveries", (json.dumps(groups), destination)):
+        found.setdefault(group, []).append(_Known(*row))
+    return {group: iter(rows) for group, rows in found.items()}
+
+
+async def _settle_known(
+    session: Session, pairs: Sequence[tuple[StoredDelivery, _Known | None]], now: float
+) -> None:
+    """What the other store has settled of what both have is settled."""
+    settled = [
+        (one, here)
+        for one, here in pairs
+        if here and one.state != _WAITING and here.state == _WAITING and not here.is_leased
+    ]
+    rows = [
+        (
+            one.state, one.settled_at, one.attempts, session.clean(one.reason),
+            session.clean(one.message), here.id,
+        )
+        for one, here in settled
+    ]  # fmt: skip
+    await session.run_all("settle_known", rows)
+    for lane in {here.lane for _, here in settled}:
+        await shrink(session, lane, now)
 
 
 async def _add(
@@ -255,22 +299,3 @@ async def _add(
         }  # fmt: skip
         await session.run("keep_attempts", attempts)
     return lane, added
-
-
-async def _know(
-    session: Session, destination: int, group: int, delivery: StoredDelivery, now: float
-) -> int:
-    """A group that was written here, too, since the answer to COMMIT was missing: what the other
-    store has settled of it is settled. The key of its lane; 0 if there is none."""
-    found = await session.row("known_delivery", (group, destination))
-    if found is None:
-        return 0
-    id_, lane, state, leased = found
-    if delivery.state != _WAITING and state == _WAITING and not leased:
-        values = (
-            delivery.state, delivery.settled_at, delivery.attempts,
-            session.clean(delivery.reason), session.clean(delivery.message), id_,
-        )  # fmt: skip
-        await session.run("settle_known", values)
-        await shrink(session, lane, now)
-    return int(lane)

@@ -120,13 +120,15 @@ class Heartbeats:
         if self._seen.get(name, (None,))[0] != state.seen_at:
             self._seen[name] = state.seen_at, now
         age = now - self._seen[name][1]
-        is_back = state.missing_since not in (0.0, state.seen_at)
+        # What a router received just before an outage, unknown to one that missed it then, is old.
+        is_recent = self._outbox.now() - state.seen_at <= heartbeat.timeout
+        is_back = is_recent and state.missing_since not in (0.0, state.seen_at)
         if is_back:
             state = await self._change(heartbeat, state, 0.0, runtime)
         elif not state.missing_since and age > heartbeat.timeout:
             state = await self._change(heartbeat, state, state.seen_at, runtime)
         if state.missing_since:
-            self.missing[name] = state.missing_since
+            self.missing[name] = max(state.missing_since, state.seen_at)
             age = max(age, self._outbox.now() - state.seen_at)  # since before the start
         else:
             self.missing.pop(name, None)

@@ -361,6 +361,7 @@ async def running(
         metrics.store_faults.labels(fault.value)
     metrics.store_usable.set_function(lambda: outbox.why_unusable is None)
     metrics.store_spooling.set_function(lambda: outbox.is_spooling)
+    metrics.unmovable.set_function(lambda: len(outbox.unmovable))
     router = Router(path, runtime, outbox, metrics, server)
     try:
         await router.start()

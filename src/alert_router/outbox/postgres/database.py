@@ -45,7 +45,9 @@ SET idle_in_transaction_session_timeout = '600ms'"""
 _HOW_IT_IS = """
 SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
     AND current_setting('synchronous_commit') <> 'off',
+    current_setting('server_encoding'),
     CAST(extract(epoch FROM clock_timestamp()) AS double precision)"""
+_ENCODINGS = ("UTF8", "SQL_ASCII")
 _PROCESS = "SELECT pg_backend_pid()"
 _REPEAT = ("40", "23505")  # deadlocks, and two that added the same at the same time
 
@@ -128,8 +130,13 @@ class Database:
         began = time.time()
         row = await connection.fetchrow(_HOW_IT_IS, timeout=_CONNECT_SECONDS)
         assert row is not None
-        durable, moment = row
+        durable, encoding, moment = row
         self.offset = moment - (began + time.time()) / 2
+        if encoding not in _ENCODINGS:
+            raise StoreRefused(
+                f"{self.shown} has the encoding {encoding}, in which not everything can be written "
+                "that alerts and destinations say: make a database with ENCODING 'UTF8'"
+            )
         if not durable and not self._unsafe:
             raise StoreRefused(
                 f"{self.shown} may lose what it has committed: set fsync, synchronous_commit and "

@@ -63,8 +63,6 @@ class PostgresOutbox(Operations):
     """An Outbox in a PostgreSQL database. Made by `open`; used from one event loop."""
 
     is_shared = True
-    is_spooling = False
-    outages = 0
 
     def __init__(self, database: Database, new_id: Callable[[], str] = webhook_id) -> None:
         self.database = database
@@ -249,9 +247,12 @@ class PostgresOutbox(Operations):
         return await self._run(_count_names)
 
     async def probe(self) -> None:
-        """See whether the database can be written to. Raises StoreUnavailable."""
+        """See whether the database can be written to, under a name that is held: another router
+        may have taken the one from before. Raises StoreUnavailable."""
         if self._holding is None:
             await self.prepare(Role.SERVICE)
+        if self._held is None or self._held.is_closed():
+            raise StoreUnavailable("the connection that holds this router's name is not back yet")
         await self._run(_touch)
 
     @staticmethod

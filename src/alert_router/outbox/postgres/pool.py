@@ -59,7 +59,6 @@ _ENDS = {
     "add_delivery": "RETURNING id",
     "add_idle_lane": "RETURNING id",
     "add_stored": "RETURNING id",
-    "known_delivery": "FOR UPDATE",
 }
 CHANNEL = "alert_router"  # of announcements
 _LONGEST = 7_000  # bytes; PostgreSQL takes 8,000

@@ -188,6 +188,12 @@ SELECT pg_notify('alert_router', name) FROM unnest(CAST(? AS text[])) AS name;
 SELECT id, seq FROM alert_group
 WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST(? AS json))));
 
+-- name: known_deliveries
+SELECT d.alert_group, d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.alert_group = ANY(CAST(ARRAY(SELECT json_array_elements_text(CAST(? AS json))) AS bigint[]))
+    AND d.destination = ?
+ORDER BY d.id;
+
 -- name: held_names
 SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 2 AND CAST(classid AS bigint) = ?

@@ -94,8 +94,6 @@ class SqliteOutbox(Operations):
     # No other service can have the file: whoever starts on it takes over from the one before.
     owner = "service"
     is_shared = False
-    is_spooling = False
-    outages = 0
 
     def __init__(self, session: SqliteSession) -> None:
         self._session = session

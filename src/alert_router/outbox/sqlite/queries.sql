@@ -125,3 +125,7 @@ DELETE FROM identity WHERE accepted_at = 0 AND id NOT IN (SELECT identity FROM l
 
 -- name: find_groups
 SELECT id, seq FROM alert_group WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: known_deliveries
+SELECT d.alert_group, d.id, d.lane, d.state, l.leased FROM delivery d JOIN lane l ON l.id = d.lane
+WHERE d.alert_group IN (SELECT value FROM json_each(?)) AND d.destination = ? ORDER BY d.id;

@@ -1,7 +1,7 @@
 """The alert groups that fire, read from the store as they come in and kept in memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from operator import methodcaller
 
@@ -108,6 +108,12 @@ class Board:
             hours[key] = replace(later, last=last, bits=bits)
         return Board(groups=groups, hours=hours)
 
+    def only(self, identities: Collection[bytes]) -> "Board":
+        """What it has of these."""
+        groups = {key: it for key, it in self.groups.items() if key in identities}
+        hours = {key: it for key, it in self.hours.items() if key in identities}
+        return Board(groups=groups, hours=hours)
+
     def close(self) -> None:
         """Read nothing more."""
         if self._reading is not None:
@@ -121,7 +127,8 @@ class Board:
             self._seq = max(self._seq, after)
             await aside.run(self._take, rows, site.runtime())
         now = self.read_at = site.outbox.now()
-        self._forget_hours(hour_of(now))
+        if self.outage is None:  # else they say what is resolved of what the shared store has
+            self._forget_hours(hour_of(now))
         oldest = now - site.runtime().config.delivery.keep_delivered
         for identity in [key for key, it in self.groups.items() if it.at < oldest]:
             del self.groups[identity]

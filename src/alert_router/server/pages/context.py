@@ -32,8 +32,8 @@ class Pages:
     rule_coverage: RuleCoverage = field(default_factory=RuleCoverage)
 
     def spooled_in(self, outage: int) -> Board:
-        """What fires by what the spool took in this outage. What it took in an earlier one is in
-        the shared store by now, where it may have been resolved since."""
+        """What fires by what is in the spool since this outage. What an earlier one left there and
+        was moved may have been resolved since in the shared store."""
         if self._spooled.outage != outage:
             self._spooled.close()
             self._spooled = Board(outage=outage)

@@ -96,17 +96,24 @@ async def _parts(request: web.Request, number: int) -> tuple[dict[str, str], int
     they are of what was read before."""
     site, pages = request.app[SITE], request.app[PAGES]
     board, banners = pages.board, []
+    is_all_read = True
+    # First the spool: what is moved meanwhile is found in both.
+    is_spooling, left = site.outbox.is_spooling, site.outbox.spooled_identities
+    spooled = pages.spooled_in(site.outbox.outages)
+    if is_spooling or left:
+        with suppress(StoreUnavailable):
+            is_all_read = await spooled.catch_up(site, pages.aside)
     try:
-        if not await board.catch_up(site, pages.aside):
-            banners.append("Reading what fires: more groups follow.")
+        is_all_read &= await board.catch_up(site, pages.aside)
     except StoreUnavailable:
         read_at = f"what is shown is as of {clock(board.read_at)} UTC" if board.read_at else ""
         banners.append(f"The store cannot be read: {read_at or 'nothing was read yet'}.")
-    if site.outbox.is_spooling:
-        spooled = pages.spooled_in(site.outbox.outages)
-        with suppress(StoreUnavailable):
-            await spooled.catch_up(site, pages.aside)
+    if not is_all_read:
+        banners.append("Reading what fires: more groups follow.")
+    if is_spooling:
         board = board.with_later(spooled)
+    elif left:
+        board = board.with_later(spooled.only(left))
     groups = board.ordered()
     shown = groups[(number - 1) * _ON_A_PAGE : number * _ON_A_PAGE]
     try:

@@ -71,7 +71,10 @@ def spool_state(site: Site, spooled: int) -> str:
         return ""
     state = "in use, since the store cannot be used" if site.outbox.is_spooling else "not in use"
     hint = ": on its machine, `alert-router deliveries list --storage sqlite:////FILE` lists them"
-    return f"{state}; {spooled} pending in it" + hint * (spooled > 0)
+    text = f"{state}; {spooled} pending in it" + hint * (spooled > 0)
+    if reasons := list(site.outbox.unmovable.values()):
+        text += f"; {len(reasons)} alert groups cannot be moved into the store: {reasons[0]}"
+    return text
 
 
 def _destination(
