@@ -54,7 +54,7 @@ async def metric(process: Served, series: str) -> float:
             not series.startswith(FROM_STORE) or _sum(text, AGE) < asked - 0.2
         ):  # the text is kept too
             return _sum(text, series)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
 
 
 AGE = "alert_router_store_answer_age_seconds "

@@ -78,7 +78,7 @@ _ports: list[socket.socket] = []  # whose names are held
 
 async def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
     """The first truthy answer of `check` (plain or awaitable), asked again and again."""
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, 0.01
     while True:
         answer = check()
         if isinstance(answer, Awaitable):
@@ -86,7 +86,8 @@ async def eventually(check: Callable[[], Any], what: str, patience: float = PATI
         if answer:
             return answer
         assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+        pause = min(1.2 * pause, 0.2)  # who asks without rest slows down what is waited for
 
 
 @dataclass
