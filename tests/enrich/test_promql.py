@@ -6,7 +6,7 @@ import re2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alert_router.enrich.placeholders import AlertLabels, Filled
+from alert_router.enrich.placeholders import AlertLabels, Filled, label_rules
 from alert_router.enrich.promql import compile_inline_query, compile_query, is_query
 from tests.speed import assert_linear
 
@@ -178,3 +178,51 @@ def test_after_a_template_stage_a_filter_is_filled_again() -> None:
 @given(st.text(st.sampled_from("$pod{}\"'`\\=~!|#\n [(]),or")), _values)
 def test_any_text_can_be_filled(text: str, value: str) -> None:
     fill(text, pod=value, o=value)
+
+
+_ALERT = {
+    "job": "kube-state-metrics",
+    "job_name": "backup",
+    "node": "node-a",
+    "instance": "10.0.0.5:9100",
+    "deployment": "web",
+    "service": "web",
+    "app": "web",
+    "pod": "web-1",
+}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'up{job="<job>"}',
+        'node_load1{instance="<node>"}',
+        'node_load1{instance=~"<node>"}',
+        'up{a="b", pod=~ "<deployment>"}',
+        '{pod!="<service>"}',
+        '{app="a"} | container = "<pod>"',
+    ],
+)
+def test_a_name_is_not_filled_in_the_matcher_of_another_label(query: str) -> None:
+    labels = AlertLabels(_ALERT, label_rules(exporters=()))
+
+    assert compile_query(query).fill(labels).text == query
+    assert compile_inline_query(query).fill(labels).text == query
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ('kube_job_failed{job_name="<job>"}', "backup"),
+        ('x{app="<service>"}', "web"),  # it is the alert's `app` as well
+        ('x{k8s_node="<node>"}', "node-a"),  # a label that is not known
+        ('x{instance="<instance label from the alert>"}', "10.0.0.5:9100"),
+        ('{app="a"} |= "<pod>"', "web-1"),
+        ('{app="a"} | json |= "<pod>"', "web-1"),
+        ('{app="a"} |= "b" or "<pod>"', "web-1"),
+    ],
+)
+def test_a_name_is_filled_where_the_matcher_may_mean_it(query: str, value: str) -> None:
+    labels = AlertLabels(_ALERT, label_rules(exporters=()))
+
+    assert f'"{value}"' in compile_query(query).fill(labels).text

@@ -18,6 +18,7 @@ from alert_router.enrich.placeholders import (
     lookup_name,
     may_fill,
     name_of,
+    usual_label,
 )
 from alert_router.markdown.commandline import is_command
 
@@ -53,7 +54,8 @@ _UNESCAPED = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 class QuerySlot:
     """A placeholder in a query: as written, the quote of its string ("" if it is not filled),
     whether the string is a regular expression, and whether a quantifier follows. `spelled`: it is
-    no variable, but `<pod>`. `plain`: only a plain word is filled."""
+    no variable, but `<pod>`. `matched` is the label of its matcher, "" in a line filter. `plain`:
+    only a plain word is filled."""
 
     name: str
     otherwise: str
@@ -61,6 +63,7 @@ class QuerySlot:
     regex: bool = False
     repeated: bool = False
     spelled: bool = False
+    matched: str = ""
     plain: bool = False
 
     @property
@@ -69,8 +72,13 @@ class QuerySlot:
         return self.otherwise
 
     def value(self, labels: AlertLabels) -> str | None:
+        """The value that an alert has for it. None if the matcher's label has other values, as in
+        `instance="<node>"`, unless the alert has this value there."""
         name = lookup_name(self.name, self.written, spelled=self.spelled)
-        return labels.get(name, self.spelled)
+        value = labels.get(name, self.spelled)
+        if self.spelled and _differ(self.matched, self.name):
+            return value if labels.get(f"labels.{self.matched}") == value else None
+        return value
 
     def fill(self, value: str) -> str | None:
         if self.plain and not may_fill(Context.PART, value):
@@ -94,24 +102,27 @@ def compile_query(text: str, own: frozenset[str] = frozenset()) -> Fillable[Quer
     values beside the query, and so do `own`, variables of the runbook."""
     parts: list[str | QuerySlot] = []
     operator = last = stage = ""  # the current operator, that of the string before, the stage
+    word = matched = ""  # the word before, and the one before the operator
     plain = 0  # all text before this is in `parts`
     for token in _TOKEN.finditer(text):
         kind, written = token.lastgroup, token[0]
         if kind == "string":
             usable = operator if stage not in _TEMPLATE_STAGES else ""
-            parts += [*_cut(text[plain : token.start()]), *_cut_string(written, usable)]
+            parts += [*_cut(text[plain : token.start()]), *_cut_string(written, usable, matched)]
             plain = token.end()
-            last, operator = usable, ""
+            last, operator, word = usable, "", ""
         elif kind == "comment":
             parts += [*_cut(text[plain : token.start()]), written]
             plain = token.end()
         elif kind == "operator":
             operator = written if written in _OPERATORS else ""
+            matched = "" if written[0] == "|" else word
             stage = stage if written == "=" else ""  # a filter follows without another `|`
         elif kind == "word" and written == "or":
             operator = last if last in ("|~", "!~", "|=", "!=") else ""  # `|= "a" or "b"`
         elif kind != "blank":
             operator = last = ""
+            word = written if kind == "word" else ""
             if written == "|" or (kind == "word" and text[: token.start()].rstrip()[-1:] == "|"):
                 stage = written
     parts += _cut(text[plain:])
@@ -123,6 +134,13 @@ def compile_query(text: str, own: frozenset[str] = frozenset()) -> Fillable[Quer
             for part in parts
         )
     )
+
+
+def _differ(matched: str, name: str) -> bool:
+    """Whether a label certainly is another than the one that a placeholder's name means. `job` is
+    Prometheus's label before it is a Job of Kubernetes."""
+    known = matched if matched == "job" else usual_label(matched)
+    return bool(known and usual_label(name)) and known != usual_label(name)
 
 
 def is_query(text: str) -> bool:
@@ -144,11 +162,13 @@ def _cut(text: str) -> list[str | QuerySlot]:
     return _slots(text, lambda match: QuerySlot(name_of(match), match[0], ""))
 
 
-def _cut_string(text: str, operator: str) -> list[str | QuerySlot]:
+def _cut_string(text: str, operator: str, matched: str) -> list[str | QuerySlot]:
     whole = ANGLE.fullmatch(text, 1, len(text) - 1) if operator else None
     if whole:
         regex = operator in _REGEX_OPERATORS
-        spelled = QuerySlot(whole["name"], whole[0], text[0], regex, spelled=True)
+        spelled = QuerySlot(
+            whole["name"], whole[0], text[0], regex, spelled=True, matched=matched
+        )
         return [text[0], spelled, text[-1]]
 
     def slot(match: re.Match[str]) -> QuerySlot:
