@@ -10,11 +10,15 @@ import pytest
 from aiohttp import web
 
 from alert_router.deliver import worker
+from alert_router.metrics import Metrics
+from alert_router.outbox.base import StoreUnavailable
 from alert_router.outbox.model import Destination, Role
 from alert_router.outbox.postgres.database import Database
 from alert_router.outbox.postgres.outbox import PostgresOutbox
+from alert_router.outbox.spooled import SpooledOutbox
 from alert_router.runtime import read_runtime
 from alert_router.server import Router, running
+from alert_router.server.status import StoreStatus
 from tests.http import get, post
 from tests.postgres import server
 from tests.programs import Recorder, Request, body, eventually, recorder, write_config
@@ -109,3 +113,29 @@ async def test_the_pages_say_what_is_in_the_spool_and_how_to_read_it(tmp_path: P
             assert status == 200
             assert "in use, since the store cannot be used; 1 pending in it" in text
             assert "deliveries list --storage sqlite:////FILE" in text
+
+
+async def test_a_router_is_ready_as_soon_as_it_uses_its_spool(
+    routers: list[Router], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the database could not be read just before."""
+
+    async def fail() -> None:
+        raise StoreUnavailable("connection refused")
+
+    outbox = routers[0].outbox
+    assert isinstance(outbox, SpooledOutbox)
+    monkeypatch.setattr(outbox, "_come_up", fail)
+    monkeypatch.setattr(outbox._shared, "backlog", fail)
+    status = StoreStatus(outbox, Metrics())
+    with pytest.raises(StoreUnavailable):
+        await status.refresh()
+    assert status.trouble() == "it cannot be read"
+
+    outbox._go_down("the test says so")
+    assert status.trouble() == ""
+
+    monkeypatch.setattr(outbox._spool, "backlog", fail)
+    with pytest.raises(StoreUnavailable):
+        await status.refresh()
+    assert status.trouble() == "it cannot be read"

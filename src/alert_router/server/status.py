@@ -34,7 +34,7 @@ class StoreStatus:
         self._metrics = metrics
         self._asked_at = inf  # where it has not answered yet
         self._answered_at = time.monotonic()
-        self._is_failing = False
+        self._unread: bool | None = None  # whether it was the spool that could not be read last
         metrics.store_answer_age.set_function(lambda: time.monotonic() - self._answered_at)
 
     def is_stalled(self) -> bool:
@@ -45,7 +45,7 @@ class StoreStatus:
         """Why the store cannot be used now; "" if it can."""
         if self.is_stalled():
             return "it does not answer"
-        return "it cannot be read" if self._is_failing else ""
+        return "it cannot be read" if self._unread == self._outbox.is_spooling else ""
 
     async def watch(self) -> None:
         """Ask again and again. Raises StoreEnded once that is of no use any more."""
@@ -62,13 +62,14 @@ class StoreStatus:
 
     async def refresh(self) -> None:
         """Ask once, however long the answer takes. Raises StoreUnavailable."""
+        is_spooling = self._outbox.is_spooling
         asked_at = self._asked_at = time.monotonic()
         alarm = asyncio.get_running_loop().call_later(_STALLED, self._say_stalled)
         try:
             self.backlog = await self._outbox.backlog()
             self._metrics.spooled.set(await self._outbox.spooled())
         except StoreUnavailable:
-            self._is_failing = True
+            self._unread = is_spooling
             raise
         finally:
             alarm.cancel()
@@ -76,7 +77,7 @@ class StoreStatus:
         now = self._answered_at = time.monotonic()
         if now - asked_at > _STALLED:
             log.warning("the store answers again", seconds=round(now - asked_at, 1))
-        self._is_failing = False
+        self._unread = None
         wall = self._outbox.now()
         self._metrics.show_backlog(_gauges(row, wall) for row in self.backlog)
 
