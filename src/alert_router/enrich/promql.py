@@ -166,9 +166,7 @@ def _cut_string(text: str, operator: str, matched: str) -> list[str | QuerySlot]
     whole = ANGLE.fullmatch(text, 1, len(text) - 1) if operator else None
     if whole:
         regex = operator in _REGEX_OPERATORS
-        spelled = QuerySlot(
-            whole["name"], whole[0], text[0], regex, spelled=True, matched=matched
-        )
+        spelled = QuerySlot(whole["name"], whole[0], text[0], regex, spelled=True, matched=matched)
         return [text[0], spelled, text[-1]]
 
     def slot(match: re.Match[str]) -> QuerySlot:
