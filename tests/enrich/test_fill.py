@@ -224,6 +224,21 @@ def test_what_the_output_of_a_command_names_first_is_not_what_the_alert_is_about
     )
 
 
+@pytest.mark.parametrize(
+    "sets", ["POD=$(kubectl get po -o name)", 'export POD_NAME="`c`"', "pod=$(c)"]
+)
+def test_what_a_variable_gets_from_a_command_is_not_what_the_alert_is_about(sets: str) -> None:
+    uses = "kubectl delete pod {} -n <namespace>\nkubectl delete pod POD"
+
+    [code] = fill(f"```sh\n{sets}\n{uses.format('<pod>')}\n```", **_ALERT)
+    assert isinstance(code, Code)
+    assert code.text == f"{sets}\n{uses.format('FILL_IN_pod')}".replace("<namespace>", "operator")
+
+    [code] = fill(f"```sh\nkubectl describe pod <pod>\n{sets}\nkubectl logs <pod>\n```", **_ALERT)
+    assert isinstance(code, Code)
+    assert code.text.endswith("kubectl logs controller-1")
+
+
 def test_telling_output_from_commands_takes_linear_time() -> None:
     def prepare(size: int) -> None:
         Filling(runbook("```console\n" + "$ c <pod>\n<node> x\n" * size + "```"))

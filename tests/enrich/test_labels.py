@@ -108,6 +108,9 @@ def test_some_alerts_call_their_subject_name() -> None:
         ({"alertname": "CephPoolFull", "pool": "rbd"}, "MCP_NAME", None),
         ({"alertname": "NodeNetworkReceiveErrs", "device": "eth0"}, "interface-name", "eth0"),
         ({"alertname": "NodeDiskIOSaturation", "device": "sda"}, "interface", None),
+        ({"alertname": "NetworkDiskSlow", "device": "nvme0n1"}, "interface", None),
+        ({"alertname": "NetworkMountFull", "device": "/dev/vdb"}, "interface", None),
+        ({"alertname": "InterfaceDown", "device": "nm-bond0"}, "interface", "nm-bond0"),
     ],
 )
 def test_what_a_label_means_depends_on_the_alert(
@@ -131,6 +134,17 @@ def test_the_exporter_of_cloudwatch_is_not_the_subject() -> None:
     for labels in (AlertLabels(scraped), AlertLabels(scraped | by_name)):
         assert [labels.get(name) for name in ("namespace", "pod", "instance")] == [None] * 3
     assert labels.get("bucket-name", spelled=True) == "logs"
+
+
+@pytest.mark.parametrize("pushed", [{"job": "backup"}, {"exported_job": "backup"}])
+def test_a_pushgateway_is_not_the_subject_of_what_others_pushed(pushed: dict[str, str]) -> None:
+    scraped = _SCRAPED | {"job": "pushgateway", "pod": "prometheus-pushgateway-5d"}
+    labels = AlertLabels(scraped | pushed)
+
+    assert [labels.get(name) for name in ("namespace", "pod", "instance")] == [None] * 3
+    assert AlertLabels(scraped).get("pod") == "prometheus-pushgateway-5d"
+    of_cluster = {"job": "kubelet", "pod": "prometheus-pushgateway-5d", "namespace": "x"}
+    assert AlertLabels(of_cluster).get("pod") == "prometheus-pushgateway-5d"
 
 
 def test_a_name_that_means_something_else_may_be_a_dimension_of_cloudwatch() -> None:

@@ -466,7 +466,13 @@ def test_the_token_is_a_plain_word() -> None:
 
 
 _CART = {"namespace": "shop", "pod": "cart-1", "container": "cart", "service": "cart-svc"}
-_OTHERS = {"cluster": "prod", "job_name": "mig", "device": "/dev/sda1", "instance": "10.0.0.1:9100"}
+_OTHERS = {
+    "cluster": "prod",
+    "job_name": "mig",
+    "device": "/dev/sda1",
+    "instance": "10.0.0.1:9100",
+    "database": "orders",
+}
 
 
 @pytest.mark.parametrize(
@@ -522,6 +528,9 @@ def test_the_namespace_of_a_command_is_compared_for_each_alert() -> None:
         "growpart <device> 1",
         "aws ec2 describe-instances --instance-ids <instance>",
         "gcloud sql connect <instance>",
+        "systemctl restart worker@<instance>",
+        "systemctl status worker@$INSTANCE.service",
+        "gcloud sql instances delete <database>",
         "aws cloudwatch list-metrics --namespace <namespace>",
         "vault kv get -namespace=<namespace> x",
         "rbd ls --pool x --namespace <namespace>",
@@ -555,6 +564,7 @@ def test_a_service_of_amazon_is_filled_with_its_dimension() -> None:
         "az aks show --name <cluster-name>",
         "kubectl logs x -c <container>",
         "resize2fs <device>",
+        "psql -d <database>",
         "kubectl logs job/<job>",
         "kubectl exec -n <namespace> vault-0 -- vault status",
     ],
@@ -564,7 +574,11 @@ def test_a_name_that_means_a_label_is_filled(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["ssh <instance>", "ping -c 1 $instance", "nslookup <instance>"]
+    "command",
+    [
+        *("ssh <instance>", "ping -c 1 $instance", "nslookup <instance>"),
+        *("psql -h <instance>", "mysql --host=$INSTANCE", "redis-cli -h <instance> ping"),
+    ],
 )
 def test_a_host_is_filled_without_a_port_only(command: str) -> None:
     assert "9100" not in fill(command, _OTHERS).text

@@ -101,7 +101,11 @@ _MEANS = (
     # As node-exporter names the units of systemd.
     ('name=~".+\\.(service|socket|timer|mount)",state!="",type!=""', "name", "unit"),
     ('alertname=~"(MachineConfig|MC[CD]).*"', "pool", "machineconfigpool"),
-    ('alertname=~".*(Network|Interface).*"', "device", "interface"),
+    (
+        'alertname=~".*(Network|Interface).*",device!~"(/|[shv]d[a-z]|nvme|dm-|nbd|rbd).*"',
+        "device",
+        "interface",
+    ),
 )
 _EXPORTER = r"(.*[-_])?(exporter|kube-state-metrics)([-_].*)?"
 # Which labels are dropped from which alerts. Those of node-exporter and blackbox-exporter are about
@@ -123,6 +127,12 @@ _EXPORTER_LABELS = (
         'pod=~".*(cloudwatch[-_]exporter|yace).*",job!~".*kube-state-metrics"',
         (*_SCRAPED, "instance"),
     ),
+    # What others have pushed.
+    (
+        'pod=~".*pushgateway.*",job!="",job!~".*(pushgateway|kube-state-metrics|kubelet|advisor)"',
+        (*_SCRAPED, "instance"),
+    ),
+    ('pod=~".*pushgateway.*",exported_job!=""', (*_SCRAPED, "instance")),
     # A metric about the cluster: the namespace is that of the exporter.
     (
         f'pod=~"{_EXPORTER}",job=~"(.*[-/])?kube-state-metrics",deployment="",statefulset="",'

@@ -16,7 +16,7 @@ _STDIN = f"if [ -p /dev/stdin ] || [ -f /dev/stdin ]; then {_DATA.strip()}; fi\n
 
 _RECORDERS = (
     "c d id rm mv cp dd chmod chown truncate shred mkfs systemctl service journalctl helm "
-    "curl wget tar rsync scp git aws gcloud az kill pkill redis-cli mongosh logcli promtool "
+    "curl wget tar rsync scp git aws az kill pkill redis-cli mongosh logcli promtool "
     "etcdctl velero argocd terraform du df ls mkdir touch ln unlink sleep nc dig openssl "
     "kafka-topics.sh rabbitmqctl nodetool consul vault stern "
     "pgrep sponge make uptime gone"
@@ -39,6 +39,12 @@ _SSH = """while [ $# -gt 0 ]; do case $1 in
 esac; done
 [ $# -gt 1 ] || exec sh
 shift; exec sh -c "$*"
+"""
+_GCLOUD = """case " $* " in *" ssh "*) ;; *) exit 0 ;; esac
+while [ $# -gt 0 ]; do a=$1; shift; case $a in
+  --command) exec sh -c "$1" ;; --command=*) exec sh -c "${a#*=}" ;; --) exec sh -c "$*" ;;
+esac; done
+exec sh
 """
 _SUDO = """while [ $# -gt 0 ]; do case $1 in
   -[ughpCTURD]) shift 2 ;; -*|[A-Za-z]*=*) shift ;; *) break ;;
@@ -124,6 +130,7 @@ _PROGRAMS = {
     **dict.fromkeys(("kubectl", "oc"), _RECORD + _KUBECTL),
     **dict.fromkeys(("docker", "podman", "crictl"), _RECORD + _DOCKER),
     "ssh": _RECORD + _SSH,
+    "gcloud": _RECORD + _GCLOUD,
     **dict.fromkeys(("sudo", "doas"), _SUDO),
     **dict.fromkeys(("su", "runuser"), _SHELL_TEXT),
     **dict.fromkeys(("at", "batch"), "exec sh\n"),

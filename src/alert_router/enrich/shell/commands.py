@@ -155,11 +155,13 @@ _MEANT_IN = dict.fromkeys(
 }
 # What only a runbook about a cluster means.
 OF_A_CLUSTER = frozenset(_MEANT_IN) - {"cluster", "unit"}
-# Tools with instances or namespaces of their own, which no label names.
-_INSTANCES = _set("gcloud aws az ibmcloud doctl openstack")
+# Tools with instances, databases or namespaces of their own, which no label names.
+_CLOUDS = _set("gcloud aws az ibmcloud doctl openstack")
+_INSTANCES = _CLOUDS | _UNIT_COMMANDS  # `systemctl restart worker@<instance>`
 _NAMESPACES = _set("aws az rbd rados ceph vault consul nomad temporal tctl ip lsns nsenter unshare")
 _HOSTS = _set("ping ping6 nslookup dig host getent traceroute mtr telnet nc ncat")  # without a port
 _GLUED_NAMESPACE = re.compile(r"--namespace=|-n=?(?!\Z)")
+_HOST_OPTIONS = _set("-h --host --hostname")  # their ports are other options
 _CONTEXTS = _set("--context --cluster --kube-context")
 # They expect a disk, where the label `device` may be a partition.
 _OF_DISKS = re.compile(
@@ -168,8 +170,8 @@ _OF_DISKS = re.compile(
 # Options whose word is run, or names what is run.
 _RUN = re.compile(
     r"-(?:exec|execdir|ok|okdir|c|e|K|I|F|o|x)"
-    r"|--(?:exec|eval|execute|command|rsh|rsync-path|to-command|use-compress-program|config"
-    r"|pager|editor|plugin|hook|script|checkpoint-action|post-renderer)"
+    r"|--(?:exec|eval|execute|command|scripts?|rsh|rsync-path|to-command|use-compress-program|config"
+    r"|pager|editor|plugin|hook|checkpoint-action|post-renderer)"
 )
 _RUN_BY = {"scp": _set("-S"), "sftp": _set("-S -D"), "man": _set("-P -H"), "tcpdump": _set("-z")}
 # Options whose word is a regular expression.
@@ -321,6 +323,8 @@ def _is_meant(label: str, names: Set[str]) -> bool:
         return not any(map(_OF_DISKS.fullmatch, names))
     if label == "instance":
         return names.isdisjoint(_INSTANCES)
+    if label == "database":
+        return names.isdisjoint(_CLOUDS)
     if label == "namespace":
         return names.isdisjoint(_NAMESPACES) or not names.isdisjoint(_CLUSTER_LIKE)
     return label not in _MEANT_IN or not names.isdisjoint(_MEANT_IN[label])
@@ -586,14 +590,22 @@ def _arguments(name: str, words: Sequence[Word]) -> None:
             if _SEARCHING.fullmatch(option) or (name, option) == ("journalctl", "-g"):
                 word.put(Context.LITERAL)
             elif name not in _WRITERS and (harmless or not _runs(name, option)):
-                word.put(Context.ARGUMENT)
+                word.put(_of_option(option, word))
         elif (long := _LONG_OPTION.fullmatch(word.text)) and not word.odd:
             if not _runs(name, long[1]):
-                word.put(Context.LITERAL if _SEARCHING.fullmatch(long[1]) else Context.ARGUMENT)
+                searching = _SEARCHING.fullmatch(long[1])
+                word.put(Context.LITERAL if searching else _of_option(long[1], word))
         elif _is_plain(word) or (name == "echo" and not word.odd):
             word.put(Context.PART)
         else:
             _program(word)
+
+
+def _of_option(option: str, word: Word) -> Context:
+    """The context of a placeholder that is the value of an option: a host has no port, which an
+    instance mostly has, that of its exporter."""
+    is_instance = any(usual_label(each.name) == "instance" for each in word.placeholders)
+    return Context.PART if is_instance and option in _HOST_OPTIONS else Context.ARGUMENT
 
 
 def _runs(name: str, option: str) -> bool:
@@ -621,12 +633,12 @@ def _interpreter(name: str, words: Sequence[Word]) -> bool:
         passed = at > 1 and words[at - 2].text == "--arg"
         if word.exact:
             if passed or (name in _DATABASES and option in _DATA_OPTIONS):
-                word.put(Context.ARGUMENT)
+                word.put(_of_option(option, word))
             continue
         long = _LONG_OPTION.fullmatch(word.text)
         if long and not word.odd:
             if name in _DATABASES and long[1] in _DATA_OPTIONS:
-                word.put(Context.ARGUMENT)
+                word.put(_of_option(long[1], word))
             continue
         if name in ("sed", "gsed", "ed", "ex"):
             for each in word.placeholders:  # the last line, as in `/x/,$p`

@@ -46,6 +46,8 @@ _TOUCHING = re.compile(r"(?<!\$)\$(\w+|#)\Z", re.ASCII)
 
 _NAME = r"[A-Za-z_]\w*"
 _SETS = re.compile(rf"({_NAME})(?:\[[^\]]*\])?\+?=", re.ASCII)
+# A placeholder, or a variable that is set to what a command prints.
+_NAMED = re.compile(rf"{ANGLE.pattern}|(?<![\w$-])(?P<set>{_NAME})=\"?(?:\$\(|`)", re.ASCII)
 _SETS_BY_DEFAULT = re.compile(rf"\$\{{({_NAME}):?=", re.ASCII)
 _READS = re.compile(
     rf"\b(?:for|select|foreach)\s+({_NAME})\b"
@@ -110,7 +112,7 @@ class Variables:
     be set, or may be labels: they are neither kept nor filled. `functions` are commands that it
     defines, which may run their arguments. `in_cluster`: the runbook is about Kubernetes. `known`
     are the keys of names that are placeholders in any spelling (`<pod-name>`). `of_output` are the
-    labels whose placeholders are first seen in output: what the reader finds there is meant."""
+    labels that output names first: what the reader finds there is meant."""
 
     own: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
@@ -272,17 +274,19 @@ def _set_in(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def labels_of_output(codes: Iterable[tuple[str, str | None]]) -> frozenset[str]:
-    """The labels whose placeholders stand in output before they stand in a command. `codes` are
-    texts in the order of the runbook, each with the language of its shell ("" if the block names
-    none), or None if all of it is output."""
+    """The labels whose placeholders stand in output, or whose variables are set to output
+    (`POD=$(...)`), before a command has such a placeholder. `codes` are texts in the order of the
+    runbook, each with the language of its shell ("" if the block names none), or None if all of it
+    is output."""
     in_commands: set[str] = set()
     in_output: set[str] = set()
     for text, language in codes:
         spans = [] if language is None else command_spans(text, language)
-        for match in ANGLE.finditer(text):
-            label = usual_label(match["name"])
+        for match in _NAMED.finditer(text):
+            label = usual_label(match["name"] or match["set"])
             before = bisect_right(spans, match.start(), key=itemgetter(0))
-            if before and match.start() < spans[before - 1][1]:
+            is_command = before and match.start() < spans[before - 1][1]
+            if is_command and match["name"]:
                 in_commands.add(label)
             elif label not in in_commands:
                 in_output.add(label)
