@@ -72,11 +72,11 @@ class Ran:
 class Sandbox:
     """A real shell with directories of its own."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, programs: Path, rooms: Path) -> None:
         self.name = name
         self._shell = need(name)
-        self._directory = directory
-        self._programs = directory / "programs"
+        self._programs = programs
+        self._rooms = rooms
         install(self._programs)
 
     def run(self, texts: Sequence[str]) -> list[Ran]:
@@ -137,7 +137,7 @@ class Sandbox:
         return Ran(programs, ran.files)
 
     def _room(self, texts: Sequence[str]) -> Path:
-        room = self._directory / "room"
+        room = self._rooms / self.name
         shutil.rmtree(room, ignore_errors=True)
         for number, text in enumerate(texts):
             case = room / f"{number:04}"
