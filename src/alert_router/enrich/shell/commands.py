@@ -157,7 +157,7 @@ _MEANT_IN = dict.fromkeys(
 OF_A_CLUSTER = frozenset(_MEANT_IN) - {"cluster", "unit"}
 # Tools with instances, databases or namespaces of their own, which no label names.
 _CLOUDS = _set("gcloud aws az ibmcloud doctl openstack")
-_INSTANCES = _CLOUDS | _UNIT_COMMANDS  # `systemctl restart worker@<instance>`
+_MEANS_NONE_IN = {"instance": _CLOUDS | _UNIT_COMMANDS, "database": _CLOUDS}  # `x@<instance>`
 _NAMESPACES = _set("aws az rbd rados ceph vault consul nomad temporal tctl ip lsns nsenter unshare")
 _HOSTS = _set("ping ping6 nslookup dig host getent traceroute mtr telnet nc ncat")  # without a port
 _GLUED_NAMESPACE = re.compile(r"--namespace=|-n=?(?!\Z)")
@@ -321,10 +321,8 @@ def _is_meant(label: str, names: Set[str]) -> bool:
     """Whether a name that usually means this label means it in a command of these words."""
     if label == "device":
         return not any(map(_OF_DISKS.fullmatch, names))
-    if label == "instance":
-        return names.isdisjoint(_INSTANCES)
-    if label == "database":
-        return names.isdisjoint(_CLOUDS)
+    if label in _MEANS_NONE_IN:
+        return names.isdisjoint(_MEANS_NONE_IN[label])
     if label == "namespace":
         return names.isdisjoint(_NAMESPACES) or not names.isdisjoint(_CLUSTER_LIKE)
     return label not in _MEANT_IN or not names.isdisjoint(_MEANT_IN[label])
@@ -602,10 +600,11 @@ def _arguments(name: str, words: Sequence[Word]) -> None:
 
 
 def _of_option(option: str, word: Word) -> Context:
-    """The context of a placeholder that is the value of an option: a host has no port, which an
-    instance mostly has, that of its exporter."""
-    is_instance = any(usual_label(each.name) == "instance" for each in word.placeholders)
-    return Context.PART if is_instance and option in _HOST_OPTIONS else Context.ARGUMENT
+    """The context of a placeholder that is the value of an option: an instance as a host has no
+    port, since that would be the port of an exporter."""
+    if option in _HOST_OPTIONS and usual_label(word.placeholders[0].name) == "instance":
+        return Context.PART
+    return Context.ARGUMENT
 
 
 def _runs(name: str, option: str) -> bool:
