@@ -39,7 +39,7 @@ from tests.outbox.kit import (
     take_one,
 )
 from tests.postgres import server
-from tests.programs import eventually
+from tests.programs import PATIENCE, eventually
 from tests.speed import clock_of_the_loop
 
 
@@ -500,6 +500,36 @@ async def test_what_is_left_in_a_spool_that_could_not_be_read_at_the_start_is_mo
 
         await eventually(is_moved, "the spool to be moved")
         assert names(await take_one(outbox._shared)) == ["left"]
+    finally:
+        await outbox.close()
+
+
+async def test_a_start_does_not_wait_until_all_of_a_large_spool_is_moved(tmp_path, monkeypatch):
+    unhurried(monkeypatch)
+    monkeypatch.setattr(spooled, "_START_SECONDS", 0.01)
+    shared, spool = await open_postgres(tmp_path), await open_sqlite(tmp_path)
+    await put(spool, group("left"))
+    may_move = asyncio.Event()
+    reconcile = shared.reconcile
+
+    async def slow(content):
+        await may_move.wait()
+        await reconcile(content)
+
+    monkeypatch.setattr(shared, "reconcile", slow)
+    outbox = SpooledOutbox(shared, spool)
+    async with asyncio.timeout(PATIENCE):
+        await outbox.start()
+    try:
+        assert outbox.is_spooling
+        await put(outbox, group("later", lane="other"))
+        await end(outbox, await take_one(outbox), Verdict.DELIVERED)  # the one that was left
+
+        may_move.set()
+        await outbox._look_again()
+        assert not outbox.is_spooling
+        assert names(await take_one(outbox)) == ["later"]
+        assert await outbox.spooled() == 0
     finally:
         await outbox.close()
 

@@ -57,6 +57,8 @@ _MOST_PATIENCE = 16.0
 # is said though that may have been trouble of the store.
 _LONGEST_PAUSE, _LONG_PAUSE = 600.0, 8.0
 _LOOK_EVERY = 1.0  # seconds between looks at whether the shared store can be used again
+# Seconds to move what an earlier process has left, before webhooks are accepted: in the spool.
+_START_SECONDS = 20.0
 _HEARTBEATS = b""  # the key of them all; identities are longer
 
 T = TypeVar("T")
@@ -110,7 +112,7 @@ class SpooledOutbox:
         await self._read_spool()
         try:
             await self._shared.prepare(Role.SERVICE)
-            await self._come_up()
+            await self._come_up_soon()
         except StoreUnavailable as error:
             if self._shared.must_not_start(error):
                 await self.close()
@@ -578,6 +580,13 @@ class SpooledOutbox:
         await self._settle_kept()  # what ended meanwhile
         self._is_up = True
         log.warning("the shared store is in use")
+
+    async def _come_up_soon(self) -> None:
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._come_up()
+        except TimeoutError:
+            log.warning("the spool is still being moved into the shared store; using the spool")
 
     async def _settle(self, claim: Claim, settlement: Settlement) -> bool:
         result = await self._shared.settle(claim, settlement)
