@@ -17,8 +17,8 @@ settings.load_profile("same")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are processors: a story mostly waits for the programs that it starts."""
-    return (os.cpu_count() or 1) + 2
+    """Two more than the processors that it may use: a story mostly waits for other programs."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -74,12 +74,12 @@ class AlertCounters:
                 except StoreUnavailable as error:
                     log.warning("alert counts not written; they are kept", error=str(error))
                     for it in rows[start:]:
-                        more = (it.received, it.woken, it.seen_at)
+                        more = (it.received, it.notified, it.seen_at)
                         self._add(it.day, it.alert, it.runbook, it.way, *more)
                     return
 
     def _add(
-        self, day: int, alert: str, runbook: str, way: str, received: int, woken: int, at: float
+        self, day: int, alert: str, runbook: str, way: str, received: int, notified: int, at: float
     ) -> None:
         key = (day, alert, runbook, way)
         count = self._counts.get(key)
@@ -87,8 +87,8 @@ class AlertCounters:
             key = (day, OTHERS, runbook, way)
             count = self._counts.get(key)
         if count is not None:
-            received, woken, at = count[0] + received, count[1] + woken, max(count[2], at)
-        self._counts[key] = (received, woken, at)
+            received, notified, at = count[0] + received, count[1] + notified, max(count[2], at)
+        self._counts[key] = (received, notified, at)
 
 
 def _name(alert: str) -> str:
@@ -178,7 +178,7 @@ class AlertCounts:
     covered: int = 0
     none_wanted: int = 0
     uncovered: int = 0
-    woken: int = 0
+    notified: int = 0
 
     @property
     def received(self) -> int:
@@ -258,29 +258,33 @@ def gather(rows: Sequence[Observation], days: int, since: str) -> Observed:
         )
         for name, choices in by_name.items()
     ]
-    alerts.sort(key=lambda alert: (-alert.counts.woken, -alert.counts.received, alert.name))
+    alerts.sort(key=lambda alert: (-alert.counts.notified, -alert.counts.received, alert.name))
     return Observed(days, since, tuple(alerts), _summed(rows))
 
 
 def _sum(rows: Sequence[Observation]) -> Observation:
     last = max(rows, key=lambda row: row.seen_at)
     received = sum(row.received for row in rows)
-    woken = sum(row.woken for row in rows)
-    return Observation(last.day, last.alert, last.runbook, last.way, received, woken, last.seen_at)
+    notified = sum(row.notified for row in rows)
+    return Observation(
+        last.day, last.alert, last.runbook, last.way, received, notified, last.seen_at
+    )
 
 
 def _summed(rows: Iterable[Observation]) -> AlertCounts:
     received: dict[ObservedState, int] = {"covered": 0, "none-wanted": 0, "uncovered": 0}
-    woken = 0
+    notified = 0
     for row in rows:
         received[coverage_state(row.runbook, row.way)] += row.received
-        woken += row.woken
-    return AlertCounts(received["covered"], received["none-wanted"], received["uncovered"], woken)
+        notified += row.notified
+    return AlertCounts(
+        received["covered"], received["none-wanted"], received["uncovered"], notified
+    )
 
 
 def _counts_json(counts: AlertCounts) -> dict[str, float]:
     return {
-        "woken": counts.woken,
+        "woken": counts.notified,
         "received": counts.received,
         "covered": counts.covered,
         "uncovered": counts.uncovered,
@@ -300,7 +304,7 @@ def _alert_json(rank: int, alert: ObservedAlert) -> dict[str, Any]:
             {
                 "runbook": choice.runbook or None,
                 "way": choice.way,
-                "woken": choice.woken,
+                "woken": choice.notified,
                 "received": choice.received,
                 "last_seen": _iso(datetime.fromtimestamp(choice.seen_at, UTC)),
             }

@@ -30,7 +30,7 @@ def alert(name: str) -> Alert:
 
 async def counted(counters: AlertCounters, outbox: Outbox, day: int = TODAY) -> dict[str, tuple]:
     await counters.write(outbox)
-    return {row.alert: (row.received, row.woken) for row in await outbox.observed(day)}
+    return {row.alert: (row.received, row.notified) for row in await outbox.observed(day)}
 
 
 async def test_received_alerts_and_notifications_are_written_once(outbox) -> None:
@@ -73,7 +73,7 @@ async def test_a_failing_runbook_choice_counts_as_none(outbox) -> None:
     counters.count_notified([alert("A")], fails, NOW)
     await counters.write(outbox)
     [row] = await outbox.observed(TODAY)
-    assert (row.runbook, row.way, row.woken) == ("", "none", 1)
+    assert (row.runbook, row.way, row.notified) == ("", "none", 1)
 
 
 async def test_counts_are_kept_while_the_store_is_unavailable(tmp_path) -> None:

@@ -20,10 +20,10 @@ def test_coverage_state_of_a_runbook_choice() -> None:
 
 def test_alerts_are_sorted_by_notifications_then_received_then_name() -> None:
     rows = [
-        replace(REDIS, alert="Often", woken=0, received=90),
-        replace(REDIS, alert="B", woken=1, received=1),
-        replace(REDIS, alert="A", woken=1, received=1),
-        replace(REDIS, alert="Wakes", woken=2, received=0),
+        replace(REDIS, alert="Often", notified=0, received=90),
+        replace(REDIS, alert="B", notified=1, received=1),
+        replace(REDIS, alert="A", notified=1, received=1),
+        replace(REDIS, alert="Wakes", notified=2, received=0),
     ]
     names = [alert.name for alert in gather(rows, 30, "").alerts]
     assert names == ["Wakes", "A", "B", "Often"]
@@ -36,13 +36,13 @@ def test_days_are_summed_and_the_latest_runbook_comes_first() -> None:
         replace(REDIS, day=19_998, received=2, seen_at=NOW - 2 * DAY),
     ]
     [alert] = gather(rows, 30, "").alerts
-    assert [(it.runbook, it.received, it.woken) for it in alert.choices] == [
+    assert [(it.runbook, it.received, it.notified) for it in alert.choices] == [
         ("alerts/redis-issues", 6, 2),
         ("", 6, 1),
     ]
     assert alert.state == "covered"
     assert alert.last_seen.isoformat() == "2024-10-04T01:00:00+00:00"
-    assert (alert.counts.received, alert.counts.woken, alert.counts.percent) == (12, 3, 50.0)
+    assert (alert.counts.received, alert.counts.notified, alert.counts.percent) == (12, 3, 50.0)
 
 
 def test_percent_counts_only_alerts_that_want_a_runbook() -> None:

@@ -15,10 +15,10 @@ DAY = datetime.fromtimestamp(NOW, UTC).date().isoformat()
 
 
 def seen(
-    alert: str, runbook: str, way: str, received: int, woken: int, age: float = 0
+    alert: str, runbook: str, way: str, received: int, notified: int, age: float = 0
 ) -> Observation:
     moment = NOW - age
-    return Observation(day_of(moment), alert, runbook, way, received, woken, moment)
+    return Observation(day_of(moment), alert, runbook, way, received, notified, moment)
 
 
 def keep(router, *rows: Observation) -> None:

@@ -26,9 +26,9 @@ async def test_nothing_is_known_of_a_day_without_alerts(outbox):
 
 
 async def test_observations_of_the_same_add_up_and_the_last_moment_stays(outbox):
-    await outbox.observe([SEEN, replace(SEEN, received=1, woken=0, seen_at=NOW + 5)])
-    await outbox.observe([replace(SEEN, received=0, woken=3, seen_at=NOW - 5)])
-    assert await outbox.observed(TODAY) == [replace(SEEN, received=3, woken=4, seen_at=NOW + 5)]
+    await outbox.observe([SEEN, replace(SEEN, received=1, notified=0, seen_at=NOW + 5)])
+    await outbox.observe([replace(SEEN, received=0, notified=3, seen_at=NOW - 5)])
+    assert await outbox.observed(TODAY) == [replace(SEEN, received=3, notified=4, seen_at=NOW + 5)]
 
 
 async def test_days_names_runbooks_and_ways_are_told_apart(outbox):
@@ -90,7 +90,7 @@ observations = st.builds(
     runbook=st.sampled_from(["", "a"]),
     way=st.sampled_from(["table", "none"]),
     received=st.integers(0, 9),
-    woken=st.integers(0, 9),
+    notified=st.integers(0, 9),
     seen_at=st.floats(0, 1e9),
 )
 
@@ -109,9 +109,11 @@ def test_no_alert_is_lost_or_counted_twice(tmp_path_factory, batches):
             await outbox.close()
             expected, found = Counter(), Counter()
             for one in (one for batch in batches for one in batch):
-                expected[one.day, one.alert] += one.received + 100 * one.woken
+                expected[one.day, one.alert] += one.received + 100 * one.notified
             for row in rows:
-                found[row.day, row.alert.replace("\u2400", "\0")] += row.received + 100 * row.woken
+                found[row.day, row.alert.replace("\u2400", "\0")] += (
+                    row.received + 100 * row.notified
+                )
             assert found == expected
 
     asyncio.run(count())

@@ -43,8 +43,8 @@ async def test_alerts_without_a_runbook_come_first_by_notifications(running):
 
     async def text() -> str | None:
         shown = unescape((await get(f"{running.url}/coverage"))[1])
-        woken = re.findall(r"<td>(\d+)<span class=\"unit\"> notifications", shown)
-        return shown if sorted(woken) == ["1", "1", "2", "3"] else None
+        notified = re.findall(r"<td>(\d+)<span class=\"unit\"> notifications", shown)
+        return shown if sorted(notified) == ["1", "1", "2", "3"] else None
 
     shown = await eventually(text, "the counts")
     names = re.findall(r"<td><a href=\"\./explain\?label=alertname%3D(\w+)\">", shown)

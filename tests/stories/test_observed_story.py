@@ -34,7 +34,7 @@ async def observed(config: Path) -> dict[str, Any]:
 
 
 def counts(found: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """(received, woken) by name."""
+    """(received, notified) by name."""
     return {name: (alert["received"], alert["woken"]) for name, alert in found.items()}
 
 

@@ -492,7 +492,7 @@ class Observation:
     runbook: str
     way: str
     received: int
-    woken: int
+    notified: int
     seen_at: float
 
 

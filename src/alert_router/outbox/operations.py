@@ -85,7 +85,7 @@ async def _observe(session: Session, observations: Sequence[Observation]) -> Non
     counts: dict[int, int] = {}  # how many each day has, once that had to be asked
     for it in observations:
         alert, rest = session.clean(it.alert), (session.clean(it.runbook), session.clean(it.way))
-        more = (it.received, it.woken, it.seen_at, it.day)
+        more = (it.received, it.notified, it.seen_at, it.day)
         if await _add_to_observed(session, (*more, alert, *rest)):
             continue
         if it.day not in counts:

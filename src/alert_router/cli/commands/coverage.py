@@ -195,7 +195,7 @@ def _row(rank: int, alert: ObservedAlert) -> tuple[str, ...]:
     return (
         str(rank),
         alert.name or "(no name)",
-        str(counts.woken),
+        str(counts.notified),
         str(counts.received),
         _runbook(alert),
         alert.last_seen.date().isoformat(),
@@ -220,7 +220,7 @@ def _verdict(found: Observed, fail_under: float | None) -> str:
             f"{count(len(found.alerts), 'alert name')} since {found.since}: "
             f"{counts.received} received, {counts.covered} with a runbook, "
             f"{counts.uncovered} without, {counts.none_wanted} with none wanted; "
-            f"{count(counts.woken, 'notification')}"
+            f"{count(counts.notified, 'notification')}"
         )
     else:
         text = f"no alerts received since {found.since}"
@@ -248,7 +248,7 @@ def _as_junit(found: Observed) -> str:
 
 def _test_case(rank: int, alert: ObservedAlert) -> TestCase:
     counts, state = alert.counts, alert.state
-    numbers = f"rank {rank}: {count(counts.woken, 'notification')}, {counts.received} received"
+    numbers = f"rank {rank}: {count(counts.notified, 'notification')}, {counts.received} received"
     result: dict[str, CaseState] = {"none-wanted": "skipped", "uncovered": "failure"}
     message = {"none-wanted": "no runbook wanted", "uncovered": f"no runbook; {numbers}"}
     name = alert.name or "(no name)"

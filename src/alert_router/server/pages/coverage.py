@@ -34,7 +34,7 @@ class ReceivedAlert:
 
     name: str
     state: str
-    woken: int
+    notified: int
     received: int
     last: str
     runbook: str
@@ -80,7 +80,7 @@ def _row(alert: ObservedAlert, catalogue: Catalogue) -> ReceivedAlert:
     return ReceivedAlert(
         name=alert.name or "(no name)",
         state=alert.state,
-        woken=alert.counts.woken,
+        notified=alert.counts.notified,
         received=alert.counts.received,
         last=alert.last_seen.date().isoformat(),
         runbook=id_,
